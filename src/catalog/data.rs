@@ -1,0 +1,281 @@
+//! The catalog's embedded data: three TOML files beside this one, read at first use.
+//!
+//! Every entry carries where its figures were published and, apart from that, what was assumed.
+//! Memory, network and host link are nominal; protocol overhead is left to the performance model.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Discount, Gpu, Model, Price, TokenPrices};
+use crate::units::{BytesPerSecond, NS_PER_S, PICO_PER_USD, PicoUsd, SimDuration};
+
+/// Bytes in a gigabyte, as network and memory makers count.
+const BYTES_PER_GB: f64 = 1e9;
+
+/// Something in the catalog, with where it comes from.
+#[derive(Clone, Debug)]
+pub struct Entry<T> {
+    /// What is known.
+    pub item: T,
+    /// Where it was published.
+    pub source: String,
+    /// What is not published but assumed; empty: nothing.
+    pub assumed: String,
+}
+
+/// All accelerators, in the order of the file.
+pub fn gpus() -> &'static [Entry<Gpu>] {
+    static GPUS: OnceLock<Vec<Entry<Gpu>>> = OnceLock::new();
+    GPUS.get_or_init(|| {
+        let file: GpuFile = read(include_str!("gpus.toml"));
+        file.gpu.into_iter().map(GpuRow::entry).collect()
+    })
+}
+
+/// All models, in the order of the file.
+pub fn models() -> &'static [Entry<Model>] {
+    static MODELS: OnceLock<Vec<Entry<Model>>> = OnceLock::new();
+    MODELS.get_or_init(|| {
+        let file: ModelFile = read(include_str!("models.toml"));
+        file.model.into_iter().map(ModelRow::entry).collect()
+    })
+}
+
+/// All price lists, in the order of the file.
+pub fn prices() -> &'static [Entry<Price>] {
+    static PRICES: OnceLock<Vec<Entry<Price>>> = OnceLock::new();
+    PRICES.get_or_init(|| {
+        let file: PriceFile = read(include_str!("prices.toml"));
+        file.price.into_iter().map(PriceRow::entry).collect()
+    })
+}
+
+/// The accelerator of this name.
+pub fn gpu(name: &str) -> Option<&'static Gpu> {
+    let found = gpus().iter().find(|e| e.item.name == name)?;
+    Some(&found.item)
+}
+
+/// The model of this name.
+pub fn model(name: &str) -> Option<&'static Model> {
+    let found = models().iter().find(|e| e.item.name == name)?;
+    Some(&found.item)
+}
+
+/// The price list of this name.
+pub fn price(name: &str) -> Option<&'static Price> {
+    let found = prices().iter().find(|e| e.item.name == name)?;
+    Some(&found.item)
+}
+
+/// Picodollars per token from dollars per million tokens, rounded to the picodollar.
+pub fn usd_per_million(usd: f64) -> PicoUsd {
+    PicoUsd(libm::round(usd * (PICO_PER_USD / 1_000_000) as f64) as u128)
+}
+
+/// Bytes per second from gigabytes (10^9 bytes) per second, rounded to the byte.
+pub fn gb_per_s(gb: f64) -> BytesPerSecond {
+    BytesPerSecond(libm::round(gb * BYTES_PER_GB) as u64)
+}
+
+/// Bytes from gigabytes (10^9 bytes), rounded to the byte.
+pub fn gb(gb: f64) -> u64 {
+    libm::round(gb * BYTES_PER_GB) as u64
+}
+
+/// Embedded text is part of the program; that it reads well is proven by this module's tests, so the
+/// empty fallback never leaves the house.
+fn read<T: DeserializeOwned + Default>(text: &str) -> T {
+    toml::from_str(text).unwrap_or_default()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GpuFile {
+    gpu: Vec<GpuRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GpuRow {
+    name: String,
+    memory_gb: f64,
+    nic_gb_per_s: f64,
+    host_gb_per_s: f64,
+    power_w: Option<f64>,
+    source: String,
+    #[serde(default)]
+    assumed: String,
+}
+
+impl GpuRow {
+    fn entry(self) -> Entry<Gpu> {
+        Entry {
+            item: Gpu {
+                name: self.name,
+                memory_bytes: gb(self.memory_gb),
+                nic: gb_per_s(self.nic_gb_per_s),
+                host: gb_per_s(self.host_gb_per_s),
+                power_w: self.power_w,
+            },
+            source: self.source,
+            assumed: self.assumed,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelFile {
+    model: Vec<ModelRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelRow {
+    name: String,
+    kv_bytes_per_token: u64,
+    source: String,
+    #[serde(default)]
+    assumed: String,
+}
+
+impl ModelRow {
+    fn entry(self) -> Entry<Model> {
+        Entry {
+            item: Model {
+                name: self.name,
+                kv_bytes_per_token: self.kv_bytes_per_token,
+            },
+            source: self.source,
+            assumed: self.assumed,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceFile {
+    price: Vec<PriceRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceRow {
+    name: String,
+    hit_usd_per_million: f64,
+    miss_usd_per_million: f64,
+    output_usd_per_million: f64,
+    source: String,
+    #[serde(default)]
+    assumed: String,
+    #[serde(default)]
+    discount: Vec<DiscountRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiscountRow {
+    from_utc: toml::value::Datetime,
+    to_utc: toml::value::Datetime,
+    hit_usd_per_million: f64,
+    miss_usd_per_million: f64,
+    output_usd_per_million: f64,
+}
+
+impl PriceRow {
+    fn entry(self) -> Entry<Price> {
+        Entry {
+            item: Price {
+                name: self.name,
+                full: TokenPrices {
+                    hit: usd_per_million(self.hit_usd_per_million),
+                    miss: usd_per_million(self.miss_usd_per_million),
+                    output: usd_per_million(self.output_usd_per_million),
+                },
+                discounts: self.discount.iter().map(DiscountRow::discount).collect(),
+            },
+            source: self.source,
+            assumed: self.assumed,
+        }
+    }
+}
+
+impl DiscountRow {
+    fn discount(&self) -> Discount {
+        Discount {
+            from_utc: time_of_day(&self.from_utc),
+            to_utc: time_of_day(&self.to_utc),
+            prices: TokenPrices {
+                hit: usd_per_million(self.hit_usd_per_million),
+                miss: usd_per_million(self.miss_usd_per_million),
+                output: usd_per_million(self.output_usd_per_million),
+            },
+        }
+    }
+}
+
+/// Since midnight; a date without a time counts as midnight.
+fn time_of_day(value: &toml::value::Datetime) -> SimDuration {
+    let Some(time) = value.time else {
+        return SimDuration::ZERO;
+    };
+    let minutes = u64::from(time.hour) * 60 + u64::from(time.minute);
+    SimDuration((minutes * 60 + u64::from(time.second.unwrap_or(0))) * NS_PER_S)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::NS_PER_HOUR;
+
+    #[test]
+    fn every_file_reads_and_every_entry_names_its_source() {
+        toml::from_str::<GpuFile>(include_str!("gpus.toml")).expect("gpus.toml");
+        toml::from_str::<ModelFile>(include_str!("models.toml")).expect("models.toml");
+        toml::from_str::<PriceFile>(include_str!("prices.toml")).expect("prices.toml");
+        assert_eq!((gpus().len(), models().len(), prices().len()), (11, 8, 2));
+        let gpu_sources = gpus().iter().map(|e| (&e.item.name, &e.source));
+        let model_sources = models().iter().map(|e| (&e.item.name, &e.source));
+        let price_sources = prices().iter().map(|e| (&e.item.name, &e.source));
+        for (name, source) in gpu_sources.chain(model_sources).chain(price_sources) {
+            assert!(!source.is_empty(), "{name} has no source");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = gpus().iter().map(|e| e.item.name.as_str()).collect();
+        names.extend(models().iter().map(|e| e.item.name.as_str()));
+        names.extend(prices().iter().map(|e| e.item.name.as_str()));
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn prices_are_whole_picodollars_a_token() {
+        let r1 = price("deepseek-r1-2025-02").expect("in the catalog");
+        assert_eq!(r1.full.hit, PicoUsd(140_000));
+        assert_eq!(r1.full.miss, PicoUsd(550_000));
+        assert_eq!(r1.full.output, PicoUsd(2_190_000));
+        let [night] = r1.discounts.as_slice() else {
+            panic!("one window");
+        };
+        assert_eq!(night.from_utc, SimDuration(16 * NS_PER_HOUR + NS_PER_HOUR / 2));
+        assert_eq!(night.to_utc, SimDuration(NS_PER_HOUR / 2));
+        assert_eq!(night.prices.miss, PicoUsd(135_000));
+    }
+
+    #[test]
+    fn units_become_bytes() {
+        let h800 = gpu("h800").expect("in the catalog");
+        assert_eq!(h800.memory_bytes, 80_000_000_000);
+        assert_eq!(h800.nic, BytesPerSecond(50_000_000_000));
+        assert_eq!(h800.host, BytesPerSecond(63_000_000_000));
+        assert_eq!(gpu("h20").map(|g| (g.nic.0, g.power_w)), Some((25_000_000_000, None)));
+    }
+}

@@ -1,0 +1,36 @@
+//! Exit codes: what a script may rely on.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The run failed.
+    Failed,
+    /// Bad usage, scenario or input data.
+    BadInput,
+    /// Done, but a class fell short of the attainment that its SLO states.
+    SloMissed,
+}
+
+/// The codes, for `--help`.
+pub const HELP: &str = "\
+Exit codes:
+  0    done
+  1    the run failed
+  2    bad usage, scenario or input data
+  3    done, but a class fell short of the attainment that its SLO states
+  130  interrupted";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::BadInput => 2,
+            Exit::SloMissed => 3,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Commands, one file each, thin: they read arguments, call the library, and write what it says.
+//! Results go to standard output, everything else to standard error.
+
+mod check;
+mod exit;
+mod files;
+mod init;
+mod progress;
+mod report;
+mod run;
+mod schema;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::report::Format;
+pub use exit::Exit;
+
+/// Simulates LLM inference clusters: what users feel, what the cluster does, what it costs and earns.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = exit::HELP, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Simulate a scenario and print what happened
+    Run(run::RunArguments),
+    /// Read and resolve a scenario without running it; show every mistake at once
+    Check(check::CheckArguments),
+    /// Show a stored run (summary.json) again, without simulating
+    Report(report::ReportArguments),
+    /// Write a scenario file to start from
+    Init(init::InitArguments),
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which scenario.
+#[derive(Debug, Args)]
+struct ScenarioArguments {
+    /// Path of a scenario file, or name of a bundled scenario (such as deepseek-day)
+    scenario: String,
+    /// Override one value: key.path=value, typed like TOML; list members by number or name
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of every random stream, instead of the scenario's
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatArgument {
+    Table,
+    Json,
+    Csv,
+    Markdown,
+}
+
+impl From<FormatArgument> for Format {
+    fn from(format: FormatArgument) -> Self {
+        match format {
+            FormatArgument::Table => Self::Table,
+            FormatArgument::Json => Self::Json,
+            FormatArgument::Csv => Self::Csv,
+            FormatArgument::Markdown => Self::Markdown,
+        }
+    }
+}
+
+/// Carries out a command.
+pub fn execute(arguments: &Arguments) -> Exit {
+    match &arguments.command {
+        Command::Run(arguments) => run::execute(arguments),
+        Command::Check(arguments) => check::execute(arguments),
+        Command::Report(arguments) => report::execute(arguments),
+        Command::Init(arguments) => init::execute(arguments),
+        Command::Schema => schema::execute(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            let mut command = <Arguments as clap::CommandFactory>::command();
+            clap_complete::generate(*shell, &mut command, "tokentide", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Reads a scenario and applies the common options; on mistakes, shows them.
+fn load(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit> {
+    match crate::scenario::load(&arguments.scenario, &arguments.set) {
+        Ok(scenario) => match arguments.seed {
+            Some(seed) => Ok(scenario.with_seed(seed)),
+            None => Ok(scenario),
+        },
+        Err(mistakes) => {
+            eprint!("{}", mistakes.render(colour(&std::io::stderr())));
+            Err(Exit::BadInput)
+        }
+    }
+}
+
+/// Whether a stream wants colour: a terminal, and NO_COLOR is not set.
+fn colour(stream: &impl std::io::IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Prints a result. A reader that has gone (`| head`) is no fault; a full disk is.
+fn print(text: &str) -> Exit {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => fail(&format!("cannot write to standard output: {error}")),
+    }
+}
+
+/// Says why a run failed.
+fn fail(why: &str) -> Exit {
+    eprintln!("error: {why}");
+    Exit::Failed
+}
+
+/// Says what is wrong with the input.
+fn refuse(why: &str) -> Exit {
+    eprintln!("error: {why}");
+    Exit::BadInput
+}

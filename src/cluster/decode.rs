@@ -1,0 +1,420 @@
+//! The decode pool (S8-S10, S14): requests are routed at hand-over, travel, wait, join a rank, and
+//! generate in lock-step.
+//!
+//! [`Decode::advance`] plays the pool up to a given instant. A unit is in [`unit`], its ranks in
+//! [`ranks`], its completions in [`wheel`]; this file is the order of events at one instant (S2), the
+//! requests on their way, and those for which no unit serves. The receiving side of a transfer is not
+//! limited, and KV that waits takes no memory of a rank.
+
+pub mod ranks;
+mod unit;
+mod wheel;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::Handover;
+use super::router::Routing;
+use super::schedule::{self, Change, Event};
+use super::transfer::Link;
+use crate::metrics::{Fate, Observer, Place, audit::Balance};
+use crate::perf::StepTimes;
+use crate::scenario::{Admission, Pool, Role, Scenario};
+use crate::units::SimTime;
+use ranks::Refusal;
+use unit::{Travel, Unit};
+
+/// What every unit of the pool has in common.
+#[derive(Clone, Debug)]
+struct Rules {
+    ranks: usize,
+    kv_capacity_tokens: u64,
+    max_batch_requests: u32,
+    max_queue_requests: Option<usize>,
+    reserving: bool,
+    /// Progress of every request in a step, in 1/1024 token.
+    progress_1024: u64,
+    migration: Link,
+    host: Link,
+    times: StepTimes,
+}
+
+/// A request whose KV is on its way, or that no unit has taken yet.
+#[derive(Clone, Copy, Debug)]
+struct Moving {
+    travel: Travel,
+    unit: Option<u32>,
+    arrived: bool,
+}
+
+/// The decode pool of a simulation.
+#[derive(Clone, Debug)]
+pub struct Decode<O> {
+    rules: Rules,
+    units: Vec<Unit>,
+    routing: Routing,
+    moving: Vec<Moving>,
+    free: Vec<u32>,
+    /// (arrival, request id, index into `moving`), earliest first.
+    arrivals: BinaryHeap<Reverse<(SimTime, u64, u32)>>,
+    /// Indices into `moving` for which no unit serves, first in first out.
+    unrouted: VecDeque<u32>,
+    events: VecDeque<Event>,
+    /// The earliest step end or wake-up of a unit.
+    next_unit: SimTime,
+    dirty: Vec<usize>,
+    /// Whether the prefill pool stands before this one in the file (S2).
+    after_prefill: bool,
+    paid: u64,
+    working: u64,
+    kv_1024: u64,
+    busy: u64,
+    blocked: [u64; 2],
+    tokens: Tokens,
+    /// Hears everything.
+    pub observer: O,
+}
+
+/// Generated tokens after the first, in 1/1024, by two routes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tokens {
+    /// By unit: requests times progress of each step.
+    stepped_1024: u128,
+    /// By request: of those that completed, overshoot of their last step included.
+    finished_1024: u128,
+}
+
+impl<O: Observer> Decode<O> {
+    /// The pool at time zero.
+    pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, end: SimTime, observer: O) -> Self {
+        let rules = Rules {
+            ranks: pool.ranks as usize,
+            kv_capacity_tokens: pool.kv_capacity_tokens,
+            max_batch_requests: pool.max_batch_requests,
+            max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
+            reserving: pool.admission == Admission::Reserve,
+            progress_1024: scenario.mtp.map_or(1024, |m| u64::from(m.progress_1024)),
+            migration: Link::migration(scenario),
+            host: Link::host(scenario),
+            times,
+        };
+        let events = schedule::events(&pool.schedule, scenario, end);
+        let count = events.iter().map(|e| e.unit as usize + 1).max().unwrap_or(0);
+        let first = scenario.pools.first().map(|p| p.role);
+        Self {
+            units: (0..count).map(|_| Unit::new(&rules, observer.kinds())).collect(),
+            routing: Routing::new(pool.router, pool.report_interval, count),
+            rules,
+            moving: Vec::new(),
+            free: Vec::new(),
+            arrivals: BinaryHeap::new(),
+            unrouted: VecDeque::new(),
+            events: events.into(),
+            next_unit: SimTime::NEVER,
+            dirty: Vec::new(),
+            after_prefill: first != Some(Role::Decode),
+            paid: 0,
+            working: 0,
+            kv_1024: 0,
+            busy: 0,
+            blocked: [0; 2],
+            tokens: Tokens::default(),
+            observer,
+        }
+    }
+
+    /// Plays every event before `until`. `handovers` are those of this stretch, in order.
+    pub fn advance(&mut self, until: SimTime, handovers: &[Handover]) {
+        let mut handovers = handovers.iter().peekable();
+        loop {
+            let planned = self.next_planned();
+            let handover = handovers.peek().map_or(SimTime::NEVER, |h| h.at);
+            let now = planned.min(handover);
+            if now >= until {
+                break;
+            }
+            self.observer.advance(now);
+            if planned == now {
+                if self.routing.next_report() == now {
+                    self.routing.report(now, self.units.iter().map(|u| u.load_1024));
+                }
+                while self.events.front().is_some_and(|e| e.at == now) {
+                    if let Some(event) = self.events.pop_front() {
+                        self.change(now, event);
+                    }
+                }
+                if !self.after_prefill {
+                    self.end_steps(now);
+                }
+            }
+            while let Some(handover) = handovers.next_if(|h| h.at == now) {
+                self.hand_over(now, handover);
+            }
+            if planned == now && self.after_prefill {
+                self.end_steps(now);
+            }
+            while self.arrivals.peek().is_some_and(|Reverse((at, ..))| *at == now) {
+                if let Some(Reverse((_, _, slot))) = self.arrivals.pop() {
+                    self.arrive(now, slot);
+                }
+            }
+            if !self.dirty.is_empty() {
+                self.start_steps(now);
+            }
+        }
+        self.observer.advance(until);
+    }
+
+    /// Tells the observer what is still here, and balances the books.
+    pub fn finish(mut self) -> (O, u64, Vec<Balance>) {
+        let mut inside = 0;
+        let mut generated = self.tokens.finished_1024;
+        let (mut kv_ranks, mut kv_requests) = (0, 0);
+        let moving = self.arrivals.iter().map(|Reverse((.., slot))| slot).chain(&self.unrouted);
+        let mut moving: Vec<u32> = moving.copied().collect();
+        moving.sort_unstable();
+        moving.dedup();
+        for slot in moving {
+            let m = &self.moving[slot as usize];
+            let place = if m.arrived { Place::DecodeQueue } else { Place::Transfer };
+            self.observer.still_in(&m.travel.request, place, m.travel.since);
+            generated += u128::from(m.travel.progress_1024);
+            inside += 1;
+        }
+        for unit in &self.units {
+            for travel in unit.waiting() {
+                self.observer.still_in(&travel.request, Place::DecodeQueue, travel.since);
+                generated += u128::from(travel.progress_1024);
+                inside += 1;
+            }
+            generated += unit.dropped_1024;
+            kv_ranks += unit.kv_by_rank_1024();
+            for (resident, progress_1024) in unit.residents(&self.rules) {
+                self.observer.still_in(&resident.request, Place::Decode, resident.since);
+                generated += u128::from(progress_1024);
+                kv_requests += u128::from(1024 * (u64::from(resident.request.input) + 1) + progress_1024);
+                inside += 1;
+            }
+        }
+        let balances = vec![
+            Balance::new("decode_tokens_1024", self.tokens.stepped_1024, generated),
+            Balance::new("kv_tokens_1024", kv_ranks, kv_requests),
+        ];
+        (self.observer, inside, balances)
+    }
+
+    fn next_planned(&self) -> SimTime {
+        let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
+        let arrival = self.arrivals.peek().map_or(SimTime::NEVER, |Reverse((at, ..))| *at);
+        self.next_unit.min(arrival).min(event).min(self.routing.next_report())
+    }
+
+    #[inline]
+    fn hand_over(&mut self, now: SimTime, handover: &Handover) {
+        let request = handover.request;
+        self.observer.moved(now, &request, Place::Outside, now, Place::Transfer);
+        let travel = Travel {
+            request,
+            first_token: handover.at,
+            last_token: handover.at,
+            progress_1024: 0,
+            since: now,
+            ready: SimTime::ZERO,
+        };
+        self.send(travel, handover.arrives);
+    }
+
+    /// Routes a request whose KV is on its way.
+    #[inline]
+    fn send(&mut self, travel: Travel, arrives: SimTime) {
+        let slot = self.store(Moving { travel, unit: None, arrived: false });
+        self.arrivals.push(Reverse((arrives, travel.request.id, slot)));
+        self.route(slot);
+    }
+
+    #[inline]
+    fn store(&mut self, moving: Moving) -> u32 {
+        match self.free.pop() {
+            Some(slot) => {
+                self.moving[slot as usize] = moving;
+                slot
+            }
+            None => {
+                self.moving.push(moving);
+                (self.moving.len() - 1) as u32
+            }
+        }
+    }
+
+    #[inline]
+    fn route(&mut self, slot: u32) {
+        let moving = &mut self.moving[slot as usize];
+        let Some(index) = self.routing.choose() else {
+            moving.unit = None;
+            self.unrouted.push_back(slot);
+            return;
+        };
+        moving.unit = Some(index as u32);
+        let unit = &mut self.units[index];
+        unit.load_1024 += moving.travel.held_1024();
+        self.routing.loaded(index, unit.load_1024);
+        if moving.arrived {
+            unit.queue.push_back(moving.travel);
+            self.free.push(slot);
+            self.dirty.push(index);
+        }
+    }
+
+    /// KV arrives.
+    #[inline]
+    fn arrive(&mut self, now: SimTime, slot: u32) {
+        let moving = &mut self.moving[slot as usize];
+        let travel = &mut moving.travel;
+        self.observer.moved(now, &travel.request, Place::Transfer, travel.since, Place::DecodeQueue);
+        travel.since = now;
+        moving.arrived = true;
+        if let Some(index) = moving.unit {
+            let unit = &mut self.units[index as usize];
+            unit.queue.push_back(*travel);
+            self.free.push(slot);
+            if unit.at_boundary() {
+                self.dirty.push(index as usize);
+            }
+        }
+    }
+
+    fn change(&mut self, now: SimTime, event: Event) {
+        let index = event.unit as usize;
+        match event.change {
+            Change::Pay { until } => {
+                self.paid += 1;
+                self.units[index].pay(until);
+            }
+            Change::Serve => {
+                self.working += 1;
+                self.units[index].working = true;
+                self.routing.open(index, self.units[index].load_1024);
+                for slot in std::mem::take(&mut self.unrouted) {
+                    self.route(slot);
+                }
+            }
+            Change::Drain => self.routing.close(index),
+            Change::Release => {
+                self.paid -= 1;
+                self.routing.close(index);
+                self.release(now, index);
+            }
+        }
+        self.observer.units(now, self.paid, self.working);
+    }
+
+    /// Everything on a released unit is routed anew in order of id: residents after a transfer through
+    /// their rank's interface, what waits at once, what is on its way to its new unit.
+    fn release(&mut self, now: SimTime, index: usize) {
+        enum From {
+            Rank(usize, Travel),
+            Queue(Travel),
+            Way(u32),
+        }
+        let unit = &mut self.units[index];
+        self.working -= u64::from(std::mem::take(&mut unit.working));
+        if let Some(refusal) = unit.blocked.take() {
+            self.blocked[refusal as usize] -= 1;
+            self.observer.blocked(now, self.blocked[0], self.blocked[1]);
+        }
+        self.kv_1024 -= unit.kv_total_1024();
+        self.observer.kv(now, self.kv_1024);
+        let mut all: Vec<(u64, From)> = Vec::new();
+        all.extend(unit.queue.drain(..).map(|t| (t.request.id, From::Queue(t))));
+        all.extend(unit.evict_all(&self.rules).into_iter().map(|(rank, t)| (t.request.id, From::Rank(rank, t))));
+        for Reverse((_, id, slot)) in &self.arrivals {
+            if self.moving[*slot as usize].unit == Some(index as u32) {
+                all.push((*id, From::Way(*slot)));
+            }
+        }
+        unit.load_1024 = 0;
+        all.sort_unstable_by_key(|(id, _)| *id);
+        for (_, from) in all {
+            match from {
+                From::Rank(rank, travel) => {
+                    self.observer.migrated(now, &travel.request);
+                    self.observer.moved(now, &travel.request, Place::Decode, travel.since, Place::Transfer);
+                    let free_at = &mut self.units[index].interface_free[rank];
+                    let tokens = travel.held_1024().div_ceil(1024);
+                    let arrives = self.rules.migration.send(now, free_at, tokens);
+                    self.send(Travel { since: now, ..travel }, arrives);
+                }
+                From::Queue(travel) => {
+                    self.observer.migrated(now, &travel.request);
+                    let slot = self.store(Moving { travel, unit: None, arrived: true });
+                    self.route(slot);
+                }
+                From::Way(slot) => {
+                    self.observer.migrated(now, &self.moving[slot as usize].travel.request);
+                    self.route(slot);
+                }
+            }
+        }
+        self.next_unit = self.units.iter().map(Unit::next).min().unwrap_or(SimTime::NEVER);
+    }
+
+    fn end_steps(&mut self, now: SimTime) {
+        if self.next_unit != now {
+            return;
+        }
+        for index in 0..self.units.len() {
+            let unit = &mut self.units[index];
+            if unit.next() != now {
+                continue;
+            }
+            if unit.end_step(now, index, &self.rules, &mut self.observer, &mut self.tokens.finished_1024) {
+                self.busy -= 1;
+                self.tokens.stepped_1024 += u128::from(unit.last_growth_1024);
+                self.kv_1024 = self.kv_1024 + unit.last_growth_1024 - unit.last_freed_1024;
+                self.routing.loaded(index, unit.load_1024);
+            }
+            self.dirty.push(index);
+        }
+        self.next_unit = self.units.iter().map(Unit::next).min().unwrap_or(SimTime::NEVER);
+    }
+
+    /// Phase 5: units at a boundary preempt, admit and start their steps.
+    fn start_steps(&mut self, now: SimTime) {
+        self.dirty.sort_unstable();
+        self.dirty.dedup();
+        for i in 0..self.dirty.len() {
+            let index = self.dirty[i];
+            let unit = &mut self.units[index];
+            if !unit.at_boundary() {
+                continue;
+            }
+            let (kv, blocked) = (unit.kv_total_1024(), unit.blocked);
+            let started = unit.start_step(now, index, &self.rules, &mut self.observer);
+            self.busy += u64::from(started);
+            self.kv_1024 = self.kv_1024 + unit.kv_total_1024() - kv;
+            if unit.blocked != blocked {
+                for (was, change) in [(blocked, -1_i64), (unit.blocked, 1)] {
+                    if let Some(refusal) = was {
+                        let count = &mut self.blocked[refusal as usize];
+                        *count = count.wrapping_add_signed(change);
+                    }
+                }
+                self.observer.blocked(now, self.blocked[Refusal::Memory as usize], self.blocked[Refusal::Places as usize]);
+            }
+            if let Some(limit) = self.rules.max_queue_requests {
+                while unit.queue.len() > limit {
+                    let Some(travel) = unit.queue.pop_back() else { break };
+                    unit.load_1024 -= travel.held_1024();
+                    self.observer.moved(now, &travel.request, Place::DecodeQueue, travel.since, Place::Outside);
+                    self.observer.ended(now, &travel.request, Fate::Rejected);
+                    self.tokens.finished_1024 += u128::from(travel.progress_1024);
+                }
+            }
+            self.routing.loaded(index, unit.load_1024);
+            self.next_unit = self.next_unit.min(unit.next());
+        }
+        self.dirty.clear();
+        self.observer.kv(now, self.kv_1024);
+        self.observer.busy(now, self.busy);
+    }
+}

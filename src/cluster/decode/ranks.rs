@@ -1,0 +1,227 @@
+//! The ranks of one decode unit: requests and KV of each, advanced together, and the choice of the rank
+//! for the next request.
+//!
+//! KV is counted in 1/1024 token, because with MTP a request grows by fractions. The choice needs the
+//! least KV, then the fewest requests, then the lowest index: one integer comparison of packed keys,
+//! kept as a two-level minimum so that a join looks at some 24 keys instead of 144.
+
+/// Bits of a key for the rank index, for the number of requests and for KV in 1/1024 token.
+const INDEX_BITS: u32 = 12;
+const REQUEST_BITS: u32 = 14;
+const KV_BITS: u32 = 64 - INDEX_BITS - REQUEST_BITS;
+
+/// Most ranks of a unit.
+pub const RANKS_MAX: usize = 1 << INDEX_BITS;
+/// Most requests on a rank.
+pub const REQUESTS_MAX: u32 = (1 << REQUEST_BITS) - 1;
+/// Most KV tokens on a rank.
+pub const KV_TOKENS_MAX: u64 = (1 << (KV_BITS - 10)) - 1;
+
+/// The key of a rank that takes no more requests.
+const CLOSED: u64 = u64::MAX;
+/// Ranks to a group: near the square root of 144.
+const GROUP: usize = 12;
+
+/// Why no rank takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Some rank has a free place, none has the memory.
+    Memory,
+    /// Every rank has its most requests.
+    Places,
+}
+
+/// Requests and KV by rank.
+#[derive(Clone, Debug)]
+pub struct Ranks {
+    requests: Vec<u32>,
+    kv_1024: Vec<u64>,
+    /// Under `reserve`: all the KV that the residents will ever hold.
+    reserved_1024: Vec<u64>,
+    keys: Vec<u64>,
+    minima: Vec<u64>,
+    /// Over all ranks.
+    pub kv_total_1024: u64,
+    /// Over all ranks.
+    pub requests_total: u64,
+    capacity_1024: u64,
+    requests_max: u32,
+    reserving: bool,
+}
+
+impl Ranks {
+    /// Empty ranks.
+    pub fn new(ranks: usize, capacity_tokens: u64, requests_max: u32, reserving: bool) -> Self {
+        Self {
+            requests: vec![0; ranks],
+            kv_1024: vec![0; ranks],
+            reserved_1024: vec![0; ranks],
+            keys: vec![0; ranks],
+            minima: vec![0; ranks.div_ceil(GROUP)],
+            kv_total_1024: 0,
+            requests_total: 0,
+            capacity_1024: capacity_tokens * 1024,
+            requests_max,
+            reserving,
+        }
+    }
+
+    /// Requests by rank.
+    pub fn requests(&self) -> &[u32] {
+        &self.requests
+    }
+
+    /// KV by rank, in 1/1024 token.
+    pub fn kv_1024(&self) -> &[u64] {
+        &self.kv_1024
+    }
+
+    /// Whether a request that needs so much (of memory or of reservation) fits an empty rank.
+    pub fn could_fit(&self, need_1024: u64) -> bool {
+        need_1024 <= self.capacity_1024
+    }
+
+    /// Every resident grows by a step's progress.
+    #[inline]
+    pub fn grow(&mut self, progress_1024: u64) {
+        for (kv, &n) in self.kv_1024.iter_mut().zip(&self.requests) {
+            *kv += u64::from(n) * progress_1024;
+        }
+        self.kv_total_1024 += self.requests_total * progress_1024;
+    }
+
+    /// A rank that the next step's growth would overfill, if any.
+    #[inline]
+    pub fn overfull(&self, progress_1024: u64) -> Option<usize> {
+        if self.reserving {
+            return None;
+        }
+        let grown = |r: usize| self.kv_1024[r] + u64::from(self.requests[r]) * progress_1024;
+        let most = (0..self.requests.len()).map(grown).max().unwrap_or(0);
+        if most <= self.capacity_1024 {
+            return None;
+        }
+        (0..self.requests.len()).find(|&r| grown(r) > self.capacity_1024)
+    }
+
+    #[inline]
+    fn key(&self, rank: usize) -> u64 {
+        let n = self.requests[rank];
+        if n >= self.requests_max {
+            return CLOSED;
+        }
+        self.kv_1024[rank] << (INDEX_BITS + REQUEST_BITS) | u64::from(n) << INDEX_BITS | rank as u64
+    }
+
+    /// Prepares for choices: keys of all ranks as they stand.
+    #[inline]
+    pub fn rank_all(&mut self) {
+        for rank in 0..self.requests.len() {
+            self.keys[rank] = self.key(rank);
+        }
+        for (least, group) in self.minima.iter_mut().zip(self.keys.chunks(GROUP)) {
+            *least = group.iter().copied().min().unwrap_or(CLOSED);
+        }
+    }
+
+    /// The rank that takes a request which adds `held` now, grows by `progress` in the coming step, and
+    /// under `reserve` will hold `reserve` in the end (all in 1/1024 token). A request fits where the
+    /// residents' growth of the coming step leaves room for it.
+    #[inline]
+    pub fn choose(&self, held_1024: u64, progress_1024: u64, reserve_1024: u64) -> Result<usize, Refusal> {
+        let least = self.minima.iter().copied().min().unwrap_or(CLOSED);
+        if least == CLOSED {
+            return Err(Refusal::Places);
+        }
+        let rank = (least & (RANKS_MAX as u64 - 1)) as usize;
+        if self.fits(rank, held_1024, progress_1024, reserve_1024) {
+            return Ok(rank);
+        }
+        // Rare: the emptiest rank is too full, but another one with fewer requests or reservations may
+        // still do.
+        let (mut best, mut least) = (None, CLOSED);
+        for (rank, &key) in self.keys.iter().enumerate() {
+            if key < least && self.fits(rank, held_1024, progress_1024, reserve_1024) {
+                (best, least) = (Some(rank), key);
+            }
+        }
+        best.ok_or(Refusal::Memory)
+    }
+
+    #[inline]
+    fn fits(&self, rank: usize, held_1024: u64, progress_1024: u64, reserve_1024: u64) -> bool {
+        if self.reserving {
+            return self.reserved_1024[rank] + reserve_1024 <= self.capacity_1024;
+        }
+        let growth = (u64::from(self.requests[rank]) + 1) * progress_1024;
+        self.kv_1024[rank] + held_1024 + growth <= self.capacity_1024
+    }
+
+    /// A request joins a rank.
+    #[inline]
+    pub fn join(&mut self, rank: usize, held_1024: u64, reserve_1024: u64) {
+        self.requests[rank] += 1;
+        self.kv_1024[rank] += held_1024;
+        self.reserved_1024[rank] += reserve_1024;
+        self.requests_total += 1;
+        self.kv_total_1024 += held_1024;
+        self.keys[rank] = self.key(rank);
+        let first = rank / GROUP * GROUP;
+        let last = (first + GROUP).min(self.keys.len());
+        self.minima[rank / GROUP] = self.keys[first..last].iter().copied().min().unwrap_or(CLOSED);
+    }
+
+    /// A request leaves a rank with all that it holds.
+    #[inline]
+    pub fn leave(&mut self, rank: usize, held_1024: u64, reserve_1024: u64) {
+        self.requests[rank] -= 1;
+        self.kv_1024[rank] -= held_1024;
+        self.reserved_1024[rank] -= reserve_1024;
+        self.requests_total -= 1;
+        self.kv_total_1024 -= held_1024;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_kv_wins_then_the_fewest_requests_then_the_lowest_index() {
+        let mut ranks = Ranks::new(30, 1000, 4, false);
+        ranks.join(0, 1024, 0);
+        ranks.join(1, 512, 0);
+        ranks.join(1, 512, 0);
+        for rank in 2..30 {
+            ranks.join(rank, 2048, 0);
+        }
+        ranks.rank_all();
+        assert_eq!(ranks.choose(1024, 1024, 0), Ok(0));
+        ranks.join(0, 1024, 0);
+        assert_eq!(ranks.choose(1024, 1024, 0), Ok(1));
+        ranks.join(1, 1024, 0);
+        assert_eq!(ranks.choose(1024, 1024, 0), Ok(2));
+    }
+
+    #[test]
+    fn growth_of_the_coming_step_counts() {
+        let mut ranks = Ranks::new(1, 10, 9, false);
+        ranks.join(0, 4 * 1024, 0);
+        ranks.rank_all();
+        // 4 held + 1 growth + 3 held + 1 growth = 9 <= 10; with 5 held it would be 11
+        assert_eq!(ranks.choose(3 * 1024, 1024, 0), Ok(0));
+        assert_eq!(ranks.choose(5 * 1024, 1024, 0), Err(Refusal::Memory));
+        assert_eq!(ranks.overfull(1024), None);
+        assert_eq!(ranks.overfull(7 * 1024), Some(0));
+    }
+
+    #[test]
+    fn a_full_rank_is_passed_over() {
+        let mut ranks = Ranks::new(2, 100, 1, false);
+        ranks.join(0, 0, 0);
+        ranks.rank_all();
+        assert_eq!(ranks.choose(1024, 1024, 0), Ok(1));
+        ranks.join(1, 1024, 0);
+        assert_eq!(ranks.choose(1024, 1024, 0), Err(Refusal::Places));
+    }
+}

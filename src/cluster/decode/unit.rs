@@ -1,0 +1,422 @@
+//! One decode unit (S9, S14): a queue, ranks that advance in lock-step, and who is done when.
+//!
+//! There are no events per token. A step adds one progress to every resident at once; a request's last
+//! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that it has
+//! taken.
+
+use std::collections::VecDeque;
+
+use super::Rules;
+use super::ranks::{Ranks, Refusal};
+use super::wheel::{NONE, Wheel};
+use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
+use crate::units::SimTime;
+use crate::workload::Request;
+
+/// A request on its way to a rank.
+#[derive(Clone, Copy, Debug)]
+pub struct Travel {
+    pub request: Request,
+    pub first_token: SimTime,
+    /// When its latest token left.
+    pub last_token: SimTime,
+    /// Tokens after the first, in 1/1024.
+    pub progress_1024: u64,
+    /// When it came to where it is.
+    pub since: SimTime,
+    /// It may not join before: a preempted request's KV comes back from the host.
+    pub ready: SimTime,
+}
+
+impl Travel {
+    /// KV that it holds: its input, its first token, its progress.
+    #[inline]
+    pub fn held_1024(&self) -> u64 {
+        1024 * (u64::from(self.request.input) + 1) + self.progress_1024
+    }
+
+    /// Steps until it is done.
+    #[inline]
+    fn steps_left(&self, progress_1024: u64) -> u64 {
+        let left = 1024 * u64::from(self.request.output - 1) - self.progress_1024;
+        if progress_1024 == 1024 { left >> 10 } else { left.div_ceil(progress_1024) }
+    }
+}
+
+/// A request on a rank.
+#[derive(Clone, Copy, Debug)]
+pub struct Resident {
+    pub request: Request,
+    pub first_token: SimTime,
+    /// When it joined.
+    pub since: SimTime,
+    /// Progress when it joined.
+    progress_1024: u64,
+    /// The unit's step count when it joined, and when it will be done.
+    joined: u64,
+    done: u64,
+    next: u32,
+    rank: u16,
+    kind: u16,
+}
+
+impl Resident {
+    #[inline]
+    fn progress_now_1024(&self, step: u64, per_step_1024: u64) -> u64 {
+        self.progress_1024 + (step - self.joined) * per_step_1024
+    }
+
+    /// All that it will hold when it is done.
+    #[inline]
+    fn reserve_1024(&self, per_step_1024: u64) -> u64 {
+        1024 * (u64::from(self.request.input) + 1) + self.progress_now_1024(self.done, per_step_1024)
+    }
+}
+
+/// Tells a free place in the table of residents.
+const FREE: u16 = u16::MAX;
+
+/// One decode unit.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Waiting requests, first in first out.
+    pub queue: VecDeque<Travel>,
+    ranks: Ranks,
+    wheel: Wheel,
+    residents: Vec<Resident>,
+    free: Vec<u32>,
+    /// Residents that took part in the step before, by kind.
+    by_kind: Vec<u64>,
+    /// Residents new in this step.
+    joined: Vec<Joined>,
+    /// Steps taken so far.
+    step: u64,
+    step_from: SimTime,
+    step_end: SimTime,
+    /// KV attended to in the running step.
+    step_kv_1024: u64,
+    /// An idle unit whose head is not ready looks again then.
+    wake: SimTime,
+    until: SimTime,
+    halted: bool,
+    /// Serving or draining.
+    pub working: bool,
+    /// KV resident, queued and in transfer to this unit, in 1/1024 token.
+    pub load_1024: u64,
+    /// Why the head of the queue waits.
+    pub blocked: Option<Refusal>,
+    /// Growth in the step that ended last.
+    pub last_growth_1024: u64,
+    /// KV that completed requests gave back at its end.
+    pub last_freed_1024: u64,
+    /// Progress of requests that failed here.
+    pub dropped_1024: u128,
+    /// By rank: when its network interface is free.
+    pub interface_free: Vec<SimTime>,
+}
+
+impl Unit {
+    pub fn new(rules: &Rules, kinds: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            ranks: Ranks::new(rules.ranks, rules.kv_capacity_tokens, rules.max_batch_requests, rules.reserving),
+            wheel: Wheel::new(),
+            residents: Vec::new(),
+            free: Vec::new(),
+            by_kind: vec![0; kinds],
+            joined: Vec::new(),
+            step: 0,
+            step_from: SimTime::ZERO,
+            step_end: SimTime::NEVER,
+            step_kv_1024: 0,
+            wake: SimTime::NEVER,
+            until: SimTime::NEVER,
+            halted: false,
+            working: false,
+            load_1024: 0,
+            blocked: None,
+            last_growth_1024: 0,
+            last_freed_1024: 0,
+            dropped_1024: 0,
+            interface_free: vec![SimTime::ZERO; rules.ranks],
+        }
+    }
+
+    /// A new life begins.
+    pub fn pay(&mut self, until: SimTime) {
+        self.until = until;
+        self.halted = false;
+        self.interface_free.fill(SimTime::ZERO);
+    }
+
+    /// When something next happens here by itself.
+    #[inline]
+    pub fn next(&self) -> SimTime {
+        self.step_end.min(self.wake)
+    }
+
+    /// Between two steps, or idle.
+    #[inline]
+    pub fn at_boundary(&self) -> bool {
+        self.step_end == SimTime::NEVER && !self.halted
+    }
+
+    pub fn waiting(&self) -> impl Iterator<Item = &Travel> {
+        self.queue.iter()
+    }
+
+    /// Residents with their progress, in 1/1024 token.
+    pub fn residents(&self, rules: &Rules) -> impl Iterator<Item = (&Resident, u64)> {
+        let per_step = rules.progress_1024;
+        self.residents
+            .iter()
+            .filter(|r| r.rank != FREE)
+            .map(move |r| (r, r.progress_now_1024(self.step, per_step)))
+    }
+
+    /// KV of all ranks.
+    pub fn kv_total_1024(&self) -> u64 {
+        self.ranks.kv_total_1024
+    }
+
+    /// The same, added up rank by rank.
+    pub fn kv_by_rank_1024(&self) -> u128 {
+        self.ranks.kv_1024().iter().map(|&kv| u128::from(kv)).sum()
+    }
+
+    /// Ends the running step, if it ends now: everybody has grown, some are done. False for a mere
+    /// wake-up.
+    pub fn end_step(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &Rules,
+        observer: &mut impl Observer,
+        finished_1024: &mut u128,
+    ) -> bool {
+        self.wake = SimTime::NEVER;
+        if self.step_end != now {
+            return false;
+        }
+        self.step_end = SimTime::NEVER;
+        let per_step = rules.progress_1024;
+        self.last_growth_1024 = self.ranks.requests_total * per_step;
+        self.load_1024 += self.last_growth_1024;
+        self.ranks.grow(per_step);
+        self.step += 1;
+        observer.decode_step(&StepRecord {
+            unit: index,
+            from: self.step_from,
+            to: now,
+            requests_by_kind: &self.by_kind,
+            kv_1024: self.step_kv_1024,
+            progress_1024: per_step,
+            joined: &self.joined,
+        });
+        for new in self.joined.drain(..) {
+            self.by_kind[usize::from(new.kind)] += 1;
+        }
+        let kv = self.ranks.kv_total_1024;
+        self.complete(now, per_step, observer, finished_1024);
+        self.last_freed_1024 = kv - self.ranks.kv_total_1024;
+        self.load_1024 -= self.last_freed_1024;
+        true
+    }
+
+    /// Takes out everybody whose last step this was.
+    #[inline]
+    fn complete(&mut self, now: SimTime, per_step: u64, observer: &mut impl Observer, finished_1024: &mut u128) {
+        let mut slot = std::mem::replace(self.wheel.head(self.step), NONE);
+        while slot != NONE {
+            let resident = self.residents[slot as usize];
+            if resident.done == self.step {
+                let progress = resident.progress_now_1024(self.step, per_step);
+                let overshoot = progress - 1024 * u64::from(resident.request.output - 1);
+                observer.moved(now, &resident.request, Place::Decode, resident.since, Place::Outside);
+                observer.completed(now, &resident.request, resident.first_token, overshoot);
+                *finished_1024 += u128::from(progress);
+                self.vacate(slot, per_step);
+            } else {
+                let head = self.wheel.head(self.step);
+                self.residents[slot as usize].next = std::mem::replace(head, slot);
+            }
+            slot = resident.next;
+        }
+    }
+
+    /// Gives a resident's place and memory back.
+    #[inline]
+    fn vacate(&mut self, slot: u32, per_step: u64) {
+        let resident = &mut self.residents[slot as usize];
+        let held = 1024 * (u64::from(resident.request.input) + 1) + resident.progress_now_1024(self.step, per_step);
+        self.ranks.leave(usize::from(resident.rank), held, resident.reserve_1024(per_step));
+        self.by_kind[usize::from(resident.kind)] -= 1;
+        resident.rank = FREE;
+        self.free.push(slot);
+    }
+
+    /// At a boundary: preempts, admits, and starts a step if anybody is there and the step would end
+    /// before the release. Says whether a step has started.
+    pub fn start_step(&mut self, now: SimTime, index: usize, rules: &Rules, observer: &mut impl Observer) -> bool {
+        self.wake = SimTime::NEVER;
+        self.preempt(now, rules, observer);
+        self.admit(now, index, rules, observer);
+        if self.ranks.requests_total == 0 {
+            self.wake = self.queue.front().map_or(SimTime::NEVER, |head| head.ready.max(now));
+            return false;
+        }
+        let length = rules.times.decode_step(self.ranks.requests(), self.ranks.kv_1024());
+        let end = now + length;
+        self.step_from = now;
+        if end >= self.until {
+            self.halted = true;
+            return false;
+        }
+        self.step_kv_1024 = self.ranks.kv_total_1024;
+        self.step_end = end;
+        true
+    }
+
+    /// While a rank's growth in the coming step would exceed its capacity, its latest resident (then the
+    /// highest id) goes to the head of the queue, keeps its tokens, and must bring its KV back later.
+    fn preempt(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer) {
+        let mut out: Vec<Travel> = Vec::new();
+        while let Some(rank) = self.ranks.overfull(rules.progress_1024) {
+            let latest = (0..self.residents.len())
+                .filter(|&i| usize::from(self.residents[i].rank) == rank)
+                .max_by_key(|&i| (self.residents[i].joined, self.residents[i].request.id));
+            let Some(slot) = latest else { break };
+            let mut travel = self.evict(slot as u32, now, rules);
+            travel.ready = now + rules.host.time(travel.held_1024().div_ceil(1024));
+            observer.moved(now, &travel.request, Place::Decode, travel.since, Place::DecodeQueue);
+            observer.preempted(now, &travel.request);
+            travel.since = now;
+            out.push(travel);
+        }
+        out.sort_unstable_by_key(|t| std::cmp::Reverse(t.request.id));
+        for travel in out {
+            self.queue.push_front(travel);
+        }
+    }
+
+    /// Takes a resident off its rank and out of the wheel.
+    fn evict(&mut self, slot: u32, now: SimTime, rules: &Rules) -> Travel {
+        let resident = self.residents[slot as usize];
+        let mut chain = std::mem::replace(self.wheel.head(resident.done), NONE);
+        while chain != NONE {
+            let next = self.residents[chain as usize].next;
+            if chain != slot {
+                let head = self.wheel.head(resident.done);
+                self.residents[chain as usize].next = std::mem::replace(head, chain);
+            }
+            chain = next;
+        }
+        let progress_1024 = resident.progress_now_1024(self.step, rules.progress_1024);
+        self.vacate(slot, rules.progress_1024);
+        Travel {
+            request: resident.request,
+            first_token: resident.first_token,
+            last_token: now,
+            progress_1024,
+            since: resident.since,
+            ready: SimTime::ZERO,
+        }
+    }
+
+    /// Takes everybody off, with the rank of each, in no particular order. Only a halted unit has
+    /// residents at its release; those that had joined for the step that it did not start have had no
+    /// token since.
+    pub fn evict_all(&mut self, rules: &Rules) -> Vec<(usize, Travel)> {
+        let joined = std::mem::take(&mut self.joined);
+        for new in &joined {
+            self.by_kind[usize::from(new.kind)] += 1;
+        }
+        let mut out = Vec::new();
+        for slot in 0..self.residents.len() {
+            let resident = self.residents[slot];
+            if resident.rank == FREE {
+                continue;
+            }
+            let new = joined.iter().find(|new| new.id == resident.request.id);
+            let travel = Travel {
+                last_token: new.map_or(self.step_from, |new| new.last_token),
+                ..self.evict(slot as u32, self.step_from, rules)
+            };
+            out.push((usize::from(resident.rank), travel));
+        }
+        out
+    }
+
+    /// The queue's head joins the rank that suits it, until it must wait. What no empty rank could ever
+    /// hold fails.
+    fn admit(&mut self, now: SimTime, index: usize, rules: &Rules, observer: &mut impl Observer) {
+        self.blocked = None;
+        if self.queue.is_empty() {
+            return;
+        }
+        let per_step = rules.progress_1024;
+        self.ranks.rank_all();
+        while let Some(head) = self.queue.front() {
+            if head.ready > now {
+                break;
+            }
+            let held = head.held_1024();
+            let steps = head.steps_left(per_step);
+            let reserve = held + steps * per_step;
+            let need = if rules.reserving { reserve } else { held + per_step };
+            if !self.ranks.could_fit(need) {
+                observer.moved(now, &head.request, Place::DecodeQueue, head.since, Place::Outside);
+                observer.ended(now, &head.request, Fate::Failed);
+                self.load_1024 -= held;
+                self.dropped_1024 += u128::from(head.progress_1024);
+                self.queue.pop_front();
+                continue;
+            }
+            let rank = match self.ranks.choose(held, per_step, reserve) {
+                Ok(rank) => rank,
+                Err(refusal) => {
+                    self.blocked = Some(refusal);
+                    break;
+                }
+            };
+            let Some(travel) = self.queue.pop_front() else { break };
+            self.ranks.join(rank, held, reserve);
+            self.settle(now, index, rank, &travel, steps, observer);
+        }
+    }
+
+    /// Enters a request in the table and in the wheel.
+    #[inline]
+    fn settle(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rank: usize,
+        travel: &Travel,
+        steps: u64,
+        observer: &mut impl Observer,
+    ) {
+        let kind = observer.kind(&travel.request);
+        observer.joined(now, &travel.request, index, rank, travel.since);
+        observer.moved(now, &travel.request, Place::DecodeQueue, travel.since, Place::Decode);
+        self.joined.push(Joined { id: travel.request.id, kind, last_token: travel.last_token });
+        let done = self.step + steps;
+        let mut resident = Resident {
+            request: travel.request,
+            first_token: travel.first_token,
+            since: now,
+            progress_1024: travel.progress_1024,
+            joined: self.step,
+            done,
+            next: NONE,
+            rank: rank as u16,
+            kind,
+        };
+        let slot = self.free.pop().unwrap_or(self.residents.len() as u32);
+        resident.next = std::mem::replace(self.wheel.head(done), slot);
+        match self.residents.get_mut(slot as usize) {
+            Some(place) => *place = resident,
+            None => self.residents.push(resident),
+        }
+    }
+}

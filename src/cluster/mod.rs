@@ -1,0 +1,26 @@
+//! The cluster: pools of units, and what they do with requests.
+//!
+//! A pool is a state machine over its own events; it takes requests in the order of time and hands
+//! them on in the order of time, so that pools form a pipeline ([`crate::engine`]). Everything it does
+//! follows the exact rules S1-S16 of the crate documentation. It performs no I/O and draws no random
+//! numbers.
+
+pub mod decode;
+pub mod prefill;
+pub mod router;
+pub mod schedule;
+pub mod transfer;
+
+use crate::units::SimTime;
+use crate::workload::Request;
+
+/// A request that has its first token and goes on to decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// The request.
+    pub request: Request,
+    /// When its first token left, which is when its KV went on its way.
+    pub at: SimTime,
+    /// When its KV arrives.
+    pub arrives: SimTime,
+}

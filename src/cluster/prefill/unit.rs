@@ -1,0 +1,277 @@
+//! One prefill unit: a queue by priority, a batch over its ranks, and the requests that a batch has
+//! computed in part.
+
+use std::collections::VecDeque;
+
+use super::Rules;
+use crate::cluster::Handover;
+use crate::metrics::{Observer, Place};
+use crate::perf::PrefillLoad;
+use crate::units::SimTime;
+use crate::workload::Request;
+
+/// A request in a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    pub request: Request,
+    /// When it came into this queue.
+    pub since: SimTime,
+    /// Whether a prefill step has ever begun for it.
+    pub started: bool,
+}
+
+/// A request on a rank.
+#[derive(Clone, Copy, Debug)]
+pub struct InService {
+    pub request: Request,
+    /// When its first step here began; while `fresh`, when it came into the queue.
+    pub since: SimTime,
+    /// Computed tokens so far.
+    pub done: u32,
+    /// Tokens in the running step.
+    chunk: u32,
+    rank: u16,
+    /// Whether the running step is its first one here.
+    fresh: bool,
+    started: bool,
+}
+
+/// One prefill unit.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// By priority level, first in first out.
+    queues: Vec<VecDeque<Waiting>>,
+    queued: usize,
+    /// On ranks: in the running step, or between two steps.
+    serving: Vec<InService>,
+    /// When the running step ends; `NEVER` when idle.
+    pub step_end: SimTime,
+    /// Computed tokens assigned and not finished; a running chunk counts whole.
+    pub load: u64,
+    /// Serving or draining.
+    pub working: bool,
+    until: SimTime,
+    /// A step would have reached the release: no more steps start.
+    halted: bool,
+    /// By rank: when its network interface is free.
+    interface_free: Vec<SimTime>,
+    /// By rank: tokens in the batch that is being formed; `FULL` where nothing more fits.
+    fill: Vec<u64>,
+    count: Vec<u32>,
+    rank_loads: Vec<PrefillLoad>,
+}
+
+/// Tells a rank that takes nothing more in this batch.
+const FULL: u64 = u64::MAX;
+
+fn computed(request: &Request) -> u32 {
+    request.input - request.cached
+}
+
+impl Unit {
+    pub fn new(rules: &Rules) -> Self {
+        Self {
+            queues: vec![VecDeque::new(); rules.levels],
+            queued: 0,
+            serving: Vec::new(),
+            step_end: SimTime::NEVER,
+            load: 0,
+            working: false,
+            until: SimTime::NEVER,
+            halted: false,
+            interface_free: vec![SimTime::ZERO; rules.ranks],
+            fill: vec![0; rules.ranks],
+            count: vec![0; rules.ranks],
+            rank_loads: vec![PrefillLoad::default(); rules.ranks],
+        }
+    }
+
+    /// A new life begins.
+    pub fn pay(&mut self, until: SimTime) {
+        self.until = until;
+        self.halted = false;
+        self.interface_free.fill(SimTime::ZERO);
+    }
+
+    pub fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        self.queues.iter().flatten()
+    }
+
+    pub fn in_service(&self) -> impl Iterator<Item = &InService> {
+        self.serving.iter()
+    }
+
+    #[inline]
+    pub fn enqueue(&mut self, waiting: Waiting, rules: &Rules) {
+        self.load += u64::from(computed(&waiting.request));
+        self.queued += 1;
+        self.queues[rules.level_of_class[usize::from(waiting.request.class)]].push_back(waiting);
+    }
+
+    /// Takes the last request out of a queue that is longer than allowed.
+    pub fn overflow(&mut self, rules: &Rules) -> Option<Waiting> {
+        if self.queued <= rules.max_queue_requests? {
+            return None;
+        }
+        let last = self.queues.iter_mut().rev().find_map(VecDeque::pop_back)?;
+        self.queued -= 1;
+        self.load -= u64::from(computed(&last.request));
+        Some(last)
+    }
+
+    /// Gives up everything, in order of id; half-prefilled requests start again. Also says how many
+    /// computed tokens are lost.
+    pub fn release(&mut self, now: SimTime, observer: &mut impl Observer) -> (Vec<Waiting>, u128) {
+        let mut moving: Vec<Waiting> = Vec::new();
+        for w in self.queues.iter_mut().flat_map(std::mem::take) {
+            moving.push(w);
+        }
+        let mut discarded = 0;
+        for s in self.serving.drain(..) {
+            observer.moved(now, &s.request, Place::Prefill, s.since, Place::PrefillQueue);
+            discarded += u128::from(s.done);
+            moving.push(Waiting { request: s.request, since: now, started: true });
+        }
+        moving.sort_unstable_by_key(|w| w.request.id);
+        self.queued = 0;
+        self.load = 0;
+        (moving, discarded)
+    }
+
+    /// Forms a batch and starts its step, if idle and if the step would end before the release.
+    pub fn start_step(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer, index: usize) -> bool {
+        if self.step_end != SimTime::NEVER || self.halted || (self.queued == 0 && self.serving.is_empty()) {
+            return false;
+        }
+        self.form_batch(rules);
+        let length = rules.times.prefill_step(&self.rank_loads);
+        let end = now + length;
+        if end >= self.until {
+            self.halted = true;
+            self.undo_batch(rules);
+            return false;
+        }
+        let mut tokens = 0;
+        for s in &mut self.serving {
+            tokens += u64::from(s.chunk);
+            if s.fresh {
+                if !s.started {
+                    observer.prefill_started(now, &s.request);
+                }
+                observer.moved(now, &s.request, Place::PrefillQueue, s.since, Place::Prefill);
+                (s.since, s.started, s.fresh) = (now, true, false);
+            }
+        }
+        observer.prefill_step(now, index, length, tokens);
+        self.step_end = end;
+        true
+    }
+
+    /// Unfinished requests first, on their ranks; then the queues in order, each request to the rank
+    /// with the fewest tokens that has room, until none has.
+    fn form_batch(&mut self, rules: &Rules) {
+        self.fill.fill(0);
+        self.count.fill(0);
+        self.rank_loads.fill(PrefillLoad::default());
+        let mut open = rules.ranks;
+        for i in 0..self.serving.len() {
+            let s = &mut self.serving[i];
+            let rank = usize::from(s.rank);
+            // A cut chunk fills its rank, so no rank has more than one unfinished request.
+            let chunk = (computed(&s.request) - s.done).min(rules.max_batch_tokens);
+            s.chunk = chunk;
+            let context = u64::from(s.request.cached + s.done);
+            self.rank_loads[rank].add_chunk(u64::from(chunk), context);
+            self.place(rank, chunk, rules, &mut open);
+        }
+        for level in 0..self.queues.len() {
+            while open > 0 {
+                let Some(w) = self.queues[level].pop_front() else { break };
+                let rank = self.emptiest();
+                let chunk = computed(&w.request).min(rules.max_batch_tokens - self.fill[rank] as u32);
+                self.queued -= 1;
+                self.rank_loads[rank].add_chunk(u64::from(chunk), u64::from(w.request.cached));
+                self.serving.push(InService {
+                    request: w.request,
+                    since: w.since,
+                    done: 0,
+                    chunk,
+                    rank: rank as u16,
+                    fresh: true,
+                    started: w.started,
+                });
+                self.place(rank, chunk, rules, &mut open);
+            }
+        }
+    }
+
+    #[inline]
+    fn place(&mut self, rank: usize, chunk: u32, rules: &Rules, open: &mut usize) {
+        self.count[rank] += 1;
+        self.fill[rank] += u64::from(chunk);
+        if self.fill[rank] >= u64::from(rules.max_batch_tokens) || self.count[rank] >= rules.max_batch_requests {
+            self.fill[rank] = FULL;
+            *open -= 1;
+        }
+    }
+
+    #[inline]
+    fn emptiest(&self) -> usize {
+        let (mut best, mut least) = (0, FULL);
+        for (rank, &fill) in self.fill.iter().enumerate() {
+            if fill < least {
+                (best, least) = (rank, fill);
+            }
+        }
+        best
+    }
+
+    /// Puts a batch that may not run back where it came from.
+    fn undo_batch(&mut self, rules: &Rules) {
+        while let Some(s) = self.serving.pop_if(|s| s.fresh) {
+            let level = rules.level_of_class[usize::from(s.request.class)];
+            self.queues[level].push_front(Waiting { request: s.request, since: s.since, started: s.started });
+            self.queued += 1;
+        }
+    }
+
+    /// Ends the step: chunks are done, finished requests leave. Says how many tokens were computed.
+    pub fn end_step(
+        &mut self,
+        now: SimTime,
+        rules: &Rules,
+        observer: &mut impl Observer,
+        out: &mut Vec<Handover>,
+        finished: &mut u128,
+    ) -> u128 {
+        self.step_end = SimTime::NEVER;
+        let mut stepped = 0;
+        if !self.serving.is_sorted_by_key(|s| s.request.id) {
+            self.serving.sort_unstable_by_key(|s| s.request.id);
+        }
+        let interface_free = &mut self.interface_free;
+        let load = &mut self.load;
+        self.serving.retain_mut(|s| {
+            s.done += s.chunk;
+            stepped += u128::from(s.chunk);
+            *load -= u64::from(s.chunk);
+            s.chunk = 0;
+            let request = &s.request;
+            if s.done < computed(request) {
+                return true;
+            }
+            *finished += u128::from(s.done);
+            observer.first_token(now, request);
+            observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
+            if request.output == 1 {
+                observer.completed(now, request, now, 0);
+            } else {
+                let free_at = &mut interface_free[usize::from(s.rank)];
+                let arrives = rules.handover.send(now, free_at, u64::from(request.input));
+                out.push(Handover { request: *request, at: now, arrives });
+            }
+            false
+        });
+        stepped
+    }
+}

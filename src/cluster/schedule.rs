@@ -1,0 +1,134 @@
+//! The life of units (S10): paid, serving, draining, released, as the schedule says.
+//!
+//! A rise in the schedule pays new units at once, which serve after `start_up`. A fall releases the
+//! highest indices at once; they have taken no new work since `drain` before. Units paid when the
+//! simulation begins serve from the beginning. Steps of a unit that would not end before its release
+//! do not start.
+
+use crate::scenario::{Schedule, Scenario};
+use crate::units::{NS_PER_DAY, SimDuration, SimTime};
+
+/// What happens to a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It is given back; what it holds moves.
+    Release,
+    /// It is paid from now on, and will be released at the stated time.
+    Pay {
+        /// When it will be given back, or `NEVER`.
+        until: SimTime,
+    },
+    /// It takes work.
+    Serve,
+    /// It takes no more work.
+    Drain,
+}
+
+/// A change of one unit at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Event {
+    /// When.
+    pub at: SimTime,
+    /// Which unit.
+    pub unit: u32,
+    /// What.
+    pub change: Change,
+}
+
+/// How many units a schedule pays, as (from, units), ascending from time zero to `to`.
+pub fn paid_units(schedule: &Schedule, scenario: &Scenario, to: SimTime) -> Vec<(SimTime, u32)> {
+    let day = i128::from(NS_PER_DAY);
+    let origin = i128::from(scenario.start.time_of_day.0) - i128::from(scenario.warm_up.0);
+    let origin = origin.rem_euclid(day) as u64;
+    let Some(last) = schedule.steps.last() else { return Vec::new() };
+    // The step in force at the origin, then every later one.
+    let in_force = schedule.steps.iter().rev().find(|(at, _)| at.0 <= origin).unwrap_or(last);
+    let mut paid = vec![(SimTime::ZERO, in_force.1)];
+    let mut midnight = 0_u64;
+    loop {
+        for (at, units) in &schedule.steps {
+            let since_midnight = midnight + at.0;
+            if since_midnight <= origin {
+                continue;
+            }
+            let now = SimTime(since_midnight - origin);
+            if now > to {
+                return paid;
+            }
+            if paid.last().is_some_and(|(_, before)| before != units) {
+                paid.push((now, *units));
+            }
+        }
+        midnight += NS_PER_DAY;
+    }
+}
+
+/// Every change of every unit from time zero to `end`, in the order in which they happen.
+pub fn events(schedule: &Schedule, scenario: &Scenario, end: SimTime) -> Vec<Event> {
+    // A release after the end still forbids steps that would reach it.
+    let paid = paid_units(schedule, scenario, end + SimDuration(NS_PER_DAY));
+    let most = paid.iter().map(|(_, units)| *units).max().unwrap_or(0);
+    let mut events = Vec::new();
+    for unit in 0..most {
+        let mut since: Option<SimTime> = None;
+        for &(at, units) in &paid {
+            match since {
+                None if units > unit => since = Some(at),
+                Some(from) if units <= unit => {
+                    life(schedule, unit, from, at, &mut events);
+                    since = None;
+                }
+                _ => {}
+            }
+        }
+        if let Some(from) = since {
+            life(schedule, unit, from, SimTime::NEVER, &mut events);
+        }
+    }
+    events.retain(|e| e.at < end);
+    events.sort_unstable();
+    events
+}
+
+fn life(schedule: &Schedule, unit: u32, from: SimTime, until: SimTime, events: &mut Vec<Event>) {
+    let serves = if from == SimTime::ZERO { from } else { from + schedule.start_up };
+    let drains = if until == SimTime::NEVER { until } else { until - schedule.drain };
+    events.push(Event { at: from, unit, change: Change::Pay { until } });
+    if serves < drains {
+        events.push(Event { at: serves, unit, change: Change::Serve });
+        if until != SimTime::NEVER {
+            events.push(Event { at: drains, unit, change: Change::Drain });
+        }
+    }
+    if until != SimTime::NEVER {
+        events.push(Event { at: until, unit, change: Change::Release });
+    }
+}
+
+/// Paid node-time of several pools in `[from, to)` and the largest number of nodes paid at once.
+pub fn paid_nodes(scenario: &Scenario, from: SimTime, to: SimTime) -> (u128, u64) {
+    let mut changes: Vec<(SimTime, usize, u64)> = Vec::new();
+    for (pool, p) in scenario.pools.iter().enumerate() {
+        for (at, units) in paid_units(&p.schedule, scenario, to) {
+            changes.push((at, pool, u64::from(units) * u64::from(p.nodes_per_unit)));
+        }
+    }
+    changes.sort_unstable();
+    let mut nodes = vec![0_u64; scenario.pools.len()];
+    let (mut node_ns, mut peak, mut i) = (0_u128, 0, 0);
+    while i < changes.len() {
+        let at = changes[i].0;
+        while i < changes.len() && changes[i].0 == at {
+            nodes[changes[i].1] = changes[i].2;
+            i += 1;
+        }
+        let next = changes.get(i).map_or(to, |c| c.0).min(to);
+        let held = next.since(at.max(from));
+        if held > SimDuration::ZERO {
+            let now: u64 = nodes.iter().sum();
+            node_ns += u128::from(now) * u128::from(held.0);
+            peak = peak.max(now);
+        }
+    }
+    (node_ns, peak)
+}

@@ -1,0 +1,73 @@
+//! A belt between two stages on two threads: a bounded queue of stretches, with the emptied buffers
+//! going back, so that nothing is allocated on the way.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+
+use crate::units::SimTime;
+
+/// Stretches that may lie on a belt.
+const STRETCHES_AHEAD: usize = 8;
+
+/// What one stage hands the next for a stretch of simulated time.
+pub struct Stretch<T> {
+    /// Its end.
+    pub until: SimTime,
+    /// Requests that have arrived until then.
+    pub arrived: u64,
+    /// In the order of time.
+    pub items: Vec<T>,
+}
+
+impl<T> Stretch<T> {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self { until: SimTime::ZERO, arrived: 0, items: Vec::new() }
+    }
+
+    /// Empties it for a new stretch.
+    pub fn begin(&mut self, until: SimTime, arrived: u64) {
+        (self.until, self.arrived) = (until, arrived);
+        self.items.clear();
+    }
+}
+
+/// Where stretches are laid on the belt.
+pub struct Giver<T> {
+    full: SyncSender<Stretch<T>>,
+    empty: Receiver<Stretch<T>>,
+}
+
+/// Where they are taken off.
+pub struct Taker<T> {
+    full: Receiver<Stretch<T>>,
+    empty: Sender<Stretch<T>>,
+}
+
+/// A belt.
+pub fn belt<T>() -> (Giver<T>, Taker<T>) {
+    let (full_in, full_out) = sync_channel(STRETCHES_AHEAD);
+    let (empty_in, empty_out) = channel();
+    (Giver { full: full_in, empty: empty_out }, Taker { full: full_out, empty: empty_in })
+}
+
+impl<T> Giver<T> {
+    /// A used buffer, or a new one.
+    pub fn blank(&mut self) -> Stretch<T> {
+        self.empty.try_recv().unwrap_or_else(|_| Stretch::new())
+    }
+
+    /// Lays a stretch on the belt. Where the other end is gone, so is the use of it.
+    pub fn give(&mut self, stretch: Stretch<T>) {
+        let _ = self.full.send(stretch);
+    }
+}
+
+impl<T> Taker<T> {
+    /// Hands every stretch to `use_it` until the giver is gone.
+    pub fn drain(self, mut use_it: impl FnMut(&Stretch<T>)) {
+        for stretch in self.full {
+            use_it(&stretch);
+            let _ = self.empty.send(stretch);
+        }
+    }
+}

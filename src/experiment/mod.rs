@@ -1,0 +1,5 @@
+//! Runs of scenarios: one run today.
+
+mod run;
+
+pub use run::{RunError, run, run_with_progress};

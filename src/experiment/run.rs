@@ -1,0 +1,81 @@
+//! One run: compile, simulate, audit, summarise.
+
+use std::fmt;
+
+use crate::economics::Tariff;
+use crate::engine::simulate;
+use crate::metrics::{Recorder, Timeline};
+use crate::perf::StepTimes;
+use crate::report::assemble::{Evidence, assemble};
+use crate::report::summary::RunSummary;
+use crate::scenario::Scenario;
+use crate::units::SimTime;
+use crate::workload::{Workload, WorkloadError};
+
+/// Why a run gave no summary.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunError {
+    /// The load cannot be drawn.
+    Workload(WorkloadError),
+    /// The step times cannot be compiled.
+    StepTimes(String),
+    /// There is no pool that takes arrivals.
+    NoPrefillPool,
+    /// Two counts of the same thing disagree: a fault of the program.
+    Audit(String),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload(why) => write!(f, "{why}"),
+            Self::StepTimes(why) => write!(f, "{why}"),
+            Self::NoPrefillPool => write!(f, "the scenario has no prefill pool to take its requests"),
+            Self::Audit(what) => {
+                write!(f, "the books do not balance ({what}); this is a fault of tokentide, please report it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Runs a scenario on up to `threads` threads. The summary does not depend on their number.
+///
+/// # Errors
+/// Where the workload cannot be drawn, a step time does not fit the clock, or an audit fails.
+pub fn run(scenario: &Scenario, threads: usize) -> Result<RunSummary, RunError> {
+    run_with_progress(scenario, threads, &mut |_, _| {})
+}
+
+/// The same; `progress` hears the simulated time and the number of requests so far.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_with_progress(
+    scenario: &Scenario,
+    threads: usize,
+    progress: &mut dyn FnMut(SimTime, u64),
+) -> Result<RunSummary, RunError> {
+    let times = StepTimes::compile(scenario).map_err(RunError::StepTimes)?;
+    let workload = Workload::new(scenario).map_err(RunError::Workload)?;
+    let start = SimTime::ZERO + scenario.warm_up;
+    let price_changes = Tariff::new(scenario).changes(start, start + scenario.duration);
+    let timeline = Timeline::new(start, scenario.duration, scenario.report_every, &price_changes);
+    let recorder = Recorder::new(scenario, timeline.clone());
+    let observers = (recorder.clone(), recorder);
+    let outcome = simulate(scenario, workload, &times, observers, threads, progress)
+        .ok_or(RunError::NoPrefillPool)?;
+    let evidence = Evidence {
+        timeline,
+        prefill: outcome.prefill.finish(),
+        decode: outcome.decode.map(Recorder::finish),
+        in_flight: outcome.in_flight,
+        balances: outcome.balances,
+    };
+    let summary = assemble(scenario, &evidence);
+    if let Some((name, balance)) = summary.audit.iter().find(|(_, b)| !b.holds) {
+        return Err(RunError::Audit(format!("{name}: {} against {}", balance.left, balance.right)));
+    }
+    Ok(summary)
+}

@@ -1,0 +1,261 @@
+//! Cells: the counted window cut at the edges of every hour, every interval and every price change, and
+//! all that is counted in one of the pieces. Cells add up.
+
+use super::histogram::Distribution;
+use crate::units::{NS_PER_HOUR, SimDuration, SimTime};
+
+/// Where the window is cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// Ascending; the first is the window's start, the last its end.
+    pub edges: Vec<SimTime>,
+}
+
+impl Timeline {
+    /// Cuts `[from, from + duration)` at hours, at multiples of `every` and at `more` instants.
+    pub fn new(
+        from: SimTime,
+        duration: SimDuration,
+        every: Option<SimDuration>,
+        more: &[SimTime],
+    ) -> Self {
+        let to = from + duration;
+        let mut edges = vec![from, to];
+        for step in [Some(SimDuration(NS_PER_HOUR)), every].into_iter().flatten() {
+            edges.extend(Self::spans(from, duration, step).into_iter().map(|(start, _)| start));
+        }
+        edges.extend(more.iter().copied().filter(|t| (from..to).contains(t)));
+        edges.sort_unstable();
+        edges.dedup();
+        Self { edges }
+    }
+
+    /// The pieces of `[from, from + duration)` that are `step` long, the last one perhaps shorter.
+    pub fn spans(from: SimTime, duration: SimDuration, step: SimDuration) -> Vec<(SimTime, SimTime)> {
+        let to = from + duration;
+        let mut spans = Vec::new();
+        let mut start = from;
+        while start < to {
+            let end = (start + step).min(to);
+            spans.push((start, end));
+            start = end;
+        }
+        spans
+    }
+
+    /// When counting starts.
+    pub fn start(&self) -> SimTime {
+        self.edges.first().copied().unwrap_or(SimTime::ZERO)
+    }
+
+    /// When counting, and the simulation, ends.
+    pub fn end(&self) -> SimTime {
+        self.edges.last().copied().unwrap_or(SimTime::ZERO)
+    }
+
+    /// The cells that make up `[from, to)`, both of which are edges.
+    pub fn cells(&self, from: SimTime, to: SimTime) -> std::ops::Range<usize> {
+        self.edges.partition_point(|e| *e < from)..self.edges.partition_point(|e| *e < to)
+    }
+}
+
+/// The six latencies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latencies {
+    /// Arrival to first token.
+    pub ttft: Distribution,
+    /// Time per output token after the first.
+    pub tpot: Distribution,
+    /// Gaps between tokens.
+    pub itl: Distribution,
+    /// Arrival to last token.
+    pub e2e: Distribution,
+    /// Arrival to first prefill step.
+    pub queue: Distribution,
+    /// KV arrived to joining a rank.
+    pub decode_queue: Distribution,
+}
+
+impl Latencies {
+    /// Adds another set.
+    pub fn merge(&mut self, other: &Self) {
+        self.ttft.merge(&other.ttft);
+        self.tpot.merge(&other.tpot);
+        self.itl.merge(&other.itl);
+        self.e2e.merge(&other.e2e);
+        self.queue.merge(&other.queue);
+        self.decode_queue.merge(&other.decode_queue);
+    }
+}
+
+/// What is counted of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassCounts {
+    /// Requests that arrived.
+    pub arrived: u64,
+    /// That got their last token.
+    pub completed: u64,
+    /// That found a full queue.
+    pub rejected: u64,
+    /// That can never be served.
+    pub failed: u64,
+    /// That have a price but ended without completing.
+    pub unbilled: u64,
+    /// Prompt tokens of first tokens.
+    pub input: u64,
+    /// Of these, cached.
+    pub cached: u64,
+    /// Generated tokens, in 1/1024.
+    pub output_1024: u128,
+    /// Picodollars paid.
+    pub revenue: u128,
+    /// Completed requests that met every target of their class.
+    pub met_slo: u64,
+}
+
+impl ClassCounts {
+    /// Adds another count.
+    pub fn merge(&mut self, other: &Self) {
+        self.arrived += other.arrived;
+        self.completed += other.completed;
+        self.rejected += other.rejected;
+        self.failed += other.failed;
+        self.unbilled += other.unbilled;
+        self.input += other.input;
+        self.cached += other.cached;
+        self.output_1024 += other.output_1024;
+        self.revenue += other.revenue;
+        self.met_slo += other.met_slo;
+    }
+}
+
+/// Integrals over time of what there is of something, in units times nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Integrals {
+    /// Requests in each place, in the order of `Place::INSIDE`.
+    pub places: [u128; 5],
+    /// Units paid.
+    pub paid: u128,
+    /// Units serving or draining.
+    pub working: u128,
+    /// Units in a step.
+    pub busy: u128,
+    /// KV tokens resident, in 1/1024.
+    pub kv_1024: u128,
+    /// Units whose queue waits for KV memory.
+    pub blocked_by_kv: u128,
+    /// Units whose queue waits for a batch slot.
+    pub blocked_by_batch: u128,
+}
+
+impl Integrals {
+    /// Adds another set.
+    pub fn merge(&mut self, other: &Self) {
+        for (a, b) in self.places.iter_mut().zip(other.places) {
+            *a += b;
+        }
+        self.paid += other.paid;
+        self.working += other.working;
+        self.busy += other.busy;
+        self.kv_1024 += other.kv_1024;
+        self.blocked_by_kv += other.blocked_by_kv;
+        self.blocked_by_batch += other.blocked_by_batch;
+    }
+}
+
+/// What is counted of steps and of generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepCounts {
+    /// Prefill steps begun.
+    pub prefill_steps: u64,
+    /// Tokens in them.
+    pub prefill_tokens: u64,
+    /// Decode steps ended.
+    pub decode_steps: u64,
+    /// Requests in them: (request, step) pairs.
+    pub request_steps: u64,
+    /// KV tokens attended to in them, in 1/1024.
+    pub kv_1024: u128,
+    /// Requests that left a full rank.
+    pub preemptions: u64,
+    /// Requests moved at a release.
+    pub migrations: u64,
+    /// Tokens after the first, of completed requests.
+    pub tokens_after_first: u64,
+    /// The time they took.
+    pub ns_after_first: u128,
+}
+
+impl StepCounts {
+    /// Adds another count.
+    pub fn merge(&mut self, other: &Self) {
+        self.prefill_steps += other.prefill_steps;
+        self.prefill_tokens += other.prefill_tokens;
+        self.decode_steps += other.decode_steps;
+        self.request_steps += other.request_steps;
+        self.kv_1024 += other.kv_1024;
+        self.preemptions += other.preemptions;
+        self.migrations += other.migrations;
+        self.tokens_after_first += other.tokens_after_first;
+        self.ns_after_first += other.ns_after_first;
+    }
+}
+
+/// All that a pool counts between two edges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// Requests in each place when the cell begins, in the order of `Place::INSIDE`.
+    pub at_start: [u64; 5],
+    /// The same when it ends.
+    pub at_end: [u64; 5],
+    /// Integrals over time.
+    pub integrals: Integrals,
+    /// By class.
+    pub classes: Vec<ClassCounts>,
+    /// Over all classes.
+    pub latencies: Latencies,
+    /// Steps and generation.
+    pub steps: StepCounts,
+}
+
+impl Cell {
+    /// Adds the next cell to this one.
+    pub fn merge(&mut self, next: &Self) {
+        self.at_end = next.at_end;
+        self.integrals.merge(&next.integrals);
+        if self.classes.len() < next.classes.len() {
+            self.classes.resize(next.classes.len(), ClassCounts::default());
+        }
+        for (a, b) in self.classes.iter_mut().zip(&next.classes) {
+            a.merge(b);
+        }
+        self.latencies.merge(&next.latencies);
+        self.steps.merge(&next.steps);
+    }
+
+    /// The sum of consecutive cells.
+    pub fn sum(cells: &[Self]) -> Self {
+        let mut sum = cells.first().map(|c| Self { at_start: c.at_start, ..Self::default() }).unwrap_or_default();
+        for cell in cells {
+            sum.merge(cell);
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_is_cut_at_hours_intervals_and_prices() {
+        let hour = NS_PER_HOUR;
+        let from = SimTime(7);
+        let timeline = Timeline::new(from, SimDuration(2 * hour), Some(SimDuration(hour / 2)), &[SimTime(8)]);
+        let expect: Vec<SimTime> =
+            [7, 8, 7 + hour / 2, 7 + hour, 7 + 3 * hour / 2, 7 + 2 * hour].into_iter().map(SimTime).collect();
+        assert_eq!(timeline.edges, expect);
+        assert_eq!(timeline.cells(from, SimTime(7 + hour)), 0..3);
+        assert_eq!(timeline.cells(SimTime(7 + hour), timeline.end()), 3..5);
+    }
+}

@@ -1,0 +1,17 @@
+//! What a run says of itself. The cluster tells an [`Observer`] what happens; nothing else sees it.
+//!
+//! [`Recorder`] is the observer behind every summary: counters, populations and latency histograms in
+//! *cells* of time whose edges are those of hours, intervals and prices, so that any hour or interval
+//! is a sum of cells, exactly. [`audit`] holds two independent counts of the same thing against each
+//! other.
+
+pub mod audit;
+pub mod cells;
+pub mod histogram;
+pub mod observer;
+pub mod recorder;
+
+pub use cells::{Cell, Timeline};
+pub use histogram::{Distribution, Histogram};
+pub use observer::{Fate, Joined, Observer, Place, StepRecord, Unobserved};
+pub use recorder::Recorder;

@@ -1,0 +1,384 @@
+//! The observer behind every summary: counts, populations and latencies of one pool, cell by cell.
+
+use super::cells::{Cell, ClassCounts, Integrals, Latencies, StepCounts, Timeline};
+use super::histogram::Histogram;
+use super::observer::{Fate, Observer, Place, StepRecord};
+use crate::catalog::TokenPrices;
+use crate::economics::{Tariff, tariff::bill};
+use crate::scenario::{Scenario, Slo};
+use crate::units::{SimDuration, SimTime};
+use crate::workload::Request;
+
+/// Lower edges of the input-length buckets after the first, in tokens.
+pub const BUCKET_EDGES: [u32; 4] = [1_024, 4_096, 16_384, 65_536];
+/// How many input-length buckets there are.
+pub const BUCKETS: usize = BUCKET_EDGES.len() + 1;
+
+/// The input-length bucket of a prompt: the edges are 2^10, 2^12, 2^14 and 2^16.
+#[inline]
+pub fn bucket_of(input: u32) -> usize {
+    let octave = 31 - input.max(1).leading_zeros();
+    (octave.saturating_sub(8) / 2).min(BUCKETS as u32 - 1) as usize
+}
+
+/// How much there is of something, and its integral over time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    value: u64,
+    since: SimTime,
+    integral: u128,
+}
+
+impl Level {
+    #[inline]
+    fn set(&mut self, now: SimTime, value: u64) {
+        self.settle(now);
+        self.value = value;
+    }
+
+    #[inline]
+    fn settle(&mut self, now: SimTime) {
+        self.integral += u128::from(self.value) * u128::from(now.0 - self.since.0);
+        self.since = now;
+    }
+
+    fn take(&mut self, now: SimTime) -> u128 {
+        self.settle(now);
+        std::mem::take(&mut self.integral)
+    }
+}
+
+/// Latency histograms of one kind of request (class and input-length bucket).
+#[derive(Clone, Debug, Default)]
+struct Live {
+    ttft: Histogram,
+    tpot: Histogram,
+    itl: Histogram,
+    e2e: Histogram,
+    queue: Histogram,
+    decode_queue: Histogram,
+}
+
+impl Live {
+    fn take(&mut self) -> Latencies {
+        Latencies {
+            ttft: self.ttft.take(),
+            tpot: self.tpot.take(),
+            itl: self.itl.take(),
+            e2e: self.e2e.take(),
+            queue: self.queue.take(),
+            decode_queue: self.decode_queue.take(),
+        }
+    }
+}
+
+/// What a recorder has to say when its pool is done.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Counted cells, in the order of the timeline.
+    pub cells: Vec<Cell>,
+    /// By kind (class x input-length bucket), over the whole window.
+    pub kinds: Vec<(Latencies, u64)>,
+    /// Request side of Little's law: time spent in each place inside the window, request-ns.
+    pub sojourns: [u128; 5],
+}
+
+/// Counts what one pool does.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    timeline: Timeline,
+    tariff: Tariff,
+    slos: Vec<Option<Slo>>,
+    /// Index into the timeline of the next edge.
+    next: usize,
+    next_edge: SimTime,
+    counting_from: SimTime,
+    at_start: [u64; 5],
+    prices: Vec<TokenPrices>,
+    places: [Level; 5],
+    paid: Level,
+    working: Level,
+    busy: Level,
+    kv: Level,
+    by_kv: Level,
+    by_batch: Level,
+    classes: Vec<ClassCounts>,
+    live: Vec<Live>,
+    completed_by_kind: Vec<u64>,
+    steps: StepCounts,
+    record: Record,
+}
+
+impl Recorder {
+    /// A recorder for the scenario's classes over this timeline.
+    pub fn new(scenario: &Scenario, timeline: Timeline) -> Self {
+        let kinds = scenario.classes.len() * BUCKETS;
+        let tariff = Tariff::new(scenario);
+        let mut recorder = Self {
+            slos: scenario.classes.iter().map(|c| c.slo).collect(),
+            next: 0,
+            next_edge: timeline.start(),
+            counting_from: timeline.start(),
+            at_start: [0; 5],
+            prices: Vec::new(),
+            places: [Level::default(); 5],
+            paid: Level::default(),
+            working: Level::default(),
+            busy: Level::default(),
+            kv: Level::default(),
+            by_kv: Level::default(),
+            by_batch: Level::default(),
+            classes: vec![ClassCounts::default(); scenario.classes.len()],
+            live: vec![Live::default(); kinds],
+            completed_by_kind: vec![0; kinds],
+            steps: StepCounts::default(),
+            record: Record { kinds: vec![(Latencies::default(), 0); kinds], ..Record::default() },
+            timeline,
+            tariff,
+        };
+        recorder.reprice(SimTime::ZERO);
+        recorder
+    }
+
+    /// Ends counting at the window's end. What is still inside stays in its places until then; the
+    /// caller has told of each through [`Recorder::still_in`].
+    pub fn finish(mut self) -> Record {
+        let end = self.timeline.end();
+        self.advance(end);
+        self.record
+    }
+
+    fn sojourn(&mut self, now: SimTime, place: Place, since: SimTime) {
+        let from = since.max(self.counting_from);
+        self.record.sojourns[place as usize] += u128::from(now.since(from).0);
+    }
+
+    fn reprice(&mut self, now: SimTime) {
+        self.prices = (0..self.classes.len()).map(|class| self.tariff.at(class, now)).collect();
+    }
+
+    /// Closes the running cell at `edge` and begins the next one.
+    fn roll(&mut self, edge: SimTime) {
+        let mut cell = Cell {
+            at_start: self.at_start,
+            at_end: self.places.map(|p| p.value),
+            integrals: Integrals {
+                places: std::array::from_fn(|i| self.places[i].take(edge)),
+                paid: self.paid.take(edge),
+                working: self.working.take(edge),
+                busy: self.busy.take(edge),
+                kv_1024: self.kv.take(edge),
+                blocked_by_kv: self.by_kv.take(edge),
+                blocked_by_batch: self.by_batch.take(edge),
+            },
+            classes: std::mem::replace(&mut self.classes, vec![ClassCounts::default(); self.slos.len()]),
+            latencies: Latencies::default(),
+            steps: std::mem::take(&mut self.steps),
+        };
+        let counted = self.next > 0;
+        for (kind, live) in self.live.iter_mut().enumerate() {
+            let latencies = live.take();
+            let completed = std::mem::take(&mut self.completed_by_kind[kind]);
+            if counted {
+                cell.latencies.merge(&latencies);
+                self.record.kinds[kind].0.merge(&latencies);
+                self.record.kinds[kind].1 += completed;
+            }
+        }
+        if counted {
+            self.record.cells.push(cell);
+        }
+        self.at_start = self.places.map(|p| p.value);
+        self.next += 1;
+        self.next_edge = self.timeline.edges.get(self.next).copied().unwrap_or(SimTime::NEVER);
+        self.reprice(edge);
+    }
+
+    #[inline]
+    fn kind_of(request: &Request) -> usize {
+        usize::from(request.class) * BUCKETS + bucket_of(request.input)
+    }
+}
+
+impl Observer for Recorder {
+    #[inline]
+    fn advance(&mut self, now: SimTime) {
+        while self.next_edge <= now {
+            self.roll(self.next_edge);
+        }
+    }
+
+    #[inline]
+    fn arrived(&mut self, request: &Request) {
+        self.classes[usize::from(request.class)].arrived += 1;
+    }
+
+    #[inline]
+    fn moved(&mut self, now: SimTime, _request: &Request, from: Place, since: SimTime, to: Place) {
+        if from != Place::Outside {
+            let level = &mut self.places[from as usize];
+            level.set(now, level.value - 1);
+            self.sojourn(now, from, since);
+        }
+        if to != Place::Outside {
+            let level = &mut self.places[to as usize];
+            level.set(now, level.value + 1);
+        }
+    }
+
+    #[inline]
+    fn prefill_started(&mut self, now: SimTime, request: &Request) {
+        self.live[Self::kind_of(request)].queue.add(now.since(request.at).0);
+    }
+
+    #[inline]
+    fn prefill_step(&mut self, _now: SimTime, _unit: usize, _length: SimDuration, tokens: u64) {
+        self.steps.prefill_steps += 1;
+        self.steps.prefill_tokens += tokens;
+    }
+
+    #[inline]
+    fn first_token(&mut self, now: SimTime, request: &Request) {
+        self.live[Self::kind_of(request)].ttft.add(now.since(request.at).0);
+        let class = &mut self.classes[usize::from(request.class)];
+        class.input += u64::from(request.input);
+        class.cached += u64::from(request.cached);
+        class.output_1024 += 1024;
+    }
+
+    #[inline]
+    fn joined(&mut self, now: SimTime, request: &Request, _unit: usize, _rank: usize, since: SimTime) {
+        self.live[Self::kind_of(request)].decode_queue.add(now.since(since).0);
+    }
+
+    #[inline]
+    fn decode_step(&mut self, step: &StepRecord<'_>) {
+        // A step's tokens are taken to leave evenly over it: with MTP the gap shrinks as tokens grow.
+        let per_token = |ns: u64| {
+            if step.progress_1024 == 1024 { ns } else { (ns * 1024 + step.progress_1024 / 2) / step.progress_1024 }
+        };
+        let mut requests = 0;
+        let gap = per_token(step.to.since(step.from).0);
+        for (kind, &n) in step.requests_by_kind.iter().enumerate() {
+            if n > 0 {
+                requests += n;
+                self.live[kind].itl.add_many(gap, n);
+                self.classes[kind / BUCKETS].output_1024 += u128::from(n * step.progress_1024);
+            }
+        }
+        for new in step.joined {
+            requests += 1;
+            let kind = usize::from(new.kind);
+            self.live[kind].itl.add(step.from.since(new.last_token).0 + gap);
+            self.classes[kind / BUCKETS].output_1024 += u128::from(step.progress_1024);
+        }
+        self.steps.decode_steps += 1;
+        self.steps.request_steps += requests;
+        self.steps.kv_1024 += u128::from(step.kv_1024);
+    }
+
+    #[inline]
+    fn completed(&mut self, now: SimTime, request: &Request, first_token: SimTime, overshoot_1024: u64) {
+        let kind = Self::kind_of(request);
+        let index = usize::from(request.class);
+        let (e2e, ttft) = (now.since(request.at).0, first_token.since(request.at).0);
+        let live = &mut self.live[kind];
+        live.e2e.add(e2e);
+        let mut tpot = 0;
+        if request.output >= 2 {
+            let after = u64::from(request.output - 1);
+            tpot = (e2e - ttft + after / 2) / after;
+            live.tpot.add(tpot);
+            self.steps.tokens_after_first += after;
+            self.steps.ns_after_first += u128::from(e2e - ttft);
+        }
+        self.completed_by_kind[kind] += 1;
+        let class = &mut self.classes[index];
+        class.completed += 1;
+        class.output_1024 -= u128::from(overshoot_1024);
+        class.revenue +=
+            bill(&self.prices[index], request.cached, request.input - request.cached, request.output).0;
+        if let Some(slo) = &self.slos[index] {
+            let met = slo.ttft.is_none_or(|limit| ttft <= limit.0)
+                && (request.output < 2 || slo.tpot.is_none_or(|limit| tpot <= limit.0));
+            class.met_slo += u64::from(met);
+        }
+    }
+
+    fn ended(&mut self, _now: SimTime, request: &Request, fate: Fate) {
+        let index = usize::from(request.class);
+        let class = &mut self.classes[index];
+        match fate {
+            Fate::Completed => class.completed += 1,
+            Fate::Rejected => class.rejected += 1,
+            Fate::Failed => class.failed += 1,
+        }
+        class.unbilled += u64::from(self.tariff.is_billed(index));
+    }
+
+    fn preempted(&mut self, _now: SimTime, _request: &Request) {
+        self.steps.preemptions += 1;
+    }
+
+    fn migrated(&mut self, _now: SimTime, _request: &Request) {
+        self.steps.migrations += 1;
+    }
+
+    fn units(&mut self, now: SimTime, paid: u64, working: u64) {
+        self.paid.set(now, paid);
+        self.working.set(now, working);
+    }
+
+    #[inline]
+    fn busy(&mut self, now: SimTime, units: u64) {
+        self.busy.set(now, units);
+    }
+
+    #[inline]
+    fn kv(&mut self, now: SimTime, kv_1024: u64) {
+        self.kv.set(now, kv_1024);
+    }
+
+    #[inline]
+    fn blocked(&mut self, now: SimTime, by_kv: u64, by_batch: u64) {
+        self.by_kv.set(now, by_kv);
+        self.by_batch.set(now, by_batch);
+    }
+
+    fn still_in(&mut self, _request: &Request, place: Place, since: SimTime) {
+        self.sojourn(self.timeline.end(), place, since);
+    }
+
+    #[inline]
+    fn kind(&self, request: &Request) -> u16 {
+        Self::kind_of(request) as u16
+    }
+
+    fn kinds(&self) -> usize {
+        self.live.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_follow_their_edges() {
+        for (i, edge) in BUCKET_EDGES.into_iter().enumerate() {
+            assert_eq!(bucket_of(edge - 1), i);
+            assert_eq!(bucket_of(edge), i + 1);
+        }
+        assert_eq!(bucket_of(1), 0);
+        assert_eq!(bucket_of(u32::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn a_level_integrates_exactly() {
+        let mut level = Level::default();
+        level.set(SimTime(10), 3);
+        level.set(SimTime(15), 1);
+        assert_eq!(level.take(SimTime(20)), 3 * 5 + 5);
+        assert_eq!(level.take(SimTime(21)), 1);
+    }
+}

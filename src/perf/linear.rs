@@ -1,0 +1,105 @@
+//! The linear model of step times: a constant, plus so much per request and per token.
+//!
+//! Prefill: `base + tokens x per_token + pairs x per_pair` for each rank; decode: `base + requests x
+//! per_request + KV tokens x per_kv_token`. The step is that of the busiest rank. The coefficients
+//! stand in the scenario; this model knows nothing of hardware. Ignored: everything that is not
+//! linear, such as the switch between memory-bound and compute-bound kernels.
+
+use super::PrefillLoad;
+use crate::scenario::{LinearDecode, LinearPerformance, LinearPrefill, Role, Scenario};
+use crate::units::{Picoseconds, SimDuration};
+
+/// A full rank's step must stay under this (2^62 ps = 53 days), so that sums never wrap.
+const STEP_MAX_PS: u128 = 1 << 62;
+
+/// The compiled model: the scenario's coefficients, proven not to overflow.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    prefill: LinearPrefill,
+    decode: LinearDecode,
+}
+
+impl Linear {
+    /// Checks the coefficients against the fullest rank that the pools allow.
+    pub fn compile(model: &LinearPerformance, scenario: &Scenario) -> Result<Self, String> {
+        let longest = scenario.classes.iter().map(|c| u128::from(c.input.max)).max().unwrap_or(1);
+        for pool in &scenario.pools {
+            let step = match pool.role {
+                Role::Prefill => {
+                    let tokens = u128::from(pool.max_batch_tokens);
+                    u128::from(model.prefill.base.0)
+                        + tokens * u128::from(model.prefill.per_token.0)
+                        + tokens * longest * u128::from(model.prefill.per_pair.0)
+                }
+                Role::Decode => {
+                    u128::from(model.decode.base.0)
+                        + u128::from(pool.max_batch_requests) * u128::from(model.decode.per_request.0)
+                        + 1024 * u128::from(pool.kv_capacity_tokens) * u128::from(model.decode.per_kv_token.0)
+                }
+            };
+            if step >= STEP_MAX_PS {
+                return Err(format!(
+                    "a step of a full rank of pool `{}` would last more than 53 days: lower its limits \
+                     or the coefficients of [performance]",
+                    pool.name
+                ));
+            }
+        }
+        Ok(Self { prefill: model.prefill, decode: model.decode })
+    }
+
+    /// A prefill step over these ranks.
+    pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
+        let c = &self.prefill;
+        let busiest = ranks.iter().map(|r| r.tokens * c.per_token.0 + r.pairs * c.per_pair.0).max().unwrap_or(0);
+        Picoseconds(c.base.0 + busiest).to_step()
+    }
+
+    /// A decode step over these ranks. The time of KV is rounded down to a picosecond a rank.
+    pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
+        let c = &self.decode;
+        let busiest = requests
+            .iter()
+            .zip(kv_1024)
+            .map(|(&n, &kv)| u64::from(n) * c.per_request.0 + ((kv * c.per_kv_token.0) >> 10))
+            .max()
+            .unwrap_or(0);
+        Picoseconds(c.base.0 + busiest).to_step()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Linear {
+        Linear {
+            prefill: LinearPrefill {
+                base: Picoseconds(1_000_000),
+                per_token: Picoseconds(2_000),
+                per_pair: Picoseconds(3),
+            },
+            decode: LinearDecode {
+                base: Picoseconds(5_000_000),
+                per_request: Picoseconds(7_000),
+                per_kv_token: Picoseconds(11),
+            },
+        }
+    }
+
+    #[test]
+    fn the_busiest_rank_sets_the_step() {
+        // rank 0: 7*2 us... = 14,000 ps + 1,100 ps; rank 1: 7,000 + 22,000 ps
+        let step = model().decode_step(&[2, 1], &[100 * 1024, 2000 * 1024]);
+        assert_eq!(step, SimDuration(5_029));
+    }
+
+    #[test]
+    fn a_chunk_attends_to_its_context_and_itself() {
+        let mut load = PrefillLoad::default();
+        load.add_chunk(4, 10);
+        assert_eq!(load, PrefillLoad { tokens: 4, pairs: 50 });
+        // 1,000,000 + 4 * 2,000 + 50 * 3 ps = 1,008.15 ns
+        assert_eq!(model().prefill_step(&[load]), SimDuration(1_008));
+    }
+}

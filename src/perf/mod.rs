@@ -1,0 +1,59 @@
+//! Step times: how long a unit's step lasts, given what its ranks hold.
+//!
+//! The engine asks two questions, one per role, and each answer is the step of the *busiest* rank.
+//! [`StepTimes`] is compiled from a scenario before the run into integers, so that the same step
+//! lasts the same nanoseconds on every machine. Today there is one model, [`linear`]; another one
+//! becomes another variant here, and nothing in the cluster changes.
+
+pub mod linear;
+
+use crate::scenario::{Performance, Scenario};
+use crate::units::SimDuration;
+
+/// What one rank computes in a prefill step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrefillLoad {
+    /// Tokens computed.
+    pub tokens: u64,
+    /// (query, key) pairs of causal attention: for `c` tokens after a context of `k`,
+    /// `c k + c (c + 1) / 2`.
+    pub pairs: u64,
+}
+
+impl PrefillLoad {
+    /// Adds `chunk` tokens that follow `context` tokens already in the cache.
+    pub fn add_chunk(&mut self, chunk: u64, context: u64) {
+        self.tokens += chunk;
+        self.pairs += chunk * context + chunk * (chunk + 1) / 2;
+    }
+}
+
+/// Step times, compiled.
+#[derive(Clone, Debug)]
+pub enum StepTimes {
+    /// Constant coefficients.
+    Linear(linear::Linear),
+}
+
+impl StepTimes {
+    /// Compiles the scenario's model. Fails where a full rank's step would not fit the clock.
+    pub fn compile(scenario: &Scenario) -> Result<Self, String> {
+        match &scenario.performance {
+            Performance::Linear(model) => linear::Linear::compile(model, scenario).map(Self::Linear),
+        }
+    }
+
+    /// A prefill step over these ranks.
+    pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
+        match self {
+            Self::Linear(model) => model.prefill_step(ranks),
+        }
+    }
+
+    /// A decode step over ranks that hold `requests[r]` requests and `kv_1024[r]` / 1024 KV tokens.
+    pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
+        match self {
+            Self::Linear(model) => model.decode_step(requests, kv_1024),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The one value that a run returns. Every table, file and comparison is a view of it, so a stored
+//! run can be shown again without simulating.
+//!
+//! Names carry their units (`_s`, `_tokens`, `_usd`, `_per_s`). A figure that the run cannot know (a
+//! latency of nobody, the energy of hardware of unknown power) is `null`, never zero.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The version of this shape; it grows when a reader of an older shape would misread.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What a run returns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The program's version.
+    pub version: String,
+    /// What was simulated.
+    pub scenario: ScenarioId,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// When counting started, with its offset from UTC.
+    pub start: String,
+    /// How long was counted.
+    pub duration_s: f64,
+    /// How many independent runs stand behind the figures.
+    pub replications: u32,
+    /// Requests by fate.
+    pub requests: RequestCounts,
+    /// Tokens by kind.
+    pub tokens: TokenCounts,
+    /// Cached over input tokens.
+    pub kv_hit_rate: Option<f64>,
+    /// Paid nodes.
+    pub nodes: NodeCounts,
+    /// Demand over supply, as the published day defines it.
+    pub throughput: Throughput,
+    /// What users feel.
+    pub latency: Latency,
+    /// The same by input length.
+    pub input_length_buckets: Vec<LengthBucket>,
+    /// Token generation.
+    pub decode: DecodeSummary,
+    /// Money and energy.
+    pub economics: Economics,
+    /// By pool.
+    pub pools: BTreeMap<String, PoolSummary>,
+    /// By class.
+    pub classes: BTreeMap<String, ClassSummary>,
+    /// By hour from the start.
+    pub hours: Vec<Span>,
+    /// By `report_every`, when the scenario gives it.
+    pub intervals: Vec<Span>,
+    /// Published figures beside simulated ones.
+    pub published: Vec<PublishedRow>,
+    /// Balances that must hold exactly.
+    pub audit: BTreeMap<String, Balance>,
+    /// What a careful reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// Names a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioId {
+    /// Its name.
+    pub name: String,
+    /// Hash of its resolved text.
+    pub hash: String,
+}
+
+/// Requests by fate. `in_flight_at_start + arrived` equals the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    /// Arrived before the window, unfinished at its start.
+    pub in_flight_at_start: u64,
+    /// Arrived in the window.
+    pub arrived: u64,
+    /// Got their last token in the window.
+    pub completed: u64,
+    /// Found a full queue.
+    pub rejected: u64,
+    /// Gave up waiting.
+    pub timed_out: u64,
+    /// Could never be served.
+    pub failed: u64,
+    /// Unfinished at the end.
+    pub in_flight: u64,
+}
+
+/// Tokens by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenCounts {
+    /// Prompt tokens of the requests whose first token left in the window.
+    pub input: u64,
+    /// Of these, found in the cache.
+    pub cached_input: u64,
+    /// Of these, computed.
+    pub computed_input: u64,
+    /// Generated in the window.
+    pub output: f64,
+}
+
+/// Paid nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeCounts {
+    /// Time average.
+    pub mean: f64,
+    /// Largest number at once.
+    pub peak: u32,
+    /// Paid node-hours.
+    pub node_hours: f64,
+}
+
+/// Tokens of the window over paid node-seconds of the pool that made them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Throughput {
+    /// Input tokens, hits included, over prefill node-seconds.
+    pub prefill_input_tokens_per_s_per_node: Option<f64>,
+    /// Output tokens over decode node-seconds.
+    pub decode_output_tokens_per_s_per_node: Option<f64>,
+}
+
+/// Latencies in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Arrival to first token.
+    pub ttft_s: Distribution,
+    /// (End to end - TTFT) / (output tokens - 1).
+    pub tpot_s: Distribution,
+    /// Gaps between tokens.
+    pub itl_s: Distribution,
+    /// Arrival to last token.
+    pub e2e_s: Distribution,
+    /// Arrival to the start of the first prefill step.
+    pub queue_s: Distribution,
+    /// KV arrived to joining a decode rank.
+    pub decode_queue_s: Distribution,
+}
+
+/// A distribution: the mean is exact, quantiles are nearest-rank to better than 1 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// How many observations.
+    pub count: u64,
+    /// Arithmetic mean.
+    pub mean: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+}
+
+/// Requests whose input length lies in `[from_tokens, to_tokens)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LengthBucket {
+    /// Lower edge.
+    pub from_tokens: u32,
+    /// Upper edge; `null`: none.
+    pub to_tokens: Option<u32>,
+    /// Requests that completed.
+    pub completed: u64,
+    /// What they felt.
+    pub latency: Latency,
+}
+
+/// Token generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DecodeSummary {
+    /// Tokens after the first over the time after the first, of completed requests.
+    pub output_speed_tokens_per_s: Option<f64>,
+    /// Mean KV length behind a generated token.
+    pub kv_length_tokens: Option<f64>,
+    /// Requests on a serving rank, time average.
+    pub batch_per_rank: Option<f64>,
+    /// Lock-steps of units.
+    pub steps: u64,
+    /// Requests that had to leave a full rank.
+    pub preemptions: u64,
+    /// Requests moved because their unit was released.
+    pub migrations: u64,
+}
+
+/// Money and energy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Economics {
+    /// Paid node-time.
+    pub cost_usd: f64,
+    /// From completed requests.
+    pub revenue_usd: f64,
+    /// Revenue less cost.
+    pub profit_usd: f64,
+    /// Profit over cost (5.45 is 545 %).
+    pub cost_profit_ratio: Option<f64>,
+    /// Cost of a million output tokens.
+    pub usd_per_million_output_tokens: Option<f64>,
+    /// Energy of the paid nodes; `null` where the catalog knows no power.
+    pub energy_kwh: Option<f64>,
+    /// Requests that had a price but did not complete, at no charge.
+    pub unbilled_requests: u64,
+}
+
+/// A pool over the window or a part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PoolSummary {
+    /// Paid nodes, time average.
+    pub nodes_mean: f64,
+    /// Paid nodes, largest.
+    pub nodes_peak: u32,
+    /// Busy unit-time over paid unit-time.
+    pub utilization: Option<f64>,
+    /// Waiting requests, time average.
+    pub queue_length_mean: f64,
+    /// Waiting requests at the end.
+    pub queue_length_end: u64,
+    /// Requests in service on one serving rank, time average.
+    pub batch_per_rank: Option<f64>,
+    /// KV held over KV capacity of serving ranks, time average (decode).
+    pub kv_utilization: Option<f64>,
+    /// Part of the time that some unit's queue waited for KV memory, unit average (decode).
+    pub blocked_by_kv: Option<f64>,
+    /// Part of the time that some unit's queue waited for a batch slot, unit average (decode).
+    pub blocked_by_batch: Option<f64>,
+    /// Steps.
+    pub steps: u64,
+}
+
+/// A class over the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassSummary {
+    /// By fate.
+    pub requests: RequestCounts,
+    /// By kind.
+    pub tokens: TokenCounts,
+    /// What its users felt.
+    pub latency: Latency,
+    /// Whether promises were kept; `null` without an SLO.
+    pub slo: Option<SloSummary>,
+    /// What it paid.
+    pub revenue_usd: f64,
+}
+
+/// Promises kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SloSummary {
+    /// Part of the judged requests (completed, rejected, failed, timed out) that met every target.
+    pub attainment: Option<f64>,
+    /// What the scenario demands.
+    pub required: Option<f64>,
+    /// Requests per second that met every target.
+    pub goodput_per_s: f64,
+}
+
+/// An hour or an interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Local start, with its offset from UTC.
+    pub start: String,
+    /// Its length.
+    pub duration_s: f64,
+    /// Paid nodes, time average.
+    pub nodes_mean: f64,
+    /// By pool.
+    pub pools: BTreeMap<String, PoolSummary>,
+    /// Requests by fate; `in_flight_at_start` and `in_flight` are those at its edges.
+    pub requests: RequestCounts,
+    /// Tokens by kind.
+    pub tokens: TokenCounts,
+    /// Cached over input tokens.
+    pub kv_hit_rate: Option<f64>,
+    /// What users felt.
+    pub latency: Latency,
+    /// Tokens after the first over the time after the first, of completed requests.
+    pub output_speed_tokens_per_s: Option<f64>,
+    /// Paid node-time.
+    pub cost_usd: f64,
+    /// From requests that completed in it.
+    pub revenue_usd: f64,
+    /// Revenue less cost.
+    pub profit_usd: f64,
+}
+
+/// A published figure beside the simulated one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublishedRow {
+    /// What it is called.
+    pub name: String,
+    /// Path of the simulated figure in this summary.
+    pub field: String,
+    /// Smallest published value.
+    pub published_low: f64,
+    /// Largest published value.
+    pub published_high: f64,
+    /// The middle of the two.
+    pub published: f64,
+    /// What the run says; `null` if nobody experienced it.
+    pub simulated: Option<f64>,
+    /// `input`: the scenario was built from it. `predicted`: it was not.
+    pub kind: String,
+    /// Where it was published.
+    pub source: String,
+}
+
+/// Two ways to count the same thing. Exact integers, as text where they pass 2^53.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// One way.
+    pub left: String,
+    /// The other way.
+    pub right: String,
+    /// Whether they agree.
+    pub holds: bool,
+}

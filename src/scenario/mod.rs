@@ -1,0 +1,333 @@
+//! A scenario: what is simulated, in the field's words.
+//!
+//! Two types, one way: [`file`] knows the *shape* of the TOML (keys, types, bounds), [`resolve`] turns
+//! a well-shaped file into the *meaning*, [`Scenario`], which is all that the rest of the program
+//! sees. Nothing but `resolve` builds a `Scenario`, so whoever holds one holds a checked one.
+
+use crate::catalog::{Gpu, Model, Price};
+use crate::units::{BytesPerSecond, PicoUsd, Picoseconds, SimDuration};
+
+/// A checked, complete description of one simulation.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The human name.
+    pub name: String,
+    /// Hexadecimal hash of the resolved text: equal meaning in equal words, equal hash.
+    pub hash: String,
+    /// The scenario in full (bases merged, overrides applied), as TOML that reproduces the run.
+    pub resolved_toml: String,
+    /// Seeds every random stream.
+    pub seed: u64,
+    /// When counting starts.
+    pub start: LocalTime,
+    /// How long is counted.
+    pub duration: SimDuration,
+    /// Simulated before `start` and not counted.
+    pub warm_up: SimDuration,
+    /// The grain of `intervals`.
+    pub report_every: Option<SimDuration>,
+    /// The model that is served.
+    pub model: Model,
+    /// The servers.
+    pub node: Node,
+    /// Pools in the order of the file (the order of events at equal times, S2).
+    pub pools: Vec<Pool>,
+    /// How KV moves from prefill to decode.
+    pub transfer: Transfer,
+    /// How long steps take.
+    pub performance: Performance,
+    /// Multi-token prediction; `None` when every step emits one token.
+    pub mtp: Option<Mtp>,
+    /// Streams of requests, in the order of the file.
+    pub classes: Vec<Class>,
+    /// Published figures to hold the results against.
+    pub published: Vec<Published>,
+}
+
+/// An instant of the calendar with its offset from UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// As RFC 3339 text, e.g. `2025-02-27T12:00:00+08:00`.
+    pub text: String,
+    /// Nanoseconds since local midnight.
+    pub time_of_day: SimDuration,
+    /// Local time minus UTC, in minutes.
+    pub utc_offset_minutes: i32,
+}
+
+/// One server.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The accelerator.
+    pub gpu: Gpu,
+    /// Accelerators in a node.
+    pub gpus: u32,
+    /// What one accelerator costs an hour while its node is paid.
+    pub price_per_gpu_hour: PicoUsd,
+    /// All the nodes there are, when stated; no schedule may ask for more.
+    pub fleet: Option<u32>,
+}
+
+/// What a pool does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Computes prompts.
+    Prefill,
+    /// Generates tokens.
+    Decode,
+}
+
+/// Units of one role.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Its name in the file: `prefill` or `decode`.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// Nodes in a unit.
+    pub nodes_per_unit: u32,
+    /// Attention data-parallel ranks in a unit.
+    pub ranks: u32,
+    /// Prefill only: tokens that one rank computes in one batch.
+    pub max_batch_tokens: u32,
+    /// Requests on one rank at once.
+    pub max_batch_requests: u32,
+    /// Requests that may wait at one unit; beyond it they are rejected. `None`: no limit.
+    pub max_queue_requests: Option<u32>,
+    /// Decode only: KV tokens that one rank can hold.
+    pub kv_capacity_tokens: u64,
+    /// Decode only: when a waiting request may join.
+    pub admission: Admission,
+    /// How requests are spread over the units.
+    pub router: Router,
+    /// Age of the load reports that the router reads; zero: exact state.
+    pub report_interval: SimDuration,
+    /// How many units are paid, by local time of day.
+    pub schedule: Schedule,
+}
+
+/// When a decode rank takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// When the tokens that it holds now fit.
+    Current,
+    /// When all the tokens that it will ever hold fit (no server knows this).
+    Reserve,
+}
+
+/// How a unit is chosen (S6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Router {
+    /// The next serving unit in turn.
+    RoundRobin,
+    /// The fewest computed tokens assigned and not finished.
+    LeastLoaded,
+    /// The fewest KV tokens: resident, queued and in transfer.
+    LeastKv,
+}
+
+/// Units paid over the day, repeating every 24 hours of local time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// (time of day, units from then on), strictly ascending in time; the last one reaches over
+    /// midnight to the first. Never empty; a constant number is one step at midnight.
+    pub steps: Vec<(SimDuration, u32)>,
+    /// From being paid to serving.
+    pub start_up: SimDuration,
+    /// From taking no new work to release.
+    pub drain: SimDuration,
+}
+
+/// KV on the move (S8).
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// One rank's network interface.
+    pub bandwidth: BytesPerSecond,
+    /// Added to each transfer.
+    pub latency: SimDuration,
+    /// Part of the bytes hidden behind the prefill, in 1/65536: layer-wise overlap.
+    pub overlap_65536: u32,
+    /// Between one rank's GPU memory and its host, for preempted requests.
+    pub host_bandwidth: BytesPerSecond,
+}
+
+/// The model of step times.
+#[derive(Clone, Debug)]
+pub enum Performance {
+    /// Sums of constant coefficients.
+    Linear(LinearPerformance),
+}
+
+/// Step times linear in what a rank holds: the busiest rank sets the step.
+#[derive(Clone, Debug)]
+pub struct LinearPerformance {
+    /// Of a prefill step: base + tokens x per_token + (query, key) pairs x per_pair.
+    pub prefill: LinearPrefill,
+    /// Of a decode step: base + requests x per_request + KV tokens x per_kv_token.
+    pub decode: LinearDecode,
+}
+
+/// Coefficients of a prefill step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinearPrefill {
+    /// Of every step.
+    pub base: Picoseconds,
+    /// Of each computed token on the rank.
+    pub per_token: Picoseconds,
+    /// Of each (query, key) pair of causal attention on the rank.
+    pub per_pair: Picoseconds,
+}
+
+/// Coefficients of a decode step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinearDecode {
+    /// Of every step.
+    pub base: Picoseconds,
+    /// Of each request on the rank.
+    pub per_request: Picoseconds,
+    /// Of each KV token on the rank.
+    pub per_kv_token: Picoseconds,
+}
+
+/// Multi-token prediction (S14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mtp {
+    /// Progress of a step in 1/1024 token: round(1024 (1 + acceptance)).
+    pub progress_1024: u32,
+}
+
+/// A stream of requests with its own lengths, priority, price and targets.
+#[derive(Clone, Debug)]
+pub struct Class {
+    /// Its name in the file.
+    pub name: String,
+    /// Served first where lower, in the prefill queue; running batches are not interrupted.
+    pub priority: u32,
+    /// When requests arrive.
+    pub arrivals: Arrivals,
+    /// Input lengths. The mean is scaled by each period's `input_scale`.
+    pub input: LengthLaw,
+    /// Output lengths. The mean is scaled by each period's `output_scale`.
+    pub output: LengthLaw,
+    /// What requests pay; `None`: free.
+    pub price: Option<Price>,
+    /// Whether the price's discount windows apply.
+    pub discounts: bool,
+    /// What users are promised.
+    pub slo: Option<Slo>,
+}
+
+/// The process of arrivals.
+#[derive(Clone, Debug)]
+pub struct Arrivals {
+    /// How requests are placed under the rate.
+    pub kind: ArrivalKind,
+    /// The rate over the day, repeating every 24 hours of local time. Covers the whole day from local
+    /// midnight, in order, without gaps.
+    pub rate: Vec<RateSegment>,
+    /// What differs between parts of the day; `RateSegment::period` points here. Never empty.
+    pub periods: Vec<Period>,
+}
+
+/// How arrivals fall under a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArrivalKind {
+    /// Independently: a Poisson process.
+    Poisson,
+    /// Evenly: one whenever the cumulative rate reaches the next whole number.
+    Deterministic,
+}
+
+/// A stretch of the day over which the rate runs straight from one value to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateSegment {
+    /// From this time of day ...
+    pub from: SimDuration,
+    /// ... to this one.
+    pub to: SimDuration,
+    /// Requests per second at `from`.
+    pub rate_from_per_s: f64,
+    /// Requests per second at `to`.
+    pub rate_to_per_s: f64,
+    /// Index into `Arrivals::periods`.
+    pub period: u32,
+}
+
+/// What holds for the requests of one part of the day.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Period {
+    /// Factor on sampled input lengths, before rounding and clamping.
+    pub input_scale: f64,
+    /// Factor on sampled output lengths, before rounding and clamping.
+    pub output_scale: f64,
+    /// Part of the input tokens that hit the cache (S4).
+    pub hit_rate: f64,
+}
+
+/// A law of lengths and its bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LengthLaw {
+    /// The continuous law.
+    pub law: Law,
+    /// Shorter draws become this; at least 1.
+    pub min: u32,
+    /// Longer draws become this.
+    pub max: u32,
+}
+
+/// A law of positive numbers (tokens).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Law {
+    /// Always the same.
+    Constant { value: f64 },
+    /// Evenly between two values.
+    Uniform { low: f64, high: f64 },
+    /// Memoryless.
+    Exponential { mean: f64 },
+    /// The exponential of a normal law, by its own mean and coefficient of variation.
+    Lognormal { mean: f64, cv: f64 },
+    /// Gamma by mean and coefficient of variation; Erlang-k is `cv = 1/sqrt(k)`.
+    Gamma { mean: f64, cv: f64 },
+    /// One of several laws, chosen with probability proportional to its weight. The two-phase
+    /// hyperexponential law is a mixture of exponentials.
+    Mixture { parts: Vec<(f64, Law)> },
+    /// Recorded values with weights, ascending in value.
+    Empirical { values: Vec<(f64, f64)> },
+}
+
+/// A service-level objective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slo {
+    /// First token within this.
+    pub ttft: Option<SimDuration>,
+    /// Time per output token within this.
+    pub tpot: Option<SimDuration>,
+    /// Part of the requests that must meet it; `None`: reported, not judged.
+    pub attainment: Option<f64>,
+}
+
+/// A figure that somebody published about the simulated system.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// What it is called.
+    pub name: String,
+    /// Where the summary says it: a path such as `economics.cost_usd`.
+    pub field: String,
+    /// Smallest published value (equal to `high` for a single figure).
+    pub low: f64,
+    /// Largest published value.
+    pub high: f64,
+    /// Whether the scenario was built from it, or the simulation predicts it.
+    pub kind: PublishedKind,
+    /// Where it was published.
+    pub source: String,
+}
+
+/// Whether a published figure went in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishedKind {
+    /// The scenario's inputs were derived from it: agreement checks sampling and accounting only.
+    Input,
+    /// The simulation computes it from other things.
+    Predicted,
+}

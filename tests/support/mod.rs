@@ -1,0 +1,31 @@
+//! What tests share: which of them run here, and where measured data lies.
+//!
+//! Two environment variables decide, and only this file reads them, so that nothing is skipped
+//! silently: `TOKENTIDE_SLOW=1` asks for the long form of every test, `TOKENTIDE_DATA` names the
+//! directory of measured data sets.
+
+// Every test binary compiles this file and uses a part of it.
+#![allow(dead_code)]
+
+use std::path::PathBuf;
+
+/// Whether the long form of a test is wanted; says so on stderr when it is not.
+pub fn slow(what: &str) -> bool {
+    let wanted = std::env::var("TOKENTIDE_SLOW").is_ok_and(|value| value == "1");
+    if !wanted {
+        eprintln!("skipped: {what} (set TOKENTIDE_SLOW=1)");
+    }
+    wanted
+}
+
+/// The file `name` of the measured data, if it is there; says so on stderr when it is not.
+pub fn data(name: &str) -> Option<PathBuf> {
+    let file = std::env::var_os("TOKENTIDE_DATA").map(|dir| PathBuf::from(dir).join(name));
+    match file {
+        Some(file) if file.exists() => Some(file),
+        _ => {
+            eprintln!("skipped: {name} is not here (TOKENTIDE_DATA names its directory)");
+            None
+        }
+    }
+}
