@@ -265,7 +265,10 @@ mod tests {
         let [night] = r1.discounts.as_slice() else {
             panic!("one window");
         };
-        assert_eq!(night.from_utc, SimDuration(16 * NS_PER_HOUR + NS_PER_HOUR / 2));
+        assert_eq!(
+            night.from_utc,
+            SimDuration(16 * NS_PER_HOUR + NS_PER_HOUR / 2)
+        );
         assert_eq!(night.to_utc, SimDuration(NS_PER_HOUR / 2));
         assert_eq!(night.prices.miss, PicoUsd(135_000));
     }
@@ -276,6 +279,9 @@ mod tests {
         assert_eq!(h800.memory_bytes, 80_000_000_000);
         assert_eq!(h800.nic, BytesPerSecond(50_000_000_000));
         assert_eq!(h800.host, BytesPerSecond(63_000_000_000));
-        assert_eq!(gpu("h20").map(|g| (g.nic.0, g.power_w)), Some((25_000_000_000, None)));
+        assert_eq!(
+            gpu("h20").map(|g| (g.nic.0, g.power_w)),
+            Some((25_000_000_000, None))
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! `tokentide report`: show a stored run again.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -28,6 +27,6 @@ pub fn execute(arguments: &ReportArguments) -> Exit {
         Ok(summary) => summary,
         Err(why) => return refuse(&format!("{}: {why}", arguments.run.display())),
     };
-    let style = Style::for_stream(std::io::stdout().is_terminal(), colour(&std::io::stdout()));
+    let style = Style::new(colour(&std::io::stdout()));
     print(&render(&summary, arguments.format.into(), &style))
 }

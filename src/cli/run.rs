@@ -1,6 +1,5 @@
 //! `tokentide run`: simulate a scenario, print it, and write its files.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use super::progress::Progress;
 use super::{Exit, FormatArgument, ScenarioArguments, colour, fail, files, load, print, refuse};
 use crate::experiment::run_with_progress;
 use crate::report::summary::RunSummary;
-use crate::report::{Format, Style, render};
+use crate::report::{Format, Style, csv, render};
 use crate::scenario::Scenario;
 
 /// Arguments of `run`.
@@ -70,7 +69,7 @@ pub fn execute(arguments: &RunArguments) -> Exit {
             return fail(&why);
         }
     }
-    let style = Style::for_stream(std::io::stdout().is_terminal(), colour(&std::io::stdout()));
+    let style = Style::new(colour(&std::io::stdout()));
     match print(&render(&summary, arguments.format.into(), &style)) {
         Exit::Done if slo_missed(&summary) => Exit::SloMissed,
         exit => exit,
@@ -78,9 +77,12 @@ pub fn execute(arguments: &RunArguments) -> Exit {
 }
 
 fn write_files(dir: &std::path::Path, scenario: &Scenario, summary: &RunSummary, log: &str) -> Result<(), String> {
-    let plain = Style::for_stream(false, false);
+    let plain = Style::default();
     files::write(dir, "scenario.resolved.toml", &scenario.resolved_toml)?;
-    files::write(dir, "hours.csv", &render(summary, Format::Csv, &plain))?;
+    files::write(dir, "hours.csv", &csv::hours(summary))?;
+    if !summary.intervals.is_empty() {
+        files::write(dir, "intervals.csv", &csv::intervals(summary))?;
+    }
     files::write(dir, "run.log", log)?;
     files::write(dir, "summary.json", &render(summary, Format::Json, &plain))
 }

@@ -326,7 +326,7 @@ impl<O: Observer> Decode<O> {
         self.observer.kv(now, self.kv_1024);
         let mut all: Vec<(u64, From)> = Vec::new();
         all.extend(unit.queue.drain(..).map(|t| (t.request.id, From::Queue(t))));
-        all.extend(unit.evict_all(&self.rules).into_iter().map(|(rank, t)| (t.request.id, From::Rank(rank, t))));
+        all.extend(unit.evict_all(&self.rules, &self.observer).into_iter().map(|(rank, t)| (t.request.id, From::Rank(rank, t))));
         for Reverse((_, id, slot)) in &self.arrivals {
             if self.moving[*slot as usize].unit == Some(index as u32) {
                 all.push((*id, From::Way(*slot)));

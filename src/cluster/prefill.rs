@@ -27,6 +27,7 @@ use unit::{Unit, Waiting};
 struct Rules {
     ranks: usize,
     max_batch_tokens: u32,
+    max_batch_pairs: u64,
     max_batch_requests: u32,
     max_queue_requests: Option<usize>,
     /// By class: its place in the order of priorities.
@@ -78,6 +79,7 @@ impl<O: Observer> Prefill<O> {
         let rules = Rules {
             ranks: pool.ranks as usize,
             max_batch_tokens: pool.max_batch_tokens,
+            max_batch_pairs: pool.max_batch_pairs.unwrap_or(u64::MAX),
             max_batch_requests: pool.max_batch_requests,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             level_of_class: scenario.classes.iter().map(|c| level(c.priority)).collect(),

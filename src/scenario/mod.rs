@@ -1,8 +1,31 @@
 //! A scenario: what is simulated, in the field's words.
 //!
-//! Two types, one way: [`file`] knows the *shape* of the TOML (keys, types, bounds), [`resolve`] turns
+//! Two types, one way: `file` knows the *shape* of the TOML (keys, types, bounds), `resolve` turns
 //! a well-shaped file into the *meaning*, [`Scenario`], which is all that the rest of the program
 //! sees. Nothing but `resolve` builds a `Scenario`, so whoever holds one holds a checked one.
+
+mod bundled;
+mod check;
+mod diagnostic;
+mod file;
+mod load;
+mod merge;
+mod overrides;
+mod resolve;
+pub mod schema;
+mod shape;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tree;
+mod write;
+
+pub use bundled::{BUNDLED, Bundled, bundled};
+pub use diagnostic::Mistakes;
+pub use file::all_fields as summary_fields;
+pub use load::{load, load_str};
 
 use crate::catalog::{Gpu, Model, Price};
 use crate::units::{BytesPerSecond, PicoUsd, Picoseconds, SimDuration};
@@ -90,6 +113,9 @@ pub struct Pool {
     pub ranks: u32,
     /// Prefill only: tokens that one rank computes in one batch.
     pub max_batch_tokens: u32,
+    /// Prefill only: (query, key) pairs of attention that one rank computes in one batch. `None`: no
+    /// limit.
+    pub max_batch_pairs: Option<u64>,
     /// Requests on one rank at once.
     pub max_batch_requests: u32,
     /// Requests that may wait at one unit; beyond it they are rejected. `None`: no limit.
@@ -279,20 +305,47 @@ pub struct LengthLaw {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Law {
     /// Always the same.
-    Constant { value: f64 },
+    Constant {
+        /// The value.
+        value: f64,
+    },
     /// Evenly between two values.
-    Uniform { low: f64, high: f64 },
+    Uniform {
+        /// Least value.
+        low: f64,
+        /// Greatest value.
+        high: f64,
+    },
     /// Memoryless.
-    Exponential { mean: f64 },
+    Exponential {
+        /// Mean.
+        mean: f64,
+    },
     /// The exponential of a normal law, by its own mean and coefficient of variation.
-    Lognormal { mean: f64, cv: f64 },
+    Lognormal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation over mean, above 0.
+        cv: f64,
+    },
     /// Gamma by mean and coefficient of variation; Erlang-k is `cv = 1/sqrt(k)`.
-    Gamma { mean: f64, cv: f64 },
+    Gamma {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation over mean, above 0.
+        cv: f64,
+    },
     /// One of several laws, chosen with probability proportional to its weight. The two-phase
     /// hyperexponential law is a mixture of exponentials.
-    Mixture { parts: Vec<(f64, Law)> },
+    Mixture {
+        /// Weights above 0, of any sum, and laws, none a mixture itself.
+        parts: Vec<(f64, Law)>,
+    },
     /// Recorded values with weights, ascending in value.
-    Empirical { values: Vec<(f64, f64)> },
+    Empirical {
+        /// Values, each once, and their weights above 0, of any sum.
+        values: Vec<(f64, f64)>,
+    },
 }
 
 /// A service-level objective.

@@ -1,6 +1,35 @@
 //! The load: when requests arrive and how long they are.
+//!
+//! Each class is a stream of requests: a [`profile`] says how its rate runs over the day and places
+//! arrivals under it, [`length`] draws input and output lengths from their laws, [`hits`] says how
+//! much of each prompt the cache holds, and [`generator`] merges the classes in order of arrival. All
+//! draws come from named [`random`] streams through [`quantile`] tables, so the same scenario gives
+//! the same requests, bit for bit, on every platform. [`realised`] compares what will be drawn with
+//! what the scenario states.
+//!
+//! Ignored: requests do not depend on each other or on the cluster (no sessions, no closed loop), and
+//! a request's input, output and hits are independent of one another.
 
 use crate::units::SimTime;
+
+pub mod distribution;
+#[cfg(test)]
+mod fixture;
+mod gamma;
+pub mod generator;
+pub mod hits;
+pub mod law;
+pub mod length;
+mod normal;
+pub mod profile;
+pub mod quantile;
+pub mod random;
+pub mod realised;
+mod source;
+
+pub use generator::{Workload, WorkloadError, mean_requests_per_s, peak_requests_per_s};
+pub use length::realised_mean;
+pub use realised::{Realised, WorkloadWarning};
 
 /// One request as it arrives. Ids rank requests by arrival, class order and number in the class (S2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

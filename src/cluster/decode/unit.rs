@@ -1,14 +1,13 @@
 //! One decode unit (S9, S14): a queue, ranks that advance in lock-step, and who is done when.
 //!
 //! There are no events per token. A step adds one progress to every resident at once; a request's last
-//! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that it has
-//! taken.
+//! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that are left.
 
 use std::collections::VecDeque;
 
 use super::Rules;
 use super::ranks::{Ranks, Refusal};
-use super::wheel::{NONE, Wheel};
+use super::wheel::{Due, Wheel};
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
 use crate::units::SimTime;
 use crate::workload::Request;
@@ -38,8 +37,7 @@ impl Travel {
     /// Steps until it is done.
     #[inline]
     fn steps_left(&self, progress_1024: u64) -> u64 {
-        let left = 1024 * u64::from(self.request.output - 1) - self.progress_1024;
-        if progress_1024 == 1024 { left >> 10 } else { left.div_ceil(progress_1024) }
+        steps_for(1024 * u64::from(self.request.output - 1) - self.progress_1024, progress_1024)
     }
 }
 
@@ -52,29 +50,52 @@ pub struct Resident {
     pub since: SimTime,
     /// Progress when it joined.
     progress_1024: u64,
-    /// The unit's step count when it joined, and when it will be done.
-    joined: u64,
+    /// The unit's step count when it will be done.
     done: u64,
-    next: u32,
     rank: u16,
-    kind: u16,
+}
+
+impl Due for Resident {
+    fn due(&self) -> u64 {
+        self.done
+    }
 }
 
 impl Resident {
+    /// Progress once it is done, the overshoot of its last step included.
     #[inline]
-    fn progress_now_1024(&self, step: u64, per_step_1024: u64) -> u64 {
-        self.progress_1024 + (step - self.joined) * per_step_1024
+    fn progress_done_1024(&self, per_step_1024: u64) -> u64 {
+        let left = 1024 * u64::from(self.request.output - 1) - self.progress_1024;
+        self.progress_1024 + steps_for(left, per_step_1024) * per_step_1024
     }
 
-    /// All that it will hold when it is done.
     #[inline]
-    fn reserve_1024(&self, per_step_1024: u64) -> u64 {
-        1024 * (u64::from(self.request.input) + 1) + self.progress_now_1024(self.done, per_step_1024)
+    fn progress_now_1024(&self, step: u64, per_step_1024: u64) -> u64 {
+        self.progress_done_1024(per_step_1024) - (self.done - step) * per_step_1024
+    }
+
+    #[inline]
+    fn held_1024(&self, progress_1024: u64) -> u64 {
+        1024 * (u64::from(self.request.input) + 1) + progress_1024
     }
 }
 
-/// Tells a free place in the table of residents.
-const FREE: u16 = u16::MAX;
+#[inline]
+fn steps_for(left_1024: u64, per_step_1024: u64) -> u64 {
+    if per_step_1024 == 1024 { left_1024 >> 10 } else { left_1024.div_ceil(per_step_1024) }
+}
+
+/// Joins of requests that are done are swept out when they are more than half of the list and this.
+const JOINS_SLACK: u64 = 1024;
+
+/// A join, remembered while its request may have to leave again.
+#[derive(Clone, Copy, Debug)]
+struct Join {
+    id: u64,
+    step: u64,
+    done: u64,
+    rank: u16,
+}
 
 /// One decode unit.
 #[derive(Clone, Debug)]
@@ -82,15 +103,13 @@ pub struct Unit {
     /// Waiting requests, first in first out.
     pub queue: VecDeque<Travel>,
     ranks: Ranks,
-    wheel: Wheel,
-    residents: Vec<Resident>,
-    free: Vec<u32>,
+    wheel: Wheel<Resident>,
+    /// Joins in their order; some of the requests may be done.
+    joins: VecDeque<Join>,
     /// Residents that took part in the step before, by kind.
     by_kind: Vec<u64>,
     /// Residents new in this step.
     joined: Vec<Joined>,
-    /// Steps taken so far.
-    step: u64,
     step_from: SimTime,
     step_end: SimTime,
     /// KV attended to in the running step.
@@ -121,11 +140,9 @@ impl Unit {
             queue: VecDeque::new(),
             ranks: Ranks::new(rules.ranks, rules.kv_capacity_tokens, rules.max_batch_requests, rules.reserving),
             wheel: Wheel::new(),
-            residents: Vec::new(),
-            free: Vec::new(),
+            joins: VecDeque::new(),
             by_kind: vec![0; kinds],
             joined: Vec::new(),
-            step: 0,
             step_from: SimTime::ZERO,
             step_end: SimTime::NEVER,
             step_kv_1024: 0,
@@ -168,10 +185,7 @@ impl Unit {
     /// Residents with their progress, in 1/1024 token.
     pub fn residents(&self, rules: &Rules) -> impl Iterator<Item = (&Resident, u64)> {
         let per_step = rules.progress_1024;
-        self.residents
-            .iter()
-            .filter(|r| r.rank != FREE)
-            .map(move |r| (r, r.progress_now_1024(self.step, per_step)))
+        self.wheel.iter().map(move |r| (r, r.progress_now_1024(self.wheel.step(), per_step)))
     }
 
     /// KV of all ranks.
@@ -203,7 +217,6 @@ impl Unit {
         self.last_growth_1024 = self.ranks.requests_total * per_step;
         self.load_1024 += self.last_growth_1024;
         self.ranks.grow(per_step);
-        self.step += 1;
         observer.decode_step(&StepRecord {
             unit: index,
             from: self.step_from,
@@ -223,36 +236,27 @@ impl Unit {
         true
     }
 
-    /// Takes out everybody whose last step this was.
+    /// Takes a step in the wheel, and out of it everybody whose last step this was.
     #[inline]
     fn complete(&mut self, now: SimTime, per_step: u64, observer: &mut impl Observer, finished_1024: &mut u128) {
-        let mut slot = std::mem::replace(self.wheel.head(self.step), NONE);
-        while slot != NONE {
-            let resident = self.residents[slot as usize];
-            if resident.done == self.step {
-                let progress = resident.progress_now_1024(self.step, per_step);
-                let overshoot = progress - 1024 * u64::from(resident.request.output - 1);
-                observer.moved(now, &resident.request, Place::Decode, resident.since, Place::Outside);
-                observer.completed(now, &resident.request, resident.first_token, overshoot);
-                *finished_1024 += u128::from(progress);
-                self.vacate(slot, per_step);
-            } else {
-                let head = self.wheel.head(self.step);
-                self.residents[slot as usize].next = std::mem::replace(head, slot);
-            }
-            slot = resident.next;
+        let mut due = self.wheel.turn();
+        while let Some(resident) = self.wheel.pop(&mut due) {
+            let progress = resident.progress_done_1024(per_step);
+            let overshoot = progress - 1024 * u64::from(resident.request.output - 1);
+            observer.moved(now, &resident.request, Place::Decode, resident.since, Place::Outside);
+            observer.completed(now, &resident.request, resident.first_token, overshoot);
+            *finished_1024 += u128::from(progress);
+            self.vacate(&resident, progress, per_step, observer);
         }
     }
 
     /// Gives a resident's place and memory back.
     #[inline]
-    fn vacate(&mut self, slot: u32, per_step: u64) {
-        let resident = &mut self.residents[slot as usize];
-        let held = 1024 * (u64::from(resident.request.input) + 1) + resident.progress_now_1024(self.step, per_step);
-        self.ranks.leave(usize::from(resident.rank), held, resident.reserve_1024(per_step));
-        self.by_kind[usize::from(resident.kind)] -= 1;
-        resident.rank = FREE;
-        self.free.push(slot);
+    fn vacate(&mut self, resident: &Resident, progress_1024: u64, per_step: u64, observer: &impl Observer) {
+        let held = resident.held_1024(progress_1024);
+        let reserve = resident.held_1024(resident.progress_done_1024(per_step));
+        self.ranks.leave(usize::from(resident.rank), held, reserve);
+        self.by_kind[usize::from(observer.kind(&resident.request))] -= 1;
     }
 
     /// At a boundary: preempts, admits, and starts a step if anybody is there and the step would end
@@ -282,11 +286,9 @@ impl Unit {
     fn preempt(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer) {
         let mut out: Vec<Travel> = Vec::new();
         while let Some(rank) = self.ranks.overfull(rules.progress_1024) {
-            let latest = (0..self.residents.len())
-                .filter(|&i| usize::from(self.residents[i].rank) == rank)
-                .max_by_key(|&i| (self.residents[i].joined, self.residents[i].request.id));
-            let Some(slot) = latest else { break };
-            let mut travel = self.evict(slot as u32, now, rules);
+            let Some(join) = self.latest_join(rank) else { break };
+            let Some(resident) = self.wheel.remove(join.done, |r| r.request.id == join.id) else { break };
+            let mut travel = self.uproot(&resident, now, rules, observer);
             travel.ready = now + rules.host.time(travel.held_1024().div_ceil(1024));
             observer.moved(now, &travel.request, Place::Decode, travel.since, Place::DecodeQueue);
             observer.preempted(now, &travel.request);
@@ -299,20 +301,26 @@ impl Unit {
         }
     }
 
-    /// Takes a resident off its rank and out of the wheel.
-    fn evict(&mut self, slot: u32, now: SimTime, rules: &Rules) -> Travel {
-        let resident = self.residents[slot as usize];
-        let mut chain = std::mem::replace(self.wheel.head(resident.done), NONE);
-        while chain != NONE {
-            let next = self.residents[chain as usize].next;
-            if chain != slot {
-                let head = self.wheel.head(resident.done);
-                self.residents[chain as usize].next = std::mem::replace(head, chain);
+    /// Takes the latest join of a rank's residents (then the highest id) out of the list of joins.
+    fn latest_join(&mut self, rank: usize) -> Option<Join> {
+        let step = self.wheel.step();
+        let mut latest: Option<usize> = None;
+        for (place, join) in self.joins.iter().enumerate().rev() {
+            if latest.is_some_and(|l| self.joins[l].step != join.step) {
+                break;
             }
-            chain = next;
+            let better = latest.is_none_or(|l| self.joins[l].id < join.id);
+            if usize::from(join.rank) == rank && join.done > step && better {
+                latest = Some(place);
+            }
         }
-        let progress_1024 = resident.progress_now_1024(self.step, rules.progress_1024);
-        self.vacate(slot, rules.progress_1024);
+        self.joins.remove(latest?)
+    }
+
+    /// A resident leaves before it is done.
+    fn uproot(&mut self, resident: &Resident, now: SimTime, rules: &Rules, observer: &impl Observer) -> Travel {
+        let progress_1024 = resident.progress_now_1024(self.wheel.step(), rules.progress_1024);
+        self.vacate(resident, progress_1024, rules.progress_1024, observer);
         Travel {
             request: resident.request,
             first_token: resident.first_token,
@@ -326,23 +334,17 @@ impl Unit {
     /// Takes everybody off, with the rank of each, in no particular order. Only a halted unit has
     /// residents at its release; those that had joined for the step that it did not start have had no
     /// token since.
-    pub fn evict_all(&mut self, rules: &Rules) -> Vec<(usize, Travel)> {
+    pub fn evict_all(&mut self, rules: &Rules, observer: &impl Observer) -> Vec<(usize, Travel)> {
         let joined = std::mem::take(&mut self.joined);
         for new in &joined {
             self.by_kind[usize::from(new.kind)] += 1;
         }
+        self.joins.clear();
         let mut out = Vec::new();
-        for slot in 0..self.residents.len() {
-            let resident = self.residents[slot];
-            if resident.rank == FREE {
-                continue;
-            }
+        for resident in self.wheel.drain() {
             let new = joined.iter().find(|new| new.id == resident.request.id);
-            let travel = Travel {
-                last_token: new.map_or(self.step_from, |new| new.last_token),
-                ..self.evict(slot as u32, self.step_from, rules)
-            };
-            out.push((usize::from(resident.rank), travel));
+            let last_token = new.map_or(self.step_from, |new| new.last_token);
+            out.push((usize::from(resident.rank), self.uproot(&resident, last_token, rules, observer)));
         }
         out
     }
@@ -385,7 +387,7 @@ impl Unit {
         }
     }
 
-    /// Enters a request in the table and in the wheel.
+    /// Enters a request in the wheel.
     #[inline]
     fn settle(
         &mut self,
@@ -400,23 +402,19 @@ impl Unit {
         observer.joined(now, &travel.request, index, rank, travel.since);
         observer.moved(now, &travel.request, Place::DecodeQueue, travel.since, Place::Decode);
         self.joined.push(Joined { id: travel.request.id, kind, last_token: travel.last_token });
-        let done = self.step + steps;
-        let mut resident = Resident {
+        let step = self.wheel.step();
+        let done = step + steps;
+        if self.joins.len() as u64 > 2 * self.ranks.requests_total + JOINS_SLACK {
+            self.joins.retain(|join| join.done > step);
+        }
+        self.joins.push_back(Join { id: travel.request.id, step, done, rank: rank as u16 });
+        self.wheel.push(Resident {
             request: travel.request,
             first_token: travel.first_token,
             since: now,
             progress_1024: travel.progress_1024,
-            joined: self.step,
             done,
-            next: NONE,
             rank: rank as u16,
-            kind,
-        };
-        let slot = self.free.pop().unwrap_or(self.residents.len() as u32);
-        resident.next = std::mem::replace(self.wheel.head(done), slot);
-        match self.residents.get_mut(slot as usize) {
-            Some(place) => *place = resident,
-            None => self.residents.push(resident),
-        }
+        });
     }
 }

@@ -1,31 +1,227 @@
-//! Completions of one unit, by step: a wheel of buckets, one for each coming step.
+//! Who is done at which step: a wheel of buckets in two levels, holding the residents of one unit.
 //!
 //! All requests of a unit advance together, so the step at which a request will be done is known when
-//! it joins, and no token needs an event of its own. A bucket is a chain through the residents' own
-//! links. Steps further ahead than the wheel is long share a bucket with nearer ones and are passed
-//! over until their turn.
+//! it joins, and no token needs an event of its own. The near level has a bucket for each step of the
+//! current block of 256 steps; the far level has a bucket for each of the next 256 blocks, which is
+//! dealt out to the near level when its block begins. Longer stays go round again. Residents lie in the
+//! buckets themselves, in recycled chunks, so that joining and completing touch memory in order.
 
-/// Ends a chain.
-pub const NONE: u32 = u32::MAX;
+/// Steps to a block, and blocks to a turn of the far level.
+const STEPS: u64 = 256;
+const BLOCKS: u64 = 256;
+/// Residents to a chunk.
+const CHUNK: usize = 16;
+const NONE: u32 = u32::MAX;
 
-/// Buckets, as a power of two: longer outputs than this cost one visit a turn.
-const BUCKETS: usize = 1 << 14;
-
-/// Who is done when.
-#[derive(Clone, Debug)]
-pub struct Wheel {
-    heads: Vec<u32>,
+/// Something that is done at a known step.
+pub trait Due: Copy {
+    /// The step.
+    fn due(&self) -> u64;
 }
 
-impl Wheel {
-    /// Nobody.
-    pub fn new() -> Self {
-        Self { heads: vec![NONE; BUCKETS] }
+/// A chain of chunks: the head is filled up to `used`, the others are full.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    head: u32,
+    used: u32,
+}
+
+const EMPTY: Bucket = Bucket { head: NONE, used: 0 };
+
+/// Chunks, used and free.
+#[derive(Clone, Debug)]
+struct Store<T> {
+    items: Vec<T>,
+    next: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl<T: Copy> Store<T> {
+    #[inline]
+    fn push(&mut self, bucket: &mut Bucket, item: T) {
+        if bucket.head == NONE || bucket.used as usize == CHUNK {
+            let chunk = self.free.pop().unwrap_or_else(|| {
+                self.next.push(NONE);
+                self.items.extend([item; CHUNK]);
+                (self.next.len() - 1) as u32
+            });
+            self.next[chunk as usize] = bucket.head;
+            *bucket = Bucket { head: chunk, used: 0 };
+        }
+        self.items[bucket.head as usize * CHUNK + bucket.used as usize] = item;
+        bucket.used += 1;
     }
 
-    /// The chain of a step.
     #[inline]
-    pub fn head(&mut self, step: u64) -> &mut u32 {
-        &mut self.heads[step as usize & (BUCKETS - 1)]
+    fn pop(&mut self, bucket: &mut Bucket) -> Option<T> {
+        if bucket.head == NONE {
+            return None;
+        }
+        bucket.used -= 1;
+        let item = self.items[bucket.head as usize * CHUNK + bucket.used as usize];
+        if bucket.used == 0 {
+            self.free.push(bucket.head);
+            let next = self.next[bucket.head as usize];
+            *bucket = Bucket { head: next, used: if next == NONE { 0 } else { CHUNK as u32 } };
+        }
+        Some(item)
+    }
+
+    fn of(&self, bucket: &Bucket) -> impl Iterator<Item = usize> {
+        let (mut chunk, mut used) = (bucket.head, bucket.used as usize);
+        std::iter::from_fn(move || {
+            if chunk == NONE {
+                return None;
+            }
+            let range = chunk as usize * CHUNK..chunk as usize * CHUNK + used;
+            (chunk, used) = (self.next[chunk as usize], CHUNK);
+            Some(range)
+        })
+        .flatten()
+    }
+}
+
+/// Residents by the step at which they are done.
+#[derive(Clone, Debug)]
+pub struct Wheel<T> {
+    step: u64,
+    near: Vec<Bucket>,
+    far: Vec<Bucket>,
+    store: Store<T>,
+}
+
+impl<T: Due> Wheel<T> {
+    /// Nobody, at step zero.
+    pub fn new() -> Self {
+        Self {
+            step: 0,
+            near: vec![EMPTY; STEPS as usize],
+            far: vec![EMPTY; BLOCKS as usize],
+            store: Store { items: Vec::new(), next: Vec::new(), free: Vec::new() },
+        }
+    }
+
+    /// Steps taken so far.
+    #[inline]
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Enters somebody who is due at a later step.
+    #[inline]
+    pub fn push(&mut self, item: T) {
+        let due = item.due();
+        debug_assert!(due > self.step, "due in the past");
+        let bucket = if due / STEPS == self.step / STEPS {
+            &mut self.near[(due % STEPS) as usize]
+        } else {
+            &mut self.far[(due / STEPS % BLOCKS) as usize]
+        };
+        self.store.push(bucket, item);
+    }
+
+    /// Takes a step; returns the bucket of those who are due, to be emptied with [`Wheel::pop`].
+    #[inline]
+    pub fn turn(&mut self) -> Bucket {
+        self.step += 1;
+        if self.step.is_multiple_of(STEPS) {
+            let block = self.step / STEPS;
+            let mut dealt = std::mem::replace(&mut self.far[(block % BLOCKS) as usize], EMPTY);
+            while let Some(item) = self.store.pop(&mut dealt) {
+                let due = item.due();
+                let bucket = if due / STEPS == block {
+                    &mut self.near[(due % STEPS) as usize]
+                } else {
+                    &mut self.far[(block % BLOCKS) as usize]
+                };
+                self.store.push(bucket, item);
+            }
+        }
+        std::mem::replace(&mut self.near[(self.step % STEPS) as usize], EMPTY)
+    }
+
+    /// Takes one out of a bucket that `turn` returned.
+    #[inline]
+    pub fn pop(&mut self, bucket: &mut Bucket) -> Option<T> {
+        self.store.pop(bucket)
+    }
+
+    /// Takes out the one that is due at `due` and is meant.
+    pub fn remove(&mut self, due: u64, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let bucket = if due / STEPS == self.step / STEPS {
+            &mut self.near[(due % STEPS) as usize]
+        } else {
+            &mut self.far[(due / STEPS % BLOCKS) as usize]
+        };
+        let place = self.store.of(bucket).find(|&i| is_it(&self.store.items[i]))?;
+        let found = self.store.items[place];
+        if let Some(last) = self.store.pop(bucket) {
+            self.store.items[place] = last;
+        }
+        Some(found)
+    }
+
+    /// Everybody, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        let buckets = self.near.iter().chain(&self.far);
+        buckets.flat_map(|bucket| self.store.of(bucket)).map(|i| &self.store.items[i])
+    }
+
+    /// Takes everybody out, in no particular order.
+    pub fn drain(&mut self) -> Vec<T> {
+        let all: Vec<T> = self.iter().copied().collect();
+        self.near.fill(EMPTY);
+        self.far.fill(EMPTY);
+        self.store.items.clear();
+        self.store.next.clear();
+        self.store.free.clear();
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    struct Item(u64, u32);
+
+    impl Due for Item {
+        fn due(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn everybody_is_due_exactly_when_due() {
+        let mut wheel = Wheel::new();
+        let mut expected: Vec<Item> = Vec::new();
+        let mut seed = 1_u64;
+        for step in 0..200_000_u64 {
+            for who in 0..(step % 3) as u32 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let stay = if seed >> 60 == 0 { 70_000 + (seed >> 50) % 3_000 } else { 1 + (seed >> 40) % 2_000 };
+                wheel.push(Item(step + stay, who));
+                expected.push(Item(step + stay, who));
+            }
+            if step % 7 == 0 && let Some(item) = expected.pop() {
+                assert_eq!(wheel.remove(item.0, |i| *i == item), Some(item));
+            }
+            let mut due = wheel.turn();
+            while let Some(item) = wheel.pop(&mut due) {
+                assert_eq!(item.0, step + 1);
+                let place = expected.iter().rposition(|e| *e == item);
+                assert!(place.is_some_and(|p| expected.swap_remove(p) == item));
+            }
+            if step % 10_000 == 0 {
+                assert_eq!(wheel.iter().count(), expected.len());
+                assert!(expected.iter().all(|e| e.0 > step + 1));
+            }
+        }
+        let mut left = wheel.drain();
+        left.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(left, expected);
+        assert_eq!(wheel.iter().count(), 0);
     }
 }

@@ -68,6 +68,24 @@ fn computed(request: &Request) -> u32 {
     request.input - request.cached
 }
 
+impl Rules {
+    /// How many of `wanted` tokens after `context` a rank takes on top of what it has in this batch. An
+    /// empty rank takes at least one, so that every prompt comes to its end.
+    #[inline]
+    fn chunk(&self, load: PrefillLoad, wanted: u32, context: u64) -> u32 {
+        let chunk = wanted.min(self.max_batch_tokens - load.tokens as u32);
+        let left = self.max_batch_pairs.saturating_sub(load.pairs);
+        let tokens = u64::from(chunk);
+        if tokens * context + tokens * (tokens + 1) / 2 <= left {
+            return chunk;
+        }
+        // The largest c with c k + c (c + 1) / 2 <= left.
+        let b = u128::from(2 * context + 1);
+        let fits = ((b * b + 8 * u128::from(left)).isqrt() - b) / 2;
+        (fits as u32).max(u32::from(load.tokens == 0))
+    }
+}
+
 impl Unit {
     pub fn new(rules: &Rules) -> Self {
         Self {
@@ -177,20 +195,27 @@ impl Unit {
         for i in 0..self.serving.len() {
             let s = &mut self.serving[i];
             let rank = usize::from(s.rank);
-            // A cut chunk fills its rank, so no rank has more than one unfinished request.
-            let chunk = (computed(&s.request) - s.done).min(rules.max_batch_tokens);
-            s.chunk = chunk;
+            // A cut chunk closes its rank, so no rank has more than one unfinished request.
+            let load = &mut self.rank_loads[rank];
             let context = u64::from(s.request.cached + s.done);
-            self.rank_loads[rank].add_chunk(u64::from(chunk), context);
-            self.place(rank, chunk, rules, &mut open);
+            s.chunk = rules.chunk(*load, computed(&s.request) - s.done, context);
+            load.add_chunk(u64::from(s.chunk), context);
+            let cut = s.done + s.chunk < computed(&s.request);
+            self.place(rank, cut, rules, &mut open);
         }
         for level in 0..self.queues.len() {
             while open > 0 {
-                let Some(w) = self.queues[level].pop_front() else { break };
+                let Some(w) = self.queues[level].front() else { break };
                 let rank = self.emptiest();
-                let chunk = computed(&w.request).min(rules.max_batch_tokens - self.fill[rank] as u32);
-                self.queued -= 1;
-                self.rank_loads[rank].add_chunk(u64::from(chunk), u64::from(w.request.cached));
+                let load = &mut self.rank_loads[rank];
+                let (wanted, context) = (computed(&w.request), u64::from(w.request.cached));
+                let chunk = rules.chunk(*load, wanted, context);
+                if chunk == 0 {
+                    self.fill[rank] = FULL;
+                    open -= 1;
+                    continue;
+                }
+                load.add_chunk(u64::from(chunk), context);
                 self.serving.push(InService {
                     request: w.request,
                     since: w.since,
@@ -200,18 +225,23 @@ impl Unit {
                     fresh: true,
                     started: w.started,
                 });
-                self.place(rank, chunk, rules, &mut open);
+                self.queued -= 1;
+                self.queues[level].pop_front();
+                self.place(rank, chunk < wanted, rules, &mut open);
             }
         }
     }
 
+    /// Notes one more request on a rank, and closes the rank when it can take no more.
     #[inline]
-    fn place(&mut self, rank: usize, chunk: u32, rules: &Rules, open: &mut usize) {
+    fn place(&mut self, rank: usize, cut: bool, rules: &Rules, open: &mut usize) {
         self.count[rank] += 1;
-        self.fill[rank] += u64::from(chunk);
-        if self.fill[rank] >= u64::from(rules.max_batch_tokens) || self.count[rank] >= rules.max_batch_requests {
+        let tokens = self.rank_loads[rank].tokens;
+        if cut || tokens >= u64::from(rules.max_batch_tokens) || self.count[rank] >= rules.max_batch_requests {
             self.fill[rank] = FULL;
             *open -= 1;
+        } else {
+            self.fill[rank] = tokens;
         }
     }
 

@@ -1,0 +1,97 @@
+//! `tokentide check`: read and resolve a scenario, show every mistake, and say what would be simulated.
+
+use std::fmt::Write;
+
+use clap::Args;
+
+use super::{Exit, ScenarioArguments, load, print, refuse};
+use crate::cluster::schedule::paid_nodes;
+use crate::perf::StepTimes;
+use crate::report::format::{count, fixed, length, percent};
+use crate::scenario::Scenario;
+use crate::units::{NS_PER_HOUR, SimTime};
+use crate::workload::{Workload, realised};
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// Print the resolved scenario (bases merged, overrides applied) instead
+    #[arg(long)]
+    resolved: bool,
+}
+
+/// Checks and prints.
+pub fn execute(arguments: &CheckArguments) -> Exit {
+    let scenario = match load(&arguments.scenario) {
+        Ok(scenario) => scenario,
+        Err(exit) => return exit,
+    };
+    if arguments.resolved {
+        return print(&scenario.resolved_toml);
+    }
+    if let Err(why) = StepTimes::compile(&scenario) {
+        return refuse(&why);
+    }
+    match Workload::new(&scenario) {
+        Ok(workload) => {
+            let realised = realised::realised(&scenario, &workload);
+            for warning in realised::warnings(&realised) {
+                eprintln!("warning: {warning}");
+            }
+            print(&describe(&scenario, &realised))
+        }
+        Err(why) => refuse(&why.to_string()),
+    }
+}
+
+/// What would be simulated, in a few lines.
+fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
+    let mut text = String::new();
+    let start = SimTime::ZERO + scenario.warm_up;
+    let (node_ns, peak) = paid_nodes(scenario, start, start + scenario.duration);
+    let _ = writeln!(text, "{}", scenario.name);
+    let _ = writeln!(
+        text,
+        "  time     {} from {}, after {} of warm-up; seed {}",
+        length(scenario.duration.as_secs_f64()),
+        scenario.start.text,
+        length(scenario.warm_up.as_secs_f64()),
+        scenario.seed
+    );
+    let _ = writeln!(
+        text,
+        "  nodes    {} node-hours, at most {} at once, of {} x {}; model {}",
+        fixed(node_ns as f64 / NS_PER_HOUR as f64, 2),
+        count(peak),
+        scenario.node.gpus,
+        scenario.node.gpu.name,
+        scenario.model.name
+    );
+    for pool in &scenario.pools {
+        let units = || pool.schedule.steps.iter().map(|s| s.1);
+        let (least, most) = (units().min().unwrap_or(0), units().max().unwrap_or(0));
+        let range = if least == most { most.to_string() } else { format!("{least}-{most}") };
+        let _ = writeln!(
+            text,
+            "  pool     {}: {range} units of {} nodes and {} ranks",
+            pool.name, pool.nodes_per_unit, pool.ranks
+        );
+    }
+    for class in realised {
+        let _ = writeln!(
+            text,
+            "  class    {}: {} requests a day; input {} tokens (stated {}), {} of them hits; output {} (stated {})",
+            class.class,
+            count(class.requests_per_day as u64),
+            fixed(class.input, 2),
+            fixed(class.stated_input, 2),
+            percent(class.hit_rate),
+            fixed(class.output, 2),
+            fixed(class.stated_output, 2)
+        );
+    }
+    let _ = writeln!(text, "no mistakes; scenario {}", scenario.hash);
+    text
+}

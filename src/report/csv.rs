@@ -1,0 +1,262 @@
+//! A row an hour or an interval, for spreadsheets and plotting.
+//!
+//! The columns are the paths of the summary's own fields (`latency.ttft_s.p99`,
+//! `pools.decode.utilization`), so there is one glossary; units are in the names. In order:
+//!
+//! | columns | what |
+//! |---|---|
+//! | `start`, `duration_s` | local start with its offset from UTC; length |
+//! | `nodes_mean` | paid nodes, time average |
+//! | `requests.*` | requests by fate; `in_flight_at_start` and `in_flight` are those at the edges |
+//! | `tokens.*`, `kv_hit_rate` | tokens by kind; cached over input tokens |
+//! | `latency.*` | `ttft_s`, `tpot_s`, `itl_s`, `e2e_s`, `queue_s`, `decode_queue_s`, each `count` to `max` |
+//! | `output_speed_tokens_per_s` | tokens after the first over the time after the first |
+//! | `cost_usd`, `revenue_usd`, `profit_usd` | money |
+//! | `pools.NAME.*` | what [`PoolSummary`] says, for each pool |
+//!
+//! A figure that the run cannot know is an empty cell.
+
+use std::collections::BTreeSet;
+
+use ::csv::{Error, Writer};
+
+use super::summary::{Distribution, PoolSummary, RunSummary, Span};
+
+/// A row an hour, under a row of names.
+pub fn hours(summary: &RunSummary) -> String {
+    rows(&summary.hours)
+}
+
+/// A row an interval of `report_every`, under a row of names; only the names without intervals.
+pub fn intervals(summary: &RunSummary) -> String {
+    rows(&summary.intervals)
+}
+
+fn rows(spans: &[Span]) -> String {
+    let bytes = write(spans).expect("all rows are as long as the first and are written to memory");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn write(spans: &[Span]) -> Result<Vec<u8>, Error> {
+    let pools: BTreeSet<&str> = spans
+        .iter()
+        .flat_map(|span| span.pools.keys())
+        .map(String::as_str)
+        .collect();
+    let mut writer = Writer::from_writer(Vec::new());
+    writer.write_record(names(&pools))?;
+    for span in spans {
+        writer.write_record(cells(span, &pools))?;
+    }
+    writer.into_inner().map_err(|e| e.into_error().into())
+}
+
+const SPAN: [&str; 3] = ["start", "duration_s", "nodes_mean"];
+const REQUESTS: [&str; 7] = [
+    "in_flight_at_start",
+    "arrived",
+    "completed",
+    "rejected",
+    "timed_out",
+    "failed",
+    "in_flight",
+];
+const TOKENS: [&str; 4] = ["input", "cached_input", "computed_input", "output"];
+const LATENCIES: [&str; 6] = [
+    "ttft_s",
+    "tpot_s",
+    "itl_s",
+    "e2e_s",
+    "queue_s",
+    "decode_queue_s",
+];
+const DISTRIBUTION: [&str; 7] = ["count", "mean", "p50", "p90", "p95", "p99", "max"];
+const MONEY: [&str; 4] = [
+    "output_speed_tokens_per_s",
+    "cost_usd",
+    "revenue_usd",
+    "profit_usd",
+];
+const POOL: [&str; 10] = [
+    "nodes_mean",
+    "nodes_peak",
+    "utilization",
+    "queue_length_mean",
+    "queue_length_end",
+    "batch_per_rank",
+    "kv_utilization",
+    "blocked_by_kv",
+    "blocked_by_batch",
+    "steps",
+];
+
+fn names(pools: &BTreeSet<&str>) -> Vec<String> {
+    let mut names: Vec<String> = SPAN.map(str::to_string).to_vec();
+    names.extend(REQUESTS.map(|name| format!("requests.{name}")));
+    names.extend(TOKENS.map(|name| format!("tokens.{name}")));
+    names.push("kv_hit_rate".to_string());
+    for latency in LATENCIES {
+        names.extend(DISTRIBUTION.map(|name| format!("latency.{latency}.{name}")));
+    }
+    names.extend(MONEY.map(str::to_string));
+    for pool in pools {
+        names.extend(POOL.map(|name| format!("pools.{pool}.{name}")));
+    }
+    names
+}
+
+/// In the order of [`names`].
+fn cells(span: &Span, pools: &BTreeSet<&str>) -> Vec<String> {
+    let requests = &span.requests;
+    let tokens = &span.tokens;
+    let latency = &span.latency;
+    let mut cells = vec![
+        span.start.clone(),
+        span.duration_s.to_string(),
+        span.nodes_mean.to_string(),
+        requests.in_flight_at_start.to_string(),
+        requests.arrived.to_string(),
+        requests.completed.to_string(),
+        requests.rejected.to_string(),
+        requests.timed_out.to_string(),
+        requests.failed.to_string(),
+        requests.in_flight.to_string(),
+        tokens.input.to_string(),
+        tokens.cached_input.to_string(),
+        tokens.computed_input.to_string(),
+        tokens.output.to_string(),
+        maybe(span.kv_hit_rate),
+    ];
+    for distribution in [
+        &latency.ttft_s,
+        &latency.tpot_s,
+        &latency.itl_s,
+        &latency.e2e_s,
+        &latency.queue_s,
+        &latency.decode_queue_s,
+    ] {
+        cells.extend(distribution_cells(distribution));
+    }
+    cells.extend([
+        maybe(span.output_speed_tokens_per_s),
+        span.cost_usd.to_string(),
+        span.revenue_usd.to_string(),
+        span.profit_usd.to_string(),
+    ]);
+    for pool in pools {
+        match span.pools.get(*pool) {
+            Some(pool) => cells.extend(pool_cells(pool)),
+            None => cells.extend(POOL.map(|_| String::new())),
+        }
+    }
+    cells
+}
+
+fn distribution_cells(d: &Distribution) -> [String; 7] {
+    [
+        d.count.to_string(),
+        maybe(d.mean),
+        maybe(d.p50),
+        maybe(d.p90),
+        maybe(d.p95),
+        maybe(d.p99),
+        maybe(d.max),
+    ]
+}
+
+fn pool_cells(pool: &PoolSummary) -> [String; 10] {
+    [
+        pool.nodes_mean.to_string(),
+        pool.nodes_peak.to_string(),
+        maybe(pool.utilization),
+        pool.queue_length_mean.to_string(),
+        pool.queue_length_end.to_string(),
+        maybe(pool.batch_per_rank),
+        maybe(pool.kv_utilization),
+        maybe(pool.blocked_by_kv),
+        maybe(pool.blocked_by_batch),
+        pool.steps.to_string(),
+    ]
+}
+
+fn maybe(x: Option<f64>) -> String {
+    x.map_or_else(String::new, |x| x.to_string())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::report::sample::day;
+
+    /// Leaves of a JSON value by path.
+    fn leaves(path: &str, value: &serde_json::Value, out: &mut BTreeMap<String, String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    let path = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
+                    leaves(&path, value, out);
+                }
+            }
+            serde_json::Value::Null => drop(out.insert(path.to_string(), String::new())),
+            serde_json::Value::String(s) => drop(out.insert(path.to_string(), s.clone())),
+            other => {
+                let x = other.as_f64().unwrap();
+                drop(out.insert(path.to_string(), x.to_string()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_of_an_hour_is_a_column_with_its_value() {
+        let summary = day();
+        let text = hours(&summary);
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let names = reader.headers().unwrap().clone();
+        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), summary.hours.len());
+        for (row, hour) in rows.iter().zip(&summary.hours) {
+            let mut expected = BTreeMap::new();
+            leaves("", &serde_json::to_value(hour).unwrap(), &mut expected);
+            let got: BTreeMap<String, String> = names
+                .iter()
+                .zip(row)
+                .map(|(n, v)| (n.to_string(), v.to_string()))
+                .collect();
+            assert_eq!(got, expected);
+        }
+        assert_eq!(&names[0], "start");
+    }
+
+    #[test]
+    fn a_pool_that_an_hour_lacks_leaves_its_cells_empty() {
+        let mut summary = day();
+        summary.hours[1].pools.remove("decode");
+        let text = hours(&summary);
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let at = reader
+            .headers()
+            .unwrap()
+            .iter()
+            .position(|name| name == "pools.decode.steps")
+            .unwrap();
+        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(&rows[1][at], "");
+        assert_ne!(&rows[0][at], "");
+    }
+
+    #[test]
+    fn without_intervals_there_are_only_names() {
+        let mut summary = day();
+        summary.intervals.clear();
+        let text = intervals(&summary);
+        assert_eq!(text.lines().count(), 1);
+        assert!(text.starts_with("start,duration_s,nodes_mean,requests.in_flight_at_start,"));
+    }
+}

@@ -1,0 +1,413 @@
+//! A table of text: columns with heads and alignment, rows of cells, and at most a few bars.
+//!
+//! The terminal and Markdown views print the same grid. Bars are given as fractions and become
+//! characters only when the width is known.
+
+use super::format::plain;
+use super::style::{Style, Tone, display_width};
+
+/// Spaces between columns.
+const GAP: usize = 2;
+/// A bar's length in Markdown, in characters.
+const MARKDOWN_BAR: usize = 16;
+/// The shortest and the longest bar in a terminal, in characters.
+const BAR_RANGE: (usize, usize) = (8, 40);
+
+/// A table.
+#[derive(Clone, Debug, Default)]
+pub struct Grid {
+    /// Heads and alignment.
+    pub columns: Vec<Column>,
+    /// Each as long as `columns`; missing cells are empty.
+    pub rows: Vec<Vec<Cell>>,
+    /// A last row, set off by a rule.
+    pub total: Option<Vec<Cell>>,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Lines of the head, e.g. `["TTFT s", "p99"]`; neighbours with the same first line share it.
+    pub head: Vec<String>,
+    /// Where the text stands.
+    pub align: Align,
+}
+
+/// Where text stands in its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Names.
+    Left,
+    /// Numbers.
+    Right,
+    /// Bars, which stretch.
+    Bar,
+}
+
+/// One place in a grid.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    /// Words or a number.
+    Text(Tone, String),
+    /// Pieces one after the other.
+    Bar(Vec<Piece>),
+}
+
+/// Part of a bar.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// Its colour.
+    pub tone: Tone,
+    /// What it is drawn with.
+    pub glyph: char,
+    /// Where it ends, as a part of the whole bar's length, 0 to 1.
+    pub end: f64,
+}
+
+impl Column {
+    /// For names. Lines of the head are separated by `\n`.
+    pub fn left(head: &str) -> Self {
+        Self::new(head, Align::Left)
+    }
+
+    /// For numbers.
+    pub fn right(head: &str) -> Self {
+        Self::new(head, Align::Right)
+    }
+
+    /// For bars.
+    pub fn bar() -> Self {
+        Self::new("", Align::Bar)
+    }
+
+    fn new(head: &str, align: Align) -> Self {
+        let head = head.split('\n').map(plain).collect();
+        Self { head, align }
+    }
+}
+
+impl Cell {
+    /// An ordinary cell.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self::toned(Tone::Plain, text)
+    }
+
+    /// A cell with a meaning.
+    pub fn toned(tone: Tone, text: impl AsRef<str>) -> Self {
+        Self::Text(tone, plain(text.as_ref()))
+    }
+
+    /// A bar of one piece; the eighth-blocks make it exact to an eighth of a character.
+    pub fn bar(tone: Tone, end: f64) -> Self {
+        let glyph = '█';
+        Self::Bar(vec![Piece { tone, glyph, end }])
+    }
+
+    fn width(&self) -> usize {
+        match self {
+            Self::Text(_, text) => display_width(text),
+            Self::Bar(_) => 0,
+        }
+    }
+
+    /// Painted text and the columns it takes.
+    fn print(&self, style: &Style, bar: usize) -> (String, usize) {
+        match self {
+            Self::Text(tone, text) => (style.paint(*tone, text), display_width(text)),
+            Self::Bar(pieces) => print_bar(pieces, style, bar),
+        }
+    }
+}
+
+impl Grid {
+    /// A grid without rows.
+    pub fn new(columns: Vec<Column>) -> Self {
+        Self {
+            columns,
+            ..Self::default()
+        }
+    }
+
+    /// For a terminal: one line a row, no trailing spaces, each line ended.
+    pub fn to_text(&self, style: &Style) -> String {
+        let bar = self.bar_length(style.width);
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|i| self.width(i, bar))
+            .collect();
+        let mut text = String::new();
+        let depth = self.columns.iter().map(|c| c.head.len()).max().unwrap_or(0);
+        for line in 0..depth {
+            let cells: Vec<Cell> = (0..self.columns.len())
+                .map(|i| Cell::toned(Tone::Quiet, self.head_line(i, line, depth)))
+                .collect();
+            self.print_row(&cells, &widths, bar, style, &mut text);
+        }
+        let rule: usize = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let rule = style.paint(Tone::Quiet, &"─".repeat(rule));
+        text.push_str(&rule);
+        text.push('\n');
+        for row in &self.rows {
+            self.print_row(row, &widths, bar, style, &mut text);
+        }
+        if let Some(total) = &self.total {
+            text.push_str(&rule);
+            text.push('\n');
+            self.print_row(total, &widths, bar, style, &mut text);
+        }
+        text
+    }
+
+    /// For a pull request: a Markdown table, each line ended.
+    pub fn to_markdown(&self) -> String {
+        let heads: Vec<String> = self.columns.iter().map(|c| c.head.join(" ")).collect();
+        let marks: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| match c.align {
+                Align::Right => "---:".to_string(),
+                Align::Left | Align::Bar => "---".to_string(),
+            })
+            .collect();
+        let mut text = markdown_row(&heads);
+        text.push_str(&markdown_row(&marks));
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().map(markdown_cell).collect();
+            text.push_str(&markdown_row(&cells));
+        }
+        if let Some(total) = &self.total {
+            let cells: Vec<String> = total.iter().map(markdown_cell).map(bold).collect();
+            text.push_str(&markdown_row(&cells));
+        }
+        text
+    }
+
+    fn print_row(
+        &self,
+        row: &[Cell],
+        widths: &[usize],
+        bar: usize,
+        style: &Style,
+        out: &mut String,
+    ) {
+        let mut line = String::new();
+        let mut owed = 0;
+        for ((cell, width), column) in row.iter().zip(widths).zip(&self.columns) {
+            let (text, taken) = cell.print(style, bar);
+            let room = width.saturating_sub(taken);
+            if taken == 0 {
+                owed += room + GAP;
+                continue;
+            }
+            let (before, after) = match column.align {
+                Align::Right => (room, 0),
+                Align::Left | Align::Bar => (0, room),
+            };
+            line.extend(std::iter::repeat_n(' ', owed + before));
+            line.push_str(&text);
+            owed = after + GAP;
+        }
+        out.push_str(&line);
+        out.push('\n');
+    }
+
+    /// A line of a column's head, which stands at the bottom of the `depth` lines of all heads. A first
+    /// line that the column before has too is left out: it spans both.
+    fn head_line(&self, i: usize, line: usize, depth: usize) -> &str {
+        let first = |i: usize| match self.columns.get(i)?.head.as_slice() {
+            [first, _, ..] => Some(first),
+            _ => None,
+        };
+        let Some(column) = self.columns.get(i) else {
+            return "";
+        };
+        let at = (line + column.head.len()).checked_sub(depth);
+        let is_spanned = i > 0 && first(i).is_some() && first(i) == first(i - 1);
+        match at {
+            Some(0) if is_spanned => "",
+            Some(at) => column.head.get(at).map_or("", String::as_str),
+            None => "",
+        }
+    }
+
+    fn width(&self, i: usize, bar: usize) -> usize {
+        let Some(column) = self.columns.get(i) else {
+            return 0;
+        };
+        if column.align == Align::Bar {
+            return bar;
+        }
+        let depth = column.head.len();
+        let heads = (0..depth).map(|line| display_width(self.head_line(i, line, depth)));
+        let cells = self
+            .rows
+            .iter()
+            .chain(&self.total)
+            .filter_map(|row| row.get(i))
+            .map(Cell::width);
+        heads.chain(cells).max().unwrap_or(0)
+    }
+
+    /// What the other columns leave, shared by the bars.
+    fn bar_length(&self, width: usize) -> usize {
+        let bars = self
+            .columns
+            .iter()
+            .filter(|c| c.align == Align::Bar)
+            .count();
+        if bars == 0 {
+            return 0;
+        }
+        let taken: usize = (0..self.columns.len()).map(|i| self.width(i, 0)).sum();
+        let gaps = GAP * self.columns.len().saturating_sub(1);
+        let (shortest, longest) = BAR_RANGE;
+        (width.saturating_sub(taken + gaps) / bars).clamp(shortest, longest)
+    }
+}
+
+fn print_bar(pieces: &[Piece], style: &Style, length: usize) -> (String, usize) {
+    if let [piece] = pieces {
+        let bar = eighths(piece.end, length);
+        let taken = display_width(&bar);
+        return (style.paint(piece.tone, &bar), taken);
+    }
+    let mut text = String::new();
+    let mut taken = 0;
+    for piece in pieces {
+        let end = libm::round(piece.end.clamp(0.0, 1.0) * length as f64) as usize;
+        let run: String = std::iter::repeat_n(piece.glyph, end.saturating_sub(taken)).collect();
+        text.push_str(&style.paint(piece.tone, &run));
+        taken = taken.max(end);
+    }
+    (text, taken)
+}
+
+fn eighths(end: f64, length: usize) -> String {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = libm::round(end.clamp(0.0, 1.0) * 8.0 * length as f64) as usize;
+    format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
+}
+
+fn markdown_row(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn markdown_cell(cell: &Cell) -> String {
+    escape(&cell.print(&Style::default(), MARKDOWN_BAR).0)
+}
+
+fn bold(text: String) -> String {
+    if text.is_empty() {
+        text
+    } else {
+        format!("**{text}**")
+    }
+}
+
+/// Text that Markdown shows as it is.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '|' | '\\' | '*' | '_' | '`' | '<' | '[' | ']') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Grid {
+        let mut grid = Grid::new(vec![
+            Column::left("hour"),
+            Column::right("TTFT\ns"),
+            Column::bar(),
+            Column::right("cost"),
+        ]);
+        let pieces = vec![
+            Piece {
+                tone: Tone::Cost,
+                glyph: '█',
+                end: 0.25,
+            },
+            Piece {
+                tone: Tone::Revenue,
+                glyph: '░',
+                end: 1.0,
+            },
+        ];
+        grid.rows = vec![
+            vec![
+                Cell::new("12:00"),
+                Cell::new("0.92"),
+                Cell::Bar(pieces),
+                Cell::new("$4,448"),
+            ],
+            vec![
+                Cell::new("1|2"),
+                Cell::new("12.3"),
+                Cell::bar(Tone::Nodes, 0.56),
+                Cell::new("$8"),
+            ],
+        ];
+        grid.total = Some(vec![
+            Cell::new("all"),
+            Cell::new("9.1"),
+            Cell::new(""),
+            Cell::new("$9"),
+        ]);
+        grid
+    }
+
+    #[test]
+    fn text_is_aligned_and_bars_fill_the_rest() {
+        let style = Style {
+            colour: false,
+            width: 33,
+        };
+        insta::assert_snapshot!(sample().to_text(&style), @r"
+               TTFT
+        hour      s                  cost
+        ─────────────────────────────────
+        12:00  0.92  ███░░░░░░░░░  $4,448
+        1|2    12.3  ██████▊           $8
+        ─────────────────────────────────
+        all     9.1                    $9
+        ");
+    }
+
+    #[test]
+    fn lines_keep_to_the_width_with_colour_too() {
+        let style = Style {
+            colour: true,
+            width: 33,
+        };
+        let text = sample().to_text(&style);
+        assert!(
+            text.contains("\u{1b}[33m███\u{1b}[0m\u{1b}[34m░░░░░░░░░\u{1b}[0m"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| !line.ends_with(' ')));
+    }
+
+    #[test]
+    fn markdown_has_marks_and_escapes() {
+        insta::assert_snapshot!(sample().to_markdown(), @r"
+        | hour | TTFT s |  | cost |
+        | --- | ---: | --- | ---: |
+        | 12:00 | 0.92 | ████░░░░░░░░░░░░ | $4,448 |
+        | 1\|2 | 12.3 | █████████ | $8 |
+        | **all** | **9.1** |  | **$9** |
+        ");
+    }
+
+    #[test]
+    fn bars_are_clamped_and_exact_to_an_eighth() {
+        assert_eq!(eighths(0.5, 3), "█▌");
+        assert_eq!(eighths(7.0, 2), "██");
+        assert_eq!(eighths(-1.0, 2), "");
+        assert_eq!(eighths(f64::NAN, 2), "");
+    }
+}

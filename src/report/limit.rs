@@ -1,0 +1,124 @@
+//! What limits an hour or an interval.
+//!
+//! It follows from where a request's time is lost and from what the queues waited for: prefill
+//! compute, KV memory of decode, its batch limit, or the pace of its steps. The thresholds are
+//! judgement, not measurement; they decide words, never figures. Transfers are not looked at.
+
+use super::summary::{PoolSummary, Span};
+
+/// A wait counts as a limit from this part of a request's time.
+const WAIT_SHARE: f64 = 0.05;
+/// A wait for prefill also counts from this part of TTFT, if the units are as busy as [`BUSY`].
+const TTFT_WAIT_SHARE: f64 = 0.5;
+/// Queues that waited for memory or a slot for this part of the time are a limit whatever the wait.
+const BLOCKED: f64 = 0.05;
+/// Units this busy are close to what they can do.
+const BUSY: f64 = 0.85;
+/// Tokens slower than the run's by this factor are worth a word.
+const SLOWER: f64 = 1.05;
+
+/// What limits an interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// Prompts wait for prefill units.
+    PrefillCompute {
+        /// Busy part of the units' time.
+        busy: Option<f64>,
+        /// Requests waiting, mean.
+        waiting: f64,
+    },
+    /// Prefilled requests wait for KV memory.
+    DecodeKvMemory {
+        /// Part of the time that a queue waited for it.
+        blocked: f64,
+        /// Part of the memory that was held.
+        held: Option<f64>,
+        /// Requests waiting, mean.
+        waiting: f64,
+    },
+    /// Prefilled requests wait for a batch slot.
+    DecodeBatch {
+        /// Part of the time that a queue waited for one.
+        blocked: f64,
+        /// Requests on a rank.
+        batch: Option<f64>,
+        /// Requests waiting, mean.
+        waiting: f64,
+    },
+    /// Prefilled requests wait, but neither for memory nor for a slot: too few units serve.
+    DecodeUnits {
+        /// Requests waiting, mean.
+        waiting: f64,
+    },
+    /// Nothing waits, but steps are slow.
+    DecodeSpeed {
+        /// Requests on a rank.
+        batch: Option<f64>,
+    },
+    /// Nothing does.
+    Nothing,
+}
+
+/// What limits a span whose average request takes `request_s`, beside the run's usual speed.
+pub fn limit(span: &Span, lost: f64, request_s: f64, usual_speed: Option<f64>) -> Limit {
+    let prefill = span.pools.get("prefill").copied().unwrap_or_default();
+    let decode = span.pools.get("decode").copied().unwrap_or_default();
+    let latency = &span.latency;
+    let prefill_wait_s = latency.queue_s.mean.unwrap_or(0.0);
+    let decode_wait_s = latency.decode_queue_s.mean.unwrap_or(0.0);
+    let ttft_s = latency.ttft_s.mean.unwrap_or(request_s);
+    let is_stuck = latency.ttft_s.mean.is_none();
+    let prefill_binds = prefill_wait_s > WAIT_SHARE * request_s
+        || prefill_wait_s > TTFT_WAIT_SHARE * ttft_s && prefill.utilization >= Some(BUSY);
+    let decode_binds = decode_wait_s > WAIT_SHARE * request_s
+        || decode.blocked_by_kv >= Some(BLOCKED)
+        || decode.blocked_by_batch >= Some(BLOCKED);
+    if prefill_binds || decode_binds || lost > 0.0 || is_stuck {
+        let is_decode = if lost > 0.0 || is_stuck {
+            decode.queue_length_mean > prefill.queue_length_mean
+        } else if prefill_binds && decode_binds {
+            decode_wait_s > prefill_wait_s
+        } else {
+            decode_binds
+        };
+        return if is_decode {
+            decode_limit(&decode)
+        } else {
+            prefill_limit(&prefill)
+        };
+    }
+    match (span.output_speed_tokens_per_s, usual_speed) {
+        (Some(speed), Some(usual)) if usual > SLOWER * speed => Limit::DecodeSpeed {
+            batch: decode.batch_per_rank,
+        },
+        _ => Limit::Nothing,
+    }
+}
+
+fn prefill_limit(pool: &PoolSummary) -> Limit {
+    Limit::PrefillCompute {
+        busy: pool.utilization,
+        waiting: pool.queue_length_mean,
+    }
+}
+
+fn decode_limit(pool: &PoolSummary) -> Limit {
+    let by_kv = pool.blocked_by_kv.unwrap_or(0.0);
+    let by_batch = pool.blocked_by_batch.unwrap_or(0.0);
+    let waiting = pool.queue_length_mean;
+    if by_kv == 0.0 && by_batch == 0.0 {
+        Limit::DecodeUnits { waiting }
+    } else if by_kv >= by_batch {
+        Limit::DecodeKvMemory {
+            blocked: by_kv,
+            held: pool.kv_utilization,
+            waiting,
+        }
+    } else {
+        Limit::DecodeBatch {
+            blocked: by_batch,
+            batch: pool.batch_per_rank,
+            waiting,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What a run says to people and to files.
+//!
+//! [`assemble`] makes the summary from what the recorders counted.
+//! [`summary::RunSummary`] is the one value that a run returns; everything else here is a view of it,
+//! so a stored run is shown again without simulating. [`verdict`] judges it, [`page`] arranges it into
+//! sections of lines and [`grid`]s, and [`table`] (terminal) and [`markdown`] print the same page.
+//! [`csv`] has a row an hour or interval, [`json`] writes and reads the value itself.
+//!
+//! Nothing here asks the terminal, the clock or the disk: the caller passes a [`style::Style`] and
+//! writes the text where it belongs.
+
+pub mod assemble;
+pub mod csv;
+pub mod format;
+pub mod grid;
+pub mod json;
+pub mod limit;
+pub mod markdown;
+pub mod page;
+pub mod style;
+pub mod summary;
+pub mod table;
+pub mod verdict;
+
+mod hourly;
+mod local;
+mod totals;
+mod warnings;
+mod wording;
+
+#[cfg(test)]
+mod sample;
+
+pub use style::Style;
+
+use summary::RunSummary;
+
+/// The views of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For a terminal or a mail.
+    #[default]
+    Table,
+    /// The summary itself.
+    Json,
+    /// A row an hour.
+    Csv,
+    /// For a pull request.
+    Markdown,
+}
+
+/// The run in a format, as text that ends with a line break. Only [`Format::Table`] looks at `style`.
+pub fn render(summary: &RunSummary, format: Format, style: &Style) -> String {
+    match format {
+        Format::Table => table::render(summary, style),
+        Format::Markdown => markdown::render(summary),
+        Format::Json => json::to_text(summary),
+        Format::Csv => csv::hours(summary),
+    }
+}

@@ -1,0 +1,143 @@
+//! How a view looks: its width and whether it has colour. The caller decides both; nothing here asks
+//! the terminal.
+
+/// Looks of a text view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to write ANSI colours.
+    pub colour: bool,
+    /// Columns to fill; tables that need more take more.
+    pub width: usize,
+}
+
+impl Default for Style {
+    /// What a pipe gets: no colour.
+    fn default() -> Self {
+        Self::new(false)
+    }
+}
+
+/// What a piece of text means; the colour follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing special.
+    Plain,
+    /// Titles, totals.
+    Strong,
+    /// Heads and asides.
+    Quiet,
+    /// As it should be.
+    Good,
+    /// A shortfall, a loss, a broken balance.
+    Bad,
+    /// Something to look at.
+    Careful,
+    /// Bars of nodes.
+    Nodes,
+    /// Bars of cost.
+    Cost,
+    /// Bars of revenue.
+    Revenue,
+}
+
+impl Style {
+    /// 100 columns, which a mail and most terminals hold.
+    pub fn new(colour: bool) -> Self {
+        Self { colour, width: 100 }
+    }
+
+    /// The text in the tone's colour, or as it is when there is no colour.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_string(),
+            Tone::Strong => "1",
+            Tone::Quiet => "2",
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Careful => "33",
+            Tone::Nodes => "36",
+            Tone::Cost => "33",
+            Tone::Revenue => "34",
+        };
+        if self.colour && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_string()
+        }
+    }
+}
+
+/// Columns that a text takes in a terminal: two for the wide letters of East Asia, one for others.
+/// Combining marks and emoji sequences are not looked into.
+pub fn display_width(text: &str) -> usize {
+    text.chars()
+        .map(|c| match u32::from(c) {
+            0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 => 2,
+            0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 => 2,
+            0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd => 2,
+            _ => 1,
+        })
+        .sum()
+}
+
+/// Units that stay on the line of their number.
+const UNITS: [&str; 13] = [
+    "s", "ms", "µs", "ns", "h", "min", "%", "k", "M", "G", "T", "kWh", "tokens/s",
+];
+
+/// Breaks a text at spaces into lines of at most `width` columns; a longer word gets its own line, and
+/// a number is not parted from its unit.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ':', ')']));
+        match words.last_mut() {
+            Some(last) if is_unit && last.ends_with(|c: char| c.is_ascii_digit()) => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_string()),
+        }
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if display_width(line) + 1 + display_width(&word) <= width => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_only_when_asked() {
+        let plain = Style::default();
+        let colour = Style::new(true);
+        assert_eq!(plain.paint(Tone::Bad, "x"), "x");
+        assert_eq!(colour.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(colour.paint(Tone::Plain, "x"), "x");
+        assert_eq!(colour.paint(Tone::Bad, ""), "");
+    }
+
+    #[test]
+    fn wide_letters_count_twice() {
+        assert_eq!(display_width("day"), 3);
+        assert_eq!(display_width("一天"), 4);
+        assert_eq!(display_width("█░"), 2);
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("unbreakable a", 4), ["unbreakable", "a"]);
+        assert_eq!(wrap("after 2.5 s, or", 8), ["after", "2.5 s,", "or"]);
+        assert!(wrap("  ", 4).is_empty());
+    }
+}

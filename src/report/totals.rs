@@ -1,0 +1,343 @@
+//! The run as a whole: totals, latencies, pools, classes, and latencies by input length.
+
+use super::format::{NONE, column, count, fixed, maybe, number, percent, seconds, si, usd};
+use super::grid::{Cell, Column, Grid};
+use super::hourly::pool_names;
+use super::page::{Body, Section};
+use super::style::Tone;
+use super::summary::{Distribution, LengthBucket, RunSummary};
+
+/// Requests, tokens, nodes, throughput, decode and economics.
+pub fn figures(summary: &RunSummary) -> Section {
+    let r = &summary.requests;
+    let t = &summary.tokens;
+    let d = &summary.decode;
+    let e = &summary.economics;
+    let tenth = |x: f64| fixed(x, 1);
+    let throughput = &summary.throughput;
+    let mut requests = vec![
+        format!("{} arrived", count(r.arrived)),
+        format!("{} completed", count(r.completed)),
+    ];
+    let fates = [
+        (r.rejected, "rejected"),
+        (r.timed_out, "timed out"),
+        (r.failed, "failed"),
+    ];
+    let lost = fates.iter().filter(|(n, _)| *n > 0);
+    requests.extend(lost.map(|(n, fate)| format!("{} {fate}", count(*n))));
+    if r.rejected + r.timed_out + r.failed == 0 {
+        requests.push("none lost".to_string());
+    }
+    requests.push(format!(
+        "{} in flight at the start, {} at the end",
+        count(r.in_flight_at_start),
+        count(r.in_flight)
+    ));
+    let rows = vec![
+        ("Requests", requests),
+        (
+            "Tokens",
+            vec![
+                format!("input {}", si(t.input as f64)),
+                format!(
+                    "cached {} (hit rate {})",
+                    si(t.cached_input as f64),
+                    maybe(summary.kv_hit_rate, percent)
+                ),
+                format!("computed {}", si(t.computed_input as f64)),
+                format!("output {}", si(t.output)),
+            ],
+        ),
+        (
+            "Nodes",
+            vec![
+                format!("mean {}", fixed(summary.nodes.mean, 2)),
+                format!("peak {}", count(u64::from(summary.nodes.peak))),
+                format!("{} node-hours", fixed(summary.nodes.node_hours, 2)),
+            ],
+        ),
+        (
+            "Throughput",
+            vec![
+                format!(
+                    "prefill {} input tokens/s per node",
+                    maybe(throughput.prefill_input_tokens_per_s_per_node, si)
+                ),
+                format!(
+                    "decode {} output tokens/s per node",
+                    maybe(throughput.decode_output_tokens_per_s_per_node, si)
+                ),
+            ],
+        ),
+        (
+            "Decode",
+            vec![
+                format!(
+                    "{} tokens/s per request",
+                    maybe(d.output_speed_tokens_per_s, tenth)
+                ),
+                format!(
+                    "KV length {} tokens",
+                    maybe(d.kv_length_tokens, |x| fixed(x, 0))
+                ),
+                format!("batch {} per rank", maybe(d.batch_per_rank, tenth)),
+                format!("{} steps", count(d.steps)),
+                format!("{} preemptions", count(d.preemptions)),
+                format!("{} migrations", count(d.migrations)),
+            ],
+        ),
+        (
+            "Economics",
+            vec![
+                format!("cost {}", usd(e.cost_usd)),
+                format!("revenue {}", usd(e.revenue_usd)),
+                format!(
+                    "profit {} ({} of cost)",
+                    usd(e.profit_usd),
+                    maybe(e.cost_profit_ratio, percent)
+                ),
+                format!(
+                    "{} per million output tokens",
+                    maybe(e.usd_per_million_output_tokens, usd)
+                ),
+                match e.energy_kwh {
+                    Some(energy) => format!("energy {} kWh", number(energy)),
+                    None => "energy not known".to_string(),
+                },
+                format!("{} unbilled requests", count(e.unbilled_requests)),
+            ],
+        ),
+    ];
+    Section {
+        title: "Totals",
+        body: Body::Figures(rows),
+        notes: Vec::new(),
+    }
+}
+
+/// Every latency with its quantiles.
+pub fn latency(summary: &RunSummary) -> Section {
+    let heads = ["mean", "p50", "p90", "p95", "p99", "max"];
+    let mut columns = vec![Column::left("")];
+    columns.extend(heads.map(Column::right));
+    let l = &summary.latency;
+    let names: [(&str, &Distribution); 6] = [
+        ("TTFT", &l.ttft_s),
+        ("TPOT", &l.tpot_s),
+        ("ITL", &l.itl_s),
+        ("E2E", &l.e2e_s),
+        ("prefill queue", &l.queue_s),
+        ("decode queue", &l.decode_queue_s),
+    ];
+    let mut grid = Grid::new(columns);
+    grid.rows = names
+        .iter()
+        .map(|(name, d)| {
+            let figures = [d.mean, d.p50, d.p90, d.p95, d.p99, d.max];
+            let mut row = vec![Cell::new(name)];
+            row.extend(figures.map(|x| Cell::new(maybe(x, seconds))));
+            row
+        })
+        .collect();
+    Section {
+        title: "Latency",
+        body: Body::Grid(grid),
+        notes: Vec::new(),
+    }
+}
+
+/// Each pool; `None` where there is none.
+pub fn pools(summary: &RunSummary) -> Option<Section> {
+    if summary.pools.is_empty() {
+        return None;
+    }
+    let mut grid = Grid::new(vec![
+        Column::left("pool"),
+        Column::right("nodes\nmean"),
+        Column::right("nodes\npeak"),
+        Column::right("busy"),
+        Column::right("KV\nheld"),
+        Column::right("batch\n/rank"),
+        Column::right("waiting\nmean"),
+        Column::right("waiting\nat end"),
+        Column::right("waited for\nKV memory"),
+        Column::right("waited for\na slot"),
+        Column::right("steps"),
+    ]);
+    for name in pool_names(summary) {
+        let Some(pool) = summary.pools.get(name) else {
+            continue;
+        };
+        grid.rows.push(vec![
+            Cell::new(name),
+            Cell::new(fixed(pool.nodes_mean, 2)),
+            Cell::new(count(u64::from(pool.nodes_peak))),
+            Cell::new(maybe(pool.utilization, percent)),
+            Cell::new(maybe(pool.kv_utilization, percent)),
+            Cell::new(maybe(pool.batch_per_rank, |x| fixed(x, 1))),
+            Cell::new(fixed(pool.queue_length_mean, 1)),
+            Cell::new(count(pool.queue_length_end)),
+            Cell::new(maybe(pool.blocked_by_kv, percent)),
+            Cell::new(maybe(pool.blocked_by_batch, percent)),
+            Cell::new(count(pool.steps)),
+        ]);
+    }
+    Some(Section {
+        title: "Pools",
+        body: Body::Grid(grid),
+        notes: Vec::new(),
+    })
+}
+
+/// Each class and whether its promises were kept; `None` where there is none.
+pub fn classes(summary: &RunSummary) -> Option<Section> {
+    if summary.classes.is_empty() {
+        return None;
+    }
+    let mut grid = Grid::new(vec![
+        Column::left("class"),
+        Column::right("arrived"),
+        Column::right("lost"),
+        Column::right("TTFT\np50"),
+        Column::right("TTFT\np99"),
+        Column::right("TPOT\np50"),
+        Column::right("TPOT\np99"),
+        Column::right("SLO\nmet"),
+        Column::right("SLO\nrequired"),
+        Column::right("goodput\n/s"),
+        Column::right("revenue"),
+    ]);
+    for (name, class) in &summary.classes {
+        let r = &class.requests;
+        let l = &class.latency;
+        let slo = class.slo;
+        let attainment = slo.and_then(|slo| slo.attainment);
+        let required = slo.and_then(|slo| slo.required);
+        let tone = match (attainment, required) {
+            (Some(got), Some(required)) if got < required => Tone::Bad,
+            (Some(_), Some(_)) => Tone::Good,
+            _ => Tone::Plain,
+        };
+        grid.rows.push(vec![
+            Cell::new(name),
+            Cell::new(count(r.arrived)),
+            Cell::new(count(r.rejected + r.timed_out + r.failed)),
+            Cell::new(maybe(l.ttft_s.p50, seconds)),
+            Cell::new(maybe(l.ttft_s.p99, seconds)),
+            Cell::new(maybe(l.tpot_s.p50, seconds)),
+            Cell::new(maybe(l.tpot_s.p99, seconds)),
+            Cell::toned(tone, maybe(attainment, percent)),
+            Cell::new(maybe(required, percent)),
+            Cell::new(slo.map_or_else(|| NONE.to_string(), |slo| number(slo.goodput_per_s))),
+            Cell::new(usd(class.revenue_usd)),
+        ]);
+    }
+    Some(Section {
+        title: "Classes",
+        body: Body::Grid(grid),
+        notes: Vec::new(),
+    })
+}
+
+/// Latency by input length; `None` where nobody completed.
+pub fn length_buckets(summary: &RunSummary) -> Option<Section> {
+    let buckets: Vec<&LengthBucket> = summary
+        .input_length_buckets
+        .iter()
+        .filter(|b| b.completed > 0)
+        .collect();
+    let completed: u64 = buckets.iter().map(|b| b.completed).sum();
+    if completed == 0 {
+        return None;
+    }
+    let mut grid = Grid::new(vec![
+        Column::left("input tokens"),
+        Column::right("requests\n%"),
+        Column::right("TTFT s\np50"),
+        Column::right("TTFT s\np90"),
+        Column::right("TTFT s\np99"),
+        Column::right("TPOT ms\np50"),
+        Column::right("TPOT ms\np99"),
+        Column::right("E2E s\np50"),
+        Column::right("E2E s\np99"),
+    ]);
+    type Figure = fn(&LengthBucket) -> Option<f64>;
+    let figures: [Figure; 7] = [
+        |b| b.latency.ttft_s.p50,
+        |b| b.latency.ttft_s.p90,
+        |b| b.latency.ttft_s.p99,
+        |b| b.latency.tpot_s.p50.map(|s| 1e3 * s),
+        |b| b.latency.tpot_s.p99.map(|s| 1e3 * s),
+        |b| b.latency.e2e_s.p50,
+        |b| b.latency.e2e_s.p99,
+    ];
+    let columns =
+        figures.map(|figure| column(&buckets.iter().map(|b| figure(b)).collect::<Vec<_>>()));
+    for (i, bucket) in buckets.iter().enumerate() {
+        let part = 100.0 * bucket.completed as f64 / completed as f64;
+        let mut row = vec![Cell::new(range(bucket)), Cell::new(share(part))];
+        row.extend(columns.iter().map(|texts| Cell::new(&texts[i])));
+        grid.rows.push(row);
+    }
+    Some(Section {
+        title: "Latency by input length",
+        body: Body::Grid(grid),
+        notes: Vec::new(),
+    })
+}
+
+/// A percentage that is not nothing does not look like it.
+fn share(percent: f64) -> String {
+    if percent < 0.05 {
+        "<0.1".to_string()
+    } else {
+        fixed(percent, 1)
+    }
+}
+
+fn range(bucket: &LengthBucket) -> String {
+    let from = count(u64::from(bucket.from_tokens));
+    match bucket.to_tokens {
+        Some(to) => format!("{from} - {}", count(u64::from(to.saturating_sub(1)))),
+        None => format!("{from} and more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::day;
+
+    #[test]
+    fn lost_requests_are_named_by_their_fate() {
+        let mut summary = day();
+        let text = |summary: &RunSummary| format!("{:?}", figures(summary).body);
+        assert!(text(&summary).contains("none lost"));
+        summary.requests.timed_out = 7;
+        let lost = text(&summary);
+        assert!(lost.contains("7 timed out") && !lost.contains("none lost"));
+        assert!(!lost.contains("rejected"));
+    }
+
+    #[test]
+    fn buckets_nobody_is_in_are_left_out() {
+        let mut summary = day();
+        let rows = |summary: &RunSummary| match length_buckets(summary).map(|s| s.body) {
+            Some(Body::Grid(grid)) => grid.rows.len(),
+            _ => 0,
+        };
+        assert_eq!(rows(&summary), 2);
+        summary.input_length_buckets[0].completed = 0;
+        assert_eq!(rows(&summary), 1);
+        summary.input_length_buckets[1].completed = 0;
+        assert_eq!(rows(&summary), 0);
+    }
+
+    #[test]
+    fn small_shares_do_not_look_like_nothing() {
+        assert_eq!(share(0.04), "<0.1");
+        assert_eq!(share(0.05), "0.1");
+        assert_eq!(share(45.0), "45.0");
+    }
+}

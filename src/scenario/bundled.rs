@@ -1,0 +1,31 @@
+//! Scenarios that are part of the program, so that the installed binary runs with nothing else on disk.
+
+/// A scenario inside the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundled {
+    /// What it is called on the command line and in `extends`.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// All of them, the main one first.
+pub const BUNDLED: [Bundled; 3] = [
+    Bundled {
+        name: "deepseek-day",
+        text: include_str!("../../scenarios/deepseek-day.toml"),
+    },
+    Bundled {
+        name: "deepseek-day-hits-30",
+        text: include_str!("../../scenarios/deepseek-day-hits-30.toml"),
+    },
+    Bundled {
+        name: "deepseek-day-no-night-release",
+        text: include_str!("../../scenarios/deepseek-day-no-night-release.toml"),
+    },
+];
+
+/// The bundled scenario of this name.
+pub fn bundled(name: &str) -> Option<&'static Bundled> {
+    BUNDLED.iter().find(|b| b.name == name)
+}

@@ -1,0 +1,253 @@
+//! Mistakes, shown the way rustc shows them: what is wrong, where, underlined, why, and what to write
+//! instead.
+//!
+//! A [`Diagnostic`] is one mistake; [`Mistakes`] is all of them with the texts they point at, and the
+//! only error that reading a scenario returns. Input may hold anything: control characters are made
+//! visible and long lines are cut, so that a message never harms the terminal it is shown on.
+
+use std::fmt;
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::source::{Sources, Span};
+use super::suggest::visible;
+
+/// At most so many mistakes are shown; the others are counted.
+const MAX_SHOWN: usize = 20;
+
+/// At most so many mistakes are kept; a file of junk could hold millions.
+const MAX_KEPT: usize = 1_000;
+
+/// How much of a line is shown after the place that is underlined, in bytes.
+const MAX_TAIL: usize = 120;
+
+/// Widest rendered line, in columns.
+const WIDTH: usize = 120;
+
+/// One mistake.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    message: String,
+    at: Span,
+    label: String,
+    more: Box<More>,
+}
+
+/// What not every mistake has; apart, so that results with a mistake in them stay small.
+#[derive(Clone, Debug, Default)]
+struct More {
+    related: Vec<(Span, String)>,
+    notes: Vec<String>,
+    help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// What is wrong, and where.
+    pub fn new(message: impl Into<String>, at: Span) -> Self {
+        Self {
+            message: message.into(),
+            at,
+            label: String::new(),
+            more: Box::default(),
+        }
+    }
+
+    /// A few words beside the underlined place.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Another place that has to do with it.
+    pub fn also(mut self, at: Span, label: impl Into<String>) -> Self {
+        if at.source != Span::NOWHERE.source {
+            self.more.related.push((at, label.into()));
+        }
+        self
+    }
+
+    /// Why it is wrong.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.more.notes.push(note.into());
+        self
+    }
+
+    /// What to write instead.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.more.help.push(help.into());
+        self
+    }
+
+    /// The same, its place `offset` bytes later: found in a part of a source.
+    pub fn moved(mut self, offset: usize) -> Self {
+        self.at.start += offset;
+        self.at.end += offset;
+        self
+    }
+
+    /// As text in rustc's look, in colour or plain.
+    pub fn render(&self, sources: &Sources, colour: bool) -> String {
+        let renderer = if colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let mut group = Group::with_title(Level::ERROR.primary_title(clean(&self.message)));
+        let mut marks = vec![(self.at, clean(&self.label), AnnotationKind::Primary)];
+        for (at, label) in &self.more.related {
+            marks.push((*at, clean(label), AnnotationKind::Context));
+        }
+        // One snippet a source, the source of the mistake itself first.
+        while let Some(&(Span { source, .. }, ..)) = marks.first() {
+            let (here, elsewhere) = marks.into_iter().partition(|(at, ..)| at.source == source);
+            group = add_snippet(group, sources, source, here);
+            marks = elsewhere;
+        }
+        for note in &self.more.notes {
+            group = group.element(Level::NOTE.message(clean(note)));
+        }
+        for help in &self.more.help {
+            group = group.element(Level::HELP.message(clean(help)));
+        }
+        renderer.term_width(WIDTH).render(&[group])
+    }
+}
+
+type Mark = (Span, String, AnnotationKind);
+
+fn add_snippet<'a>(
+    group: Group<'a>,
+    sources: &'a Sources,
+    index: usize,
+    marks: Vec<Mark>,
+) -> Group<'a> {
+    let Some(source) = sources.get(index) else {
+        return group; // a default: nobody wrote it
+    };
+    let name = clean(&source.name);
+    if marks.iter().all(|(at, ..)| at.is_empty()) {
+        return group.element(Origin::path(name));
+    }
+    let text = source.text.as_str();
+    let spans = marks.into_iter().filter(|(at, ..)| !at.is_empty());
+    let spans: Vec<Mark> = spans
+        .map(|(at, label, kind)| (first_line(text, at), label, kind))
+        .collect();
+    let from = spans.iter().map(|(at, ..)| at.start).min().unwrap_or(0);
+    let to = spans.iter().map(|(at, ..)| at.end).max().unwrap_or(from);
+    let from = text[..from].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = 1 + text[..from].bytes().filter(|b| *b == b'\n').count();
+    let mut end = text[to..].find('\n').map_or(text.len(), |n| to + n);
+    end = floor_char(text, end.min(to + MAX_TAIL));
+    let mut snippet = Snippet::source(&text[from..end])
+        .line_start(line)
+        .path(name);
+    for (at, label, kind) in spans {
+        let mut annotation: Annotation<'_> = kind.span(at.start - from..at.end - from);
+        if !label.is_empty() {
+            annotation = annotation.label(label);
+        }
+        snippet = snippet.annotation(annotation);
+    }
+    group.element(snippet)
+}
+
+/// The part of a span on its first line, on character boundaries of the text.
+fn first_line(text: &str, at: Span) -> Span {
+    let start = floor_char(text, at.start.min(text.len()));
+    let end = floor_char(text, at.end.min(text.len())).max(start);
+    let line = text[start..end].find('\n').map_or(end, |n| start + n);
+    let end = start + text[start..line.max(start)].trim_end().len();
+    Span { start, end, ..at }
+}
+
+fn floor_char(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn clean(text: &str) -> String {
+    let keep = |c| if c == '\n' { c } else { visible(c) };
+    text.chars().map(keep).collect()
+}
+
+/// Collects mistakes while a scenario is read, so that all of them are reported at once.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Whether a part of the scenario could not be read: what seems missing may have been in it.
+    pub incomplete: bool,
+    found: Vec<Diagnostic>,
+    dropped: usize,
+}
+
+impl Report {
+    /// Adds a mistake.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if self.found.len() < MAX_KEPT {
+            self.found.push(diagnostic);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Adds the mistake that something is missing, unless parts of the scenario could not be read.
+    pub fn push_missing(&mut self, diagnostic: Diagnostic) {
+        if !self.incomplete {
+            self.push(diagnostic);
+        }
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// All mistakes in the order of the places they point at.
+    pub fn into_mistakes(mut self, sources: Sources) -> Mistakes {
+        self.found.sort_by_key(|d| d.at);
+        Mistakes {
+            sources,
+            found: self.found,
+            dropped: self.dropped,
+        }
+    }
+}
+
+/// Everything that is wrong with a scenario, in the order of its text.
+#[derive(Debug)]
+pub struct Mistakes {
+    sources: Sources,
+    found: Vec<Diagnostic>,
+    dropped: usize,
+}
+
+impl Mistakes {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.found.len() + self.dropped
+    }
+
+    /// All of them (the first twenty, and how many more) in rustc's look.
+    pub fn render(&self, colour: bool) -> String {
+        let shown = self.found.iter().take(MAX_SHOWN);
+        let mut parts: Vec<String> = shown.map(|d| d.render(&self.sources, colour)).collect();
+        let more = self.count() - parts.len();
+        if more > 0 {
+            let count = self.count();
+            parts.push(format!("and {more} more: {count} mistakes in all"));
+        } else if parts.len() > 1 {
+            parts.push(format!("{} mistakes in all", parts.len()));
+        }
+        parts.join("\n\n")
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Mistakes {}

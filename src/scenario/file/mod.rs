@@ -1,0 +1,396 @@
+//! The shape of a scenario file, as data: every key with its kind, bounds, default and meaning.
+//!
+//! To add a key, add it here (the checker, the defaults and the JSON Schema follow) and read it in
+//! [`super::resolve`]. Durations are text with units; names of the catalog stand for tables.
+
+mod arrivals;
+mod class;
+mod law;
+mod pool;
+mod published;
+
+pub use arrivals::MAX_REQUESTS_PER_DAY;
+pub use published::{all_fields, is_summary_field, suggest_field};
+
+use super::shape::Grain::{Nanosecond, Picosecond};
+use super::shape::Kind::{
+    Duration, Either, Integer, List, OffsetDatetime, Table, Tagged as TaggedKind, Text,
+};
+use super::shape::{
+    Kind, Shape, Tagged, Variant, below_one, default, number, optional, positive, required,
+};
+use super::text::PS_PER_S;
+
+/// Greatest seed: every whole number up to it survives a JSON reader that keeps doubles.
+pub const MAX_SEED: u64 = 1 << 53;
+
+/// Greatest number of tokens in one request, 2^24.
+pub const MAX_TOKENS: u32 = 1 << 24;
+
+/// Greatest number of accelerators in a pool.
+pub const MAX_POOL_GPUS: u64 = 10_000_000;
+
+/// Greatest number of intervals in a report.
+pub const MAX_INTERVALS: u64 = 10_000;
+
+/// Keys whose text names something in the catalog; as a table they may start from it by `base`.
+pub const CATALOG_KEYS: [&str; 3] = ["model", "gpu", "price"];
+
+/// Keys that exclude one another: an overriding file or argument that gives one takes back the others.
+pub const RIVALS: [(&str, &[&str]); 9] = [
+    (
+        "requests_per_day",
+        &["requests_per_s", "csv", "interpolation"],
+    ),
+    (
+        "requests_per_s",
+        &["requests_per_day", "csv", "interpolation"],
+    ),
+    (
+        "csv",
+        &[
+            "requests_per_day",
+            "requests_per_s",
+            "hourly_means",
+            "stepwise",
+            "linear",
+        ],
+    ),
+    (
+        "hourly_means",
+        &["stepwise", "linear", "csv", "interpolation"],
+    ),
+    (
+        "stepwise",
+        &["hourly_means", "linear", "csv", "interpolation"],
+    ),
+    (
+        "linear",
+        &["hourly_means", "stepwise", "csv", "interpolation"],
+    ),
+    ("value", &["low", "high"]),
+    ("low", &["value"]),
+    ("high", &["value"]),
+];
+
+const DAY: u128 = 86_400 * PS_PER_S;
+const HOUR: u128 = 3_600 * PS_PER_S;
+
+/// A duration on the simulation's clock, from zero to a day.
+const UP_TO_A_DAY: Kind = Duration(0, DAY, Nanosecond);
+
+/// The whole file.
+pub static SCENARIO: Shape = Shape {
+    name: "scenario",
+    doc: "A tokentide scenario: an inference cluster and its load",
+    ordered: false,
+    fields: &[
+        optional(
+            "extends",
+            Text,
+            "A bundled scenario's name, or a path relative to this file; this file then only says what differs",
+        ),
+        required(
+            "name",
+            Text,
+            "\"my cluster\"",
+            "What people call the scenario",
+        ),
+        required(
+            "start",
+            OffsetDatetime,
+            "2025-02-27T12:00:00+08:00",
+            "When counting starts, with the offset of local time from UTC",
+        ),
+        required(
+            "duration",
+            Duration(PS_PER_S, 400 * DAY, Nanosecond),
+            "\"24h\"",
+            "How long is counted",
+        ),
+        default(
+            "warm_up",
+            Duration(0, 400 * DAY, Nanosecond),
+            "\"0s\"",
+            "Simulated before `start`, not counted",
+        ),
+        optional(
+            "report_every",
+            Duration(PS_PER_S, 400 * DAY, Nanosecond),
+            "Length of the report's intervals",
+        ),
+        default(
+            "seed",
+            Integer(0, MAX_SEED as i128),
+            "1",
+            "Seeds every random stream",
+        ),
+        required(
+            "model",
+            Either(&Text, &Table(&MODEL)),
+            "\"deepseek-v3\"",
+            "The model that is served: a catalog name, or a table",
+        ),
+        required(
+            "node",
+            Table(&NODE),
+            "{ gpu = \"h800\", gpus = 8, price_per_gpu_hour = 2.0 }",
+            "One server",
+        ),
+        required(
+            "pools",
+            Table(&pool::POOLS),
+            "{ prefill = { … } }",
+            "Units by role; the order decides ties",
+        ),
+        default(
+            "transfer",
+            Table(&TRANSFER),
+            "{}",
+            "How KV moves from prefill to decode",
+        ),
+        required(
+            "performance",
+            TaggedKind(&PERFORMANCE),
+            "{ kind = \"linear\", … }",
+            "How long steps take",
+        ),
+        default(
+            "kv_cache",
+            TaggedKind(&KV_CACHE),
+            "{ kind = \"fixed\", hit_rate = 0.0 }",
+            "How much of the input is found in the cache",
+        ),
+        optional(
+            "mtp",
+            Table(&MTP),
+            "Multi-token prediction with one draft token",
+        ),
+        required(
+            "class",
+            List(&Table(&class::CLASS), 1, 1_000),
+            "[ … ]",
+            "Streams of requests",
+        ),
+        default(
+            "published",
+            List(&Table(&published::PUBLISHED), 0, 1_000),
+            "[]",
+            "Published figures to hold the results against",
+        ),
+    ],
+};
+
+static MODEL: Shape = Shape {
+    name: "model",
+    doc: "A model, from the catalog or not",
+    ordered: false,
+    fields: &[
+        optional(
+            "base",
+            Text,
+            "The catalog's model that this one differs from",
+        ),
+        optional("name", Text, "Its name; by default that of its base"),
+        optional(
+            "kv_bytes_per_token",
+            Integer(1, 100_000_000),
+            "KV cache of one token over all layers, in bytes; by default that of its base",
+        ),
+    ],
+};
+
+static NODE: Shape = Shape {
+    name: "node",
+    doc: "One server",
+    ordered: false,
+    fields: &[
+        required(
+            "gpu",
+            Either(&Text, &Table(&GPU)),
+            "\"h800\"",
+            "The accelerator: a catalog name, or a table",
+        ),
+        required("gpus", Integer(1, 1_024), "8", "Accelerators in a node"),
+        required(
+            "price_per_gpu_hour",
+            number(0.0, 1_000.0),
+            "2.0",
+            "US dollars for one accelerator and one hour while its node is paid",
+        ),
+        optional(
+            "fleet",
+            Integer(1, 10_000_000),
+            "All the nodes there are; no schedule may ask for more",
+        ),
+    ],
+};
+
+static GPU: Shape = Shape {
+    name: "gpu",
+    doc: "An accelerator, from the catalog or not",
+    ordered: false,
+    fields: &[
+        optional(
+            "base",
+            Text,
+            "The catalog's accelerator that this one differs from",
+        ),
+        optional("name", Text, "Its name; by default that of its base"),
+        optional(
+            "memory_gb",
+            positive(100_000.0),
+            "Memory, in units of 10^9 bytes",
+        ),
+        optional(
+            "nic_gb_per_s",
+            number(0.001, 1_000_000.0),
+            "Its network interface, one way, in 10^9 bytes a second",
+        ),
+        optional(
+            "host_gb_per_s",
+            number(0.001, 1_000_000.0),
+            "Its link to the host, one way, in 10^9 bytes a second",
+        ),
+        optional(
+            "power_w",
+            number(0.0, 1_000_000.0),
+            "Power from the utility, everything included, in watts",
+        ),
+    ],
+};
+
+static TRANSFER: Shape = Shape {
+    name: "transfer",
+    doc: "How KV moves from prefill to decode",
+    ordered: false,
+    fields: &[
+        default(
+            "overlap",
+            number(0.0, 1.0),
+            "0.0",
+            "Part of the bytes hidden behind the prefill, layer by layer",
+        ),
+        default(
+            "latency",
+            Duration(0, HOUR, Nanosecond),
+            "\"0s\"",
+            "Added to each transfer",
+        ),
+        optional(
+            "bandwidth_gb_per_s",
+            number(0.001, 1_000_000_000.0),
+            "Network speed of one prefill rank, in 10^9 bytes a second; by default that of its accelerators together",
+        ),
+        optional(
+            "host_gb_per_s",
+            number(0.001, 1_000_000_000.0),
+            "Speed between one decode rank and its host, in 10^9 bytes a second; by default that of its accelerators together",
+        ),
+    ],
+};
+
+static PERFORMANCE: Tagged = Tagged {
+    name: "performance",
+    doc: "How long steps take",
+    example: "\"linear\"",
+    common: &[],
+    variants: &[Variant {
+        tag: "linear",
+        doc: "Constant coefficients for what a rank holds; the busiest rank sets the step",
+        fields: &[
+            required(
+                "prefill",
+                Table(&LINEAR_PREFILL),
+                "{ base = \"10ms\", per_token = \"5us\" }",
+                "A prefill step: base + tokens x per_token + pairs x per_pair",
+            ),
+            optional(
+                "decode",
+                Table(&LINEAR_DECODE),
+                "A decode step: base + requests x per_request + KV tokens x per_kv_token",
+            ),
+        ],
+    }],
+};
+
+static LINEAR_PREFILL: Shape = Shape {
+    name: "linear_prefill",
+    doc: "A prefill step: base + tokens x per_token + pairs x per_pair",
+    ordered: false,
+    fields: &[
+        default(
+            "base",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of every step",
+        ),
+        default(
+            "per_token",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of each computed token on the busiest rank",
+        ),
+        default(
+            "per_pair",
+            Duration(0, PS_PER_S, Picosecond),
+            "\"0s\"",
+            "Of each (query, key) pair of causal attention on the busiest rank",
+        ),
+    ],
+};
+
+static LINEAR_DECODE: Shape = Shape {
+    name: "linear_decode",
+    doc: "A decode step: base + requests x per_request + KV tokens x per_kv_token",
+    ordered: false,
+    fields: &[
+        default(
+            "base",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of every step",
+        ),
+        default(
+            "per_request",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of each request on the busiest rank",
+        ),
+        default(
+            "per_kv_token",
+            Duration(0, PS_PER_S, Picosecond),
+            "\"0s\"",
+            "Of each KV token on the busiest rank",
+        ),
+    ],
+};
+
+static KV_CACHE: Tagged = Tagged {
+    name: "kv_cache",
+    doc: "How much of the input is found in the cache",
+    example: "\"fixed\"",
+    common: &[],
+    variants: &[Variant {
+        tag: "fixed",
+        doc: "A fixed part of the input tokens hits, in blocks of 64",
+        fields: &[required(
+            "hit_rate",
+            below_one(),
+            "0.5",
+            "Cached over all input tokens",
+        )],
+    }],
+};
+
+static MTP: Shape = Shape {
+    name: "mtp",
+    doc: "Multi-token prediction with one draft token",
+    ordered: false,
+    fields: &[required(
+        "acceptance",
+        number(0.0, 1.0),
+        "0.85",
+        "Part of the drafted tokens that are accepted",
+    )],
+};

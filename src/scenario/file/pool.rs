@@ -1,0 +1,202 @@
+//! The shape of `[pools.prefill]` and `[pools.decode]`.
+
+use super::super::shape::Kind::{Choice, Either, Integer, List, Pair, Table, TimeOfDay};
+use super::super::shape::{Field, Kind, Shape, Word, default, optional, required};
+use super::UP_TO_A_DAY;
+
+/// Greatest number of requests on one rank, 2^14 - 1: also what "no limit" means.
+const MAX_BATCH_REQUESTS: i128 = 16_383;
+
+/// Greatest number of KV tokens on one rank, 2^28 - 1.
+const MAX_KV_TOKENS: i128 = (1 << 28) - 1;
+
+/// Greatest number of (query, key) pairs in a batch: the longest prompt's with the largest batch, 2^48.
+const MAX_PAIRS: i128 = 1 << 48;
+
+/// `[pools]`: the name is the role.
+pub static POOLS: Shape = Shape {
+    name: "pools",
+    doc: "Units by role; the order decides ties",
+    ordered: true,
+    fields: &[
+        required(
+            "prefill",
+            Table(&PREFILL),
+            "{ nodes_per_unit = 4, … }",
+            "Units that compute prompts",
+        ),
+        optional(
+            "decode",
+            Table(&DECODE),
+            "Units that generate tokens; left out only when no class emits more than one",
+        ),
+    ],
+};
+
+static PREFILL: Shape = Shape {
+    name: "prefill_pool",
+    doc: "Units that compute prompts",
+    ordered: false,
+    fields: &[
+        NODES_PER_UNIT,
+        PARALLELISM,
+        required(
+            "max_batch_tokens",
+            Integer(1, super::MAX_TOKENS as i128),
+            "16384",
+            "Tokens that one rank computes in one batch",
+        ),
+        optional(
+            "max_batch_pairs",
+            Integer(1, MAX_PAIRS),
+            "(query, key) pairs of attention that one rank computes in one batch; left out: no limit",
+        ),
+        MAX_BATCH,
+        MAX_QUEUE,
+        default(
+            "router",
+            Choice(&[ROUND_ROBIN, LEAST_LOADED]),
+            "\"least-loaded\"",
+            "How a unit is chosen",
+        ),
+        REPORT_INTERVAL,
+        UNITS,
+    ],
+};
+
+static DECODE: Shape = Shape {
+    name: "decode_pool",
+    doc: "Units that generate tokens",
+    ordered: false,
+    fields: &[
+        NODES_PER_UNIT,
+        PARALLELISM,
+        MAX_BATCH,
+        MAX_QUEUE,
+        required(
+            "kv_capacity_tokens",
+            Integer(1, MAX_KV_TOKENS),
+            "600_000",
+            "KV tokens that one rank can hold",
+        ),
+        default(
+            "admission",
+            Choice(&[
+                Word {
+                    word: "current",
+                    doc: "A request joins when the tokens that it holds now fit",
+                },
+                Word {
+                    word: "reserve",
+                    doc: "A request joins when all that it will ever hold fits (no server knows this)",
+                },
+            ]),
+            "\"current\"",
+            "When a waiting request may join a rank",
+        ),
+        default(
+            "router",
+            Choice(&[ROUND_ROBIN, LEAST_KV]),
+            "\"least-kv\"",
+            "How a unit is chosen",
+        ),
+        REPORT_INTERVAL,
+        UNITS,
+    ],
+};
+
+const ROUND_ROBIN: Word = Word {
+    word: "round-robin",
+    doc: "The next serving unit in turn",
+};
+
+const LEAST_LOADED: Word = Word {
+    word: "least-loaded",
+    doc: "The unit with the fewest computed tokens assigned and not finished",
+};
+
+const LEAST_KV: Word = Word {
+    word: "least-kv",
+    doc: "The unit with the fewest KV tokens: resident, queued and in transfer",
+};
+
+const NODES_PER_UNIT: Field = required(
+    "nodes_per_unit",
+    Integer(1, 4_096),
+    "4",
+    "Nodes that together serve one copy of the model",
+);
+
+const PARALLELISM: Field = required(
+    "parallelism",
+    Table(&Shape {
+        name: "parallelism",
+        doc: "How a unit's accelerators share the work",
+        ordered: false,
+        fields: &[required(
+            "attention_data",
+            Integer(1, 4_096),
+            "32",
+            "Attention data-parallel ranks in a unit; must divide its accelerators evenly",
+        )],
+    }),
+    "{ attention_data = 32 }",
+    "How a unit's accelerators share the work",
+);
+
+const MAX_BATCH: Field = default(
+    "max_batch_requests",
+    Integer(1, MAX_BATCH_REQUESTS),
+    "16_383",
+    "Requests on one rank at once; 16,383 is as good as no limit",
+);
+
+const MAX_QUEUE: Field = optional(
+    "max_queue_requests",
+    Integer(0, 1_000_000_000),
+    "Requests that may wait at one unit; beyond it they are rejected",
+);
+
+const REPORT_INTERVAL: Field = default(
+    "report_interval",
+    UP_TO_A_DAY,
+    "\"0s\"",
+    "Age of the load reports that the router reads; 0s: exact state",
+);
+
+const UNIT_COUNT: Kind = Integer(0, 65_536);
+
+const UNITS: Field = required(
+    "units",
+    Either(&UNIT_COUNT, &BY_TIME),
+    "29",
+    "How many units are paid: a number, or a schedule",
+);
+
+const BY_TIME: Kind = Table(&SCHEDULE);
+
+static SCHEDULE: Shape = Shape {
+    name: "schedule",
+    doc: "How many units are paid, by local time of day, repeating every 24 hours",
+    ordered: false,
+    fields: &[
+        required(
+            "schedule",
+            List(&Pair(&TimeOfDay(false), &UNIT_COUNT), 1, 10_000),
+            "[[\"12:00\", 29], [\"00:00\", 23]]",
+            "Pairs of a time and the units from then on, in the order of the day",
+        ),
+        default(
+            "start_up",
+            UP_TO_A_DAY,
+            "\"0s\"",
+            "From being paid to serving",
+        ),
+        default(
+            "drain",
+            UP_TO_A_DAY,
+            "\"0s\"",
+            "From taking no new work to release",
+        ),
+    ],
+};

@@ -1,0 +1,199 @@
+//! The shape of `[[published]]`, and the figures of a run's summary that it may name.
+
+use super::super::shape::Kind::{Choice, Text};
+use super::super::shape::{Kind, Shape, Word, number, optional, required};
+use super::super::suggest::nearest;
+
+/// Any figure.
+const FIGURE: Kind = number(-1e30, 1e30);
+
+/// A published figure.
+pub static PUBLISHED: Shape = Shape {
+    name: "published",
+    doc: "A published figure to hold the result against",
+    ordered: false,
+    fields: &[
+        required("name", Text, "\"cost of the day\"", "What it is called"),
+        required(
+            "field",
+            Text,
+            "\"economics.cost_usd\"",
+            "Where the run's summary says it, as a dotted path",
+        ),
+        optional(
+            "value",
+            FIGURE,
+            "The figure; exactly one of this and `low` with `high`",
+        ),
+        optional("low", FIGURE, "The least of a published range"),
+        optional("high", FIGURE, "The greatest of a published range"),
+        required(
+            "kind",
+            Choice(&[
+                Word {
+                    word: "input",
+                    doc: "The scenario was built from it",
+                },
+                Word {
+                    word: "predicted",
+                    doc: "The simulation computes it from other things",
+                },
+            ]),
+            "\"predicted\"",
+            "Whether the scenario was built from it",
+        ),
+        required(
+            "source",
+            Text,
+            "\"where it was published\"",
+            "Where it was published",
+        ),
+    ],
+};
+
+/// The figures of a whole run: groups of the summary with their members. `*` stands for the name of a
+/// pool or class. The empty group holds figures that belong to none.
+const SUMMARY_FIELDS: [(&str, &[&str]); 16] = [
+    ("", &["kv_hit_rate"]),
+    ("requests", REQUESTS),
+    ("tokens", TOKENS),
+    ("nodes", &["mean", "peak", "node_hours"]),
+    (
+        "throughput",
+        &[
+            "prefill_input_tokens_per_s_per_node",
+            "decode_output_tokens_per_s_per_node",
+        ],
+    ),
+    ("latency.ttft_s", STATISTICS),
+    ("latency.tpot_s", STATISTICS),
+    ("latency.itl_s", STATISTICS),
+    ("latency.e2e_s", STATISTICS),
+    ("latency.queue_s", STATISTICS),
+    ("latency.decode_queue_s", STATISTICS),
+    (
+        "decode",
+        &[
+            "output_speed_tokens_per_s",
+            "kv_length_tokens",
+            "batch_per_rank",
+            "steps",
+            "preemptions",
+            "migrations",
+        ],
+    ),
+    (
+        "economics",
+        &[
+            "cost_usd",
+            "revenue_usd",
+            "profit_usd",
+            "cost_profit_ratio",
+            "usd_per_million_output_tokens",
+            "energy_kwh",
+            "unbilled_requests",
+        ],
+    ),
+    (
+        "pools.*",
+        &[
+            "nodes_mean",
+            "nodes_peak",
+            "utilization",
+            "queue_length_mean",
+            "queue_length_end",
+            "batch_per_rank",
+            "kv_utilization",
+            "blocked_by_kv",
+            "blocked_by_batch",
+            "steps",
+        ],
+    ),
+    ("classes.*", &["revenue_usd"]),
+    ("classes.*.slo", &["attainment", "goodput_per_s"]),
+];
+
+const REQUESTS: &[&str] = &[
+    "in_flight_at_start",
+    "arrived",
+    "completed",
+    "rejected",
+    "timed_out",
+    "failed",
+    "in_flight",
+];
+
+const TOKENS: &[&str] = &["input", "cached_input", "computed_input", "output"];
+
+const STATISTICS: &[&str] = &["count", "mean", "p50", "p90", "p95", "p99", "max"];
+
+/// Whether a dotted path names a figure of the summary, given the names of pools and classes.
+pub fn is_summary_field(path: &str, pools: &[&str], classes: &[&str]) -> bool {
+    all_fields(pools, classes).iter().any(|field| field == path)
+}
+
+/// The figure that was probably meant.
+pub fn suggest_field(path: &str, pools: &[&str], classes: &[&str]) -> Option<String> {
+    let all = all_fields(pools, classes);
+    let near = nearest(path, all.iter().map(String::as_str));
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let same_end = || all.iter().find(|f| f.rsplit('.').next() == Some(last));
+    near.map(str::to_string).or_else(|| same_end().cloned())
+}
+
+/// Every path, with the names of pools and classes put in.
+pub fn all_fields(pools: &[&str], classes: &[&str]) -> Vec<String> {
+    let mut all = Vec::new();
+    for (group, members) in SUMMARY_FIELDS {
+        let groups = match group.split_once(".*") {
+            None => vec![group.to_string()],
+            Some((of, rest)) => {
+                let names = if of == "pools" { pools } else { classes };
+                names
+                    .iter()
+                    .map(|name| format!("{of}.{name}{rest}"))
+                    .collect()
+            }
+        };
+        for group in groups {
+            let dot = if group.is_empty() { "" } else { "." };
+            all.extend(members.iter().map(|member| format!("{group}{dot}{member}")));
+        }
+    }
+    for class in classes {
+        let of_class = format!("classes.{class}");
+        all.extend(REQUESTS.iter().map(|m| format!("{of_class}.requests.{m}")));
+        all.extend(TOKENS.iter().map(|m| format!("{of_class}.tokens.{m}")));
+        for (group, members) in SUMMARY_FIELDS {
+            if group.starts_with("latency.") {
+                all.extend(members.iter().map(|m| format!("{of_class}.{group}.{m}")));
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_known_with_their_names() {
+        let (pools, classes) = (["prefill", "decode"], ["r1"]);
+        for path in [
+            "kv_hit_rate",
+            "economics.cost_usd",
+            "pools.decode.utilization",
+            "classes.r1.latency.ttft_s.p99",
+            "classes.r1.slo.attainment",
+        ] {
+            assert!(is_summary_field(path, &pools, &classes), "{path}");
+        }
+        assert!(!is_summary_field("pools.mixed.steps", &pools, &classes));
+        assert!(!is_summary_field("economics", &pools, &classes));
+        assert_eq!(
+            suggest_field("economics.cost", &pools, &classes),
+            Some("economics.cost_usd".to_string())
+        );
+    }
+}

@@ -1,0 +1,342 @@
+//! From a name, a path or a text to a [`Scenario`]: reads the files, follows `extends`, applies
+//! `--set`, checks the shape, resolves the meaning. The only part of the reader that touches the disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::bundled::{BUNDLED, bundled};
+use super::check::check;
+use super::diagnostic::{Diagnostic, Mistakes, Report};
+use super::merge::merge;
+use super::source::{Sources, Span};
+use super::suggest::{list, nearest, quote, visible};
+use super::tree::{Table, Value, parse};
+use super::{Scenario, file, overrides, resolve};
+
+/// Largest file that is read, 16 MiB: a hand-written scenario has kilobytes, a CSV of every second of
+/// a day two or three megabytes.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// Reads the scenario that a person named: a bundled one, or a file. Something is a path when it is a
+/// file, contains a separator, or ends in `.toml`.
+///
+/// # Errors
+///
+/// All mistakes in the scenario and in `overrides` (`key.path=value`) at once.
+pub fn load(target: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
+    let mut reader = Reader::default();
+    let argument = reader
+        .sources
+        .add("argument SCENARIO".to_string(), target.to_string(), None);
+    let at = Span {
+        source: argument,
+        start: 0,
+        end: target.len(),
+    };
+    let tree = reader.open(target, at, None);
+    reader.finish(tree, overrides)
+}
+
+/// Reads a scenario from a text; `name` is what messages call it. It may extend bundled scenarios, and
+/// files relative to the working directory.
+///
+/// # Errors
+///
+/// All mistakes in the text and in `overrides` (`key.path=value`) at once.
+pub fn load_str(name: &str, text: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
+    let mut reader = Reader::default();
+    let tree = reader.text(name, name, text.to_string(), None, None);
+    reader.finish(tree, overrides)
+}
+
+#[derive(Default)]
+struct Reader {
+    sources: Sources,
+    report: Report,
+    /// Identity and display name of the scenarios being read, outermost first.
+    chain: Vec<(String, String)>,
+    /// The source of the scenario that was asked for.
+    main: Option<usize>,
+}
+
+impl Reader {
+    fn finish(mut self, tree: Option<Table>, overrides: &[String]) -> Result<Scenario, Mistakes> {
+        let Some(mut root) = tree else {
+            return Err(self.report.into_mistakes(self.sources));
+        };
+        for argument in overrides {
+            if let Err(found) = overrides::apply(&mut root, argument, &mut self.sources) {
+                self.report.push(found);
+            }
+        }
+        let main = self.main.unwrap_or(0);
+        check(&mut root, &file::SCENARIO, main, &mut self.report);
+        if self.report.incomplete {
+            return Err(self.report.into_mistakes(self.sources));
+        }
+        attach_csvs(&mut root, &mut self.sources, &mut self.report);
+        let scenario = resolve::resolve(&root, &mut self.report);
+        match scenario {
+            Some(scenario) if self.report.is_empty() => Ok(scenario),
+            _ => Err(self.report.into_mistakes(self.sources)),
+        }
+    }
+
+    /// Opens what a person named at `at`, relative to `directory`.
+    fn open(&mut self, target: &str, at: Span, directory: Option<&Path>) -> Option<Table> {
+        let path = directory.map_or_else(|| PathBuf::from(target), |d| d.join(target));
+        let separator = target.contains(['/', '\\']);
+        if separator || target.ends_with(".toml") || (directory.is_none() && path.is_file()) {
+            return self.file(&path, at);
+        }
+        match bundled(target) {
+            Some(found) => {
+                let name = format!("bundled scenario {}", found.name);
+                self.enter(format!("bundled {target}"), target, at)?;
+                self.text(&name, target, found.text.to_string(), None, Some(at))
+            }
+            None => {
+                self.report
+                    .push(unknown_scenario(target, at, directory.is_some()));
+                None
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, at: Span) -> Option<Table> {
+        let shown = path.display().to_string();
+        let identity = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        self.enter(identity.display().to_string(), &shown, at)?;
+        let directory = path.parent().map(Path::to_path_buf);
+        match read_file(path, at, "toml", &mut self.sources) {
+            Ok(text) => self.text(&shown, &shown, text, directory, Some(at)),
+            Err(found) => {
+                self.report.push(found);
+                None
+            }
+        }
+    }
+
+    /// Refuses to read a scenario that is being read.
+    fn enter(&mut self, identity: String, shown: &str, at: Span) -> Option<()> {
+        if let Some(first) = self.chain.iter().position(|(known, _)| *known == identity) {
+            let mut names: Vec<&str> = self.chain[first..]
+                .iter()
+                .map(|(_, n)| n.as_str())
+                .collect();
+            names.push(shown);
+            let chain = names.join(" -> ");
+            let message = format!("{} extends itself", quote(shown));
+            let found = Diagnostic::new(message, at).label("this closes the circle");
+            self.report
+                .push(found.note(format!("the chain is {chain}")));
+            return None;
+        }
+        self.chain.push((identity, shown.to_string()));
+        Some(())
+    }
+
+    /// Reads a text that somebody named at `at`, and what it extends. Places in it are shown under
+    /// `name`; sentences call it `shown`.
+    fn text(
+        &mut self,
+        name: &str,
+        shown: &str,
+        text: String,
+        directory: Option<PathBuf>,
+        at: Option<Span>,
+    ) -> Option<Table> {
+        let source = self
+            .sources
+            .add(name.to_string(), text.clone(), directory.clone());
+        self.main.get_or_insert(source);
+        let at = at.unwrap_or(Span::whole(source));
+        let found = if let Some(found) = not_text(&text, source, shown) {
+            vec![found]
+        } else {
+            match parse(&text, source) {
+                Ok(root) if root.entries.is_empty() => vec![nothing_there(shown, at)],
+                Ok(root) => return self.extend(root, directory.as_deref()),
+                Err(found) => found,
+            }
+        };
+        found.into_iter().for_each(|d| self.report.push(d));
+        None
+    }
+
+    fn extend(&mut self, mut root: Table, directory: Option<&Path>) -> Option<Table> {
+        let Some(entry) = root.remove("extends") else {
+            return Some(root);
+        };
+        let at = entry.node.at;
+        let base = if let Value::Text(target) = &entry.node.value {
+            self.open(target, at, Some(directory.unwrap_or(Path::new(""))))
+        } else {
+            let message = "`extends` should be text: a bundled scenario's name or a path";
+            let label = format!("this is {}", entry.node.kind());
+            self.report.push(Diagnostic::new(message, at).label(label));
+            None
+        };
+        self.report.incomplete |= base.is_none();
+        Some(merge(base.unwrap_or_default(), root))
+    }
+}
+
+/// Replaces the path of each class's CSV by the file's text, so that the resolved scenario needs no
+/// other file and its hash covers the figures.
+fn attach_csvs(root: &mut Table, sources: &mut Sources, report: &mut Report) {
+    let Some(Value::List(classes)) = root.entry_mut("class").map(|e| &mut e.node.value) else {
+        return;
+    };
+    for class in classes {
+        let Value::Table(class) = &mut class.value else {
+            continue;
+        };
+        let arrivals = class.entry_mut("arrivals").map(|e| &mut e.node.value);
+        let Some(Value::Table(arrivals)) = arrivals else {
+            continue;
+        };
+        let Some(csv) = arrivals.entry_mut("csv") else {
+            continue;
+        };
+        let at = csv.node.at;
+        match &mut csv.node.value {
+            Value::Text(path) => {
+                let directory = sources.get(at.source).and_then(|s| s.directory.clone());
+                let path = directory.unwrap_or_default().join(path.as_str());
+                match read_file(&path, at, "csv", sources) {
+                    Ok(text) => {
+                        let source =
+                            sources.add(path.display().to_string(), plain_newlines(&text), None);
+                        csv.node = resolve::csv_node(source, sources);
+                    }
+                    Err(found) => {
+                        report.push(found);
+                        csv.node.value = Value::Bad;
+                    }
+                }
+            }
+            Value::Table(inline) => {
+                if let Some(text) = inline.text("text") {
+                    let text = plain_newlines(text);
+                    let source = sources.add("csv text of the scenario".to_string(), text, None);
+                    csv.node = resolve::csv_node(source, sources);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn plain_newlines(text: &str) -> String {
+    text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
+}
+
+fn unknown_scenario(target: &str, at: Span, in_file: bool) -> Diagnostic {
+    let names = || BUNDLED.iter().map(|b| b.name);
+    let message = format!("there is no scenario {}", quote(target));
+    let found = if at.is_empty() {
+        Diagnostic::new("the scenario's name is empty", at)
+    } else {
+        Diagnostic::new(message, at)
+    };
+    let found = match nearest(target, names()) {
+        Some(meant) => found.label(format!("did you mean {}?", quote(meant))),
+        None => found.label("neither a file nor a bundled scenario"),
+    };
+    let whose = if in_file {
+        "relative to this file"
+    } else {
+        "to a file"
+    };
+    found
+        .note(format!("bundled are {}", list(names())))
+        .help(format!("a path {whose} contains a `/` or ends in `.toml`"))
+}
+
+/// Reads a text file, or says at `at`, where it was named, why not.
+fn read_file(
+    path: &Path,
+    at: Span,
+    suffix: &str,
+    sources: &mut Sources,
+) -> Result<String, Diagnostic> {
+    let shown = path.display().to_string();
+    let refuse =
+        |why: String| Diagnostic::new(format!("cannot read {}", quote(&shown)), at).label(why);
+    let attributes = match fs::metadata(path) {
+        Ok(attributes) => attributes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let found = refuse("no such file".to_string());
+            return Err(match similar_file(path, suffix) {
+                Some(name) => found.help(format!("did you mean {}?", quote(&name))),
+                None => found,
+            });
+        }
+        Err(error) => return Err(refuse(error.to_string())),
+    };
+    if attributes.is_dir() {
+        return Err(refuse("this is a directory".to_string()).help("name a file in it"));
+    }
+    if !attributes.is_file() {
+        return Err(refuse("this is not an ordinary file".to_string()));
+    }
+    if attributes.len() > MAX_FILE_BYTES {
+        let size = attributes.len().div_ceil(1 << 20);
+        let limit = MAX_FILE_BYTES >> 20;
+        return Err(refuse(format!("{size} MiB; at most {limit} MiB are read")));
+    }
+    let bytes = fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let start = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let source = sources.add(shown.clone(), text, None);
+        let at = Span {
+            source,
+            start,
+            end: start + '\u{fffd}'.len_utf8(),
+        };
+        Diagnostic::new(format!("{} is not a text file", quote(&shown)), at)
+            .label(format!("byte {start} is not UTF-8"))
+            .help("scenarios and traffic are text in UTF-8; is this the right file?")
+    })
+}
+
+/// A file of the same directory and kind with nearly the same name.
+fn similar_file(path: &Path, suffix: &str) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let directory = path.parent().filter(|d| !d.as_os_str().is_empty());
+    let entries = fs::read_dir(directory.unwrap_or(Path::new("."))).ok()?;
+    let mut names: Vec<String> = entries
+        .take(10_000)
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .filter(|n| Path::new(n).extension().is_some_and(|e| e == suffix))
+        .collect();
+    names.sort_unstable();
+    let found = nearest(name, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(found).display().to_string())
+}
+
+/// Control characters are the mark of a file that is no text at all.
+fn not_text(text: &str, source: usize, shown: &str) -> Option<Diagnostic> {
+    let odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let (start, c) = text.char_indices().find(|(_, c)| odd(*c))?;
+    let at = Span {
+        source,
+        start,
+        end: start + c.len_utf8(),
+    };
+    let found = Diagnostic::new(format!("{} is not a text file", quote(shown)), at);
+    let code = u32::from(c);
+    Some(
+        found
+            .label(format!("control character {} (U+{code:04X})", visible(c)))
+            .help("scenarios are text in UTF-8; is this the right file?"),
+    )
+}
+
+fn nothing_there(shown: &str, at: Span) -> Diagnostic {
+    Diagnostic::new(format!("{} holds no scenario", quote(shown)), at)
+        .label("there is not a single key in it")
+        .help("begin with `extends = \"deepseek-day\"` and a `name`, then say what differs")
+}

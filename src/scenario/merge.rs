@@ -1,0 +1,104 @@
+//! Lays one tree over another: what `extends` and `--set` do.
+//!
+//! Tables merge key by key; everything else is replaced whole, lists too. A table whose `kind` differs
+//! is replaced whole as well, since its other keys mean something else. A key that excludes others
+//! (`requests_per_s` and `requests_per_day`) takes them back from the tree below.
+
+use super::file::{CATALOG_KEYS, RIVALS};
+use super::tree::{Entry, Node, Table, Value};
+
+/// `over` laid over `base`. The base's keys keep their order; new ones follow.
+pub fn merge(mut base: Table, over: Table) -> Table {
+    for (key, rivals) in RIVALS {
+        if over.get(key).is_some() {
+            base.entries.retain(|e| !rivals.contains(&e.key.as_str()));
+        }
+    }
+    for entry in over.entries {
+        let Some(index) = base.entries.iter().position(|e| e.key == entry.key) else {
+            base.entries.push(entry);
+            continue;
+        };
+        let below = base.entries[index].node.clone();
+        let node = merge_node(below, entry.node, &entry.key);
+        base.entries[index] = Entry { node, ..entry };
+    }
+    base
+}
+
+fn merge_node(below: Node, over: Node, key: &str) -> Node {
+    let at = over.at;
+    let below = as_catalog_table(below, key);
+    match (below.value, over.value) {
+        (Value::Table(below), Value::Table(over)) if same_kind(&below, &over) => Node {
+            value: Value::Table(merge(below, over)),
+            at,
+        },
+        (_, value) => Node { value, at },
+    }
+}
+
+/// The name of a catalog entry as a table that starts from it, so that one field can be changed.
+pub fn as_catalog_table(node: Node, key: &str) -> Node {
+    match node.value {
+        Value::Text(name) if CATALOG_KEYS.contains(&key) => {
+            let entry = Entry {
+                key: "base".to_string(),
+                key_at: node.at,
+                node: Node {
+                    value: Value::Text(name),
+                    at: node.at,
+                },
+            };
+            let table = Table {
+                entries: vec![entry],
+            };
+            Node {
+                value: Value::Table(table),
+                at: node.at,
+            }
+        }
+        value => Node { value, ..node },
+    }
+}
+
+fn same_kind(below: &Table, over: &Table) -> bool {
+    match (below.text("kind"), over.text("kind")) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tree::parse;
+    use super::super::write::write;
+    use super::*;
+
+    fn merged(base: &str, over: &str) -> String {
+        write(&merge(parse(base, 0).unwrap(), parse(over, 1).unwrap()))
+    }
+
+    #[test]
+    fn tables_merge_and_lists_are_replaced() {
+        let text = merged("a = 1\n[t]\nx = [1, 2]\ny = 2", "[t]\nx = [3]\nz = 4");
+        assert_eq!(text, "a = 1\n\n[t]\nx = [3]\ny = 2\nz = 4\n");
+    }
+
+    #[test]
+    fn another_kind_replaces_the_table() {
+        let text = merged("t = { kind = \"a\", x = 1 }", "t = { kind = \"b\" }");
+        assert_eq!(text, "[t]\nkind = \"b\"\n");
+        let text = merged("t = { kind = \"a\", x = 1 }", "t = { y = 2 }");
+        assert_eq!(text, "[t]\nkind = \"a\"\nx = 1\ny = 2\n");
+    }
+
+    #[test]
+    fn rivals_give_way_and_catalog_names_become_bases() {
+        let text = merged("requests_per_day = 5", "requests_per_s = 1");
+        assert_eq!(text, "requests_per_s = 1\n");
+        let text = merged("[node]\ngpu = \"h800\"", "[node.gpu]\nmemory_gb = 96");
+        assert_eq!(text, "[node]\ngpu = { base = \"h800\", memory_gb = 96 }\n");
+    }
+}

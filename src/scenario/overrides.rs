@@ -1,0 +1,219 @@
+//! `--set key.path=value`: changes to a scenario from the command line.
+//!
+//! The value is read as TOML; a bare word that is not TOML counts as text, so `--set duration=2h`
+//! needs no quotes. Members of a list are named by number or by their `name`: `class.0.priority`,
+//! `class.r1.priority`. Each argument is a source of its own, so mistakes underline its text.
+
+use super::diagnostic::Diagnostic;
+use super::merge::{as_catalog_table, merge};
+use super::source::{Sources, Span};
+use super::suggest::{list, nearest, quote};
+use super::tree::{Entry, Node, Table, Value, parse_value};
+
+/// Applies one argument to the tree.
+///
+/// # Errors
+///
+/// When the argument has no `=`, its value is broken TOML, or its path leads nowhere.
+pub fn apply(root: &mut Table, argument: &str, sources: &mut Sources) -> Result<(), Diagnostic> {
+    let source = sources.add("argument --set".to_string(), argument.to_string(), None);
+    let part = |start, end| Span { source, start, end };
+    let whole = part(0, argument.len().max(1));
+    let example = "write --set pools.prefill.units=12";
+    let Some(equals) = argument.find('=') else {
+        let found = Diagnostic::new("--set needs a key and a value", whole);
+        return Err(found.label("there is no `=`").help(example));
+    };
+    let text = &argument[equals + 1..];
+    if text.trim().is_empty() {
+        let found = Diagnostic::new("--set needs a value", part(equals, equals + 1));
+        return Err(found.label("nothing after this").help(example));
+    }
+    let mut path = Vec::new();
+    let mut start = 0;
+    for key in argument[..equals].split('.') {
+        let lead = key.len() - key.trim_start().len();
+        let at = part(start + lead, start + lead + key.trim().len());
+        if key.trim().is_empty() {
+            let at = part(start, (start + key.len()).max(start + 1));
+            let found = Diagnostic::new("--set has an empty key", at);
+            return Err(found.label("a key is missing here").help(example));
+        }
+        path.push((key.trim(), at));
+        start += key.len() + 1;
+    }
+    if let Some(&("extends", at)) = path.first() {
+        let found = Diagnostic::new("`extends` cannot be set from the command line", at);
+        return Err(found.help("name that scenario as the one to run, and set what differs"));
+    }
+    let node = read_value(text, source, equals + 1)?;
+    set(root, &path, node)
+}
+
+fn read_value(text: &str, source: usize, offset: usize) -> Result<Node, Diagnostic> {
+    parse_value(text, source, offset).or_else(|error| {
+        let word = text.trim();
+        if word.starts_with(['[', '{', '"', '\'']) {
+            return Err(error);
+        }
+        let start = offset + (text.len() - text.trim_start().len());
+        Ok(Node {
+            value: Value::Text(word.to_string()),
+            at: Span {
+                source,
+                start,
+                end: start + word.len(),
+            },
+        })
+    })
+}
+
+/// A key of the path and where it stands in the argument.
+type Step<'a> = (&'a str, Span);
+
+fn set(table: &mut Table, path: &[Step<'_>], value: Node) -> Result<(), Diagnostic> {
+    let Some((&(key, key_at), rest)) = path.split_first() else {
+        return Ok(());
+    };
+    let Some(entry) = table.entry_mut(key).filter(|_| !rest.is_empty()) else {
+        let over = Table {
+            entries: vec![Entry {
+                key: key.to_string(),
+                key_at,
+                node: nested(rest, value),
+            }],
+        };
+        *table = merge(std::mem::take(table), over);
+        return Ok(());
+    };
+    let node = std::mem::replace(&mut entry.node, Node::of(Value::Bad));
+    entry.node = as_catalog_table(node, key);
+    entry.key_at = key_at;
+    step_into(&mut entry.node, key, rest, value)
+}
+
+/// Tables for the keys that the tree does not have yet.
+fn nested(path: &[Step<'_>], value: Node) -> Node {
+    path.iter().rev().fold(value, |node, &(key, key_at)| Node {
+        at: key_at,
+        value: Value::Table(Table {
+            entries: vec![Entry {
+                key: key.to_string(),
+                key_at,
+                node,
+            }],
+        }),
+    })
+}
+
+fn step_into(
+    node: &mut Node,
+    parent: &str,
+    path: &[Step<'_>],
+    value: Node,
+) -> Result<(), Diagnostic> {
+    let Some((&(key, key_at), rest)) = path.split_first() else {
+        *node = value;
+        return Ok(());
+    };
+    let kind = node.kind();
+    match &mut node.value {
+        Value::Table(table) => set(table, path, value),
+        Value::List(items) => {
+            let Some(index) = member(items, key) else {
+                return Err(no_member(items, parent, key, key_at));
+            };
+            if rest.is_empty() {
+                items[index] = value;
+                return Ok(());
+            }
+            step_into(&mut items[index], key, rest, value)
+        }
+        _ => {
+            let message = format!("{} is {kind} and has no {}", quote(parent), quote(key));
+            let found = Diagnostic::new(message, key_at).label("this leads nowhere");
+            Err(found.also(node.at, "here it is"))
+        }
+    }
+}
+
+fn member(items: &[Node], key: &str) -> Option<usize> {
+    let by_name = items.iter().position(|i| item_name(i) == Some(key));
+    by_name.or_else(|| key.parse().ok().filter(|i| *i < items.len()))
+}
+
+fn item_name(item: &Node) -> Option<&str> {
+    item.table()?.text("name")
+}
+
+fn no_member(items: &[Node], parent: &str, key: &str, at: Span) -> Diagnostic {
+    let found = Diagnostic::new(
+        format!("{} has no member {}", quote(parent), quote(key)),
+        at,
+    );
+    let names: Vec<&str> = items.iter().filter_map(item_name).collect();
+    if let Some(meant) = nearest(key, names.iter().copied()) {
+        return found.label(format!("did you mean {}?", quote(meant)));
+    }
+    let last = items.len().saturating_sub(1);
+    let found = found.label("no such member");
+    if items.is_empty() {
+        found.help("the list is empty")
+    } else if names.is_empty() {
+        found.help(format!("its members are numbered from 0 to {last}"))
+    } else {
+        let names = list(names);
+        found.help(format!("its members are {names}, or by number 0 to {last}"))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tree::parse;
+    use super::super::write::write;
+    use super::*;
+
+    fn after(base: &str, arguments: &[&str]) -> String {
+        let mut root = parse(base, 0).unwrap();
+        let mut sources = Sources::default();
+        sources.add("base".to_string(), base.to_string(), None);
+        for argument in arguments {
+            if let Err(found) = apply(&mut root, argument, &mut sources) {
+                return found.render(&sources, false);
+            }
+        }
+        write(&root)
+    }
+
+    #[test]
+    fn values_are_typed_like_toml_and_bare_words_are_text() {
+        let text = after("", &["a=1", "b = 2h", "c.d=[1, 2]", "e=true", "f=\"x\""]);
+        assert_eq!(
+            text,
+            "a = 1\nb = \"2h\"\ne = true\nf = \"x\"\n\n[c]\nd = [1, 2]\n"
+        );
+    }
+
+    #[test]
+    fn list_members_go_by_name_or_number() {
+        let base = "[[class]]\nname = \"r1\"\nx = 1\n[[class]]\nname = \"v3\"\nx = 1";
+        let text = after(base, &["class.v3.x=2", "class.0.x=3"]);
+        let expected = "[[class]]\nname = \"r1\"\nx = 3\n\n[[class]]\nname = \"v3\"\nx = 2\n";
+        assert_eq!(text, expected);
+        assert!(after(base, &["class.v4.x=2"]).contains("did you mean `v3`?"));
+        assert!(after(base, &["class.7.x=2"]).contains("or by number 0 to 1"));
+        let pairs = after("s = [[\"12:00\", 1]]", &["s.0.1=5"]);
+        assert_eq!(pairs, "s = [[\"12:00\", 5]]\n");
+    }
+
+    #[test]
+    fn broken_arguments_are_underlined() {
+        assert!(after("", &["seed"]).contains("there is no `=`"));
+        assert!(after("", &["seed="]).contains("--set needs a value"));
+        assert!(after("", &["a..b=1"]).contains("a key is missing here"));
+        assert!(after("", &["a=[1, 2"]).contains("argument --set:1:"));
+        assert!(after("seed = 1", &["seed.x=1"]).contains("`seed` is a whole number"));
+        assert!(after("", &["extends=other"]).contains("cannot be set"));
+    }
+}

@@ -1,0 +1,168 @@
+//! Models, accelerators, nodes and their links, from the catalog and from the scenario.
+
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::source::Span;
+use super::super::suggest::{list, nearest, quote};
+use super::super::tree::{Table, Value};
+use super::super::{Node, Pool, Role, Transfer};
+use crate::catalog::{self, Gpu, Model, gb, gb_per_s};
+use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
+
+/// The model: a catalog name, or a table with or without a base.
+pub fn model(root: &Table, report: &mut Report) -> Option<Model> {
+    let node = root.get("model")?;
+    let names: Vec<&str> = catalog::models()
+        .iter()
+        .map(|e| e.item.name.as_str())
+        .collect();
+    match &node.value {
+        Value::Text(name) => known(catalog::model(name), "model", name, node.at, &names, report),
+        Value::Table(table) => {
+            let base = match table.text("base") {
+                Some(name) => {
+                    let found = catalog::model(name);
+                    Some(known(
+                        found,
+                        "model",
+                        name,
+                        table.at("base"),
+                        &names,
+                        report,
+                    )?)
+                }
+                None => None,
+            };
+            let header = root.entry("model").map_or(node.at, |e| e.key_at);
+            need_without_base(
+                table,
+                base.is_some(),
+                &["name", "kv_bytes_per_token"],
+                "model",
+                header,
+                report,
+            );
+            let name = table.text("name").map(str::to_string);
+            let kv_bytes = table.integer("kv_bytes_per_token");
+            Some(Model {
+                name: name.or(base.as_ref().map(|b| b.name.clone()))?,
+                kv_bytes_per_token: kv_bytes.or(base.map(|b| b.kv_bytes_per_token))?,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A server.
+pub fn node(table: &Table, report: &mut Report) -> Option<Node> {
+    let gpu = gpu(table, report);
+    let usd = table.number("price_per_gpu_hour");
+    Some(Node {
+        gpu: gpu?,
+        gpus: table.integer("gpus")?,
+        price_per_gpu_hour: PicoUsd(libm::round(usd? * PICO_PER_USD as f64) as u128),
+        fleet: table.integer("fleet"),
+    })
+}
+
+fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
+    let gpu = node.get("gpu")?;
+    let names: Vec<&str> = catalog::gpus()
+        .iter()
+        .map(|e| e.item.name.as_str())
+        .collect();
+    match &gpu.value {
+        Value::Text(name) => known(catalog::gpu(name), "GPU", name, gpu.at, &names, report),
+        Value::Table(table) => {
+            let base = match table.text("base") {
+                Some(name) => {
+                    let found = catalog::gpu(name);
+                    Some(known(found, "GPU", name, table.at("base"), &names, report)?)
+                }
+                None => None,
+            };
+            let needed = ["name", "memory_gb", "nic_gb_per_s", "host_gb_per_s"];
+            let header = node.entry("gpu").map_or(gpu.at, |e| e.key_at);
+            need_without_base(table, base.is_some(), &needed, "GPU", header, report);
+            let base = base.as_ref();
+            let name = table.text("name").map(str::to_string);
+            let memory = table.number("memory_gb").map(gb);
+            let nic = table.number("nic_gb_per_s").map(gb_per_s);
+            let host = table.number("host_gb_per_s").map(gb_per_s);
+            Some(Gpu {
+                name: name.or(base.map(|b| b.name.clone()))?,
+                memory_bytes: memory.or(base.map(|b| b.memory_bytes))?,
+                nic: nic.or(base.map(|b| b.nic))?,
+                host: host.or(base.map(|b| b.host))?,
+                power_w: table.number("power_w").or(base.and_then(|b| b.power_w)),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The links of a rank: what the scenario says, or those of its accelerators together.
+pub fn transfer(table: &Table, node: &Node, pools: &[Pool]) -> Option<Transfer> {
+    let gpus_per_rank = |role| {
+        let pool = pools.iter().find(|p| p.role == role).or(pools.first())?;
+        Some(u64::from(
+            pool.nodes_per_unit * node.gpus / pool.ranks.max(1),
+        ))
+    };
+    let together = |one: BytesPerSecond, role| {
+        let gpus = gpus_per_rank(role)?;
+        Some(BytesPerSecond(one.0 * gpus.max(1)))
+    };
+    let bandwidth = table.number("bandwidth_gb_per_s").map(gb_per_s);
+    let host = table.number("host_gb_per_s").map(gb_per_s);
+    Some(Transfer {
+        bandwidth: bandwidth.or(together(node.gpu.nic, Role::Prefill))?,
+        latency: table.duration("latency")?,
+        overlap_65536: libm::round(table.number("overlap")? * 65_536.0) as u32,
+        host_bandwidth: host.or(together(node.gpu.host, Role::Decode))?,
+    })
+}
+
+/// A catalog entry, or a complaint that names the near ones.
+pub fn known<T: Clone>(
+    found: Option<&T>,
+    what: &str,
+    name: &str,
+    at: Span,
+    names: &[&str],
+    report: &mut Report,
+) -> Option<T> {
+    if found.is_none() {
+        let message = format!("the catalog has no {what} {}", quote(name));
+        let mistake = Diagnostic::new(message, at);
+        let mistake = match nearest(name, names.iter().copied()) {
+            Some(meant) => mistake.label(format!("did you mean {}?", quote(meant))),
+            None => mistake.label("unknown name"),
+        };
+        report.push(mistake.note(format!("it has {}", list(names.iter().copied()))));
+    }
+    found.cloned()
+}
+
+/// Complains about each key that has neither a value nor a base to take it from.
+pub fn need_without_base(
+    table: &Table,
+    has_base: bool,
+    keys: &[&str],
+    what: &str,
+    header: Span,
+    report: &mut Report,
+) {
+    if has_base || table.get("base").is_some() {
+        return;
+    }
+    let missing: Vec<&str> = keys
+        .iter()
+        .copied()
+        .filter(|k| table.get(k).is_none())
+        .collect();
+    if !missing.is_empty() {
+        let message = format!("a {what} without a `base` needs {}", list(missing));
+        let found = Diagnostic::new(message, header).label("not complete");
+        report.push(found.help("add what is missing, or name a catalog entry: base = \"…\""));
+    }
+}

@@ -1,0 +1,155 @@
+//! From a well-shaped tree to the meaning: a [`Scenario`].
+//!
+//! Every function here returns `None` for what it cannot make, after reporting why (or after the
+//! checker did), and goes on, so that all mistakes come out together. Nothing else builds a scenario.
+
+mod arrivals;
+mod class;
+mod csv;
+mod hardware;
+mod law;
+mod performance;
+mod pool;
+mod profile;
+mod published;
+
+pub use csv::csv_node;
+
+use std::collections::BTreeSet;
+
+use toml::value::{Datetime, Offset};
+
+use super::diagnostic::{Diagnostic, Report};
+use super::file::MAX_INTERVALS;
+use super::shape::show_integer;
+use super::suggest::quote;
+use super::tree::{Table, Value};
+use super::write::{datetime, hash, write};
+use super::{Class, LocalTime, Mtp, Scenario};
+use crate::units::{NS_PER_S, SimDuration};
+
+/// Resolves a checked tree; what is wrong with it is added to the report.
+pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
+    let model = hardware::model(root, report);
+    let node = root.table("node").and_then(|t| hardware::node(t, report));
+    let pools = root
+        .table("pools")
+        .and_then(|t| pool::pools(t, node.as_ref(), report));
+    let transfer = root
+        .table("transfer")
+        .and_then(|t| hardware::transfer(t, node.as_ref()?, pools.as_deref()?));
+    let classes = classes(root, report);
+    let performance = root
+        .table("performance")
+        .and_then(|t| performance::performance(t, pools.as_deref()?, classes.as_deref()?, report));
+    if let (Some(pools), Some(classes)) = (&pools, &classes) {
+        class::decode_is_there(root, pools, classes, report);
+    }
+    published::fields_exist(root, report);
+    let published = published::published(root, report);
+    let report_every = report_every(root, report);
+    let start = root.get("start").and_then(|n| match &n.value {
+        Value::Datetime(when) => Some(local_time(when)),
+        _ => None,
+    });
+    let mtp = root.table("mtp").and_then(mtp);
+    let resolved_toml = write(root);
+    Some(Scenario {
+        name: root.text("name")?.to_string(),
+        hash: hash(&resolved_toml),
+        resolved_toml,
+        seed: root.integer("seed")?,
+        start: start?,
+        duration: root.duration("duration")?,
+        warm_up: root.duration("warm_up")?,
+        report_every,
+        model: model?,
+        node: node?,
+        pools: pools?,
+        transfer: transfer?,
+        performance: performance?,
+        mtp,
+        classes: classes?,
+        published: published?,
+    })
+}
+
+impl Scenario {
+    /// The same scenario with another seed, in its resolved text and hash too.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        let old = format!("seed = {}\n", self.seed);
+        let new = format!("seed = {seed}\n");
+        // the line is at the start of the text or after another root key, before any table
+        self.resolved_toml = self.resolved_toml.replacen(&old, &new, 1);
+        self.hash = hash(&self.resolved_toml);
+        self.seed = seed;
+        self
+    }
+}
+
+fn classes(root: &Table, report: &mut Report) -> Option<Vec<Class>> {
+    let items = root.list("class")?;
+    let default_hit_rate = root.table("kv_cache").and_then(|t| t.number("hit_rate"));
+    let mut names = BTreeSet::new();
+    let mut all = Vec::new();
+    for item in items {
+        let Some(table) = item.table() else {
+            all.push(None);
+            continue;
+        };
+        if let Some(name) = table.text("name")
+            && !names.insert(name)
+        {
+            let message = format!("two classes are called {}", quote(name));
+            let found = Diagnostic::new(message, table.at("name")).label("this name is taken");
+            let first = items.iter().filter_map(|i| i.table());
+            let first = first
+                .filter(|t| t.text("name") == Some(name))
+                .map(|t| t.at("name"));
+            let first = first.min().unwrap_or(table.at("name"));
+            report.push(found.also(first, "first used here"));
+        }
+        all.push(class::class(table, default_hit_rate, report));
+    }
+    all.into_iter().collect()
+}
+
+fn report_every(root: &Table, report: &mut Report) -> Option<SimDuration> {
+    let every = root.duration("report_every")?;
+    let duration = root.duration("duration")?;
+    let intervals = duration.0.div_ceil(every.0.max(1));
+    if intervals > MAX_INTERVALS {
+        let message = "`report_every` makes too many intervals";
+        let shown = show_integer(i128::from(intervals));
+        let most = show_integer(i128::from(MAX_INTERVALS));
+        report.push(
+            Diagnostic::new(message, root.at("report_every"))
+                .label(format!("{shown} intervals; at most {most}"))
+                .also(root.at("duration"), "of this time"),
+        );
+    }
+    Some(every)
+}
+
+fn local_time(when: &Datetime) -> LocalTime {
+    let of_day = when.time.map_or(SimDuration::ZERO, |t| {
+        let minutes = u64::from(t.hour) * 60 + u64::from(t.minute);
+        let seconds = minutes * 60 + u64::from(t.second.unwrap_or(0));
+        SimDuration(seconds * NS_PER_S + u64::from(t.nanosecond.unwrap_or(0)))
+    });
+    LocalTime {
+        text: datetime(when),
+        time_of_day: of_day,
+        utc_offset_minutes: match when.offset {
+            Some(Offset::Custom { minutes }) => i32::from(minutes),
+            _ => 0,
+        },
+    }
+}
+
+fn mtp(table: &Table) -> Option<Mtp> {
+    let acceptance = table.number("acceptance")?;
+    Some(Mtp {
+        progress_1024: libm::round(1024.0 * (1.0 + acceptance)) as u32,
+    })
+}

@@ -1,0 +1,110 @@
+//! Step times: the coefficients, and whether the longest possible step still fits the clock.
+
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::source::Span;
+use super::super::suggest::quote;
+use super::super::tree::Table;
+use super::super::{
+    Class, LinearDecode, LinearPerformance, LinearPrefill, Performance, Pool, Role,
+};
+use crate::units::{NS_PER_DAY, Picoseconds};
+
+/// Longest step that is allowed, 50 days in picoseconds: below a quarter of what 64 bits hold, and far
+/// beyond any real step.
+const MAX_STEP_PS: u128 = 50 * NS_PER_DAY as u128 * 1_000;
+
+/// The model of step times.
+pub fn performance(
+    table: &Table,
+    pools: &[Pool],
+    classes: &[Class],
+    report: &mut Report,
+) -> Option<Performance> {
+    let prefill = table.table("prefill").and_then(linear_prefill);
+    let decode = table.table("decode").and_then(linear_decode);
+    if let Some(prefill) = &prefill {
+        prefill_fits(table, prefill, pools, classes, report);
+    }
+    if let Some(decode) = &decode {
+        decode_fits(table, decode, pools, report);
+    }
+    let has_decode_pool = pools.iter().any(|p| p.role == Role::Decode);
+    if has_decode_pool && table.get("decode").is_none() {
+        let message = "the decode pool has no step times";
+        let at = table.entries.iter().map(|e| e.key_at).min();
+        report.push(
+            Diagnostic::new(message, at.unwrap_or(Span::NOWHERE))
+                .label("here `decode` is missing")
+                .help("add `decode = { base = \"20ms\", per_request = \"100us\", per_kv_token = \"5ns\" }` with values of yours"),
+        );
+        return None;
+    }
+    Some(Performance::Linear(LinearPerformance {
+        prefill: prefill?,
+        decode: decode.unwrap_or_default(),
+    }))
+}
+
+fn linear_prefill(table: &Table) -> Option<LinearPrefill> {
+    Some(LinearPrefill {
+        base: table.picoseconds("base")?,
+        per_token: table.picoseconds("per_token")?,
+        per_pair: table.picoseconds("per_pair")?,
+    })
+}
+
+fn linear_decode(table: &Table) -> Option<LinearDecode> {
+    Some(LinearDecode {
+        base: table.picoseconds("base")?,
+        per_request: table.picoseconds("per_request")?,
+        per_kv_token: table.picoseconds("per_kv_token")?,
+    })
+}
+
+fn prefill_fits(
+    table: &Table,
+    prefill: &LinearPrefill,
+    pools: &[Pool],
+    classes: &[Class],
+    report: &mut Report,
+) {
+    let Some(pool) = pools.iter().find(|p| p.role == Role::Prefill) else {
+        return;
+    };
+    let tokens = u128::from(pool.max_batch_tokens);
+    let longest = classes.iter().map(|c| c.input.max).max().unwrap_or(0);
+    let pairs = tokens * u128::from(longest);
+    let longest_step =
+        ps(prefill.base) + ps(prefill.per_token) * tokens + ps(prefill.per_pair) * pairs;
+    step_fits(table, "prefill", longest_step, report);
+}
+
+fn decode_fits(table: &Table, decode: &LinearDecode, pools: &[Pool], report: &mut Report) {
+    let Some(pool) = pools.iter().find(|p| p.role == Role::Decode) else {
+        return;
+    };
+    let requests = u128::from(pool.max_batch_requests);
+    let kv = u128::from(pool.kv_capacity_tokens);
+    let longest_step =
+        ps(decode.base) + ps(decode.per_request) * requests + ps(decode.per_kv_token) * kv;
+    step_fits(table, "decode", longest_step, report);
+}
+
+fn step_fits(table: &Table, role: &str, longest_ps: u128, report: &mut Report) {
+    if longest_ps <= MAX_STEP_PS {
+        return;
+    }
+    let days = longest_ps / 1_000 / u128::from(NS_PER_DAY);
+    let message = format!("a full {role} step would last {days} days");
+    let key = format!("performance.{role}");
+    let at = table.at(role);
+    report.push(
+        Diagnostic::new(message, at)
+            .label("with the largest batch that the pool allows")
+            .help(format!("lower {} or the pool's limits", quote(&key))),
+    );
+}
+
+fn ps(time: Picoseconds) -> u128 {
+    u128::from(time.0)
+}

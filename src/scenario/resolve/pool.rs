@@ -1,0 +1,296 @@
+//! Pools: their ranks, limits and schedules, and whether the fleet is large enough for all of them.
+
+use std::collections::BTreeSet;
+
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::file::MAX_POOL_GPUS;
+use super::super::shape::show_integer;
+use super::super::source::Span;
+use super::super::suggest::{count, quote};
+use super::super::text::{parse_time_of_day, show_time_of_day};
+use super::super::tree::{Node as Tree, Table};
+use super::super::{Admission, Node, Pool, Role, Router, Schedule};
+use crate::units::{NS_PER_DAY, SimDuration};
+
+/// All pools, in the order of the file.
+pub fn pools(table: &Table, node: Option<&Node>, report: &mut Report) -> Option<Vec<Pool>> {
+    let mut all = Vec::new();
+    for entry in &table.entries {
+        let role = match entry.key.as_str() {
+            "prefill" => Role::Prefill,
+            "decode" => Role::Decode,
+            _ => continue, // the checker has reported it
+        };
+        let pool = entry
+            .node
+            .table()
+            .and_then(|t| pool(&entry.key, role, t, node, report));
+        all.push(pool);
+    }
+    let pools: Option<Vec<Pool>> = all.into_iter().collect();
+    if let (Some(pools), Some(node)) = (&pools, node) {
+        fleet_suffices(table, pools, node, report);
+    }
+    pools
+}
+
+fn pool(
+    name: &str,
+    role: Role,
+    table: &Table,
+    node: Option<&Node>,
+    report: &mut Report,
+) -> Option<Pool> {
+    let nodes_per_unit: Option<u32> = table.integer("nodes_per_unit");
+    let parallelism = table.table("parallelism");
+    let ranks: Option<u32> = parallelism.and_then(|p| p.integer("attention_data"));
+    if let (Some(nodes), Some(ranks), Some(node), Some(parallelism)) =
+        (nodes_per_unit, ranks, node, parallelism)
+    {
+        let at = parallelism.at("attention_data");
+        ranks_divide_gpus(nodes, node.gpus, ranks, at, report);
+    }
+    let schedule = schedule(name, table, report);
+    if let (Some(schedule), Some(nodes), Some(node)) = (&schedule, nodes_per_unit, node) {
+        pool_is_bounded(name, table, schedule, nodes, node, report);
+    }
+    let admission = match table.text("admission") {
+        Some("reserve") => Admission::Reserve,
+        _ => Admission::Current,
+    };
+    let router = match table.text("router")? {
+        "round-robin" => Router::RoundRobin,
+        "least-loaded" => Router::LeastLoaded,
+        _ => Router::LeastKv,
+    };
+    let (max_batch_tokens, kv_capacity_tokens) = match role {
+        Role::Prefill => (table.integer("max_batch_tokens")?, 0),
+        Role::Decode => (0, table.integer("kv_capacity_tokens")?),
+    };
+    Some(Pool {
+        name: name.to_string(),
+        role,
+        nodes_per_unit: nodes_per_unit?,
+        ranks: ranks?,
+        max_batch_tokens,
+        max_batch_pairs: table.integer("max_batch_pairs"),
+        max_batch_requests: table.integer("max_batch_requests")?,
+        max_queue_requests: table.integer("max_queue_requests"),
+        kv_capacity_tokens,
+        admission,
+        router,
+        report_interval: table.duration("report_interval")?,
+        schedule: schedule?,
+    })
+}
+
+fn ranks_divide_gpus(nodes: u32, gpus: u32, ranks: u32, at: Span, report: &mut Report) {
+    let all = nodes * gpus;
+    if all.is_multiple_of(ranks) {
+        return;
+    }
+    let message = format!("{ranks} ranks do not divide the {all} GPUs of a unit evenly");
+    let nodes = count(nodes as usize, "node", "nodes");
+    let label = format!("must divide {nodes} x {gpus} GPUs");
+    let divisors = (1..=all).filter(|d| all.is_multiple_of(*d));
+    let near = divisors
+        .min_by_key(|d| (d.abs_diff(ranks), *d))
+        .unwrap_or(1);
+    report.push(
+        Diagnostic::new(message, at)
+            .label(label)
+            .help(format!("the nearest number that does is {near}")),
+    );
+}
+
+fn pool_is_bounded(
+    name: &str,
+    table: &Table,
+    schedule: &Schedule,
+    nodes: u32,
+    node: &Node,
+    report: &mut Report,
+) {
+    let peak = schedule
+        .steps
+        .iter()
+        .map(|(_, units)| *units)
+        .max()
+        .unwrap_or(0);
+    let at = table.at("units");
+    if peak == 0 {
+        let message = format!("the {name} pool never has a unit");
+        report.push(Diagnostic::new(message, at).label("zero all day"));
+    }
+    let gpus = u64::from(peak) * u64::from(nodes) * u64::from(node.gpus);
+    if gpus > MAX_POOL_GPUS {
+        let gpus = show_integer(i128::from(gpus));
+        let most = show_integer(i128::from(MAX_POOL_GPUS));
+        let message = format!("the {name} pool would have {gpus} GPUs");
+        let found = Diagnostic::new(message, at).label(format!("at most {most} in a pool"));
+        let units = count(peak as usize, "unit", "units");
+        report.push(found.note(format!("{units} x {nodes} nodes x {} GPUs", node.gpus)));
+    }
+}
+
+fn schedule(name: &str, table: &Table, report: &mut Report) -> Option<Schedule> {
+    let units = table.get("units")?;
+    if let Some(units) = units.integer() {
+        return Some(Schedule {
+            steps: vec![(SimDuration::ZERO, units)],
+            start_up: SimDuration::ZERO,
+            drain: SimDuration::ZERO,
+        });
+    }
+    let units = units.table()?;
+    let of = format!("pools.{name}.units.schedule");
+    let entries = timed(units.list("schedule")?, &of, report)?;
+    let steps = entries
+        .iter()
+        .map(|(time, node)| Some((*time, node.integer()?)));
+    Some(Schedule {
+        steps: steps.collect::<Option<Vec<_>>>()?,
+        start_up: units.duration("start_up")?,
+        drain: units.duration("drain")?,
+    })
+}
+
+/// Pairs of a time of day and something, from midnight on. They must be written in the order of the
+/// day, passing midnight at most once.
+pub fn timed<'a>(
+    items: &'a [Tree],
+    of: &str,
+    report: &mut Report,
+) -> Option<Vec<(SimDuration, &'a Tree)>> {
+    let mut entries: Vec<(SimDuration, &Tree)> = Vec::new();
+    let mut first: Option<SimDuration> = None;
+    let mut midnight = None;
+    let mut good = true;
+    for item in items {
+        let Some([time, value]) = item.list() else {
+            good = false;
+            continue;
+        };
+        let Some(at) = time.text().and_then(|t| parse_time_of_day(t).ok()) else {
+            good = false;
+            continue;
+        };
+        let start = *first.get_or_insert(at);
+        let before = entries.last().map(|(t, _)| *t);
+        let wraps = before.is_some_and(|b| at < b);
+        let wrong = match before {
+            Some(b) if at == b => Some("given twice".to_string()),
+            Some(_) if at == start => Some("given twice: the day is round".to_string()),
+            Some(b) if wraps && (midnight.is_some() || at > start) => {
+                Some(format!("comes before {}", show_time_of_day(b)))
+            }
+            Some(_) if midnight.is_some() && at > start => Some(format!(
+                "goes past {}, where the day began",
+                show_time_of_day(start)
+            )),
+            _ => None,
+        };
+        if let Some(why) = wrong {
+            let shown = show_time_of_day(at);
+            let message = format!("{} is out of order at {shown}", quote(of));
+            report.push(Diagnostic::new(message, time.at).label(why).help(
+                "write the times in the order of the day; the list may pass midnight once, \
+                 and repeats every 24 hours",
+            ));
+            return None;
+        }
+        if wraps {
+            midnight = Some(entries.len());
+        }
+        entries.push((at, value));
+    }
+    entries.rotate_left(midnight.unwrap_or(0));
+    good.then_some(entries).filter(|e| !e.is_empty())
+}
+
+impl Schedule {
+    /// How many units are paid at a time of day.
+    pub fn units_at(&self, time_of_day: SimDuration) -> u32 {
+        let step = self
+            .steps
+            .iter()
+            .rev()
+            .find(|(from, _)| *from <= time_of_day);
+        let step = step.or(self.steps.last());
+        step.map_or(0, |(_, units)| *units)
+    }
+}
+
+fn fleet_suffices(table: &Table, pools: &[Pool], node: &Node, report: &mut Report) {
+    let Some(fleet) = node.fleet else {
+        return;
+    };
+    let times: BTreeSet<SimDuration> = pools
+        .iter()
+        .flat_map(|p| p.schedule.steps.iter().map(|(time, _)| *time))
+        .chain([SimDuration::ZERO])
+        .collect();
+    let asked = |pool: &Pool, time| {
+        u64::from(pool.schedule.units_at(time)) * u64::from(pool.nodes_per_unit)
+    };
+    let total = |time| pools.iter().map(|p| asked(p, time)).sum::<u64>();
+    // the worst time of the day; the earliest of equals
+    let worst = times
+        .iter()
+        .copied()
+        .max_by_key(|t| (total(*t), NS_PER_DAY - t.0));
+    let Some(worst) = worst.filter(|t| total(*t) > u64::from(fleet)) else {
+        return;
+    };
+    let shown = |nodes: u64| show_integer(i128::from(nodes));
+    let needs = format!(
+        "the pools need {} nodes and the fleet has {}",
+        shown(total(worst)),
+        shown(u64::from(fleet))
+    );
+    let message = if pools.iter().all(|p| p.schedule.steps.len() == 1) {
+        needs
+    } else {
+        format!("at {} {needs}", show_time_of_day(worst))
+    };
+    let mut places: Vec<(u64, Span, String)> = Vec::new();
+    for pool in pools {
+        let (units, nodes) = (pool.schedule.units_at(worst), asked(pool, worst));
+        let units = count(units as usize, "unit", "units");
+        let label = format!("{units} x {} nodes = {}", pool.nodes_per_unit, shown(nodes));
+        places.push((nodes, entry_at(table, pool, worst), label));
+    }
+    places.sort_by_key(|(nodes, ..)| *nodes); // the largest is shown first
+    let Some((_, at, label)) = places.pop() else {
+        return;
+    };
+    let mut found = Diagnostic::new(message, at).label(label);
+    for (_, at, label) in places {
+        found = found.also(at, label);
+    }
+    let over = shown(total(worst) - u64::from(fleet));
+    report.push(found.help(format!(
+        "{over} fewer would fit; or state a larger `node.fleet`"
+    )));
+}
+
+/// The entry of a pool's schedule that is in force at a time of day.
+fn entry_at(table: &Table, pool: &Pool, time: SimDuration) -> Span {
+    let Some(of_pool) = table.table(&pool.name) else {
+        return Span::NOWHERE;
+    };
+    let from = pool
+        .schedule
+        .steps
+        .iter()
+        .rev()
+        .find(|(from, _)| *from <= time);
+    let from = from.or(pool.schedule.steps.last()).map(|(from, _)| *from);
+    let items = of_pool.table("units").and_then(|u| u.list("schedule"));
+    let begins = |item: &&Tree| {
+        let time = item.list().and_then(|pair| pair.first()?.text());
+        time.and_then(|t| parse_time_of_day(t).ok()) == from
+    };
+    let item = items.and_then(|items| items.iter().find(begins));
+    item.map_or(of_pool.at("units"), |i| i.at)
+}

@@ -1,0 +1,90 @@
+//! Published figures.
+
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::file::{is_summary_field, suggest_field};
+use super::super::source::Span;
+use super::super::suggest::quote;
+use super::super::tree::{Node, Table};
+use super::super::{Published, PublishedKind};
+
+/// All published figures, in the order of the file.
+pub fn published(root: &Table, report: &mut Report) -> Option<Vec<Published>> {
+    let items = root.list("published")?;
+    let all: Vec<Option<Published>> = items.iter().map(|i| figure(i, report)).collect();
+    all.into_iter().collect()
+}
+
+/// Whether each figure's path leads somewhere in the summary of this scenario.
+pub fn fields_exist(root: &Table, report: &mut Report) {
+    let pools = root.table("pools").into_iter().flat_map(|t| &t.entries);
+    let pools: Vec<&str> = pools.map(|e| e.key.as_str()).collect();
+    let classes = root.list("class").into_iter().flatten();
+    let classes: Vec<&str> = classes.filter_map(|c| c.table()?.text("name")).collect();
+    for table in root
+        .list("published")
+        .into_iter()
+        .flatten()
+        .filter_map(Node::table)
+    {
+        let Some(path) = table.text("field") else {
+            continue;
+        };
+        if is_summary_field(path, &pools, &classes) {
+            continue;
+        }
+        let message = format!("the summary has no figure {}", quote(path));
+        let found = Diagnostic::new(message, table.at("field"));
+        report.push(match suggest_field(path, &pools, &classes) {
+            Some(meant) => found.label(format!("did you mean {}?", quote(&meant))),
+            None => found
+                .label("no such figure")
+                .help("write a path such as `economics.cost_usd` or `latency.ttft_s.p99`"),
+        });
+    }
+}
+
+fn figure(item: &Node, report: &mut Report) -> Option<Published> {
+    let table = item.table()?;
+    let bounds = bounds(table, item.at, report);
+    let kind = match table.text("kind")? {
+        "input" => PublishedKind::Input,
+        _ => PublishedKind::Predicted,
+    };
+    let (low, high) = bounds?;
+    Some(Published {
+        name: table.text("name")?.to_string(),
+        field: table.text("field")?.to_string(),
+        low,
+        high,
+        kind,
+        source: table.text("source")?.to_string(),
+    })
+}
+
+fn bounds(table: &Table, header: Span, report: &mut Report) -> Option<(f64, f64)> {
+    let has = |key| table.get(key).is_some();
+    match (has("value"), has("low"), has("high")) {
+        (true, false, false) => {
+            let value = table.number("value")?;
+            Some((value, value))
+        }
+        (false, true, true) => {
+            let (low, high) = (table.number("low")?, table.number("high")?);
+            if low > high {
+                report.push(
+                    Diagnostic::new("`low` is larger than `high`", table.at("low"))
+                        .label("larger")
+                        .also(table.at("high"), "than this"),
+                );
+                return None;
+            }
+            Some((low, high))
+        }
+        (value, ..) => {
+            let found = Diagnostic::new("a published figure needs a value or a range", header);
+            let label = if value { "has both" } else { "not complete" };
+            report.push(found.label(label).help("give `value`, or `low` and `high`"));
+            None
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The texts that a scenario is read from, and places in them.
+//!
+//! A scenario may come from a file, the files that it extends, `--set` arguments and CSV files. Each
+//! is a [`Source`]; every value remembers its [`Span`], so that a mistake found late, when the meaning
+//! is put together, still points at the bytes that made it.
+
+use std::path::PathBuf;
+
+/// One text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What a person calls it: the path as given, `bundled scenario NAME`, `argument --set`.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+    /// The directory that relative paths in it start from; `None`: the working directory.
+    pub directory: Option<PathBuf>,
+}
+
+/// All texts of one scenario, in the order they were read.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    list: Vec<Source>,
+}
+
+/// A stretch of bytes in one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Index of the source; `usize::MAX` in [`Span::NOWHERE`].
+    pub source: usize,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// Of values that nobody wrote: defaults.
+    pub const NOWHERE: Self = Self {
+        source: usize::MAX,
+        start: 0,
+        end: 0,
+    };
+
+    /// A whole source, without any particular place.
+    pub fn whole(source: usize) -> Self {
+        Self {
+            source,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Whether it marks any bytes.
+    pub fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+}
+
+impl Sources {
+    /// Adds a text and returns its index.
+    pub fn add(&mut self, name: String, text: String, directory: Option<PathBuf>) -> usize {
+        self.list.push(Source {
+            name,
+            text,
+            directory,
+        });
+        self.list.len() - 1
+    }
+
+    /// The source of a span; `None` for defaults.
+    pub fn get(&self, source: usize) -> Option<&Source> {
+        self.list.get(source)
+    }
+}

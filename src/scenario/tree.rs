@@ -1,0 +1,319 @@
+//! A scenario's TOML as a tree in which every key and value remembers where it was written.
+//!
+//! The tree is what merging, overrides, checking and resolving share. The checker replaces whatever
+//! has the wrong shape by [`Value::Bad`] after reporting it, so the typed getters return `None` both
+//! for what is absent and for what has been complained about, and no mistake is reported twice.
+
+use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
+use toml::value::Datetime;
+
+use super::diagnostic::Diagnostic;
+use super::source::Span;
+use super::text::parse_duration;
+use crate::units::{Picoseconds, SimDuration};
+
+/// A value and where it was written.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub value: Value,
+    /// Where it is: for a table of its own the `[header]`.
+    pub at: Span,
+}
+
+/// A TOML value.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Text.
+    Text(String),
+    /// A whole number; beyond 128 bits the largest or smallest of them.
+    Integer(i128),
+    /// Any other number, infinities and NaN included.
+    Float(f64),
+    /// Yes or no.
+    Boolean(bool),
+    /// A date, a time or both.
+    Datetime(Datetime),
+    /// Values in order.
+    List(Vec<Node>),
+    /// Keys and values.
+    Table(Table),
+    /// Something that has been reported as a mistake.
+    Bad,
+}
+
+/// Keys and values in the order they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// Each key at most once.
+    pub entries: Vec<Entry>,
+}
+
+/// A key with its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key is.
+    pub key_at: Span,
+    /// Its value.
+    pub node: Node,
+}
+
+/// Reads a whole TOML text, or says everything that is wrong with its grammar.
+pub fn parse(text: &str, source: usize) -> Result<Table, Vec<Diagnostic>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(table(root.get_ref(), source, 0));
+    }
+    Err(errors.iter().map(|e| grammar(e, text, source)).collect())
+}
+
+/// Reads one TOML value, a part of a source that begins at byte `offset` of it.
+pub fn parse_value(text: &str, source: usize, offset: usize) -> Result<Node, Diagnostic> {
+    match DeValue::parse(text) {
+        Ok(value) => {
+            let at = place(value.span(), source, offset);
+            Ok(node(value.get_ref(), at, source, offset))
+        }
+        Err(error) => {
+            let mut found = grammar(&error, text, source);
+            found = found.moved(offset);
+            Err(found)
+        }
+    }
+}
+
+fn grammar(error: &toml::de::Error, text: &str, source: usize) -> Diagnostic {
+    let span = error.span().unwrap_or(0..0);
+    let mut start = span.start.min(text.len());
+    let mut end = span.end.clamp(start, text.len());
+    let blank = text[start..end].trim().is_empty();
+    if blank {
+        // a line's or the text's end: show what stands before it
+        let before = text[..start].trim_end();
+        let last = before.chars().next_back();
+        end = before.len();
+        start = end - last.map_or(0, char::len_utf8);
+    }
+    let at = Span { source, start, end };
+    let (message, hint) = in_plain_words(error.message(), span.is_empty() || blank);
+    let found = Diagnostic::new(format!("not valid TOML: {message}"), at);
+    if hint.is_empty() {
+        found
+    } else {
+        found.help(hint)
+    }
+}
+
+/// The library's messages for the commonest slips, as people would put them, and a hint.
+fn in_plain_words(message: &str, nothing_there: bool) -> (&str, &'static str) {
+    match message {
+        "duplicate key" => ("this key is given twice", "keep one of the two"),
+        "string values must be quoted, expected literal string" if nothing_there => {
+            ("the value is missing", "")
+        }
+        "string values must be quoted, expected literal string" => (
+            "text needs quotes",
+            "durations, times and words are text: \"24h\", \"12:00\", \"poisson\"",
+        ),
+        "invalid basic string, expected `\"`" => ("the closing quote is missing", ""),
+        _ => (message, ""),
+    }
+}
+
+fn place(span: std::ops::Range<usize>, source: usize, offset: usize) -> Span {
+    Span {
+        source,
+        start: span.start + offset,
+        end: span.end + offset,
+    }
+}
+
+fn table(from: &DeTable<'_>, source: usize, offset: usize) -> Table {
+    let mut entries: Vec<Entry> = from
+        .iter()
+        .map(|(key, value)| Entry {
+            key: key.get_ref().to_string(),
+            key_at: place(key.span(), source, offset),
+            node: node(
+                value.get_ref(),
+                place(value.span(), source, offset),
+                source,
+                offset,
+            ),
+        })
+        .collect();
+    entries.sort_by_key(|e| e.key_at);
+    Table { entries }
+}
+
+fn node(value: &DeValue<'_>, at: Span, source: usize, offset: usize) -> Node {
+    let value = match value {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => Value::Integer(integer(number)),
+        DeValue::Float(number) => Value::Float(float(number)),
+        DeValue::Boolean(yes) => Value::Boolean(*yes),
+        DeValue::Datetime(when) => Value::Datetime(*when),
+        DeValue::Array(items) => Value::List(
+            items
+                .iter()
+                .map(|i| node(i.get_ref(), place(i.span(), source, offset), source, offset))
+                .collect(),
+        ),
+        DeValue::Table(entries) => Value::Table(table(entries, source, offset)),
+    };
+    Node { value, at }
+}
+
+fn integer(number: &DeInteger<'_>) -> i128 {
+    let text = number.as_str();
+    let beyond = if text.starts_with('-') {
+        i128::MIN
+    } else {
+        i128::MAX
+    };
+    i128::from_str_radix(text, number.radix()).unwrap_or(beyond)
+}
+
+fn float(number: &DeFloat<'_>) -> f64 {
+    number.as_str().parse().unwrap_or(f64::NAN)
+}
+
+impl Node {
+    /// A value that nobody wrote.
+    pub fn of(value: Value) -> Self {
+        Self {
+            value,
+            at: Span::NOWHERE,
+        }
+    }
+
+    /// What kind of value it is, in words.
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Text(_) => "text",
+            Value::Integer(_) => "a whole number",
+            Value::Float(_) => "a number",
+            Value::Boolean(_) => "a boolean",
+            Value::Datetime(_) => "a date or time",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+            Value::Bad => "a mistake",
+        }
+    }
+
+    /// As text.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// As a whole number that fits `T`.
+    pub fn integer<T: TryFrom<i128>>(&self) -> Option<T> {
+        match self.value {
+            Value::Integer(number) => T::try_from(number).ok(),
+            _ => None,
+        }
+    }
+
+    /// As a number.
+    pub fn number(&self) -> Option<f64> {
+        match self.value {
+            Value::Integer(number) => Some(number as f64),
+            Value::Float(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// As a list.
+    pub fn list(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// As a table.
+    pub fn table(&self) -> Option<&Table> {
+        match &self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
+impl Table {
+    /// The entry of a key.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.key == key)
+    }
+
+    /// The entry of a key, to change.
+    pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|e| e.key == key)
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|e| &e.node)
+    }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        let index = self.entries.iter().position(|e| e.key == key)?;
+        Some(self.entries.remove(index))
+    }
+
+    /// Where the value of a key is, or nowhere.
+    pub fn at(&self, key: &str) -> Span {
+        self.get(key).map_or(Span::NOWHERE, |n| n.at)
+    }
+
+    /// Text of a key.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.text()
+    }
+
+    /// Whole number of a key.
+    pub fn integer<T: TryFrom<i128>>(&self, key: &str) -> Option<T> {
+        self.get(key)?.integer()
+    }
+
+    /// Number of a key.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.get(key)?.number()
+    }
+
+    /// Yes or no of a key.
+    pub fn boolean(&self, key: &str) -> Option<bool> {
+        match self.get(key)?.value {
+            Value::Boolean(yes) => Some(yes),
+            _ => None,
+        }
+    }
+
+    /// List of a key.
+    pub fn list(&self, key: &str) -> Option<&[Node]> {
+        self.get(key)?.list()
+    }
+
+    /// Table of a key.
+    pub fn table(&self, key: &str) -> Option<&Table> {
+        self.get(key)?.table()
+    }
+
+    /// Duration of a key, rounded half up to the picosecond.
+    pub fn picoseconds(&self, key: &str) -> Option<Picoseconds> {
+        let ps = parse_duration(self.text(key)?).ok()?;
+        u64::try_from(ps).ok().map(Picoseconds)
+    }
+
+    /// Duration of a key, rounded half up to the nanosecond.
+    pub fn duration(&self, key: &str) -> Option<SimDuration> {
+        let ps = parse_duration(self.text(key)?).ok()?;
+        u64::try_from((ps + 500) / 1000).ok().map(SimDuration)
+    }
+}

@@ -1,0 +1,267 @@
+//! The requests of one class, made a block at a time.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::Request;
+use super::generator::WorkloadError;
+use super::hits::HitFactor;
+use super::law::Side;
+use super::length::{Lengths, Scale};
+use super::profile::{PER_REQUEST, Position, Profile, Run};
+use super::quantile::QuantileTable;
+use super::random::Stream;
+use crate::scenario::{ArrivalKind, Class, Scenario};
+use crate::units::{NS_PER_DAY, SimDuration, SimTime};
+
+/// The requests of one class.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) name: String,
+    class: u16,
+    pub(super) profile: Profile,
+    pub(super) input: Lengths,
+    pub(super) output: Lengths,
+    pub(super) periods: Vec<Draw>,
+    position: Position,
+    gaps: Gaps,
+    streams: [Stream; 3],
+    /// Made but not yet taken: `block[taken..]`.
+    block: Vec<Request>,
+    taken: usize,
+    finished: bool,
+    work: Box<Work>,
+}
+
+/// What a block goes through before it is requests: kept between blocks, not cleared.
+#[derive(Clone, Debug)]
+struct Work {
+    /// Random numbers, then amounts between arrivals.
+    gaps: [u64; BLOCK],
+    /// Random numbers of inputs, outputs and hits.
+    randoms: [[u64; BLOCK]; 3],
+    at: [u64; BLOCK],
+    runs: Vec<Run>,
+    inputs: [u32; BLOCK],
+    outputs: [u32; BLOCK],
+}
+
+/// What differs between the periods of a class.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draw {
+    pub(super) input_scale: Scale,
+    pub(super) output_scale: Scale,
+    pub(super) hits: HitFactor,
+}
+
+/// The amounts between arrivals.
+#[derive(Clone, Debug)]
+enum Gaps {
+    /// Unit exponentials.
+    Random(Box<(Stream, QuantileTable)>),
+    /// Always 1.
+    Even,
+}
+
+/// The largest number of requests in a day: beyond what a scenario may state, and far enough below
+/// 2^63 billionths.
+pub(super) const MOST_REQUESTS_PER_DAY: f64 = 8e9;
+/// Requests that a class makes at once: enough to overlap their work, few enough to stay in the
+/// processor's first cache.
+const BLOCK: usize = 256;
+
+impl Source {
+    /// Builds the tables of `class`, the one with this index.
+    pub(super) fn new(
+        scenario: &Scenario,
+        index: u16,
+        class: &Class,
+    ) -> Result<Self, WorkloadError> {
+        let stream = |purpose| Stream::new(scenario.seed, purpose, &class.name);
+        let profile = Profile::new(&class.arrivals, begins_at(scenario));
+        let requests_per_day = profile.requests_per_day();
+        // Written so that NaN is refused too.
+        if !(0.0..=MOST_REQUESTS_PER_DAY).contains(&requests_per_day) {
+            let class = class.name.clone();
+            return Err(WorkloadError::TooManyRequests {
+                class,
+                requests_per_day,
+            });
+        }
+        let gaps = match class.arrivals.kind {
+            ArrivalKind::Poisson => {
+                Gaps::Random(Box::new((stream("arrivals"), unit_exponential())))
+            }
+            ArrivalKind::Deterministic => Gaps::Even,
+        };
+        let input = Lengths::new(&class.input);
+        Ok(Self {
+            name: class.name.clone(),
+            class: index,
+            position: profile.begin(),
+            finished: requests_per_day == 0.0,
+            profile,
+            periods: draws(class, &input)?,
+            input,
+            output: Lengths::new(&class.output),
+            gaps,
+            streams: [stream("input"), stream("output"), stream("hits")],
+            block: Vec::new(),
+            taken: 0,
+            work: Box::new(Work {
+                gaps: [PER_REQUEST; BLOCK],
+                randoms: [[0; BLOCK]; 3],
+                at: [0; BLOCK],
+                runs: Vec::new(),
+                inputs: [0; BLOCK],
+                outputs: [0; BLOCK],
+            }),
+        })
+    }
+
+    /// Appends the requests before `until`, making more as needed.
+    pub(super) fn take(&mut self, until: SimTime, end: SimTime, requests: &mut Vec<Request>) {
+        loop {
+            let rest = &self.block[self.taken..];
+            let ready = rest.partition_point(|request| request.at < until);
+            requests.extend_from_slice(&rest[..ready]);
+            self.taken += ready;
+            if self.taken < self.block.len() || self.finished {
+                return;
+            }
+            self.make_block(end);
+        }
+    }
+
+    /// Replaces the block by the next one, of requests before `end`.
+    fn make_block(&mut self, end: SimTime) {
+        let Work {
+            gaps,
+            randoms,
+            at,
+            runs,
+            inputs,
+            outputs,
+        } = self.work.as_mut();
+        let [of_input, of_output, of_hits] = &mut self.streams;
+        let [input_randoms, output_randoms, hit_randoms] = randoms;
+        let each = input_randoms
+            .iter_mut()
+            .zip(output_randoms.iter_mut())
+            .zip(hit_randoms.iter_mut());
+        match &mut self.gaps {
+            Gaps::Even => each.for_each(|((input, output), hits)| {
+                (*input, *output, *hits) = (of_input.draw(), of_output.draw(), of_hits.draw());
+            }),
+            Gaps::Random(random) => {
+                let (stream, exponential) = random.as_mut();
+                each.zip(gaps.iter_mut())
+                    .for_each(|(((input, output), hits), gap)| {
+                        (*input, *output, *hits) =
+                            (of_input.draw(), of_output.draw(), of_hits.draw());
+                        *gap = stream.draw();
+                    });
+                gaps.iter_mut().for_each(|gap| *gap = exponential.at(*gap));
+            }
+        }
+
+        let placed = self
+            .profile
+            .place(&mut self.position, gaps, at, runs, end.0);
+        self.finished = placed < BLOCK || at[BLOCK - 1] >= end.0;
+
+        self.block.clear();
+        self.taken = 0;
+        let mut first = 0;
+        for run in runs {
+            let here = first..run.end;
+            first = run.end;
+            let draw = self.periods[run.period as usize];
+            let (input, output) = (&mut inputs[here.clone()], &mut outputs[here.clone()]);
+            self.input
+                .fill(&input_randoms[here.clone()], draw.input_scale, input);
+            self.output
+                .fill(&output_randoms[here.clone()], draw.output_scale, output);
+            let lengths = input.iter().zip(output.iter());
+            let rest = at[here.clone()].iter().zip(&hit_randoms[here]);
+            self.block.extend(
+                lengths
+                    .zip(rest)
+                    .map(|((input, output), (at, random))| Request {
+                        id: 0,
+                        at: SimTime(*at),
+                        input: *input,
+                        output: *output,
+                        cached: draw.hits.cached(*input, *random),
+                        class: self.class,
+                    }),
+            );
+        }
+        let kept = self.block.partition_point(|request| request.at < end);
+        self.block.truncate(kept);
+    }
+}
+
+/// What holds in each period of a class; work is shared between equal periods.
+fn draws(class: &Class, input: &Lengths) -> Result<Vec<Draw>, WorkloadError> {
+    let mut distributions = BTreeMap::new();
+    let mut factors = BTreeMap::new();
+    let mut draws = Vec::with_capacity(class.arrivals.periods.len());
+    for (index, period) in class.arrivals.periods.iter().enumerate() {
+        let input_scale = Scale::new(period.input_scale);
+        let key = (period.input_scale.to_bits(), period.hit_rate.to_bits());
+        let hits = match factors.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(_) if period.hit_rate <= 0.0 => HitFactor::ZERO,
+            Entry::Vacant(slot) => {
+                let (distribution, mean) = distributions.entry(key.0).or_insert_with(|| {
+                    let distribution = input.distribution(input_scale);
+                    let mean = distribution.mean();
+                    (distribution, mean)
+                });
+                let unreachable = |largest| WorkloadError::UnreachableHitRate {
+                    class: class.name.clone(),
+                    period: index,
+                    asked: period.hit_rate,
+                    largest,
+                };
+                let solved = HitFactor::solve(distribution, *mean, period.hit_rate);
+                *slot.insert(solved.map_err(unreachable)?)
+            }
+        };
+        let output_scale = Scale::new(period.output_scale);
+        draws.push(Draw {
+            input_scale,
+            output_scale,
+            hits,
+        });
+    }
+    Ok(draws)
+}
+
+/// The exponential law with mean 1, in billionths.
+fn unit_exponential() -> QuantileTable {
+    QuantileTable::new(PER_REQUEST as f64, |side, p| match side {
+        Side::Lower => -libm::log1p(-p),
+        Side::Upper => -libm::log(p),
+    })
+}
+
+/// The time of day at which a simulation begins: its warm-up before `start`.
+fn begins_at(scenario: &Scenario) -> SimDuration {
+    let warm_up = scenario.warm_up.0 % NS_PER_DAY;
+    SimDuration((scenario.start.time_of_day.0 + NS_PER_DAY - warm_up) % NS_PER_DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::quantile::integrate;
+    use super::*;
+
+    #[test]
+    fn gaps_are_exponential_without_bias() {
+        let (mean, cv) = integrate(unit_exponential().pieces());
+        assert!((mean - 1.0).abs() < 1e-8, "{mean}");
+        assert!((cv - 1.0).abs() < 1e-8, "{cv}");
+    }
+}
