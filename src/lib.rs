@@ -1,4 +1,99 @@
-//! lib
+//! tokentide plays a day of an LLM inference service request by request, and says hour by hour what
+//! users feel (TTFT, TPOT), what the cluster does (queues, batches, KV, nodes), and what it costs and
+//! earns.
+//!
+//! ```
+//! let scenario = tokentide::scenario::load_str("small.toml", r#"
+//!     name = "one unit"
+//!     start = 2026-01-01T00:00:00Z
+//!     duration = "1h"
+//!     model = "llama-3.1-8b"
+//!     node = { gpu = "h100", gpus = 8, price_per_gpu_hour = 2.0 }
+//!     performance = { kind = "linear", prefill = { per_token = "100us" } }
+//!     [pools.prefill]
+//!     nodes_per_unit = 1
+//!     parallelism = { attention_data = 8 }
+//!     max_batch_tokens = 8192
+//!     units = 1
+//!     [[class]]
+//!     name = "embed"
+//!     arrivals = { kind = "poisson", requests_per_s = 20.0 }
+//!     input = { kind = "lognormal", mean = 1000, cv = 1.0 }
+//!     output = { kind = "constant", value = 1 }
+//! "#, &[])?;
+//! let summary = tokentide::experiment::run(&scenario, 1)?;
+//! assert_eq!(summary.requests.completed + summary.requests.in_flight, summary.requests.arrived);
+//! assert!(summary.audit.values().all(|balance| balance.holds));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # From above
+//!
+//! Data flows one way: a [`scenario`] (checked text) gives a [`workload`] (requests in order of time),
+//! which the pools of a [`cluster`] turn into tokens, told to the observers of [`metrics`]; [`report`]
+//! makes one [`report::summary::RunSummary`] of what they counted, and every table and file is a view of
+//! it. The [`engine`] drives the stages as a pipeline, on one thread or several, with the same result.
+//!
+//! # Code map
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`units`] | integer time and money |
+//! | [`catalog`] | GPUs, models, prices: data with sources |
+//! | [`scenario`] | the file's shape, its mistakes, its meaning |
+//! | [`perf`] | how long steps take; the boundary behind which models of step times live |
+//! | [`workload`] | arrivals, lengths, cache hits; named random streams |
+//! | [`economics`] | cost and revenue |
+//! | [`metrics`] | observers, cells of counts, histograms, balances |
+//! | [`cluster`] | pools, units, ranks, routers, transfers, schedules |
+//! | [`engine`] | the pipeline of stages |
+//! | [`report`] | the summary and its views |
+//! | [`experiment`] | a run |
+//! | [`cli`] | commands |
+//!
+//! Dependencies point from the last lines to the first ones; `tests/tidy.rs` enforces it.
+//!
+//! # Invariants
+//!
+//! * The core (engine, cluster, workload, perf, economics, metrics) does no I/O, reads no clock, no
+//!   environment and no number of cores.
+//! * Time is integer nanoseconds, money integer picodollars, KV integer 1/1024 tokens. Floating point
+//!   appears when tables are built, in the placing of arrivals (with correctly rounded operations only),
+//!   and when a finished count is shown.
+//! * Events have a total order: time, then kind, then pool, unit and request. No tie depends on a hash or
+//!   a thread.
+//! * One named random stream for each purpose and class: a different router never shifts an arrival.
+//! * Everything visible comes through observers.
+//! * Every run balances its books: requests, tokens, KV, node-time, and Little's law as an identity of
+//!   integers. A run that does not balance fails.
+//!
+//! # Rules that are more exact than usual
+//!
+//! * One instant: load reports; schedule changes; step ends; transfers arrive; arrivals; admission, batch
+//!   forming and step starts. Within each, pools in the order of the file, then unit index or request id.
+//! * A step that would end at or after its unit's release does not start, and no other does until then;
+//!   its batch goes back to the queue.
+//! * A prefill rank has two budgets a batch: `max_batch_tokens` and, optionally, `max_batch_pairs` of
+//!   attention. A request that is cut by either closes its rank for this batch. Ranks that have their
+//!   `max_batch_requests` are passed over.
+//! * A request joins a decode rank where its KV fits beside the residents' growth of the coming step, so
+//!   that capacity is never exceeded, not for one step. Under `reserve`, what counts is the sum of all that
+//!   the residents will ever hold.
+//! * `max_queue_requests` is enforced where a queue cannot move: at the end of an instant in prefill, after
+//!   the admissions of a step boundary in decode.
+//! * A migration's KV is not overlapped with anything; requests that wait move at once.
+//! * A gap between tokens (ITL) is one sample a request and step; with multi-token prediction a step's
+//!   tokens are taken to leave evenly over it.
+//!
+//! # Glossary
+//!
+//! **Node**: a server. **Unit**: the nodes that together serve one copy of the model. **Rank**: an
+//! attention data-parallel slot of a unit. **Pool**: units of one role. **Class**: a stream of requests.
+//! **TTFT**: arrival to first token. **TPOT**: (end to end - TTFT) / (output tokens - 1). **ITL**: a gap
+//! between tokens. **Output speed**: tokens after the first over the time after the first. **Hit**: a
+//! cached input token. **KV length**: tokens of context behind a generated token. **Goodput**: requests
+//! per second that met their class's SLO.
+
 pub mod catalog;
 pub mod cli;
 pub mod cluster;

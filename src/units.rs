@@ -133,6 +133,9 @@ mod tests {
     #[test]
     fn a_transfer_takes_bytes_over_speed() {
         // 275 MB at 50 GB/s: 5.5 ms
-        assert_eq!(BytesPerSecond(50_000_000_000).time_for(275_000_000), SimDuration(5_500_000));
+        assert_eq!(
+            BytesPerSecond(50_000_000_000).time_for(275_000_000),
+            SimDuration(5_500_000)
+        );
     }
 }

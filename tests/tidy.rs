@@ -24,11 +24,11 @@ const ROOMS: &str = "
     scenario: catalog units
     perf: scenario catalog units
     economics: scenario catalog units
-    metrics: economics scenario catalog units
-    workload: perf economics metrics scenario catalog units
+    workload: scenario catalog units
+    metrics: workload economics scenario catalog units
     cluster: workload perf economics metrics scenario catalog units
     engine: cluster workload perf economics metrics scenario catalog units
-    report: engine metrics economics scenario catalog units
+    report: engine cluster metrics economics scenario catalog units
     experiment: report engine cluster workload perf economics metrics scenario catalog units
     cli: experiment report engine cluster workload perf economics metrics scenario catalog units
 ";

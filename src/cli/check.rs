@@ -72,7 +72,11 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     for pool in &scenario.pools {
         let units = || pool.schedule.steps.iter().map(|s| s.1);
         let (least, most) = (units().min().unwrap_or(0), units().max().unwrap_or(0));
-        let range = if least == most { most.to_string() } else { format!("{least}-{most}") };
+        let range = if least == most {
+            most.to_string()
+        } else {
+            format!("{least}-{most}")
+        };
         let _ = writeln!(
             text,
             "  pool     {}: {range} units of {} nodes and {} ranks",

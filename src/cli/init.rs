@@ -24,7 +24,9 @@ pub fn execute(arguments: &InitArguments) -> Exit {
     let mut file = match std::fs::File::create_new(&arguments.file) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return refuse(&format!("{shown} exists already; give another name: tokentide init NAME.toml"));
+            return refuse(&format!(
+                "{shown} exists already; give another name: tokentide init NAME.toml"
+            ));
         }
         Err(error) => return refuse(&format!("cannot create {shown}: {error}")),
     };

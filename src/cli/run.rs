@@ -48,8 +48,11 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     let began = Instant::now();
     let total = scenario.warm_up + scenario.duration;
     let mut progress = Progress::new(!arguments.quiet, &scenario, total);
-    let result =
-        run_with_progress(&scenario, usize::from(arguments.threads), &mut |now, requests| progress.at(now, requests));
+    let result = run_with_progress(
+        &scenario,
+        usize::from(arguments.threads),
+        &mut |now, requests| progress.at(now, requests),
+    );
     let summary = match result {
         Ok(summary) => summary,
         Err(error) => {
@@ -76,7 +79,12 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     }
 }
 
-fn write_files(dir: &std::path::Path, scenario: &Scenario, summary: &RunSummary, log: &str) -> Result<(), String> {
+fn write_files(
+    dir: &std::path::Path,
+    scenario: &Scenario,
+    summary: &RunSummary,
+    log: &str,
+) -> Result<(), String> {
     let plain = Style::default();
     files::write(dir, "scenario.resolved.toml", &scenario.resolved_toml)?;
     files::write(dir, "hours.csv", &csv::hours(summary))?;
@@ -88,8 +96,12 @@ fn write_files(dir: &std::path::Path, scenario: &Scenario, summary: &RunSummary,
 }
 
 fn slo_missed(summary: &RunSummary) -> bool {
-    summary.classes.values().filter_map(|c| c.slo).any(|slo| match (slo.required, slo.attainment) {
-        (Some(required), Some(attained)) => attained < required,
-        _ => false,
-    })
+    summary
+        .classes
+        .values()
+        .filter_map(|c| c.slo)
+        .any(|slo| match (slo.required, slo.attainment) {
+            (Some(required), Some(attained)) => attained < required,
+            _ => false,
+        })
 }

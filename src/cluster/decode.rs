@@ -86,7 +86,13 @@ struct Tokens {
 
 impl<O: Observer> Decode<O> {
     /// The pool at time zero.
-    pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, end: SimTime, observer: O) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        pool: &Pool,
+        times: StepTimes,
+        end: SimTime,
+        observer: O,
+    ) -> Self {
         let rules = Rules {
             ranks: pool.ranks as usize,
             kv_capacity_tokens: pool.kv_capacity_tokens,
@@ -99,10 +105,16 @@ impl<O: Observer> Decode<O> {
             times,
         };
         let events = schedule::events(&pool.schedule, scenario, end);
-        let count = events.iter().map(|e| e.unit as usize + 1).max().unwrap_or(0);
+        let count = events
+            .iter()
+            .map(|e| e.unit as usize + 1)
+            .max()
+            .unwrap_or(0);
         let first = scenario.pools.first().map(|p| p.role);
         Self {
-            units: (0..count).map(|_| Unit::new(&rules, observer.kinds())).collect(),
+            units: (0..count)
+                .map(|_| Unit::new(&rules, observer.kinds()))
+                .collect(),
             routing: Routing::new(pool.router, pool.report_interval, count),
             rules,
             moving: Vec::new(),
@@ -136,7 +148,8 @@ impl<O: Observer> Decode<O> {
             self.observer.advance(now);
             if planned == now {
                 if self.routing.next_report() == now {
-                    self.routing.report(now, self.units.iter().map(|u| u.load_1024));
+                    self.routing
+                        .report(now, self.units.iter().map(|u| u.load_1024));
                 }
                 while self.events.front().is_some_and(|e| e.at == now) {
                     if let Some(event) = self.events.pop_front() {
@@ -153,7 +166,11 @@ impl<O: Observer> Decode<O> {
             if planned == now && self.after_prefill {
                 self.end_steps(now);
             }
-            while self.arrivals.peek().is_some_and(|Reverse((at, ..))| *at == now) {
+            while self
+                .arrivals
+                .peek()
+                .is_some_and(|Reverse((at, ..))| *at == now)
+            {
                 if let Some(Reverse((_, _, slot))) = self.arrivals.pop() {
                     self.arrive(now, slot);
                 }
@@ -170,29 +187,41 @@ impl<O: Observer> Decode<O> {
         let mut inside = 0;
         let mut generated = self.tokens.finished_1024;
         let (mut kv_ranks, mut kv_requests) = (0, 0);
-        let moving = self.arrivals.iter().map(|Reverse((.., slot))| slot).chain(&self.unrouted);
+        let moving = self
+            .arrivals
+            .iter()
+            .map(|Reverse((.., slot))| slot)
+            .chain(&self.unrouted);
         let mut moving: Vec<u32> = moving.copied().collect();
         moving.sort_unstable();
         moving.dedup();
         for slot in moving {
             let m = &self.moving[slot as usize];
-            let place = if m.arrived { Place::DecodeQueue } else { Place::Transfer };
-            self.observer.still_in(&m.travel.request, place, m.travel.since);
+            let place = if m.arrived {
+                Place::DecodeQueue
+            } else {
+                Place::Transfer
+            };
+            self.observer
+                .still_in(&m.travel.request, place, m.travel.since);
             generated += u128::from(m.travel.progress_1024);
             inside += 1;
         }
         for unit in &self.units {
             for travel in unit.waiting() {
-                self.observer.still_in(&travel.request, Place::DecodeQueue, travel.since);
+                self.observer
+                    .still_in(&travel.request, Place::DecodeQueue, travel.since);
                 generated += u128::from(travel.progress_1024);
                 inside += 1;
             }
             generated += unit.dropped_1024;
             kv_ranks += unit.kv_by_rank_1024();
             for (resident, progress_1024) in unit.residents(&self.rules) {
-                self.observer.still_in(&resident.request, Place::Decode, resident.since);
+                self.observer
+                    .still_in(&resident.request, Place::Decode, resident.since);
                 generated += u128::from(progress_1024);
-                kv_requests += u128::from(1024 * (u64::from(resident.request.input) + 1) + progress_1024);
+                kv_requests +=
+                    u128::from(1024 * (u64::from(resident.request.input) + 1) + progress_1024);
                 inside += 1;
             }
         }
@@ -205,14 +234,21 @@ impl<O: Observer> Decode<O> {
 
     fn next_planned(&self) -> SimTime {
         let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
-        let arrival = self.arrivals.peek().map_or(SimTime::NEVER, |Reverse((at, ..))| *at);
-        self.next_unit.min(arrival).min(event).min(self.routing.next_report())
+        let arrival = self
+            .arrivals
+            .peek()
+            .map_or(SimTime::NEVER, |Reverse((at, ..))| *at);
+        self.next_unit
+            .min(arrival)
+            .min(event)
+            .min(self.routing.next_report())
     }
 
     #[inline]
     fn hand_over(&mut self, now: SimTime, handover: &Handover) {
         let request = handover.request;
-        self.observer.moved(now, &request, Place::Outside, now, Place::Transfer);
+        self.observer
+            .moved(now, &request, Place::Outside, now, Place::Transfer);
         let travel = Travel {
             request,
             first_token: handover.at,
@@ -227,8 +263,13 @@ impl<O: Observer> Decode<O> {
     /// Routes a request whose KV is on its way.
     #[inline]
     fn send(&mut self, travel: Travel, arrives: SimTime) {
-        let slot = self.store(Moving { travel, unit: None, arrived: false });
-        self.arrivals.push(Reverse((arrives, travel.request.id, slot)));
+        let slot = self.store(Moving {
+            travel,
+            unit: None,
+            arrived: false,
+        });
+        self.arrivals
+            .push(Reverse((arrives, travel.request.id, slot)));
         self.route(slot);
     }
 
@@ -270,7 +311,13 @@ impl<O: Observer> Decode<O> {
     fn arrive(&mut self, now: SimTime, slot: u32) {
         let moving = &mut self.moving[slot as usize];
         let travel = &mut moving.travel;
-        self.observer.moved(now, &travel.request, Place::Transfer, travel.since, Place::DecodeQueue);
+        self.observer.moved(
+            now,
+            &travel.request,
+            Place::Transfer,
+            travel.since,
+            Place::DecodeQueue,
+        );
         travel.since = now;
         moving.arrived = true;
         if let Some(index) = moving.unit {
@@ -326,7 +373,11 @@ impl<O: Observer> Decode<O> {
         self.observer.kv(now, self.kv_1024);
         let mut all: Vec<(u64, From)> = Vec::new();
         all.extend(unit.queue.drain(..).map(|t| (t.request.id, From::Queue(t))));
-        all.extend(unit.evict_all(&self.rules, &self.observer).into_iter().map(|(rank, t)| (t.request.id, From::Rank(rank, t))));
+        all.extend(
+            unit.evict_all(&self.rules, &self.observer)
+                .into_iter()
+                .map(|(rank, t)| (t.request.id, From::Rank(rank, t))),
+        );
         for Reverse((_, id, slot)) in &self.arrivals {
             if self.moving[*slot as usize].unit == Some(index as u32) {
                 all.push((*id, From::Way(*slot)));
@@ -338,24 +389,46 @@ impl<O: Observer> Decode<O> {
             match from {
                 From::Rank(rank, travel) => {
                     self.observer.migrated(now, &travel.request);
-                    self.observer.moved(now, &travel.request, Place::Decode, travel.since, Place::Transfer);
+                    self.observer.moved(
+                        now,
+                        &travel.request,
+                        Place::Decode,
+                        travel.since,
+                        Place::Transfer,
+                    );
                     let free_at = &mut self.units[index].interface_free[rank];
                     let tokens = travel.held_1024().div_ceil(1024);
                     let arrives = self.rules.migration.send(now, free_at, tokens);
-                    self.send(Travel { since: now, ..travel }, arrives);
+                    self.send(
+                        Travel {
+                            since: now,
+                            ..travel
+                        },
+                        arrives,
+                    );
                 }
                 From::Queue(travel) => {
                     self.observer.migrated(now, &travel.request);
-                    let slot = self.store(Moving { travel, unit: None, arrived: true });
+                    let slot = self.store(Moving {
+                        travel,
+                        unit: None,
+                        arrived: true,
+                    });
                     self.route(slot);
                 }
                 From::Way(slot) => {
-                    self.observer.migrated(now, &self.moving[slot as usize].travel.request);
+                    self.observer
+                        .migrated(now, &self.moving[slot as usize].travel.request);
                     self.route(slot);
                 }
             }
         }
-        self.next_unit = self.units.iter().map(Unit::next).min().unwrap_or(SimTime::NEVER);
+        self.next_unit = self
+            .units
+            .iter()
+            .map(Unit::next)
+            .min()
+            .unwrap_or(SimTime::NEVER);
     }
 
     fn end_steps(&mut self, now: SimTime) {
@@ -367,7 +440,13 @@ impl<O: Observer> Decode<O> {
             if unit.next() != now {
                 continue;
             }
-            if unit.end_step(now, index, &self.rules, &mut self.observer, &mut self.tokens.finished_1024) {
+            if unit.end_step(
+                now,
+                index,
+                &self.rules,
+                &mut self.observer,
+                &mut self.tokens.finished_1024,
+            ) {
                 self.busy -= 1;
                 self.tokens.stepped_1024 += u128::from(unit.last_growth_1024);
                 self.kv_1024 = self.kv_1024 + unit.last_growth_1024 - unit.last_freed_1024;
@@ -375,7 +454,12 @@ impl<O: Observer> Decode<O> {
             }
             self.dirty.push(index);
         }
-        self.next_unit = self.units.iter().map(Unit::next).min().unwrap_or(SimTime::NEVER);
+        self.next_unit = self
+            .units
+            .iter()
+            .map(Unit::next)
+            .min()
+            .unwrap_or(SimTime::NEVER);
     }
 
     /// Phase 5: units at a boundary preempt, admit and start their steps.
@@ -399,13 +483,25 @@ impl<O: Observer> Decode<O> {
                         *count = count.wrapping_add_signed(change);
                     }
                 }
-                self.observer.blocked(now, self.blocked[Refusal::Memory as usize], self.blocked[Refusal::Places as usize]);
+                self.observer.blocked(
+                    now,
+                    self.blocked[Refusal::Memory as usize],
+                    self.blocked[Refusal::Places as usize],
+                );
             }
             if let Some(limit) = self.rules.max_queue_requests {
                 while unit.queue.len() > limit {
-                    let Some(travel) = unit.queue.pop_back() else { break };
+                    let Some(travel) = unit.queue.pop_back() else {
+                        break;
+                    };
                     unit.load_1024 -= travel.held_1024();
-                    self.observer.moved(now, &travel.request, Place::DecodeQueue, travel.since, Place::Outside);
+                    self.observer.moved(
+                        now,
+                        &travel.request,
+                        Place::DecodeQueue,
+                        travel.since,
+                        Place::Outside,
+                    );
                     self.observer.ended(now, &travel.request, Fate::Rejected);
                     self.tokens.finished_1024 += u128::from(travel.progress_1024);
                 }

@@ -71,7 +71,13 @@ struct Tokens {
 
 impl<O: Observer> Prefill<O> {
     /// The pool at time zero.
-    pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, end: SimTime, observer: O) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        pool: &Pool,
+        times: StepTimes,
+        end: SimTime,
+        observer: O,
+    ) -> Self {
         let mut priorities: Vec<u32> = scenario.classes.iter().map(|c| c.priority).collect();
         priorities.sort_unstable();
         priorities.dedup();
@@ -88,7 +94,11 @@ impl<O: Observer> Prefill<O> {
             times,
         };
         let events = schedule::events(&pool.schedule, scenario, end);
-        let count = events.iter().map(|e| e.unit as usize + 1).max().unwrap_or(0);
+        let count = events
+            .iter()
+            .map(|e| e.unit as usize + 1)
+            .max()
+            .unwrap_or(0);
         Self {
             units: vec![Unit::new(&rules); count],
             routing: Routing::new(pool.router, pool.report_interval, count),
@@ -132,8 +142,13 @@ impl<O: Observer> Prefill<O> {
             }
             while let Some(request) = arrivals.next_if(|r| r.at == now) {
                 self.observer.arrived(request);
-                self.observer.moved(now, request, Place::Outside, now, Place::PrefillQueue);
-                self.route(Waiting { request: *request, since: now, started: false });
+                self.observer
+                    .moved(now, request, Place::Outside, now, Place::PrefillQueue);
+                self.route(Waiting {
+                    request: *request,
+                    since: now,
+                    started: false,
+                });
             }
             self.start_steps(now);
         }
@@ -144,12 +159,19 @@ impl<O: Observer> Prefill<O> {
     pub fn finish(mut self) -> (O, u64, Vec<Balance>) {
         let mut inside = 0;
         let mut computed = self.tokens.finished + self.tokens.discarded;
-        for waiting in self.units.iter().flat_map(Unit::waiting).chain(&self.unrouted) {
-            self.observer.still_in(&waiting.request, Place::PrefillQueue, waiting.since);
+        for waiting in self
+            .units
+            .iter()
+            .flat_map(Unit::waiting)
+            .chain(&self.unrouted)
+        {
+            self.observer
+                .still_in(&waiting.request, Place::PrefillQueue, waiting.since);
             inside += 1;
         }
         for serving in self.units.iter().flat_map(Unit::in_service) {
-            self.observer.still_in(&serving.request, Place::Prefill, serving.since);
+            self.observer
+                .still_in(&serving.request, Place::Prefill, serving.since);
             computed += u128::from(serving.done);
             inside += 1;
         }
@@ -214,13 +236,24 @@ impl<O: Observer> Prefill<O> {
             if unit.step_end != now {
                 continue;
             }
-            self.tokens.stepped += unit.end_step(now, &self.rules, &mut self.observer, out, &mut self.tokens.finished);
+            self.tokens.stepped += unit.end_step(
+                now,
+                &self.rules,
+                &mut self.observer,
+                out,
+                &mut self.tokens.finished,
+            );
             self.routing.loaded(index, unit.load);
             self.busy -= 1;
             self.dirty.push(index);
         }
         self.observer.busy(now, self.busy);
-        self.next_end = self.units.iter().map(|u| u.step_end).min().unwrap_or(SimTime::NEVER);
+        self.next_end = self
+            .units
+            .iter()
+            .map(|u| u.step_end)
+            .min()
+            .unwrap_or(SimTime::NEVER);
     }
 
     /// Phase 5: idle units with a queue form their batches; what does not fit a queue is rejected.
@@ -239,7 +272,13 @@ impl<O: Observer> Prefill<O> {
                 }
                 while let Some(waiting) = unit.overflow(&self.rules) {
                     self.routing.loaded(index, unit.load);
-                    self.observer.moved(now, &waiting.request, Place::PrefillQueue, waiting.since, Place::Outside);
+                    self.observer.moved(
+                        now,
+                        &waiting.request,
+                        Place::PrefillQueue,
+                        waiting.since,
+                        Place::Outside,
+                    );
                     self.observer.ended(now, &waiting.request, Fate::Rejected);
                 }
             }
@@ -247,8 +286,16 @@ impl<O: Observer> Prefill<O> {
         }
         if let Some(limit) = self.rules.max_queue_requests {
             while self.unrouted.len() > limit {
-                let Some(waiting) = self.unrouted.pop_back() else { break };
-                self.observer.moved(now, &waiting.request, Place::PrefillQueue, waiting.since, Place::Outside);
+                let Some(waiting) = self.unrouted.pop_back() else {
+                    break;
+                };
+                self.observer.moved(
+                    now,
+                    &waiting.request,
+                    Place::PrefillQueue,
+                    waiting.since,
+                    Place::Outside,
+                );
                 self.observer.ended(now, &waiting.request, Fate::Rejected);
             }
         }

@@ -24,8 +24,18 @@ pub struct Routing {
 impl Routing {
     /// A router for so many units, none of them serving yet.
     pub fn new(policy: Router, interval: SimDuration, units: usize) -> Self {
-        let next_report = if interval == SimDuration::ZERO { SimTime::NEVER } else { SimTime::ZERO };
-        Self { policy, interval, next_report, seen: vec![CLOSED; units], cursor: 0 }
+        let next_report = if interval == SimDuration::ZERO {
+            SimTime::NEVER
+        } else {
+            SimTime::ZERO
+        };
+        Self {
+            policy,
+            interval,
+            next_report,
+            seen: vec![CLOSED; units],
+            cursor: 0,
+        }
     }
 
     /// When the next reports are taken.
@@ -67,8 +77,9 @@ impl Routing {
         match self.policy {
             Router::RoundRobin => {
                 let units = self.seen.len();
-                let chosen =
-                    (0..units).map(|i| (self.cursor + i) % units).find(|&u| self.seen[u] != CLOSED)?;
+                let chosen = (0..units)
+                    .map(|i| (self.cursor + i) % units)
+                    .find(|&u| self.seen[u] != CLOSED)?;
                 self.cursor = chosen + 1;
                 Some(chosen)
             }

@@ -5,7 +5,7 @@
 //! simulation begins serve from the beginning. Steps of a unit that would not end before its release
 //! do not start.
 
-use crate::scenario::{Schedule, Scenario};
+use crate::scenario::{Scenario, Schedule};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
 /// What happens to a unit.
@@ -40,9 +40,16 @@ pub fn paid_units(schedule: &Schedule, scenario: &Scenario, to: SimTime) -> Vec<
     let day = i128::from(NS_PER_DAY);
     let origin = i128::from(scenario.start.time_of_day.0) - i128::from(scenario.warm_up.0);
     let origin = origin.rem_euclid(day) as u64;
-    let Some(last) = schedule.steps.last() else { return Vec::new() };
+    let Some(last) = schedule.steps.last() else {
+        return Vec::new();
+    };
     // The step in force at the origin, then every later one.
-    let in_force = schedule.steps.iter().rev().find(|(at, _)| at.0 <= origin).unwrap_or(last);
+    let in_force = schedule
+        .steps
+        .iter()
+        .rev()
+        .find(|(at, _)| at.0 <= origin)
+        .unwrap_or(last);
     let mut paid = vec![(SimTime::ZERO, in_force.1)];
     let mut midnight = 0_u64;
     loop {
@@ -91,17 +98,41 @@ pub fn events(schedule: &Schedule, scenario: &Scenario, end: SimTime) -> Vec<Eve
 }
 
 fn life(schedule: &Schedule, unit: u32, from: SimTime, until: SimTime, events: &mut Vec<Event>) {
-    let serves = if from == SimTime::ZERO { from } else { from + schedule.start_up };
-    let drains = if until == SimTime::NEVER { until } else { until - schedule.drain };
-    events.push(Event { at: from, unit, change: Change::Pay { until } });
+    let serves = if from == SimTime::ZERO {
+        from
+    } else {
+        from + schedule.start_up
+    };
+    let drains = if until == SimTime::NEVER {
+        until
+    } else {
+        until - schedule.drain
+    };
+    events.push(Event {
+        at: from,
+        unit,
+        change: Change::Pay { until },
+    });
     if serves < drains {
-        events.push(Event { at: serves, unit, change: Change::Serve });
+        events.push(Event {
+            at: serves,
+            unit,
+            change: Change::Serve,
+        });
         if until != SimTime::NEVER {
-            events.push(Event { at: drains, unit, change: Change::Drain });
+            events.push(Event {
+                at: drains,
+                unit,
+                change: Change::Drain,
+            });
         }
     }
     if until != SimTime::NEVER {
-        events.push(Event { at: until, unit, change: Change::Release });
+        events.push(Event {
+            at: until,
+            unit,
+            change: Change::Release,
+        });
     }
 }
 

@@ -24,25 +24,43 @@ impl Link {
     pub fn handover(scenario: &Scenario) -> Self {
         let t = &scenario.transfer;
         let shown = WHOLE - u128::from(t.overlap_65536).min(WHOLE);
-        Self::new(scenario.model.kv_bytes_per_token, shown, t.bandwidth, t.latency)
+        Self::new(
+            scenario.model.kv_bytes_per_token,
+            shown,
+            t.bandwidth,
+            t.latency,
+        )
     }
 
     /// From a released decode rank to another unit.
     pub fn migration(scenario: &Scenario) -> Self {
         let t = &scenario.transfer;
-        Self::new(scenario.model.kv_bytes_per_token, WHOLE, t.bandwidth, t.latency)
+        Self::new(
+            scenario.model.kv_bytes_per_token,
+            WHOLE,
+            t.bandwidth,
+            t.latency,
+        )
     }
 
     /// From a rank's host memory back to the rank.
     pub fn host(scenario: &Scenario) -> Self {
         let host = scenario.transfer.host_bandwidth;
-        Self::new(scenario.model.kv_bytes_per_token, WHOLE, host, SimDuration::ZERO)
+        Self::new(
+            scenario.model.kv_bytes_per_token,
+            WHOLE,
+            host,
+            SimDuration::ZERO,
+        )
     }
 
     fn new(bytes_per_token: u64, part: u128, speed: BytesPerSecond, latency: SimDuration) -> Self {
         let divisor = WHOLE * u128::from(speed.0.max(1));
         let ps = (u128::from(bytes_per_token) * part * 1_000_000_000_000 + divisor / 2) / divisor;
-        Self { per_token: Picoseconds(u64::try_from(ps).unwrap_or(u64::MAX)), latency }
+        Self {
+            per_token: Picoseconds(u64::try_from(ps).unwrap_or(u64::MAX)),
+            latency,
+        }
     }
 
     /// How long the wire is taken by so many tokens, rounded half up to the nanosecond.
@@ -70,15 +88,31 @@ mod tests {
     #[test]
     fn transfers_of_one_rank_follow_each_other() {
         // 70,272 B at 50 GB/s: 1.405440 us a token
-        let link = Link::new(70_272, WHOLE, BytesPerSecond(50_000_000_000), SimDuration(10));
+        let link = Link::new(
+            70_272,
+            WHOLE,
+            BytesPerSecond(50_000_000_000),
+            SimDuration(10),
+        );
         let mut free_at = SimTime::ZERO;
-        assert_eq!(link.send(SimTime(100), &mut free_at, 1000), SimTime(100 + 1_405_440 + 10));
-        assert_eq!(link.send(SimTime(100), &mut free_at, 1000), SimTime(100 + 2 * 1_405_440 + 10));
+        assert_eq!(
+            link.send(SimTime(100), &mut free_at, 1000),
+            SimTime(100 + 1_405_440 + 10)
+        );
+        assert_eq!(
+            link.send(SimTime(100), &mut free_at, 1000),
+            SimTime(100 + 2 * 1_405_440 + 10)
+        );
     }
 
     #[test]
     fn what_overlaps_does_not_count() {
-        let link = Link::new(65_536, WHOLE / 2, BytesPerSecond(1_000_000_000), SimDuration::ZERO);
+        let link = Link::new(
+            65_536,
+            WHOLE / 2,
+            BytesPerSecond(1_000_000_000),
+            SimDuration::ZERO,
+        );
         assert_eq!(link.time(2), SimDuration(65_536));
     }
 }

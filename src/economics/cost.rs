@@ -15,7 +15,9 @@ pub fn cost_of(node_ns: u128, node: &Node) -> PicoUsd {
 /// The energy of `node_ns` node-nanoseconds in kilowatt-hours, where the GPU's power is known.
 pub fn energy_kwh(node_ns: u128, node: &Node) -> Option<f64> {
     let node_hours = node_ns as f64 / NS_PER_HOUR as f64;
-    node.gpu.power_w.map(|watts| node_hours * f64::from(node.gpus) * watts / 1000.0)
+    node.gpu
+        .power_w
+        .map(|watts| node_hours * f64::from(node.gpus) * watts / 1000.0)
 }
 
 #[cfg(test)]
@@ -33,7 +35,12 @@ mod tests {
             host: BytesPerSecond(63_000_000_000),
             power_w: Some(1000.0),
         };
-        let node = Node { gpu, gpus: 8, price_per_gpu_hour: PicoUsd(2_000_000_000_000), fleet: None };
+        let node = Node {
+            gpu,
+            gpus: 8,
+            price_per_gpu_hour: PicoUsd(2_000_000_000_000),
+            fleet: None,
+        };
         let node_ns = 5_442 * u128::from(NS_PER_HOUR);
         assert_eq!(cost_of(node_ns, &node).as_usd(), 87_072.0);
         assert_eq!(energy_kwh(node_ns, &node), Some(43_536.0));

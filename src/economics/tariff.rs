@@ -22,14 +22,23 @@ impl Tariff {
             i128::from(scenario.start.time_of_day.0) - offset - i128::from(scenario.warm_up.0);
         Self {
             origin_utc_ns: origin.rem_euclid(day) as u64,
-            classes: scenario.classes.iter().map(|c| c.price.clone().map(|p| (p, c.discounts))).collect(),
+            classes: scenario
+                .classes
+                .iter()
+                .map(|c| c.price.clone().map(|p| (p, c.discounts)))
+                .collect(),
         }
     }
 
     /// When some price may change, ascending, within `(from, to)`.
     pub fn changes(&self, from: SimTime, to: SimTime) -> Vec<SimTime> {
         let mut edges: Vec<SimTime> = Vec::new();
-        for (price, _) in self.classes.iter().flatten().filter(|(_, discounts)| *discounts) {
+        for (price, _) in self
+            .classes
+            .iter()
+            .flatten()
+            .filter(|(_, discounts)| *discounts)
+        {
             for window in &price.discounts {
                 for edge in [window.from_utc.0, window.to_utc.0] {
                     let mut at = (edge + NS_PER_DAY - self.origin_utc_ns) % NS_PER_DAY;
@@ -54,7 +63,9 @@ impl Tariff {
 
     /// The prices of a class at an instant; all zero for a free class.
     pub fn at(&self, class: usize, now: SimTime) -> TokenPrices {
-        let Some((price, discounts)) = &self.classes[class] else { return TokenPrices::default() };
+        let Some((price, discounts)) = &self.classes[class] else {
+            return TokenPrices::default();
+        };
         let time_of_day = (self.origin_utc_ns + now.0 % NS_PER_DAY) % NS_PER_DAY;
         if *discounts {
             for window in &price.discounts {

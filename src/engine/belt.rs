@@ -21,7 +21,11 @@ pub struct Stretch<T> {
 impl<T> Stretch<T> {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { until: SimTime::ZERO, arrived: 0, items: Vec::new() }
+        Self {
+            until: SimTime::ZERO,
+            arrived: 0,
+            items: Vec::new(),
+        }
     }
 
     /// Empties it for a new stretch.
@@ -47,7 +51,16 @@ pub struct Taker<T> {
 pub fn belt<T>() -> (Giver<T>, Taker<T>) {
     let (full_in, full_out) = sync_channel(STRETCHES_AHEAD);
     let (empty_in, empty_out) = channel();
-    (Giver { full: full_in, empty: empty_out }, Taker { full: full_out, empty: empty_in })
+    (
+        Giver {
+            full: full_in,
+            empty: empty_out,
+        },
+        Taker {
+            full: full_out,
+            empty: empty_in,
+        },
+    )
 }
 
 impl<T> Giver<T> {

@@ -41,8 +41,15 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
 ) -> Option<Outcome<P, D>> {
     let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
     let pool = |role| scenario.pools.iter().find(|p| p.role == role);
-    let mut prefill = Prefill::new(scenario, pool(Role::Prefill)?, times.clone(), end, observers.0);
-    let mut decode = pool(Role::Decode).map(|p| Decode::new(scenario, p, times.clone(), end, observers.1));
+    let mut prefill = Prefill::new(
+        scenario,
+        pool(Role::Prefill)?,
+        times.clone(),
+        end,
+        observers.0,
+    );
+    let mut decode =
+        pool(Role::Decode).map(|p| Decode::new(scenario, p, times.clone(), end, observers.1));
 
     let mut arrived = 0;
     let mut first = |until: SimTime, arrivals: &mut Stretch<Request>| {
@@ -110,7 +117,12 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
         None => (None, 0, Vec::new()),
     };
     balances.extend(more);
-    Some(Outcome { prefill, decode, in_flight: in_prefill + in_decode, balances })
+    Some(Outcome {
+        prefill,
+        decode,
+        in_flight: in_prefill + in_decode,
+        balances,
+    })
 }
 
 /// The ends of the stretches into which the simulation is cut. How it is cut changes nothing but speed.

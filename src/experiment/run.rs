@@ -30,9 +30,14 @@ impl fmt::Display for RunError {
         match self {
             Self::Workload(why) => write!(f, "{why}"),
             Self::StepTimes(why) => write!(f, "{why}"),
-            Self::NoPrefillPool => write!(f, "the scenario has no prefill pool to take its requests"),
+            Self::NoPrefillPool => {
+                write!(f, "the scenario has no prefill pool to take its requests")
+            }
             Self::Audit(what) => {
-                write!(f, "the books do not balance ({what}); this is a fault of tokentide, please report it")
+                write!(
+                    f,
+                    "the books do not balance ({what}); this is a fault of tokentide, please report it"
+                )
             }
         }
     }
@@ -61,7 +66,12 @@ pub fn run_with_progress(
     let workload = Workload::new(scenario).map_err(RunError::Workload)?;
     let start = SimTime::ZERO + scenario.warm_up;
     let price_changes = Tariff::new(scenario).changes(start, start + scenario.duration);
-    let timeline = Timeline::new(start, scenario.duration, scenario.report_every, &price_changes);
+    let timeline = Timeline::new(
+        start,
+        scenario.duration,
+        scenario.report_every,
+        &price_changes,
+    );
     let recorder = Recorder::new(scenario, timeline.clone());
     let observers = (recorder.clone(), recorder);
     let outcome = simulate(scenario, workload, &times, observers, threads, progress)
@@ -75,7 +85,10 @@ pub fn run_with_progress(
     };
     let summary = assemble(scenario, &evidence);
     if let Some((name, balance)) = summary.audit.iter().find(|(_, b)| !b.holds) {
-        return Err(RunError::Audit(format!("{name}: {} against {}", balance.left, balance.right)));
+        return Err(RunError::Audit(format!(
+            "{name}: {} against {}",
+            balance.left, balance.right
+        )));
     }
     Ok(summary)
 }

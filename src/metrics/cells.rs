@@ -21,8 +21,15 @@ impl Timeline {
     ) -> Self {
         let to = from + duration;
         let mut edges = vec![from, to];
-        for step in [Some(SimDuration(NS_PER_HOUR)), every].into_iter().flatten() {
-            edges.extend(Self::spans(from, duration, step).into_iter().map(|(start, _)| start));
+        for step in [Some(SimDuration(NS_PER_HOUR)), every]
+            .into_iter()
+            .flatten()
+        {
+            edges.extend(
+                Self::spans(from, duration, step)
+                    .into_iter()
+                    .map(|(start, _)| start),
+            );
         }
         edges.extend(more.iter().copied().filter(|t| (from..to).contains(t)));
         edges.sort_unstable();
@@ -31,7 +38,11 @@ impl Timeline {
     }
 
     /// The pieces of `[from, from + duration)` that are `step` long, the last one perhaps shorter.
-    pub fn spans(from: SimTime, duration: SimDuration, step: SimDuration) -> Vec<(SimTime, SimTime)> {
+    pub fn spans(
+        from: SimTime,
+        duration: SimDuration,
+        step: SimDuration,
+    ) -> Vec<(SimTime, SimTime)> {
         let to = from + duration;
         let mut spans = Vec::new();
         let mut start = from;
@@ -224,7 +235,8 @@ impl Cell {
         self.at_end = next.at_end;
         self.integrals.merge(&next.integrals);
         if self.classes.len() < next.classes.len() {
-            self.classes.resize(next.classes.len(), ClassCounts::default());
+            self.classes
+                .resize(next.classes.len(), ClassCounts::default());
         }
         for (a, b) in self.classes.iter_mut().zip(&next.classes) {
             a.merge(b);
@@ -235,7 +247,13 @@ impl Cell {
 
     /// The sum of consecutive cells.
     pub fn sum(cells: &[Self]) -> Self {
-        let mut sum = cells.first().map(|c| Self { at_start: c.at_start, ..Self::default() }).unwrap_or_default();
+        let mut sum = cells
+            .first()
+            .map(|c| Self {
+                at_start: c.at_start,
+                ..Self::default()
+            })
+            .unwrap_or_default();
         for cell in cells {
             sum.merge(cell);
         }
@@ -251,9 +269,16 @@ mod tests {
     fn the_window_is_cut_at_hours_intervals_and_prices() {
         let hour = NS_PER_HOUR;
         let from = SimTime(7);
-        let timeline = Timeline::new(from, SimDuration(2 * hour), Some(SimDuration(hour / 2)), &[SimTime(8)]);
-        let expect: Vec<SimTime> =
-            [7, 8, 7 + hour / 2, 7 + hour, 7 + 3 * hour / 2, 7 + 2 * hour].into_iter().map(SimTime).collect();
+        let timeline = Timeline::new(
+            from,
+            SimDuration(2 * hour),
+            Some(SimDuration(hour / 2)),
+            &[SimTime(8)],
+        );
+        let expect: Vec<SimTime> = [7, 8, 7 + hour / 2, 7 + hour, 7 + 3 * hour / 2, 7 + 2 * hour]
+            .into_iter()
+            .map(SimTime)
+            .collect();
         assert_eq!(timeline.edges, expect);
         assert_eq!(timeline.cells(from, SimTime(7 + hour)), 0..3);
         assert_eq!(timeline.cells(SimTime(7 + hour), timeline.end()), 3..5);

@@ -46,7 +46,12 @@ fn middle_of(bucket: usize) -> u64 {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; BUCKETS].into_boxed_slice(), total: 0, sum_ns: 0, max_ns: 0 }
+        Self {
+            counts: vec![0; BUCKETS].into_boxed_slice(),
+            total: 0,
+            sum_ns: 0,
+            max_ns: 0,
+        }
     }
 }
 
@@ -79,7 +84,12 @@ impl Histogram {
                 }
             }
         }
-        let taken = Distribution { buckets, total: self.total, sum_ns: self.sum_ns, max_ns: self.max_ns };
+        let taken = Distribution {
+            buckets,
+            total: self.total,
+            sum_ns: self.sum_ns,
+            max_ns: self.max_ns,
+        };
         (self.total, self.sum_ns, self.max_ns) = (0, 0, 0);
         taken
     }
@@ -92,7 +102,10 @@ impl Distribution {
             return;
         }
         let mut merged = Vec::with_capacity(self.buckets.len().max(other.buckets.len()));
-        let (mut a, mut b) = (self.buckets.iter().peekable(), other.buckets.iter().peekable());
+        let (mut a, mut b) = (
+            self.buckets.iter().peekable(),
+            other.buckets.iter().peekable(),
+        );
         loop {
             match (a.peek(), b.peek()) {
                 (Some(&&(i, n)), Some(&&(j, m))) if i == j => {
@@ -143,7 +156,9 @@ impl Distribution {
 
     /// The nearest-rank quantile `per_mille` / 1000, in nanoseconds; `None` of nothing.
     pub fn quantile_ns(&self, per_mille: u64) -> Option<u64> {
-        let rank = (u128::from(self.total) * u128::from(per_mille)).div_ceil(1000).max(1) as u64;
+        let rank = (u128::from(self.total) * u128::from(per_mille))
+            .div_ceil(1000)
+            .max(1) as u64;
         let mut seen = 0;
         for &(bucket, count) in &self.buckets {
             seen += count;
@@ -165,7 +180,10 @@ mod tests {
         while ns < 1 << 62 {
             for value in [ns, ns + ns / 3, ns + ns / 2 + 1] {
                 let middle = middle_of(bucket_of(value));
-                assert!(middle.abs_diff(value) as f64 <= 0.004 * value as f64, "{value} -> {middle}");
+                assert!(
+                    middle.abs_diff(value) as f64 <= 0.004 * value as f64,
+                    "{value} -> {middle}"
+                );
             }
             ns *= 2;
         }
@@ -187,7 +205,11 @@ mod tests {
 
     #[test]
     fn merging_is_the_same_as_counting_together() {
-        let (mut a, mut b, mut all) = (Histogram::default(), Histogram::default(), Histogram::default());
+        let (mut a, mut b, mut all) = (
+            Histogram::default(),
+            Histogram::default(),
+            Histogram::default(),
+        );
         for i in 0..1000_u64 {
             let ns = i * i * 37 % 100_003;
             if i % 3 == 0 { &mut a } else { &mut b }.add(ns);

@@ -24,8 +24,13 @@ pub enum Place {
 
 impl Place {
     /// The places inside, in order.
-    pub const INSIDE: [Self; 5] =
-        [Self::PrefillQueue, Self::Prefill, Self::Transfer, Self::DecodeQueue, Self::Decode];
+    pub const INSIDE: [Self; 5] = [
+        Self::PrefillQueue,
+        Self::Prefill,
+        Self::Transfer,
+        Self::DecodeQueue,
+        Self::Decode,
+    ];
 }
 
 /// How a request ends.
@@ -76,7 +81,15 @@ pub trait Observer {
     /// A request arrives at the service.
     fn arrived(&mut self, _request: &Request) {}
     /// A request goes from one place, where it has been since `since`, to another.
-    fn moved(&mut self, _now: SimTime, _request: &Request, _from: Place, _since: SimTime, _to: Place) {}
+    fn moved(
+        &mut self,
+        _now: SimTime,
+        _request: &Request,
+        _from: Place,
+        _since: SimTime,
+        _to: Place,
+    ) {
+    }
     /// A request's first prefill step begins on a unit.
     fn prefill_started(&mut self, _now: SimTime, _request: &Request) {}
     /// A prefill step begins; `tokens` over all ranks.
@@ -84,11 +97,26 @@ pub trait Observer {
     /// A request's first token leaves.
     fn first_token(&mut self, _now: SimTime, _request: &Request) {}
     /// A request joins a decode rank after waiting since `since`.
-    fn joined(&mut self, _now: SimTime, _request: &Request, _unit: usize, _rank: usize, _since: SimTime) {}
+    fn joined(
+        &mut self,
+        _now: SimTime,
+        _request: &Request,
+        _unit: usize,
+        _rank: usize,
+        _since: SimTime,
+    ) {
+    }
     /// A decode step ends.
     fn decode_step(&mut self, _step: &StepRecord<'_>) {}
     /// A request has its last token, `overshoot_1024` / 1024 token before its last step's end (MTP).
-    fn completed(&mut self, _now: SimTime, _request: &Request, _first_token: SimTime, _overshoot_1024: u64) {}
+    fn completed(
+        &mut self,
+        _now: SimTime,
+        _request: &Request,
+        _first_token: SimTime,
+        _overshoot_1024: u64,
+    ) {
+    }
     /// A request ends without completing.
     fn ended(&mut self, _now: SimTime, _request: &Request, _fate: Fate) {}
     /// A request had to leave its full rank.

@@ -132,7 +132,10 @@ impl Recorder {
             live: vec![Live::default(); kinds],
             completed_by_kind: vec![0; kinds],
             steps: StepCounts::default(),
-            record: Record { kinds: vec![(Latencies::default(), 0); kinds], ..Record::default() },
+            record: Record {
+                kinds: vec![(Latencies::default(), 0); kinds],
+                ..Record::default()
+            },
             timeline,
             tariff,
         };
@@ -154,7 +157,9 @@ impl Recorder {
     }
 
     fn reprice(&mut self, now: SimTime) {
-        self.prices = (0..self.classes.len()).map(|class| self.tariff.at(class, now)).collect();
+        self.prices = (0..self.classes.len())
+            .map(|class| self.tariff.at(class, now))
+            .collect();
     }
 
     /// Closes the running cell at `edge` and begins the next one.
@@ -171,7 +176,10 @@ impl Recorder {
                 blocked_by_kv: self.by_kv.take(edge),
                 blocked_by_batch: self.by_batch.take(edge),
             },
-            classes: std::mem::replace(&mut self.classes, vec![ClassCounts::default(); self.slos.len()]),
+            classes: std::mem::replace(
+                &mut self.classes,
+                vec![ClassCounts::default(); self.slos.len()],
+            ),
             latencies: Latencies::default(),
             steps: std::mem::take(&mut self.steps),
         };
@@ -190,7 +198,12 @@ impl Recorder {
         }
         self.at_start = self.places.map(|p| p.value);
         self.next += 1;
-        self.next_edge = self.timeline.edges.get(self.next).copied().unwrap_or(SimTime::NEVER);
+        self.next_edge = self
+            .timeline
+            .edges
+            .get(self.next)
+            .copied()
+            .unwrap_or(SimTime::NEVER);
         self.reprice(edge);
     }
 
@@ -228,7 +241,9 @@ impl Observer for Recorder {
 
     #[inline]
     fn prefill_started(&mut self, now: SimTime, request: &Request) {
-        self.live[Self::kind_of(request)].queue.add(now.since(request.at).0);
+        self.live[Self::kind_of(request)]
+            .queue
+            .add(now.since(request.at).0);
     }
 
     #[inline]
@@ -239,7 +254,9 @@ impl Observer for Recorder {
 
     #[inline]
     fn first_token(&mut self, now: SimTime, request: &Request) {
-        self.live[Self::kind_of(request)].ttft.add(now.since(request.at).0);
+        self.live[Self::kind_of(request)]
+            .ttft
+            .add(now.since(request.at).0);
         let class = &mut self.classes[usize::from(request.class)];
         class.input += u64::from(request.input);
         class.cached += u64::from(request.cached);
@@ -247,15 +264,28 @@ impl Observer for Recorder {
     }
 
     #[inline]
-    fn joined(&mut self, now: SimTime, request: &Request, _unit: usize, _rank: usize, since: SimTime) {
-        self.live[Self::kind_of(request)].decode_queue.add(now.since(since).0);
+    fn joined(
+        &mut self,
+        now: SimTime,
+        request: &Request,
+        _unit: usize,
+        _rank: usize,
+        since: SimTime,
+    ) {
+        self.live[Self::kind_of(request)]
+            .decode_queue
+            .add(now.since(since).0);
     }
 
     #[inline]
     fn decode_step(&mut self, step: &StepRecord<'_>) {
         // A step's tokens are taken to leave evenly over it: with MTP the gap shrinks as tokens grow.
         let per_token = |ns: u64| {
-            if step.progress_1024 == 1024 { ns } else { (ns * 1024 + step.progress_1024 / 2) / step.progress_1024 }
+            if step.progress_1024 == 1024 {
+                ns
+            } else {
+                (ns * 1024 + step.progress_1024 / 2) / step.progress_1024
+            }
         };
         let mut requests = 0;
         let gap = per_token(step.to.since(step.from).0);
@@ -269,7 +299,9 @@ impl Observer for Recorder {
         for new in step.joined {
             requests += 1;
             let kind = usize::from(new.kind);
-            self.live[kind].itl.add(step.from.since(new.last_token).0 + gap);
+            self.live[kind]
+                .itl
+                .add(step.from.since(new.last_token).0 + gap);
             self.classes[kind / BUCKETS].output_1024 += u128::from(step.progress_1024);
         }
         self.steps.decode_steps += 1;
@@ -278,7 +310,13 @@ impl Observer for Recorder {
     }
 
     #[inline]
-    fn completed(&mut self, now: SimTime, request: &Request, first_token: SimTime, overshoot_1024: u64) {
+    fn completed(
+        &mut self,
+        now: SimTime,
+        request: &Request,
+        first_token: SimTime,
+        overshoot_1024: u64,
+    ) {
         let kind = Self::kind_of(request);
         let index = usize::from(request.class);
         let (e2e, ttft) = (now.since(request.at).0, first_token.since(request.at).0);
@@ -296,8 +334,13 @@ impl Observer for Recorder {
         let class = &mut self.classes[index];
         class.completed += 1;
         class.output_1024 -= u128::from(overshoot_1024);
-        class.revenue +=
-            bill(&self.prices[index], request.cached, request.input - request.cached, request.output).0;
+        class.revenue += bill(
+            &self.prices[index],
+            request.cached,
+            request.input - request.cached,
+            request.output,
+        )
+        .0;
         if let Some(slo) = &self.slos[index] {
             let met = slo.ttft.is_none_or(|limit| ttft <= limit.0)
                 && (request.output < 2 || slo.tpot.is_none_or(|limit| tpot <= limit.0));

@@ -22,7 +22,12 @@ pub struct Linear {
 impl Linear {
     /// Checks the coefficients against the fullest rank that the pools allow.
     pub fn compile(model: &LinearPerformance, scenario: &Scenario) -> Result<Self, String> {
-        let longest = scenario.classes.iter().map(|c| u128::from(c.input.max)).max().unwrap_or(1);
+        let longest = scenario
+            .classes
+            .iter()
+            .map(|c| u128::from(c.input.max))
+            .max()
+            .unwrap_or(1);
         for pool in &scenario.pools {
             let step = match pool.role {
                 Role::Prefill => {
@@ -33,8 +38,11 @@ impl Linear {
                 }
                 Role::Decode => {
                     u128::from(model.decode.base.0)
-                        + u128::from(pool.max_batch_requests) * u128::from(model.decode.per_request.0)
-                        + 1024 * u128::from(pool.kv_capacity_tokens) * u128::from(model.decode.per_kv_token.0)
+                        + u128::from(pool.max_batch_requests)
+                            * u128::from(model.decode.per_request.0)
+                        + 1024
+                            * u128::from(pool.kv_capacity_tokens)
+                            * u128::from(model.decode.per_kv_token.0)
                 }
             };
             if step >= STEP_MAX_PS {
@@ -45,13 +53,20 @@ impl Linear {
                 ));
             }
         }
-        Ok(Self { prefill: model.prefill, decode: model.decode })
+        Ok(Self {
+            prefill: model.prefill,
+            decode: model.decode,
+        })
     }
 
     /// A prefill step over these ranks.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         let c = &self.prefill;
-        let busiest = ranks.iter().map(|r| r.tokens * c.per_token.0 + r.pairs * c.per_pair.0).max().unwrap_or(0);
+        let busiest = ranks
+            .iter()
+            .map(|r| r.tokens * c.per_token.0 + r.pairs * c.per_pair.0)
+            .max()
+            .unwrap_or(0);
         Picoseconds(c.base.0 + busiest).to_step()
     }
 
@@ -98,7 +113,13 @@ mod tests {
     fn a_chunk_attends_to_its_context_and_itself() {
         let mut load = PrefillLoad::default();
         load.add_chunk(4, 10);
-        assert_eq!(load, PrefillLoad { tokens: 4, pairs: 50 });
+        assert_eq!(
+            load,
+            PrefillLoad {
+                tokens: 4,
+                pairs: 50
+            }
+        );
         // 1,000,000 + 4 * 2,000 + 50 * 3 ps = 1,008.15 ns
         assert_eq!(model().prefill_step(&[load]), SimDuration(1_008));
     }

@@ -39,7 +39,9 @@ impl StepTimes {
     /// Compiles the scenario's model. Fails where a full rank's step would not fit the clock.
     pub fn compile(scenario: &Scenario) -> Result<Self, String> {
         match &scenario.performance {
-            Performance::Linear(model) => linear::Linear::compile(model, scenario).map(Self::Linear),
+            Performance::Linear(model) => {
+                linear::Linear::compile(model, scenario).map(Self::Linear)
+            }
         }
     }
 

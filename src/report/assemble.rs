@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::local::local_text;
 use super::summary::{
-    Balance as BalanceRow, ClassSummary, DecodeSummary, Distribution, Economics, Latency, LengthBucket,
-    NodeCounts, PoolSummary, PublishedRow, RequestCounts, RunSummary, SCHEMA_VERSION, ScenarioId,
-    SloSummary, Span, Throughput, TokenCounts,
+    Balance as BalanceRow, ClassSummary, DecodeSummary, Distribution, Economics, Latency,
+    LengthBucket, NodeCounts, PoolSummary, PublishedRow, RequestCounts, RunSummary, SCHEMA_VERSION,
+    ScenarioId, SloSummary, Span, Throughput, TokenCounts,
 };
 use super::warnings::warnings;
 use crate::cluster::schedule::{paid_nodes, paid_units};
@@ -96,7 +96,10 @@ impl Stretch {
     fn output_speed(&self) -> Option<f64> {
         let mut steps = self.prefill.steps;
         steps.merge(&self.decode.steps);
-        ratio(steps.tokens_after_first as f64 * NS_PER_S as f64, steps.ns_after_first as f64)
+        ratio(
+            steps.tokens_after_first as f64 * NS_PER_S as f64,
+            steps.ns_after_first as f64,
+        )
     }
 }
 
@@ -119,7 +122,10 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
     let mut summary = RunSummary {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        scenario: ScenarioId { name: scenario.name.clone(), hash: scenario.hash.clone() },
+        scenario: ScenarioId {
+            name: scenario.name.clone(),
+            hash: scenario.hash.clone(),
+        },
         seed: scenario.seed,
         start: scenario.start.text.clone(),
         duration_s: scenario.duration.as_secs_f64(),
@@ -127,7 +133,11 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         requests,
         tokens,
         kv_hit_rate: ratio(tokens.cached_input as f64, tokens.input as f64),
-        nodes: NodeCounts { mean: node_ns as f64 / window.ns() as f64, peak: peak as u32, node_hours },
+        nodes: NodeCounts {
+            mean: node_ns as f64 / window.ns() as f64,
+            peak: peak as u32,
+            node_hours,
+        },
         throughput: throughput(scenario, &window, &tokens),
         latency: latency(&window.latencies()),
         input_length_buckets: length_buckets(evidence),
@@ -226,7 +236,11 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
         .map(|bucket| {
             let (latencies, completed) = of_kinds(evidence, (bucket..kinds).step_by(BUCKETS));
             LengthBucket {
-                from_tokens: if bucket == 0 { 0 } else { BUCKET_EDGES[bucket - 1] },
+                from_tokens: if bucket == 0 {
+                    0
+                } else {
+                    BUCKET_EDGES[bucket - 1]
+                },
                 to_tokens: BUCKET_EDGES.get(bucket).copied(),
                 completed,
                 latency: latency(&latencies),
@@ -248,7 +262,12 @@ fn decode_summary(scenario: &Scenario, window: &Stretch) -> DecodeSummary {
     }
 }
 
-fn economics(scenario: &Scenario, node_ns: u128, counts: &ClassCounts, tokens: &TokenCounts) -> Economics {
+fn economics(
+    scenario: &Scenario,
+    node_ns: u128,
+    counts: &ClassCounts,
+    tokens: &TokenCounts,
+) -> Economics {
     let cost = cost_of(node_ns, &scenario.node).as_usd();
     let revenue = PicoUsd(counts.revenue).as_usd();
     Economics {
@@ -263,7 +282,11 @@ fn economics(scenario: &Scenario, node_ns: u128, counts: &ClassCounts, tokens: &
 }
 
 fn pools(scenario: &Scenario, stretch: &Stretch) -> BTreeMap<String, PoolSummary> {
-    scenario.pools.iter().map(|p| (p.name.clone(), pool_summary(scenario, p, stretch))).collect()
+    scenario
+        .pools
+        .iter()
+        .map(|p| (p.name.clone(), pool_summary(scenario, p, stretch)))
+        .collect()
 }
 
 fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSummary {
@@ -277,12 +300,20 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
     let nodes = f64::from(pool.nodes_per_unit);
     let working = i.working as f64;
     let rank_ns = working * f64::from(pool.ranks);
-    let decode = |value: Option<f64>| if pool.role == Role::Decode { value } else { None };
+    let decode = |value: Option<f64>| {
+        if pool.role == Role::Decode {
+            value
+        } else {
+            None
+        }
+    };
     let paid = paid_units(&pool.schedule, scenario, stretch.to);
     let peak = paid
         .iter()
         .enumerate()
-        .filter(|(n, (at, _))| *at < stretch.to && paid.get(n + 1).is_none_or(|next| next.0 > stretch.from))
+        .filter(|(n, (at, _))| {
+            *at < stretch.to && paid.get(n + 1).is_none_or(|next| next.0 > stretch.from)
+        })
         .map(|(_, (_, units))| *units)
         .max()
         .unwrap_or(0);
@@ -303,7 +334,11 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
     }
 }
 
-fn classes(scenario: &Scenario, evidence: &Evidence, window: &Stretch) -> BTreeMap<String, ClassSummary> {
+fn classes(
+    scenario: &Scenario,
+    evidence: &Evidence,
+    window: &Stretch,
+) -> BTreeMap<String, ClassSummary> {
     let seconds = window.ns() as f64 / NS_PER_S as f64;
     let of_class = |(index, class): (usize, &crate::scenario::Class)| {
         let counts = window.class(index);
@@ -375,14 +410,22 @@ fn audit(
         "little_decode",
     ]) {
         let index = place as usize;
-        let integral = window.prefill.integrals.places[index] + window.decode.integrals.places[index];
-        let sojourns = std::iter::once(&evidence.prefill).chain(&evidence.decode).map(|r| r.sojourns[index]).sum();
+        let integral =
+            window.prefill.integrals.places[index] + window.decode.integrals.places[index];
+        let sojourns = std::iter::once(&evidence.prefill)
+            .chain(&evidence.decode)
+            .map(|r| r.sojourns[index])
+            .sum();
         balances.push(Balance::new(name, integral, sojourns));
     }
     balances
         .into_iter()
         .map(|b| {
-            let row = BalanceRow { left: b.left.to_string(), right: b.right.to_string(), holds: b.holds() };
+            let row = BalanceRow {
+                left: b.left.to_string(),
+                right: b.right.to_string(),
+                holds: b.holds(),
+            };
             (b.name.to_owned(), row)
         })
         .collect()
@@ -397,7 +440,9 @@ fn published(scenario: &Scenario, summary: &RunSummary) -> Vec<PublishedRow> {
         published_low: p.low,
         published_high: p.high,
         published: (p.low + p.high) / 2.0,
-        simulated: value.pointer(&format!("/{}", p.field.replace('.', "/"))).and_then(serde_json::Value::as_f64),
+        simulated: value
+            .pointer(&format!("/{}", p.field.replace('.', "/")))
+            .and_then(serde_json::Value::as_f64),
         kind: match p.kind {
             PublishedKind::Input => "input".to_owned(),
             PublishedKind::Predicted => "predicted".to_owned(),

@@ -24,8 +24,16 @@ pub fn local_text(start: &LocalTime, after: SimDuration) -> String {
 
 /// The date at the head of RFC 3339 text; 1970-01-01 where there is none.
 fn date_of(text: &str) -> (i64, i64, i64) {
-    let mut parts = text.get(..10).unwrap_or("").splitn(3, '-').map(|p| p.parse().ok());
-    match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten()) {
+    let mut parts = text
+        .get(..10)
+        .unwrap_or("")
+        .splitn(3, '-')
+        .map(|p| p.parse().ok());
+    match (
+        parts.next().flatten(),
+        parts.next().flatten(),
+        parts.next().flatten(),
+    ) {
         (Some(year), Some(month), Some(day)) => (year, month, day),
         _ => (1970, 1, 1),
     }
@@ -49,7 +57,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day_of_year - (153 * march_month + 2) / 5 + 1)
 }
@@ -69,7 +81,11 @@ mod tests {
         assert_eq!(local_text(&start, hours(0)), "2025-02-27T12:00:00+08:00");
         assert_eq!(local_text(&start, hours(15)), "2025-02-28T03:00:00+08:00");
         assert_eq!(local_text(&start, hours(36)), "2025-03-01T00:00:00+08:00");
-        let leap = LocalTime { text: "2024-02-28T12:00:00-03:30".into(), utc_offset_minutes: -210, ..start };
+        let leap = LocalTime {
+            text: "2024-02-28T12:00:00-03:30".into(),
+            utc_offset_minutes: -210,
+            ..start
+        };
         assert_eq!(local_text(&leap, hours(12)), "2024-02-29T00:00:00-03:30");
     }
 

@@ -15,8 +15,12 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
     let mut warnings = Vec::new();
     let first = summary.hours.first();
     for pool in &scenario.pools {
-        let Some(end) = summary.pools.get(&pool.name) else { continue };
-        let start = first.and_then(|h| h.pools.get(&pool.name)).map_or(0.0, |p| p.queue_length_mean);
+        let Some(end) = summary.pools.get(&pool.name) else {
+            continue;
+        };
+        let start = first
+            .and_then(|h| h.pools.get(&pool.name))
+            .map_or(0.0, |p| p.queue_length_mean);
         let grown = end.queue_length_end as f64 - start;
         if grown > (GROWTH * summary.requests.arrived as f64).max(20.0) {
             warnings.push(format!(
@@ -27,7 +31,8 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
         }
         if pool.role == Role::Decode {
             let resident =
-                end.batch_per_rank.unwrap_or(0.0) * f64::from(pool.ranks) * end.nodes_mean / f64::from(pool.nodes_per_unit);
+                end.batch_per_rank.unwrap_or(0.0) * f64::from(pool.ranks) * end.nodes_mean
+                    / f64::from(pool.nodes_per_unit);
             if end.queue_length_mean > WAITING_KV * resident && end.queue_length_mean > 1.0 {
                 warnings.push(format!(
                     "{:.0} requests wait for decode on average, with KV that this model keeps in memory it does not limit",

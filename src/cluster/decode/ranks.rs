@@ -128,7 +128,12 @@ impl Ranks {
     /// under `reserve` will hold `reserve` in the end (all in 1/1024 token). A request fits where the
     /// residents' growth of the coming step leaves room for it.
     #[inline]
-    pub fn choose(&self, held_1024: u64, progress_1024: u64, reserve_1024: u64) -> Result<usize, Refusal> {
+    pub fn choose(
+        &self,
+        held_1024: u64,
+        progress_1024: u64,
+        reserve_1024: u64,
+    ) -> Result<usize, Refusal> {
         let least = self.minima.iter().copied().min().unwrap_or(CLOSED);
         if least == CLOSED {
             return Err(Refusal::Places);
@@ -168,7 +173,11 @@ impl Ranks {
         self.keys[rank] = self.key(rank);
         let first = rank / GROUP * GROUP;
         let last = (first + GROUP).min(self.keys.len());
-        self.minima[rank / GROUP] = self.keys[first..last].iter().copied().min().unwrap_or(CLOSED);
+        self.minima[rank / GROUP] = self.keys[first..last]
+            .iter()
+            .copied()
+            .min()
+            .unwrap_or(CLOSED);
     }
 
     /// A request leaves a rank with all that it holds.

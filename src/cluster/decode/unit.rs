@@ -37,7 +37,10 @@ impl Travel {
     /// Steps until it is done.
     #[inline]
     fn steps_left(&self, progress_1024: u64) -> u64 {
-        steps_for(1024 * u64::from(self.request.output - 1) - self.progress_1024, progress_1024)
+        steps_for(
+            1024 * u64::from(self.request.output - 1) - self.progress_1024,
+            progress_1024,
+        )
     }
 }
 
@@ -82,7 +85,11 @@ impl Resident {
 
 #[inline]
 fn steps_for(left_1024: u64, per_step_1024: u64) -> u64 {
-    if per_step_1024 == 1024 { left_1024 >> 10 } else { left_1024.div_ceil(per_step_1024) }
+    if per_step_1024 == 1024 {
+        left_1024 >> 10
+    } else {
+        left_1024.div_ceil(per_step_1024)
+    }
 }
 
 /// Joins of requests that are done are swept out when they are more than half of the list and this.
@@ -138,7 +145,12 @@ impl Unit {
     pub fn new(rules: &Rules, kinds: usize) -> Self {
         Self {
             queue: VecDeque::new(),
-            ranks: Ranks::new(rules.ranks, rules.kv_capacity_tokens, rules.max_batch_requests, rules.reserving),
+            ranks: Ranks::new(
+                rules.ranks,
+                rules.kv_capacity_tokens,
+                rules.max_batch_requests,
+                rules.reserving,
+            ),
             wheel: Wheel::new(),
             joins: VecDeque::new(),
             by_kind: vec![0; kinds],
@@ -185,7 +197,9 @@ impl Unit {
     /// Residents with their progress, in 1/1024 token.
     pub fn residents(&self, rules: &Rules) -> impl Iterator<Item = (&Resident, u64)> {
         let per_step = rules.progress_1024;
-        self.wheel.iter().map(move |r| (r, r.progress_now_1024(self.wheel.step(), per_step)))
+        self.wheel
+            .iter()
+            .map(move |r| (r, r.progress_now_1024(self.wheel.step(), per_step)))
     }
 
     /// KV of all ranks.
@@ -238,12 +252,24 @@ impl Unit {
 
     /// Takes a step in the wheel, and out of it everybody whose last step this was.
     #[inline]
-    fn complete(&mut self, now: SimTime, per_step: u64, observer: &mut impl Observer, finished_1024: &mut u128) {
+    fn complete(
+        &mut self,
+        now: SimTime,
+        per_step: u64,
+        observer: &mut impl Observer,
+        finished_1024: &mut u128,
+    ) {
         let mut due = self.wheel.turn();
         while let Some(resident) = self.wheel.pop(&mut due) {
             let progress = resident.progress_done_1024(per_step);
             let overshoot = progress - 1024 * u64::from(resident.request.output - 1);
-            observer.moved(now, &resident.request, Place::Decode, resident.since, Place::Outside);
+            observer.moved(
+                now,
+                &resident.request,
+                Place::Decode,
+                resident.since,
+                Place::Outside,
+            );
             observer.completed(now, &resident.request, resident.first_token, overshoot);
             *finished_1024 += u128::from(progress);
             self.vacate(&resident, progress, per_step, observer);
@@ -252,7 +278,13 @@ impl Unit {
 
     /// Gives a resident's place and memory back.
     #[inline]
-    fn vacate(&mut self, resident: &Resident, progress_1024: u64, per_step: u64, observer: &impl Observer) {
+    fn vacate(
+        &mut self,
+        resident: &Resident,
+        progress_1024: u64,
+        per_step: u64,
+        observer: &impl Observer,
+    ) {
         let held = resident.held_1024(progress_1024);
         let reserve = resident.held_1024(resident.progress_done_1024(per_step));
         self.ranks.leave(usize::from(resident.rank), held, reserve);
@@ -261,15 +293,26 @@ impl Unit {
 
     /// At a boundary: preempts, admits, and starts a step if anybody is there and the step would end
     /// before the release. Says whether a step has started.
-    pub fn start_step(&mut self, now: SimTime, index: usize, rules: &Rules, observer: &mut impl Observer) -> bool {
+    pub fn start_step(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &Rules,
+        observer: &mut impl Observer,
+    ) -> bool {
         self.wake = SimTime::NEVER;
         self.preempt(now, rules, observer);
         self.admit(now, index, rules, observer);
         if self.ranks.requests_total == 0 {
-            self.wake = self.queue.front().map_or(SimTime::NEVER, |head| head.ready.max(now));
+            self.wake = self
+                .queue
+                .front()
+                .map_or(SimTime::NEVER, |head| head.ready.max(now));
             return false;
         }
-        let length = rules.times.decode_step(self.ranks.requests(), self.ranks.kv_1024());
+        let length = rules
+            .times
+            .decode_step(self.ranks.requests(), self.ranks.kv_1024());
         let end = now + length;
         self.step_from = now;
         if end >= self.until {
@@ -286,11 +329,21 @@ impl Unit {
     fn preempt(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer) {
         let mut out: Vec<Travel> = Vec::new();
         while let Some(rank) = self.ranks.overfull(rules.progress_1024) {
-            let Some(join) = self.latest_join(rank) else { break };
-            let Some(resident) = self.wheel.remove(join.done, |r| r.request.id == join.id) else { break };
+            let Some(join) = self.latest_join(rank) else {
+                break;
+            };
+            let Some(resident) = self.wheel.remove(join.done, |r| r.request.id == join.id) else {
+                break;
+            };
             let mut travel = self.uproot(&resident, now, rules, observer);
             travel.ready = now + rules.host.time(travel.held_1024().div_ceil(1024));
-            observer.moved(now, &travel.request, Place::Decode, travel.since, Place::DecodeQueue);
+            observer.moved(
+                now,
+                &travel.request,
+                Place::Decode,
+                travel.since,
+                Place::DecodeQueue,
+            );
             observer.preempted(now, &travel.request);
             travel.since = now;
             out.push(travel);
@@ -318,7 +371,13 @@ impl Unit {
     }
 
     /// A resident leaves before it is done.
-    fn uproot(&mut self, resident: &Resident, now: SimTime, rules: &Rules, observer: &impl Observer) -> Travel {
+    fn uproot(
+        &mut self,
+        resident: &Resident,
+        now: SimTime,
+        rules: &Rules,
+        observer: &impl Observer,
+    ) -> Travel {
         let progress_1024 = resident.progress_now_1024(self.wheel.step(), rules.progress_1024);
         self.vacate(resident, progress_1024, rules.progress_1024, observer);
         Travel {
@@ -344,7 +403,10 @@ impl Unit {
         for resident in self.wheel.drain() {
             let new = joined.iter().find(|new| new.id == resident.request.id);
             let last_token = new.map_or(self.step_from, |new| new.last_token);
-            out.push((usize::from(resident.rank), self.uproot(&resident, last_token, rules, observer)));
+            out.push((
+                usize::from(resident.rank),
+                self.uproot(&resident, last_token, rules, observer),
+            ));
         }
         out
     }
@@ -365,9 +427,19 @@ impl Unit {
             let held = head.held_1024();
             let steps = head.steps_left(per_step);
             let reserve = held + steps * per_step;
-            let need = if rules.reserving { reserve } else { held + per_step };
+            let need = if rules.reserving {
+                reserve
+            } else {
+                held + per_step
+            };
             if !self.ranks.could_fit(need) {
-                observer.moved(now, &head.request, Place::DecodeQueue, head.since, Place::Outside);
+                observer.moved(
+                    now,
+                    &head.request,
+                    Place::DecodeQueue,
+                    head.since,
+                    Place::Outside,
+                );
                 observer.ended(now, &head.request, Fate::Failed);
                 self.load_1024 -= held;
                 self.dropped_1024 += u128::from(head.progress_1024);
@@ -381,7 +453,9 @@ impl Unit {
                     break;
                 }
             };
-            let Some(travel) = self.queue.pop_front() else { break };
+            let Some(travel) = self.queue.pop_front() else {
+                break;
+            };
             self.ranks.join(rank, held, reserve);
             self.settle(now, index, rank, &travel, steps, observer);
         }
@@ -400,14 +474,29 @@ impl Unit {
     ) {
         let kind = observer.kind(&travel.request);
         observer.joined(now, &travel.request, index, rank, travel.since);
-        observer.moved(now, &travel.request, Place::DecodeQueue, travel.since, Place::Decode);
-        self.joined.push(Joined { id: travel.request.id, kind, last_token: travel.last_token });
+        observer.moved(
+            now,
+            &travel.request,
+            Place::DecodeQueue,
+            travel.since,
+            Place::Decode,
+        );
+        self.joined.push(Joined {
+            id: travel.request.id,
+            kind,
+            last_token: travel.last_token,
+        });
         let step = self.wheel.step();
         let done = step + steps;
         if self.joins.len() as u64 > 2 * self.ranks.requests_total + JOINS_SLACK {
             self.joins.retain(|join| join.done > step);
         }
-        self.joins.push_back(Join { id: travel.request.id, step, done, rank: rank as u16 });
+        self.joins.push_back(Join {
+            id: travel.request.id,
+            step,
+            done,
+            rank: rank as u16,
+        });
         self.wheel.push(Resident {
             request: travel.request,
             first_token: travel.first_token,

@@ -26,7 +26,10 @@ pub struct Bucket {
     used: u32,
 }
 
-const EMPTY: Bucket = Bucket { head: NONE, used: 0 };
+const EMPTY: Bucket = Bucket {
+    head: NONE,
+    used: 0,
+};
 
 /// Chunks, used and free.
 #[derive(Clone, Debug)]
@@ -46,7 +49,10 @@ impl<T: Copy> Store<T> {
                 (self.next.len() - 1) as u32
             });
             self.next[chunk as usize] = bucket.head;
-            *bucket = Bucket { head: chunk, used: 0 };
+            *bucket = Bucket {
+                head: chunk,
+                used: 0,
+            };
         }
         self.items[bucket.head as usize * CHUNK + bucket.used as usize] = item;
         bucket.used += 1;
@@ -62,7 +68,10 @@ impl<T: Copy> Store<T> {
         if bucket.used == 0 {
             self.free.push(bucket.head);
             let next = self.next[bucket.head as usize];
-            *bucket = Bucket { head: next, used: if next == NONE { 0 } else { CHUNK as u32 } };
+            *bucket = Bucket {
+                head: next,
+                used: if next == NONE { 0 } else { CHUNK as u32 },
+            };
         }
         Some(item)
     }
@@ -97,7 +106,11 @@ impl<T: Due> Wheel<T> {
             step: 0,
             near: vec![EMPTY; STEPS as usize],
             far: vec![EMPTY; BLOCKS as usize],
-            store: Store { items: Vec::new(), next: Vec::new(), free: Vec::new() },
+            store: Store {
+                items: Vec::new(),
+                next: Vec::new(),
+                free: Vec::new(),
+            },
         }
     }
 
@@ -153,7 +166,10 @@ impl<T: Due> Wheel<T> {
         } else {
             &mut self.far[(due / STEPS % BLOCKS) as usize]
         };
-        let place = self.store.of(bucket).find(|&i| is_it(&self.store.items[i]))?;
+        let place = self
+            .store
+            .of(bucket)
+            .find(|&i| is_it(&self.store.items[i]))?;
         let found = self.store.items[place];
         if let Some(last) = self.store.pop(bucket) {
             self.store.items[place] = last;
@@ -164,7 +180,9 @@ impl<T: Due> Wheel<T> {
     /// Everybody, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         let buckets = self.near.iter().chain(&self.far);
-        buckets.flat_map(|bucket| self.store.of(bucket)).map(|i| &self.store.items[i])
+        buckets
+            .flat_map(|bucket| self.store.of(bucket))
+            .map(|i| &self.store.items[i])
     }
 
     /// Takes everybody out, in no particular order.
@@ -199,12 +217,20 @@ mod tests {
         let mut seed = 1_u64;
         for step in 0..200_000_u64 {
             for who in 0..(step % 3) as u32 {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let stay = if seed >> 60 == 0 { 70_000 + (seed >> 50) % 3_000 } else { 1 + (seed >> 40) % 2_000 };
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let stay = if seed >> 60 == 0 {
+                    70_000 + (seed >> 50) % 3_000
+                } else {
+                    1 + (seed >> 40) % 2_000
+                };
                 wheel.push(Item(step + stay, who));
                 expected.push(Item(step + stay, who));
             }
-            if step % 7 == 0 && let Some(item) = expected.pop() {
+            if step % 7 == 0
+                && let Some(item) = expected.pop()
+            {
                 assert_eq!(wheel.remove(item.0, |i| *i == item), Some(item));
             }
             let mut due = wheel.turn();

@@ -146,9 +146,19 @@ impl Unit {
         }
         let mut discarded = 0;
         for s in self.serving.drain(..) {
-            observer.moved(now, &s.request, Place::Prefill, s.since, Place::PrefillQueue);
+            observer.moved(
+                now,
+                &s.request,
+                Place::Prefill,
+                s.since,
+                Place::PrefillQueue,
+            );
             discarded += u128::from(s.done);
-            moving.push(Waiting { request: s.request, since: now, started: true });
+            moving.push(Waiting {
+                request: s.request,
+                since: now,
+                started: true,
+            });
         }
         moving.sort_unstable_by_key(|w| w.request.id);
         self.queued = 0;
@@ -157,8 +167,17 @@ impl Unit {
     }
 
     /// Forms a batch and starts its step, if idle and if the step would end before the release.
-    pub fn start_step(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer, index: usize) -> bool {
-        if self.step_end != SimTime::NEVER || self.halted || (self.queued == 0 && self.serving.is_empty()) {
+    pub fn start_step(
+        &mut self,
+        now: SimTime,
+        rules: &Rules,
+        observer: &mut impl Observer,
+        index: usize,
+    ) -> bool {
+        if self.step_end != SimTime::NEVER
+            || self.halted
+            || (self.queued == 0 && self.serving.is_empty())
+        {
             return false;
         }
         self.form_batch(rules);
@@ -176,7 +195,13 @@ impl Unit {
                 if !s.started {
                     observer.prefill_started(now, &s.request);
                 }
-                observer.moved(now, &s.request, Place::PrefillQueue, s.since, Place::Prefill);
+                observer.moved(
+                    now,
+                    &s.request,
+                    Place::PrefillQueue,
+                    s.since,
+                    Place::Prefill,
+                );
                 (s.since, s.started, s.fresh) = (now, true, false);
             }
         }
@@ -205,7 +230,9 @@ impl Unit {
         }
         for level in 0..self.queues.len() {
             while open > 0 {
-                let Some(w) = self.queues[level].front() else { break };
+                let Some(w) = self.queues[level].front() else {
+                    break;
+                };
                 let rank = self.emptiest();
                 let load = &mut self.rank_loads[rank];
                 let (wanted, context) = (computed(&w.request), u64::from(w.request.cached));
@@ -237,7 +264,10 @@ impl Unit {
     fn place(&mut self, rank: usize, cut: bool, rules: &Rules, open: &mut usize) {
         self.count[rank] += 1;
         let tokens = self.rank_loads[rank].tokens;
-        if cut || tokens >= u64::from(rules.max_batch_tokens) || self.count[rank] >= rules.max_batch_requests {
+        if cut
+            || tokens >= u64::from(rules.max_batch_tokens)
+            || self.count[rank] >= rules.max_batch_requests
+        {
             self.fill[rank] = FULL;
             *open -= 1;
         } else {
@@ -260,7 +290,11 @@ impl Unit {
     fn undo_batch(&mut self, rules: &Rules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
             let level = rules.level_of_class[usize::from(s.request.class)];
-            self.queues[level].push_front(Waiting { request: s.request, since: s.since, started: s.started });
+            self.queues[level].push_front(Waiting {
+                request: s.request,
+                since: s.since,
+                started: s.started,
+            });
             self.queued += 1;
         }
     }
@@ -298,7 +332,11 @@ impl Unit {
             } else {
                 let free_at = &mut interface_free[usize::from(s.rank)];
                 let arrives = rules.handover.send(now, free_at, u64::from(request.input));
-                out.push(Handover { request: *request, at: now, arrives });
+                out.push(Handover {
+                    request: *request,
+                    at: now,
+                    arrives,
+                });
             }
             false
         });
