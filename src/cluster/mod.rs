@@ -6,6 +6,7 @@
 //! numbers.
 
 pub mod decode;
+mod least;
 pub mod prefill;
 pub mod router;
 pub mod schedule;

@@ -38,6 +38,9 @@ impl Level {
 
     #[inline]
     fn settle(&mut self, now: SimTime) {
+        if now == self.since {
+            return;
+        }
         self.integral += u128::from(self.value) * u128::from(now.0 - self.since.0);
         self.since = now;
     }

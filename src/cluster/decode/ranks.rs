@@ -31,6 +31,21 @@ pub enum Refusal {
     Places,
 }
 
+/// The least key. Two running minima, because one waits for itself.
+#[inline]
+fn least_of(keys: &[u64]) -> u64 {
+    let (mut even, mut odd) = (CLOSED, CLOSED);
+    for pair in keys.chunks_exact(2) {
+        even = even.min(pair[0]);
+        odd = odd.min(pair[1]);
+    }
+    keys.chunks_exact(2)
+        .remainder()
+        .iter()
+        .copied()
+        .fold(even.min(odd), u64::min)
+}
+
 /// Requests and KV by rank.
 #[derive(Clone, Debug)]
 pub struct Ranks {
@@ -38,6 +53,8 @@ pub struct Ranks {
     kv_1024: Vec<u64>,
     /// Under `reserve`: all the KV that the residents will ever hold.
     reserved_1024: Vec<u64>,
+    /// No rank holds more than this.
+    kv_most_1024: u64,
     keys: Vec<u64>,
     minima: Vec<u64>,
     /// Over all ranks.
@@ -56,6 +73,7 @@ impl Ranks {
             requests: vec![0; ranks],
             kv_1024: vec![0; ranks],
             reserved_1024: vec![0; ranks],
+            kv_most_1024: 0,
             keys: vec![0; ranks],
             minima: vec![0; ranks.div_ceil(GROUP)],
             kv_total_1024: 0,
@@ -87,21 +105,22 @@ impl Ranks {
         for (kv, &n) in self.kv_1024.iter_mut().zip(&self.requests) {
             *kv += u64::from(n) * progress_1024;
         }
+        self.kv_most_1024 += u64::from(self.requests_max) * progress_1024;
         self.kv_total_1024 += self.requests_total * progress_1024;
     }
 
-    /// A rank that the next step's growth would overfill, if any.
+    /// A rank that the next step's growth would overfill, if any. Looks at the ranks only when the bound
+    /// on what they hold comes near the capacity.
     #[inline]
-    pub fn overfull(&self, progress_1024: u64) -> Option<usize> {
-        if self.reserving {
+    pub fn overfull(&mut self, progress_1024: u64) -> Option<usize> {
+        let growth_most = u64::from(self.requests_max) * progress_1024;
+        if self.reserving || self.kv_most_1024 + growth_most <= self.capacity_1024 {
             return None;
         }
-        let grown = |r: usize| self.kv_1024[r] + u64::from(self.requests[r]) * progress_1024;
-        let most = (0..self.requests.len()).map(grown).max().unwrap_or(0);
-        if most <= self.capacity_1024 {
-            return None;
-        }
-        (0..self.requests.len()).find(|&r| grown(r) > self.capacity_1024)
+        self.kv_most_1024 = self.kv_1024.iter().copied().max().unwrap_or(0);
+        let ranks = self.kv_1024.iter().zip(&self.requests);
+        let mut grown = ranks.map(|(&kv, &n)| kv + u64::from(n) * progress_1024);
+        grown.position(|kv| kv > self.capacity_1024)
     }
 
     #[inline]
@@ -116,11 +135,13 @@ impl Ranks {
     /// Prepares for choices: keys of all ranks as they stand.
     #[inline]
     pub fn rank_all(&mut self) {
-        for rank in 0..self.requests.len() {
-            self.keys[rank] = self.key(rank);
+        let held = self.kv_1024.iter().zip(&self.requests).zip(0_u64..);
+        for (key, ((&kv, &n), rank)) in self.keys.iter_mut().zip(held) {
+            let open = kv << (INDEX_BITS + REQUEST_BITS) | u64::from(n) << INDEX_BITS | rank;
+            *key = if n < self.requests_max { open } else { CLOSED };
         }
         for (least, group) in self.minima.iter_mut().zip(self.keys.chunks(GROUP)) {
-            *least = group.iter().copied().min().unwrap_or(CLOSED);
+            *least = least_of(group);
         }
     }
 
@@ -134,7 +155,7 @@ impl Ranks {
         progress_1024: u64,
         reserve_1024: u64,
     ) -> Result<usize, Refusal> {
-        let least = self.minima.iter().copied().min().unwrap_or(CLOSED);
+        let least = least_of(&self.minima);
         if least == CLOSED {
             return Err(Refusal::Places);
         }
@@ -170,6 +191,7 @@ impl Ranks {
         self.reserved_1024[rank] += reserve_1024;
         self.requests_total += 1;
         self.kv_total_1024 += held_1024;
+        self.kv_most_1024 = self.kv_most_1024.max(self.kv_1024[rank]);
         self.keys[rank] = self.key(rank);
         let first = rank / GROUP * GROUP;
         let last = (first + GROUP).min(self.keys.len());

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::Rules;
 use crate::cluster::Handover;
+use crate::cluster::least::{Least, NEVER as FULL};
 use crate::metrics::{Observer, Place};
 use crate::perf::PrefillLoad;
 use crate::units::SimTime;
@@ -56,13 +57,10 @@ pub struct Unit {
     /// By rank: when its network interface is free.
     interface_free: Vec<SimTime>,
     /// By rank: tokens in the batch that is being formed; `FULL` where nothing more fits.
-    fill: Vec<u64>,
+    fill: Least,
     count: Vec<u32>,
     rank_loads: Vec<PrefillLoad>,
 }
-
-/// Tells a rank that takes nothing more in this batch.
-const FULL: u64 = u64::MAX;
 
 fn computed(request: &Request) -> u32 {
     request.input - request.cached
@@ -98,7 +96,7 @@ impl Unit {
             until: SimTime::NEVER,
             halted: false,
             interface_free: vec![SimTime::ZERO; rules.ranks],
-            fill: vec![0; rules.ranks],
+            fill: Least::new(rules.ranks, 0),
             count: vec![0; rules.ranks],
             rank_loads: vec![PrefillLoad::default(); rules.ranks],
         }
@@ -233,12 +231,14 @@ impl Unit {
                 let Some(w) = self.queues[level].front() else {
                     break;
                 };
-                let rank = self.emptiest();
+                let Some(rank) = self.fill.choose() else {
+                    break;
+                };
                 let load = &mut self.rank_loads[rank];
                 let (wanted, context) = (computed(&w.request), u64::from(w.request.cached));
                 let chunk = rules.chunk(*load, wanted, context);
                 if chunk == 0 {
-                    self.fill[rank] = FULL;
+                    self.fill.set(rank, FULL);
                     open -= 1;
                     continue;
                 }
@@ -268,22 +268,11 @@ impl Unit {
             || tokens >= u64::from(rules.max_batch_tokens)
             || self.count[rank] >= rules.max_batch_requests
         {
-            self.fill[rank] = FULL;
+            self.fill.set(rank, FULL);
             *open -= 1;
         } else {
-            self.fill[rank] = tokens;
+            self.fill.set(rank, tokens);
         }
-    }
-
-    #[inline]
-    fn emptiest(&self) -> usize {
-        let (mut best, mut least) = (0, FULL);
-        for (rank, &fill) in self.fill.iter().enumerate() {
-            if fill < least {
-                (best, least) = (rank, fill);
-            }
-        }
-        best
     }
 
     /// Puts a batch that may not run back where it came from.

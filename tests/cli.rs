@@ -1,0 +1,263 @@
+//! The program as scripts see it: exit codes, what comes out where, the files of `--out`, the same bytes
+//! for the same seed.
+//!
+//! Scenarios are under `cli/`, or bundled and shortened; what is written goes to a directory of its own
+//! under the system's temporary one, and is removed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// A minute of the published day with a hundredth of its requests.
+const SHORT_DAY: [&str; 10] = [
+    "run",
+    "deepseek-day",
+    "--set",
+    "duration=1min",
+    "--set",
+    "warm_up=30s",
+    "--set",
+    "report_every=30s",
+    "--set",
+    "class.0.arrivals.requests_per_day=2e6",
+];
+
+const JSON: [&str; 2] = ["--format", "json"];
+
+/// A directory of a test's own, removed when the test is over, however it ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// `test` must be unlike that of every other test in this file.
+    fn new(test: &str) -> Self {
+        let name = format!("tokentide-cli-{}-{test}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        fs::create_dir(&dir).expect("a new directory in the temporary one");
+        Self(dir)
+    }
+
+    /// The path of something in it.
+    fn path(&self, name: &str) -> String {
+        let path = self.0.join(name);
+        path.to_str().expect("a path in UTF-8").to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // a failed removal must not hide why a test failed
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What the program said and how it ended.
+struct Said {
+    code: Option<i32>,
+    out: Vec<u8>,
+    err: String,
+}
+
+/// Runs the program.
+fn tokentide(arguments: &[&str]) -> Said {
+    let mut command: Command = assert_cmd::cargo::cargo_bin_cmd!("tokentide");
+    let output = command
+        .args(arguments)
+        .output()
+        .expect("the program starts");
+    Said {
+        code: output.status.code(),
+        out: output.stdout,
+        err: String::from_utf8(output.stderr).expect("messages in UTF-8"),
+    }
+}
+
+/// Runs the program, which must end with `code`; what it printed.
+fn ends_with(code: i32, arguments: &[&str]) -> Vec<u8> {
+    let said = tokentide(arguments);
+    assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.err);
+    said.out
+}
+
+/// Runs the program, which must refuse: exit code 2, the words on stderr, nothing on stdout.
+fn refuses(words: &[&str], arguments: &[&str]) {
+    let said = tokentide(arguments);
+    assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.err);
+    assert!(said.out.is_empty(), "{arguments:?} printed a result");
+    for word in words {
+        assert!(said.err.contains(word), "no {word:?} in: {}", said.err);
+    }
+}
+
+fn small() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/small.toml");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// The arguments `first` and then `rest`.
+fn with<'a>(first: &[&'a str], rest: &[&'a str]) -> Vec<&'a str> {
+    [first, rest].concat()
+}
+
+fn parsed(json: &[u8]) -> Value {
+    serde_json::from_slice(json).expect("JSON")
+}
+
+#[test]
+fn mistakes_end_with_2() {
+    refuses(&["deepsek-day", "`deepseek-day`"], &["run", "deepsek-day"]);
+    refuses(
+        &["deepsek-day", "`deepseek-day`"],
+        &["check", "deepsek-day"],
+    );
+    refuses(
+        &["hit_rat", "`hit_rate`"],
+        &["run", "deepseek-day", "--set", "kv_cache.hit_rat=0.3"],
+    );
+    refuses(&["nowhere.toml"], &["run", "nowhere.toml"]);
+    refuses(&["nowhere.json"], &["report", "nowhere.json"]);
+    refuses(&["--overwrite"], &["run", "deepseek-day", "--overwrite"]);
+    refuses(&["Usage"], &["run"]);
+}
+
+#[test]
+fn a_mistake_leaves_no_directory() {
+    let scratch = Scratch::new("no-directory");
+    let out = scratch.path("out");
+    refuses(&[], &["run", "deepsek-day", "--out", &out]);
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn a_scenario_of_ones_own_runs() {
+    let scratch = Scratch::new("own");
+    let file = scratch.path("small.toml");
+    fs::copy(small(), &file).expect("a copy");
+    let said = tokentide(&["run", &file, "--format", "json"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let run = parsed(&said.out);
+    assert_eq!(run["schema_version"], 1);
+    assert_eq!(run["scenario"]["name"], "small");
+    assert_eq!(run["duration_s"], 60.0);
+    assert_eq!(run["nodes"]["peak"], 2);
+    let requests = |key: &str| run["requests"][key].as_u64().expect("a count");
+    assert!(requests("completed") > 100, "{}", run["requests"]);
+    assert_eq!(
+        requests("in_flight_at_start") + requests("arrived"),
+        requests("completed") + requests("in_flight"),
+        "nothing limits the queues, so nothing is rejected"
+    );
+    let audit = run["audit"].as_object().expect("balances");
+    assert!(!audit.is_empty());
+    assert!(audit.values().all(|b| b["holds"] == true), "{audit:?}");
+    assert_eq!(run["intervals"].as_array().map(Vec::len), Some(2));
+    // what is said about the run's own speed is no part of the result
+    assert!(said.err.contains("requests in"), "{}", said.err);
+    let quiet = tokentide(&["run", &file, "--format", "json", "--quiet"]);
+    assert_eq!((quiet.err.as_str(), quiet.out == said.out), ("", true));
+}
+
+#[test]
+fn every_format_prints_something() {
+    let file = small();
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    for format in ["table", "json", "csv", "markdown"] {
+        let out = ends_with(0, &["run", &file, "--format", format]);
+        assert!(!out.is_empty() && !seen.contains(&out), "{format}");
+        assert!(
+            !out.contains(&0x1b),
+            "{format}: colour, and not on a terminal"
+        );
+        seen.push(out);
+    }
+}
+
+#[test]
+fn threads_change_nothing_and_seeds_do() {
+    let run = |more: &[&str]| {
+        let all = with(&with(&SHORT_DAY, &JSON), more);
+        ends_with(0, &all)
+    };
+    let one = run(&["--threads", "1"]);
+    assert!(parsed(&one)["requests"]["completed"].as_u64() > Some(100));
+    assert!(one == run(&["--threads", "1"]), "the same run again");
+    assert!(one == run(&["--threads", "2"]), "two threads");
+    assert!(one == run(&["--threads", "3"]), "three threads");
+    assert!(one == run(&["--seed", "1"]), "the scenario's seed, stated");
+    let other = run(&["--seed", "2"]);
+    let (a, b) = (parsed(&one), parsed(&other));
+    assert_ne!(a["seed"], b["seed"]);
+    assert_ne!(a["tokens"], b["tokens"]);
+}
+
+#[test]
+fn out_writes_the_files_of_a_run() {
+    let scratch = Scratch::new("out");
+    let (first, again) = (scratch.path("runs/first"), scratch.path("again"));
+    let printed = ends_with(0, &with(&with(&SHORT_DAY, &JSON), &["--out", &first]));
+    let mut names: Vec<String> = fs::read_dir(&first)
+        .expect("the directory of the run")
+        .map(|entry| entry.expect("an entry").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let expected = [
+        "hours.csv",
+        "intervals.csv",
+        "run.log",
+        "scenario.resolved.toml",
+        "summary.json",
+    ];
+    assert_eq!(names, expected, "and no *.partial");
+    let summary = format!("{first}/summary.json");
+    let stored = fs::read(&summary).expect("summary.json");
+    assert!(stored == printed, "stored and printed");
+    let shown = ends_with(0, &with(&["report", &summary], &JSON));
+    assert!(shown == printed, "shown again");
+
+    // the resolved scenario stands alone and is the same one
+    let resolved = format!("{first}/scenario.resolved.toml");
+    ends_with(0, &["run", &resolved, "--out", &again]);
+    let repeated = fs::read(format!("{again}/summary.json")).expect("summary.json");
+    assert!(repeated == stored, "run again from scenario.resolved.toml");
+}
+
+#[test]
+fn out_replaces_only_when_told() {
+    let scratch = Scratch::new("overwrite");
+    let (dir, file) = (scratch.path("out"), small());
+    let run = ["run", file.as_str(), "--out", dir.as_str()];
+    ends_with(0, &run);
+    let summary = format!("{dir}/summary.json");
+    let first = fs::read(&summary).expect("summary.json");
+    let second_seed = with(&run, &["--seed", "2"]);
+    refuses(&["not empty", "--overwrite"], &second_seed);
+    assert!(fs::read(&summary).expect("summary.json") == first);
+    ends_with(0, &with(&second_seed, &["--overwrite"]));
+    assert!(fs::read(&summary).expect("summary.json") != first);
+}
+
+#[test]
+fn a_missed_attainment_ends_with_3() {
+    let file = small();
+    let run = ["run", file.as_str(), "--format", "json"];
+    let tiny = with(&run, &["--set", "class.chat.slo.tpot_s=0.001"]);
+    ends_with(0, &tiny);
+    let judged = ["--set", "class.chat.slo.attainment=0.99"];
+    let missed = parsed(&ends_with(3, &with(&tiny, &judged)));
+    assert_eq!(missed["classes"]["chat"]["slo"]["required"], 0.99);
+    ends_with(0, &with(&run, &judged));
+}
+
+#[test]
+fn init_writes_a_scenario_that_is_right() {
+    let scratch = Scratch::new("init");
+    let file = scratch.path("mine.toml");
+    ends_with(0, &["init", &file]);
+    let checked = tokentide(&["check", &file]);
+    assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
+    let text = fs::read(&file).expect("the file");
+    refuses(&["exists already"], &["init", &file]);
+    assert_eq!(fs::read(&file).expect("the file"), text);
+}
