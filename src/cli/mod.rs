@@ -100,7 +100,7 @@ fn load(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit
             None => Ok(scenario),
         },
         Err(mistakes) => {
-            eprint!("{}", mistakes.render(colour(&std::io::stderr())));
+            eprintln!("{}", mistakes.render(colour(&std::io::stderr())));
             Err(Exit::BadInput)
         }
     }
