@@ -1,8 +1,8 @@
 //! The decode pool (S8-S10, S14): requests are routed at hand-over, travel, wait, join a rank, and
 //! generate in lock-step.
 //!
-//! [`Decode::advance`] plays the pool up to a given instant. A unit is in [`unit`], its ranks in
-//! [`ranks`], its completions in [`wheel`]; this file is the order of events at one instant (S2), the
+//! [`Decode::advance`] plays the pool up to a given instant. A unit is in `unit.rs`, its ranks in
+//! [`ranks`], its completions in `wheel.rs`; this file is the order of events at one instant (S2), the
 //! requests on their way, and those for which no unit serves. The receiving side of a transfer is not
 //! limited, and KV that waits takes no memory of a rank.
 

@@ -1,6 +1,6 @@
 //! The prefill pool (S7): arrivals are routed to units, wait by priority, and are computed in batches.
 //!
-//! [`Prefill::advance`] plays the pool up to a given instant. A unit is in [`unit`]; this file is the
+//! [`Prefill::advance`] plays the pool up to a given instant. A unit is in `unit.rs`; this file is the
 //! order of events at one instant (S2) and the pool's own queue, where requests wait while no unit
 //! serves. The rank that gets a request is the one with the fewest tokens in the batch among those
 //! with a free place; forming stops where there is none. Requests that finish in one step leave in

@@ -1,6 +1,6 @@
 //! The verdict: whether the run was served well, when it was served worst, and what limited it then.
 //!
-//! A value first ([`assess`]), words second ([`super::wording`]), and the same words in all views.
+//! A value first ([`assess`]), words second (`wording.rs`), and the same words in all views.
 //!
 //! **The worst interval** is the one with the largest part of requests lost; where none was lost, the
 //! one in which the run's average request would have taken longest at the interval's own pace: mean
