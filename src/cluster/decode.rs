@@ -6,14 +6,14 @@
 //! requests on their way, and those for which no unit serves. The receiving side of a transfer is not
 //! limited, and KV that waits takes no memory of a rank.
 
+mod arrivals;
 pub mod ranks;
 mod release;
 mod resident;
 mod unit;
 mod wheel;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use super::Handover;
 use super::router::Routing;
@@ -23,6 +23,7 @@ use crate::metrics::{Fate, Observer, Place, audit::Balance};
 use crate::perf::StepTimes;
 use crate::scenario::{Admission, Pool, Role, Scenario};
 use crate::units::SimTime;
+use arrivals::{Arrival, Arrivals};
 use ranks::Refusal;
 use resident::Travel;
 use unit::Unit;
@@ -58,8 +59,8 @@ pub struct Decode<O> {
     routing: Routing,
     moving: Vec<Moving>,
     free: Vec<u32>,
-    /// (arrival, request id, index into `moving`), earliest first.
-    arrivals: BinaryHeap<Reverse<(SimTime, u64, u32)>>,
+    /// KV on its way; slots are indices into `moving`.
+    arrivals: Arrivals,
     /// Indices into `moving` for which no unit serves, first in first out.
     unrouted: VecDeque<u32>,
     events: VecDeque<Event>,
@@ -122,7 +123,7 @@ impl<O: Observer> Decode<O> {
             rules,
             moving: Vec::new(),
             free: Vec::new(),
-            arrivals: BinaryHeap::new(),
+            arrivals: Arrivals::default(),
             unrouted: VecDeque::new(),
             events: events.into(),
             next_unit: SimTime::NEVER,
@@ -169,14 +170,9 @@ impl<O: Observer> Decode<O> {
             if planned == now && self.after_prefill {
                 self.end_steps(now);
             }
-            while self
-                .arrivals
-                .peek()
-                .is_some_and(|Reverse((at, ..))| *at == now)
-            {
-                if let Some(Reverse((_, _, slot))) = self.arrivals.pop() {
-                    self.arrive(now, slot);
-                }
+            self.arrivals.settle();
+            while let Some(slot) = self.arrivals.pop_at(now) {
+                self.arrive(now, slot);
             }
             if !self.dirty.is_empty() {
                 self.start_steps(now);
@@ -193,9 +189,9 @@ impl<O: Observer> Decode<O> {
         let moving = self
             .arrivals
             .iter()
-            .map(|Reverse((.., slot))| slot)
-            .chain(&self.unrouted);
-        let mut moving: Vec<u32> = moving.copied().collect();
+            .map(|arrival| arrival.slot)
+            .chain(self.unrouted.iter().copied());
+        let mut moving: Vec<u32> = moving.collect();
         moving.sort_unstable();
         moving.dedup();
         for slot in moving {
@@ -237,12 +233,8 @@ impl<O: Observer> Decode<O> {
 
     fn next_planned(&self) -> SimTime {
         let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
-        let arrival = self
-            .arrivals
-            .peek()
-            .map_or(SimTime::NEVER, |Reverse((at, ..))| *at);
         self.next_unit
-            .min(arrival)
+            .min(self.arrivals.next())
             .min(event)
             .min(self.routing.next_report())
     }
@@ -271,8 +263,11 @@ impl<O: Observer> Decode<O> {
             unit: None,
             arrived: false,
         });
-        self.arrivals
-            .push(Reverse((arrives, travel.request.id, slot)));
+        self.arrivals.add(Arrival {
+            at: arrives,
+            id: travel.request.id,
+            slot,
+        });
         self.route(slot);
     }
 

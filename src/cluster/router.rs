@@ -3,7 +3,7 @@
 //! A router reads load reports: exact state, or what the units reported at the last multiple of
 //! `report_interval`. A unit that begins to serve reports itself at once. Ties go to the lowest index.
 
-use super::least::{Least, NEVER as CLOSED};
+use super::least::{NEVER as CLOSED, index_of_least};
 use crate::scenario::Router;
 use crate::units::{SimDuration, SimTime};
 
@@ -14,7 +14,7 @@ pub struct Routing {
     interval: SimDuration,
     next_report: SimTime,
     /// What the router believes of each unit; `CLOSED` where it takes no work.
-    seen: Least,
+    seen: Vec<u64>,
     /// The index after the last one chosen, for round robin.
     cursor: usize,
 }
@@ -31,7 +31,7 @@ impl Routing {
             policy,
             interval,
             next_report,
-            seen: Least::new(units, CLOSED),
+            seen: vec![CLOSED; units],
             cursor: 0,
         }
     }
@@ -44,8 +44,8 @@ impl Routing {
     /// Takes reports of the units' loads.
     pub fn report(&mut self, now: SimTime, loads: impl Iterator<Item = u64>) {
         for (unit, load) in loads.enumerate() {
-            if self.seen.get(unit) != CLOSED {
-                self.seen.set(unit, load);
+            if self.seen[unit] != CLOSED {
+                self.seen[unit] = load;
             }
         }
         self.next_report = now + self.interval;
@@ -54,19 +54,19 @@ impl Routing {
     /// A unit's load has changed. Heard only by a router with exact state.
     #[inline]
     pub fn loaded(&mut self, unit: usize, load: u64) {
-        if self.interval == SimDuration::ZERO && self.seen.get(unit) != CLOSED {
-            self.seen.set(unit, load);
+        if self.interval == SimDuration::ZERO && self.seen[unit] != CLOSED {
+            self.seen[unit] = load;
         }
     }
 
     /// A unit begins to take work.
     pub fn open(&mut self, unit: usize, load: u64) {
-        self.seen.set(unit, load);
+        self.seen[unit] = load;
     }
 
     /// A unit takes no more work.
     pub fn close(&mut self, unit: usize) {
-        self.seen.set(unit, CLOSED);
+        self.seen[unit] = CLOSED;
     }
 
     /// The unit for the next request; `None` where none serves.
@@ -77,11 +77,11 @@ impl Routing {
                 let units = self.seen.len();
                 let chosen = (0..units)
                     .map(|i| (self.cursor + i) % units)
-                    .find(|&u| self.seen.get(u) != CLOSED)?;
+                    .find(|&u| self.seen[u] != CLOSED)?;
                 self.cursor = chosen + 1;
                 Some(chosen)
             }
-            Router::LeastLoaded | Router::LeastKv => self.seen.choose(),
+            Router::LeastLoaded | Router::LeastKv => index_of_least(&self.seen),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The release of a decode unit (S10): everything on it goes to the others.
 
-use std::cmp::Reverse;
-
 use super::resident::Travel;
 use super::unit::Unit;
 use super::{Decode, Moving};
@@ -32,9 +30,9 @@ impl<O: Observer> Decode<O> {
                 .into_iter()
                 .map(|(rank, t)| (t.request.id, From::Rank(rank, t))),
         );
-        for Reverse((_, id, slot)) in &self.arrivals {
-            if self.moving[*slot as usize].unit == Some(index as u32) {
-                all.push((*id, From::Way(*slot)));
+        for arrival in self.arrivals.iter() {
+            if self.moving[arrival.slot as usize].unit == Some(index as u32) {
+                all.push((arrival.id, From::Way(arrival.slot)));
             }
         }
         unit.load_1024 = 0;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::Rules;
 use crate::cluster::Handover;
-use crate::cluster::least::{Least, NEVER as FULL};
+use crate::cluster::least::{NEVER as FULL, index_of_least};
 use crate::metrics::{Observer, Place};
 use crate::perf::PrefillLoad;
 use crate::units::SimTime;
@@ -57,7 +57,7 @@ pub struct Unit {
     /// By rank: when its network interface is free.
     interface_free: Vec<SimTime>,
     /// By rank: tokens in the batch that is being formed; `FULL` where nothing more fits.
-    fill: Least,
+    fill: Vec<u64>,
     count: Vec<u32>,
     rank_loads: Vec<PrefillLoad>,
 }
@@ -96,7 +96,7 @@ impl Unit {
             until: SimTime::NEVER,
             halted: false,
             interface_free: vec![SimTime::ZERO; rules.ranks],
-            fill: Least::new(rules.ranks, 0),
+            fill: vec![0; rules.ranks],
             count: vec![0; rules.ranks],
             rank_loads: vec![PrefillLoad::default(); rules.ranks],
         }
@@ -231,14 +231,14 @@ impl Unit {
                 let Some(w) = self.queues[level].front() else {
                     break;
                 };
-                let Some(rank) = self.fill.choose() else {
+                let Some(rank) = index_of_least(&self.fill) else {
                     break;
                 };
                 let load = &mut self.rank_loads[rank];
                 let (wanted, context) = (computed(&w.request), u64::from(w.request.cached));
                 let chunk = rules.chunk(*load, wanted, context);
                 if chunk == 0 {
-                    self.fill.set(rank, FULL);
+                    self.fill[rank] = FULL;
                     open -= 1;
                     continue;
                 }
@@ -268,10 +268,10 @@ impl Unit {
             || tokens >= u64::from(rules.max_batch_tokens)
             || self.count[rank] >= rules.max_batch_requests
         {
-            self.fill.set(rank, FULL);
+            self.fill[rank] = FULL;
             *open -= 1;
         } else {
-            self.fill.set(rank, tokens);
+            self.fill[rank] = tokens;
         }
     }
 

@@ -1,0 +1,132 @@
+//! KV on its way to the decode pool, in the order in which it arrives.
+//!
+//! A prefill step ends for many requests at once, so transfers begin in bursts. A burst is sorted once
+//! into a run; few runs overlap, so the next arrival is nearly always the next one of the same run.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
+use crate::units::SimTime;
+
+/// An arrival: when, whose (the order among equals), and where its request is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Arrival {
+    pub at: SimTime,
+    pub id: u64,
+    pub slot: u32,
+}
+
+/// Arrivals, the latest first; never empty in the heap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Run(Vec<Arrival>);
+
+impl Ord for Run {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.0.last().cmp(&self.0.last())
+    }
+}
+
+impl PartialOrd for Run {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// All that is on its way.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals {
+    runs: BinaryHeap<Run>,
+    burst: Vec<Arrival>,
+    spare: Vec<Vec<Arrival>>,
+    /// Of the earliest arrival in `runs`.
+    next: Option<SimTime>,
+}
+
+impl Arrivals {
+    /// One more; heard of after [`Arrivals::settle`].
+    #[inline]
+    pub fn add(&mut self, arrival: Arrival) {
+        self.burst.push(arrival);
+    }
+
+    /// Sorts what has been added since the last time.
+    #[inline]
+    pub fn settle(&mut self) {
+        if self.burst.is_empty() {
+            return;
+        }
+        self.burst.sort_unstable_by(|a, b| b.cmp(a));
+        let next = self.spare.pop().unwrap_or_default();
+        self.runs
+            .push(Run(std::mem::replace(&mut self.burst, next)));
+        self.note();
+    }
+
+    /// When the earliest one arrives, or `NEVER`.
+    #[inline]
+    pub fn next(&self) -> SimTime {
+        self.next.unwrap_or(SimTime::NEVER)
+    }
+
+    /// Takes out the next one that arrives at `now`.
+    #[inline]
+    pub fn pop_at(&mut self, now: SimTime) -> Option<u32> {
+        if self.next != Some(now) {
+            return None;
+        }
+        let mut run = self.runs.peek_mut()?;
+        let arrival = run.0.pop()?;
+        if run.0.is_empty() {
+            self.spare.push(PeekMut::pop(run).0);
+        } else {
+            drop(run);
+        }
+        self.note();
+        Some(arrival.slot)
+    }
+
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arrival> {
+        self.runs.iter().flat_map(|run| &run.0).chain(&self.burst)
+    }
+
+    #[inline]
+    fn note(&mut self) {
+        self.next = self
+            .runs
+            .peek()
+            .and_then(|run| run.0.last())
+            .map(|arrival| arrival.at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bursts_that_overlap_arrive_in_order_of_time_and_id() {
+        let mut arrivals = Arrivals::default();
+        for (burst, times) in [[5, 9, 9], [7, 9, 1]].into_iter().enumerate() {
+            for (i, at) in times.into_iter().enumerate() {
+                let id = (10 * burst + 2 - i) as u64;
+                arrivals.add(Arrival {
+                    at: SimTime(at),
+                    id,
+                    slot: id as u32,
+                });
+            }
+            arrivals.settle();
+        }
+        let mut seen = Vec::new();
+        while arrivals.next() != SimTime::NEVER {
+            let now = arrivals.next();
+            while let Some(slot) = arrivals.pop_at(now) {
+                seen.push((now.0, slot));
+            }
+        }
+        assert_eq!(seen, [(1, 10), (5, 2), (7, 12), (9, 0), (9, 1), (9, 11)]);
+        assert_eq!(arrivals.iter().count(), 0);
+    }
+}
