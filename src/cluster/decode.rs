@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use super::Handover;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
+use super::slots::Slots;
 use super::transfer::Link;
 use crate::metrics::{Fate, Observer, Place, audit::Balance};
 use crate::perf::StepTimes;
@@ -57,11 +58,10 @@ pub struct Decode<O> {
     rules: Rules,
     units: Vec<Unit>,
     routing: Routing,
-    moving: Vec<Moving>,
-    free: Vec<u32>,
-    /// KV on its way; slots are indices into `moving`.
+    moving: Slots<Moving>,
+    /// KV on its way; its slots are those of `moving`.
     arrivals: Arrivals,
-    /// Indices into `moving` for which no unit serves, first in first out.
+    /// Slots of `moving` for which no unit serves, first in first out.
     unrouted: VecDeque<u32>,
     events: VecDeque<Event>,
     /// The earliest step end or wake-up of a unit.
@@ -121,8 +121,7 @@ impl<O: Observer> Decode<O> {
                 .collect(),
             routing: Routing::new(pool.router, pool.report_interval, count),
             rules,
-            moving: Vec::new(),
-            free: Vec::new(),
+            moving: Slots::default(),
             arrivals: Arrivals::default(),
             unrouted: VecDeque::new(),
             events: events.into(),
@@ -195,7 +194,7 @@ impl<O: Observer> Decode<O> {
         moving.sort_unstable();
         moving.dedup();
         for slot in moving {
-            let m = &self.moving[slot as usize];
+            let m = self.moving.get(slot);
             let place = if m.arrived {
                 Place::DecodeQueue
             } else {
@@ -258,7 +257,7 @@ impl<O: Observer> Decode<O> {
     /// Routes a request whose KV is on its way.
     #[inline]
     fn send(&mut self, travel: Travel, arrives: SimTime) {
-        let slot = self.store(Moving {
+        let slot = self.moving.store(Moving {
             travel,
             unit: None,
             arrived: false,
@@ -272,22 +271,8 @@ impl<O: Observer> Decode<O> {
     }
 
     #[inline]
-    fn store(&mut self, moving: Moving) -> u32 {
-        match self.free.pop() {
-            Some(slot) => {
-                self.moving[slot as usize] = moving;
-                slot
-            }
-            None => {
-                self.moving.push(moving);
-                (self.moving.len() - 1) as u32
-            }
-        }
-    }
-
-    #[inline]
     fn route(&mut self, slot: u32) {
-        let moving = &mut self.moving[slot as usize];
+        let moving = self.moving.get_mut(slot);
         let Some(index) = self.routing.choose() else {
             moving.unit = None;
             self.unrouted.push_back(slot);
@@ -299,7 +284,7 @@ impl<O: Observer> Decode<O> {
         self.routing.loaded(index, unit.load_1024);
         if moving.arrived {
             unit.queue.push_back(moving.travel);
-            self.free.push(slot);
+            self.moving.take(slot);
             self.dirty.push(index);
         }
     }
@@ -307,7 +292,7 @@ impl<O: Observer> Decode<O> {
     /// KV arrives.
     #[inline]
     fn arrive(&mut self, now: SimTime, slot: u32) {
-        let moving = &mut self.moving[slot as usize];
+        let moving = self.moving.get_mut(slot);
         let travel = &mut moving.travel;
         self.observer.moved(
             now,
@@ -321,7 +306,7 @@ impl<O: Observer> Decode<O> {
         if let Some(index) = moving.unit {
             let unit = &mut self.units[index as usize];
             unit.queue.push_back(*travel);
-            self.free.push(slot);
+            self.moving.take(slot);
             if unit.at_boundary() {
                 self.dirty.push(index as usize);
             }

@@ -10,6 +10,7 @@ mod least;
 pub mod prefill;
 pub mod router;
 pub mod schedule;
+mod slots;
 pub mod transfer;
 
 use crate::units::SimTime;

@@ -5,6 +5,8 @@
 //! least KV, then the fewest requests, then the lowest index: one integer comparison of packed keys,
 //! kept as a two-level minimum so that a join looks at some 24 keys instead of 144.
 
+use crate::cluster::least::{NEVER as CLOSED, least};
+
 /// Bits of a key for the rank index, for the number of requests and for KV in 1/1024 token.
 const INDEX_BITS: u32 = 12;
 const REQUEST_BITS: u32 = 14;
@@ -17,8 +19,6 @@ pub const REQUESTS_MAX: u32 = (1 << REQUEST_BITS) - 1;
 /// Most KV tokens on a rank.
 pub const KV_TOKENS_MAX: u64 = (1 << (KV_BITS - 10)) - 1;
 
-/// The key of a rank that takes no more requests.
-const CLOSED: u64 = u64::MAX;
 /// Ranks to a group: near the square root of 144.
 const GROUP: usize = 12;
 
@@ -29,21 +29,6 @@ pub enum Refusal {
     Memory,
     /// Every rank has its most requests.
     Places,
-}
-
-/// The least key. Two running minima, because one waits for itself.
-#[inline]
-fn least_of(keys: &[u64]) -> u64 {
-    let (mut even, mut odd) = (CLOSED, CLOSED);
-    for pair in keys.chunks_exact(2) {
-        even = even.min(pair[0]);
-        odd = odd.min(pair[1]);
-    }
-    keys.chunks_exact(2)
-        .remainder()
-        .iter()
-        .copied()
-        .fold(even.min(odd), u64::min)
 }
 
 /// Requests and KV by rank.
@@ -140,8 +125,8 @@ impl Ranks {
             let open = kv << (INDEX_BITS + REQUEST_BITS) | u64::from(n) << INDEX_BITS | rank;
             *key = if n < self.requests_max { open } else { CLOSED };
         }
-        for (least, group) in self.minima.iter_mut().zip(self.keys.chunks(GROUP)) {
-            *least = least_of(group);
+        for (minimum, group) in self.minima.iter_mut().zip(self.keys.chunks(GROUP)) {
+            *minimum = least(group);
         }
     }
 
@@ -155,23 +140,23 @@ impl Ranks {
         progress_1024: u64,
         reserve_1024: u64,
     ) -> Result<usize, Refusal> {
-        let least = least_of(&self.minima);
-        if least == CLOSED {
+        let key = least(&self.minima);
+        if key == CLOSED {
             return Err(Refusal::Places);
         }
-        let rank = (least & (RANKS_MAX as u64 - 1)) as usize;
+        let rank = (key & (RANKS_MAX as u64 - 1)) as usize;
         if self.fits(rank, held_1024, progress_1024, reserve_1024) {
             return Ok(rank);
         }
         // Rare: the emptiest rank is too full, but another one with fewer requests or reservations may
         // still do.
-        let (mut best, mut least) = (None, CLOSED);
-        for (rank, &key) in self.keys.iter().enumerate() {
-            if key < least && self.fits(rank, held_1024, progress_1024, reserve_1024) {
-                (best, least) = (Some(rank), key);
-            }
-        }
-        best.ok_or(Refusal::Memory)
+        let fitting = self.keys.iter().enumerate().filter(|&(rank, &key)| {
+            key != CLOSED && self.fits(rank, held_1024, progress_1024, reserve_1024)
+        });
+        fitting
+            .min_by_key(|&(_, key)| key)
+            .map(|(rank, _)| rank)
+            .ok_or(Refusal::Memory)
     }
 
     #[inline]
@@ -195,11 +180,7 @@ impl Ranks {
         self.keys[rank] = self.key(rank);
         let first = rank / GROUP * GROUP;
         let last = (first + GROUP).min(self.keys.len());
-        self.minima[rank / GROUP] = self.keys[first..last]
-            .iter()
-            .copied()
-            .min()
-            .unwrap_or(CLOSED);
+        self.minima[rank / GROUP] = least(&self.keys[first..last]);
     }
 
     /// A request leaves a rank with all that it holds.

@@ -31,7 +31,7 @@ impl<O: Observer> Decode<O> {
                 .map(|(rank, t)| (t.request.id, From::Rank(rank, t))),
         );
         for arrival in self.arrivals.iter() {
-            if self.moving[arrival.slot as usize].unit == Some(index as u32) {
+            if self.moving.get(arrival.slot).unit == Some(index as u32) {
                 all.push((arrival.id, From::Way(arrival.slot)));
             }
         }
@@ -61,7 +61,7 @@ impl<O: Observer> Decode<O> {
                 }
                 From::Queue(travel) => {
                     self.observer.migrated(now, &travel.request);
-                    let slot = self.store(Moving {
+                    let slot = self.moving.store(Moving {
                         travel,
                         unit: None,
                         arrived: true,
@@ -70,7 +70,7 @@ impl<O: Observer> Decode<O> {
                 }
                 From::Way(slot) => {
                     self.observer
-                        .migrated(now, &self.moving[slot as usize].travel.request);
+                        .migrated(now, &self.moving.get(slot).travel.request);
                     self.route(slot);
                 }
             }

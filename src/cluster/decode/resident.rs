@@ -1,6 +1,5 @@
 //! A request in a decode pool: on its way, waiting, or on a rank, and what it holds there.
 
-use super::wheel::Due;
 use crate::units::SimTime;
 use crate::workload::Request;
 
@@ -36,37 +35,38 @@ impl Travel {
     }
 }
 
-/// A request on a rank.
+/// A request on a rank. What it has generated follows from the steps that are left ([`Due`]): progress is
+/// always a whole number of steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Resident {
     pub request: Request,
     pub first_token: SimTime,
     /// When it joined.
     pub since: SimTime,
-    /// Progress when it joined.
-    pub progress_1024: u64,
-    /// The unit's step count when it will be done.
-    pub done: u64,
-    pub rank: u16,
 }
 
-impl Due for Resident {
-    fn due(&self) -> u64 {
-        self.done
-    }
+/// When somebody on a rank is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// The unit's step count then.
+    pub step: u64,
+    /// Where the resident is kept.
+    pub slot: u32,
+    /// Its rank.
+    pub rank: u16,
 }
 
 impl Resident {
     /// Progress once it is done, the overshoot of its last step included.
     #[inline]
     pub fn progress_done_1024(&self, per_step_1024: u64) -> u64 {
-        let left = 1024 * u64::from(self.request.output - 1) - self.progress_1024;
-        self.progress_1024 + steps_for(left, per_step_1024) * per_step_1024
+        steps_for(1024 * u64::from(self.request.output - 1), per_step_1024) * per_step_1024
     }
 
+    /// Progress so many steps before it is done.
     #[inline]
-    pub fn progress_now_1024(&self, step: u64, per_step_1024: u64) -> u64 {
-        self.progress_done_1024(per_step_1024) - (self.done - step) * per_step_1024
+    pub fn progress_before_1024(&self, steps_left: u64, per_step_1024: u64) -> u64 {
+        self.progress_done_1024(per_step_1024) - steps_left * per_step_1024
     }
 
     #[inline]

@@ -7,22 +7,11 @@ use std::collections::VecDeque;
 
 use super::Rules;
 use super::ranks::{Ranks, Refusal};
-use super::resident::{Resident, Travel};
+use super::resident::{Due, Resident, Travel};
 use super::wheel::Wheel;
+use crate::cluster::slots::Slots;
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
 use crate::units::SimTime;
-
-/// Joins of requests that are done are swept out when they are more than half of the list and this.
-const JOINS_SLACK: u64 = 1024;
-
-/// A join, remembered while its request may have to leave again.
-#[derive(Clone, Copy, Debug)]
-struct Join {
-    id: u64,
-    step: u64,
-    done: u64,
-    rank: u16,
-}
 
 /// One decode unit.
 #[derive(Clone, Debug)]
@@ -30,9 +19,10 @@ pub struct Unit {
     /// Waiting requests, first in first out.
     pub queue: VecDeque<Travel>,
     ranks: Ranks,
-    wheel: Wheel<Resident>,
-    /// Joins in their order; some of the requests may be done.
-    joins: VecDeque<Join>,
+    residents: Slots<Resident>,
+    /// Those whose last step has just ended, with their ranks.
+    done: Vec<(u16, Resident)>,
+    wheel: Wheel,
     /// Residents that took part in the step before, by kind.
     by_kind: Vec<u64>,
     /// Residents new in this step.
@@ -71,8 +61,9 @@ impl Unit {
                 rules.max_batch_requests,
                 rules.reserving,
             ),
+            residents: Slots::default(),
+            done: Vec::new(),
             wheel: Wheel::new(),
-            joins: VecDeque::new(),
             by_kind: vec![0; kinds],
             joined: Vec::new(),
             step_from: SimTime::ZERO,
@@ -116,10 +107,14 @@ impl Unit {
 
     /// Residents with their progress, in 1/1024 token.
     pub fn residents(&self, rules: &Rules) -> impl Iterator<Item = (&Resident, u64)> {
-        let per_step = rules.progress_1024;
-        self.wheel
-            .iter()
-            .map(move |r| (r, r.progress_now_1024(self.wheel.step(), per_step)))
+        let (step, per_step) = (self.wheel.step(), rules.progress_1024);
+        self.wheel.iter().map(move |due| {
+            let resident = self.residents.get(due.slot);
+            (
+                resident,
+                resident.progress_before_1024(due.step - step, per_step),
+            )
+        })
     }
 
     /// KV of all ranks.
@@ -179,8 +174,13 @@ impl Unit {
         observer: &mut impl Observer,
         finished_1024: &mut u128,
     ) {
-        let mut due = self.wheel.turn();
-        while let Some(resident) = self.wheel.pop(&mut due) {
+        let mut bucket = self.wheel.turn();
+        let mut done = std::mem::take(&mut self.done);
+        // Copied out first, in a loop too tight to wait for one cache miss after another.
+        while let Some(due) = self.wheel.pop(&mut bucket) {
+            done.push((due.rank, self.residents.take(due.slot)));
+        }
+        for (rank, resident) in done.drain(..) {
             let progress = resident.progress_done_1024(per_step);
             let overshoot = progress - 1024 * u64::from(resident.request.output - 1);
             observer.moved(
@@ -192,8 +192,9 @@ impl Unit {
             );
             observer.completed(now, &resident.request, resident.first_token, overshoot);
             *finished_1024 += u128::from(progress);
-            self.vacate(&resident, progress, per_step, observer);
+            self.vacate(&resident, rank, progress, per_step, observer);
         }
+        self.done = done;
     }
 
     /// Gives a resident's place and memory back.
@@ -201,13 +202,14 @@ impl Unit {
     fn vacate(
         &mut self,
         resident: &Resident,
+        rank: u16,
         progress_1024: u64,
         per_step: u64,
         observer: &impl Observer,
     ) {
         let held = resident.held_1024(progress_1024);
         let reserve = resident.held_1024(resident.progress_done_1024(per_step));
-        self.ranks.leave(usize::from(resident.rank), held, reserve);
+        self.ranks.leave(usize::from(rank), held, reserve);
         self.by_kind[usize::from(observer.kind(&resident.request))] -= 1;
     }
 
@@ -247,15 +249,24 @@ impl Unit {
     /// While a rank's growth in the coming step would exceed its capacity, its latest resident (then the
     /// highest id) goes to the head of the queue, keeps its tokens, and must bring its KV back later.
     fn preempt(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer) {
+        if self.ranks.overfull(rules.progress_1024).is_none() {
+            return;
+        }
+        let mut latest: Vec<(SimTime, u64, Due)> = Vec::new();
+        for due in self.wheel.iter() {
+            let resident = self.residents.get(due.slot);
+            latest.push((resident.since, resident.request.id, *due));
+        }
+        latest.sort_unstable_by_key(|&(since, id, due)| (due.rank, since, id));
         let mut out: Vec<Travel> = Vec::new();
         while let Some(rank) = self.ranks.overfull(rules.progress_1024) {
-            let Some(join) = self.latest_join(rank) else {
+            let end = latest.partition_point(|(.., due)| usize::from(due.rank) <= rank);
+            if end == 0 {
                 break;
-            };
-            let Some(resident) = self.wheel.remove(join.done, |r| r.request.id == join.id) else {
-                break;
-            };
-            let mut travel = self.uproot(&resident, now, rules, observer);
+            }
+            let (.., due) = latest.remove(end - 1);
+            self.wheel.remove(due.step, |d| d.slot == due.slot);
+            let mut travel = self.uproot(due, now, rules, observer);
             travel.ready = now + rules.host.time(travel.held_1024().div_ceil(1024));
             observer.moved(
                 now,
@@ -274,36 +285,28 @@ impl Unit {
         }
     }
 
-    /// Takes the latest join of a rank's residents (then the highest id) out of the list of joins.
-    fn latest_join(&mut self, rank: usize) -> Option<Join> {
-        let step = self.wheel.step();
-        let mut latest: Option<usize> = None;
-        for (place, join) in self.joins.iter().enumerate().rev() {
-            if latest.is_some_and(|l| self.joins[l].step != join.step) {
-                break;
-            }
-            let better = latest.is_none_or(|l| self.joins[l].id < join.id);
-            if usize::from(join.rank) == rank && join.done > step && better {
-                latest = Some(place);
-            }
-        }
-        self.joins.remove(latest?)
-    }
-
     /// A resident leaves before it is done.
     fn uproot(
         &mut self,
-        resident: &Resident,
-        now: SimTime,
+        due: Due,
+        last_token: SimTime,
         rules: &Rules,
         observer: &impl Observer,
     ) -> Travel {
-        let progress_1024 = resident.progress_now_1024(self.wheel.step(), rules.progress_1024);
-        self.vacate(resident, progress_1024, rules.progress_1024, observer);
+        let resident = self.residents.take(due.slot);
+        let steps_left = due.step - self.wheel.step();
+        let progress_1024 = resident.progress_before_1024(steps_left, rules.progress_1024);
+        self.vacate(
+            &resident,
+            due.rank,
+            progress_1024,
+            rules.progress_1024,
+            observer,
+        );
         Travel {
             request: resident.request,
             first_token: resident.first_token,
-            last_token: now,
+            last_token,
             progress_1024,
             since: resident.since,
             ready: SimTime::ZERO,
@@ -318,15 +321,13 @@ impl Unit {
         for new in &joined {
             self.by_kind[usize::from(new.kind)] += 1;
         }
-        self.joins.clear();
         let mut out = Vec::new();
-        for resident in self.wheel.drain() {
-            let new = joined.iter().find(|new| new.id == resident.request.id);
+        for due in self.wheel.drain() {
+            let id = self.residents.get(due.slot).request.id;
+            let new = joined.iter().find(|new| new.id == id);
             let last_token = new.map_or(self.step_from, |new| new.last_token);
-            out.push((
-                usize::from(resident.rank),
-                self.uproot(&resident, last_token, rules, observer),
-            ));
+            let travel = self.uproot(due, last_token, rules, observer);
+            out.push((usize::from(due.rank), travel));
         }
         out
     }
@@ -406,23 +407,14 @@ impl Unit {
             kind,
             last_token: travel.last_token,
         });
-        let step = self.wheel.step();
-        let done = step + steps;
-        if self.joins.len() as u64 > 2 * self.ranks.requests_total + JOINS_SLACK {
-            self.joins.retain(|join| join.done > step);
-        }
-        self.joins.push_back(Join {
-            id: travel.request.id,
-            step,
-            done,
-            rank: rank as u16,
-        });
-        self.wheel.push(Resident {
+        let slot = self.residents.store(Resident {
             request: travel.request,
             first_token: travel.first_token,
             since: now,
-            progress_1024: travel.progress_1024,
-            done,
+        });
+        self.wheel.push(Due {
+            step: self.wheel.step() + steps,
+            slot,
             rank: rank as u16,
         });
     }

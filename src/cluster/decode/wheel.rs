@@ -1,23 +1,20 @@
-//! Who is done at which step: a wheel of buckets in two levels, holding the residents of one unit.
+//! Who is done at which step: a wheel of buckets in two levels, for the residents of one unit.
 //!
 //! All requests of a unit advance together, so the step at which a request will be done is known when
 //! it joins, and no token needs an event of its own. The near level has a bucket for each step of the
 //! current block of 256 steps; the far level has a bucket for each of the next 256 blocks, which is
-//! dealt out to the near level when its block begins. Longer stays go round again. Residents lie in the
-//! buckets themselves, in recycled chunks, so that joining and completing touch memory in order.
+//! dealt out to the near level when its block begins. Longer stays go round again. Entries lie in the
+//! buckets themselves, in recycled chunks, so that entering and leaving touch memory in order; the
+//! residents are kept elsewhere, because an entry moves and they need not.
+
+use super::resident::Due;
 
 /// Steps to a block, and blocks to a turn of the far level.
 const STEPS: u64 = 256;
 const BLOCKS: u64 = 256;
-/// Residents to a chunk.
+/// Entries to a chunk.
 const CHUNK: usize = 16;
 const NONE: u32 = u32::MAX;
-
-/// Something that is done at a known step.
-pub trait Due: Copy {
-    /// The step.
-    fn due(&self) -> u64;
-}
 
 /// A chain of chunks: the head is filled up to `used`, the others are full.
 #[derive(Clone, Copy, Debug)]
@@ -33,15 +30,15 @@ const EMPTY: Bucket = Bucket {
 
 /// Chunks, used and free.
 #[derive(Clone, Debug)]
-struct Store<T> {
-    items: Vec<T>,
+struct Store {
+    items: Vec<Due>,
     next: Vec<u32>,
     free: Vec<u32>,
 }
 
-impl<T: Copy> Store<T> {
+impl Store {
     #[inline]
-    fn push(&mut self, bucket: &mut Bucket, item: T) {
+    fn push(&mut self, bucket: &mut Bucket, item: Due) {
         if bucket.head == NONE || bucket.used as usize == CHUNK {
             let chunk = self.free.pop().unwrap_or_else(|| {
                 self.next.push(NONE);
@@ -59,7 +56,7 @@ impl<T: Copy> Store<T> {
     }
 
     #[inline]
-    fn pop(&mut self, bucket: &mut Bucket) -> Option<T> {
+    fn pop(&mut self, bucket: &mut Bucket) -> Option<Due> {
         if bucket.head == NONE {
             return None;
         }
@@ -92,14 +89,14 @@ impl<T: Copy> Store<T> {
 
 /// Residents by the step at which they are done.
 #[derive(Clone, Debug)]
-pub struct Wheel<T> {
+pub struct Wheel {
     step: u64,
     near: Vec<Bucket>,
     far: Vec<Bucket>,
-    store: Store<T>,
+    store: Store,
 }
 
-impl<T: Due> Wheel<T> {
+impl Wheel {
     /// Nobody, at step zero.
     pub fn new() -> Self {
         Self {
@@ -122,8 +119,8 @@ impl<T: Due> Wheel<T> {
 
     /// Enters somebody who is due at a later step.
     #[inline]
-    pub fn push(&mut self, item: T) {
-        let due = item.due();
+    pub fn push(&mut self, item: Due) {
+        let due = item.step;
         debug_assert!(due > self.step, "due in the past");
         let bucket = if due / STEPS == self.step / STEPS {
             &mut self.near[(due % STEPS) as usize]
@@ -141,7 +138,7 @@ impl<T: Due> Wheel<T> {
             let block = self.step / STEPS;
             let mut dealt = std::mem::replace(&mut self.far[(block % BLOCKS) as usize], EMPTY);
             while let Some(item) = self.store.pop(&mut dealt) {
-                let due = item.due();
+                let due = item.step;
                 let bucket = if due / STEPS == block {
                     &mut self.near[(due % STEPS) as usize]
                 } else {
@@ -155,12 +152,12 @@ impl<T: Due> Wheel<T> {
 
     /// Takes one out of a bucket that `turn` returned.
     #[inline]
-    pub fn pop(&mut self, bucket: &mut Bucket) -> Option<T> {
+    pub fn pop(&mut self, bucket: &mut Bucket) -> Option<Due> {
         self.store.pop(bucket)
     }
 
     /// Takes out the one that is due at `due` and is meant.
-    pub fn remove(&mut self, due: u64, is_it: impl Fn(&T) -> bool) -> Option<T> {
+    pub fn remove(&mut self, due: u64, is_it: impl Fn(&Due) -> bool) -> Option<Due> {
         let bucket = if due / STEPS == self.step / STEPS {
             &mut self.near[(due % STEPS) as usize]
         } else {
@@ -178,7 +175,7 @@ impl<T: Due> Wheel<T> {
     }
 
     /// Everybody, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    pub fn iter(&self) -> impl Iterator<Item = &Due> {
         let buckets = self.near.iter().chain(&self.far);
         buckets
             .flat_map(|bucket| self.store.of(bucket))
@@ -186,8 +183,8 @@ impl<T: Due> Wheel<T> {
     }
 
     /// Takes everybody out, in no particular order.
-    pub fn drain(&mut self) -> Vec<T> {
-        let all: Vec<T> = self.iter().copied().collect();
+    pub fn drain(&mut self) -> Vec<Due> {
+        let all: Vec<Due> = self.iter().copied().collect();
         self.near.fill(EMPTY);
         self.far.fill(EMPTY);
         self.store.items.clear();
@@ -201,22 +198,17 @@ impl<T: Due> Wheel<T> {
 mod tests {
     use super::*;
 
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-    struct Item(u64, u32);
-
-    impl Due for Item {
-        fn due(&self) -> u64 {
-            self.0
-        }
+    fn is(a: &Due, b: &Due) -> bool {
+        a.step == b.step && a.slot == b.slot
     }
 
     #[test]
     fn everybody_is_due_exactly_when_due() {
         let mut wheel = Wheel::new();
-        let mut expected: Vec<Item> = Vec::new();
+        let mut expected: Vec<Due> = Vec::new();
         let mut seed = 1_u64;
         for step in 0..200_000_u64 {
-            for who in 0..(step % 3) as u32 {
+            for slot in 0..(step % 3) as u32 {
                 seed = seed
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1_442_695_040_888_963_407);
@@ -225,29 +217,37 @@ mod tests {
                 } else {
                     1 + (seed >> 40) % 2_000
                 };
-                wheel.push(Item(step + stay, who));
-                expected.push(Item(step + stay, who));
+                let due = Due {
+                    step: step + stay,
+                    slot,
+                    rank: 0,
+                };
+                wheel.push(due);
+                expected.push(due);
             }
             if step % 7 == 0
                 && let Some(item) = expected.pop()
             {
-                assert_eq!(wheel.remove(item.0, |i| *i == item), Some(item));
+                let removed = wheel.remove(item.step, |i| i.slot == item.slot);
+                assert!(removed.is_some_and(|r| is(&r, &item)));
             }
             let mut due = wheel.turn();
             while let Some(item) = wheel.pop(&mut due) {
-                assert_eq!(item.0, step + 1);
-                let place = expected.iter().rposition(|e| *e == item);
-                assert!(place.is_some_and(|p| expected.swap_remove(p) == item));
+                assert_eq!(item.step, step + 1);
+                let place = expected.iter().rposition(|e| is(e, &item));
+                assert!(place.is_some());
+                place.map(|p| expected.swap_remove(p));
             }
             if step % 10_000 == 0 {
                 assert_eq!(wheel.iter().count(), expected.len());
-                assert!(expected.iter().all(|e| e.0 > step + 1));
+                assert!(expected.iter().all(|e| e.step > step + 1));
             }
         }
+        let key = |due: &Due| (due.step, due.slot);
         let mut left = wheel.drain();
-        left.sort_unstable();
-        expected.sort_unstable();
-        assert_eq!(left, expected);
+        left.sort_unstable_by_key(key);
+        expected.sort_unstable_by_key(key);
+        assert!(left.iter().map(key).eq(expected.iter().map(key)));
         assert_eq!(wheel.iter().count(), 0);
     }
 }
