@@ -228,7 +228,7 @@ mod tests {
             if step % 7 == 0
                 && let Some(item) = expected.pop()
             {
-                let removed = wheel.remove(item.step, |i| i.slot == item.slot);
+                let removed = wheel.remove(item.step, |i| is(i, &item));
                 assert!(removed.is_some_and(|r| is(&r, &item)));
             }
             let mut due = wheel.turn();
