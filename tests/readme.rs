@@ -30,10 +30,9 @@ fn transcripts_are_true() {
     // commands run in a new directory, which trycmd finds by its name
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("readme");
     let _ = fs::remove_dir_all(&scratch);
-    fs::create_dir_all(scratch.join("transcripts.in")).expect("the temporary directory can be written");
+    fs::create_dir_all(scratch.join("transcripts.in"))
+        .expect("the temporary directory can be written");
     let transcripts = scratch.join("transcripts.md");
     fs::write(&transcripts, kept).expect("the temporary directory can be written");
-    trycmd::TestCases::new()
-        .case(transcripts)
-        .run();
+    trycmd::TestCases::new().case(transcripts).run();
 }

@@ -6,7 +6,9 @@
 //! numbers.
 
 pub mod decode;
+pub mod intake;
 mod least;
+mod levels;
 pub mod prefill;
 pub mod router;
 pub mod schedule;

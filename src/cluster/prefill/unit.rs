@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 
 use super::Rules;
 use crate::cluster::Handover;
+use crate::cluster::intake::{Queued, Server, Tokens};
 use crate::cluster::least::{NEVER as FULL, index_of_least};
 use crate::metrics::{Observer, Place};
-use crate::perf::PrefillLoad;
+use crate::perf::{PrefillLoad, StepTimes};
+use crate::scenario::{Pool, Scenario};
 use crate::units::SimTime;
 use crate::workload::Request;
 
@@ -46,11 +48,9 @@ pub struct Unit {
     /// On ranks: in the running step, or between two steps.
     serving: Vec<InService>,
     /// When the running step ends; `NEVER` when idle.
-    pub step_end: SimTime,
+    step_end: SimTime,
     /// Computed tokens assigned and not finished; a running chunk counts whole.
-    pub load: u64,
-    /// Serving or draining.
-    pub working: bool,
+    load: u64,
     until: SimTime,
     /// A step would have reached the release: no more steps start.
     halted: bool,
@@ -84,15 +84,22 @@ impl Rules {
     }
 }
 
-impl Unit {
-    pub fn new(rules: &Rules) -> Self {
+impl Server for Unit {
+    const GENERATES: bool = false;
+    type Rules = Rules;
+    type Waiting = Waiting;
+
+    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Rules {
+        Rules::new(scenario, pool, times)
+    }
+
+    fn new(rules: &Rules, _kinds: usize) -> Self {
         Self {
-            queues: vec![VecDeque::new(); rules.levels],
+            queues: vec![VecDeque::new(); rules.levels.count()],
             queued: 0,
             serving: Vec::new(),
             step_end: SimTime::NEVER,
             load: 0,
-            working: false,
             until: SimTime::NEVER,
             halted: false,
             interface_free: vec![SimTime::ZERO; rules.ranks],
@@ -102,31 +109,31 @@ impl Unit {
         }
     }
 
-    /// A new life begins.
-    pub fn pay(&mut self, until: SimTime) {
+    fn pay(&mut self, until: SimTime) {
         self.until = until;
         self.halted = false;
         self.interface_free.fill(SimTime::ZERO);
     }
 
-    pub fn waiting(&self) -> impl Iterator<Item = &Waiting> {
-        self.queues.iter().flatten()
-    }
-
-    pub fn in_service(&self) -> impl Iterator<Item = &InService> {
-        self.serving.iter()
+    #[inline]
+    fn load(&self) -> u64 {
+        self.load
     }
 
     #[inline]
-    pub fn enqueue(&mut self, waiting: Waiting, rules: &Rules) {
-        self.load += u64::from(computed(&waiting.request));
-        self.queued += 1;
-        self.queues[rules.level_of_class[usize::from(waiting.request.class)]].push_back(waiting);
+    fn step_end(&self) -> SimTime {
+        self.step_end
     }
 
-    /// Takes the last request out of a queue that is longer than allowed.
-    pub fn overflow(&mut self, rules: &Rules) -> Option<Waiting> {
-        if self.queued <= rules.max_queue_requests? {
+    #[inline]
+    fn enqueue(&mut self, waiting: Waiting, rules: &Rules) {
+        self.load += u64::from(computed(&waiting.request));
+        self.queued += 1;
+        self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
+    }
+
+    fn overflow(&mut self, most: usize) -> Option<Waiting> {
+        if self.queued <= most {
             return None;
         }
         let last = self.queues.iter_mut().rev().find_map(VecDeque::pop_back)?;
@@ -135,14 +142,17 @@ impl Unit {
         Some(last)
     }
 
-    /// Gives up everything, in order of id; half-prefilled requests start again. Also says how many
-    /// computed tokens are lost.
-    pub fn release(&mut self, now: SimTime, observer: &mut impl Observer) -> (Vec<Waiting>, u128) {
+    fn release(
+        &mut self,
+        now: SimTime,
+        _rules: &Rules,
+        observer: &mut impl Observer,
+        tokens: &mut Tokens,
+    ) -> Vec<Waiting> {
         let mut moving: Vec<Waiting> = Vec::new();
         for w in self.queues.iter_mut().flat_map(std::mem::take) {
             moving.push(w);
         }
-        let mut discarded = 0;
         for s in self.serving.drain(..) {
             observer.moved(
                 now,
@@ -151,7 +161,7 @@ impl Unit {
                 s.since,
                 Place::PrefillQueue,
             );
-            discarded += u128::from(s.done);
+            tokens.discarded += u128::from(s.done);
             moving.push(Waiting {
                 request: s.request,
                 since: now,
@@ -161,16 +171,16 @@ impl Unit {
         moving.sort_unstable_by_key(|w| w.request.id);
         self.queued = 0;
         self.load = 0;
-        (moving, discarded)
+        moving
     }
 
-    /// Forms a batch and starts its step, if idle and if the step would end before the release.
-    pub fn start_step(
+    fn start_step(
         &mut self,
         now: SimTime,
+        index: usize,
         rules: &Rules,
         observer: &mut impl Observer,
-        index: usize,
+        _tokens: &mut Tokens,
     ) -> bool {
         if self.step_end != SimTime::NEVER
             || self.halted
@@ -208,6 +218,79 @@ impl Unit {
         true
     }
 
+    fn end_step(
+        &mut self,
+        now: SimTime,
+        _index: usize,
+        rules: &Rules,
+        observer: &mut impl Observer,
+        tokens: &mut Tokens,
+        out: &mut Vec<Handover>,
+    ) {
+        self.step_end = SimTime::NEVER;
+        if !self.serving.is_sorted_by_key(|s| s.request.id) {
+            self.serving.sort_unstable_by_key(|s| s.request.id);
+        }
+        let interface_free = &mut self.interface_free;
+        let load = &mut self.load;
+        self.serving.retain_mut(|s| {
+            s.done += s.chunk;
+            tokens.stepped += u128::from(s.chunk);
+            *load -= u64::from(s.chunk);
+            s.chunk = 0;
+            let request = &s.request;
+            if s.done < computed(request) {
+                return true;
+            }
+            tokens.finished += u128::from(s.done);
+            observer.first_token(now, request);
+            observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
+            if request.output == 1 {
+                observer.completed(now, request, now, 0);
+            } else {
+                let free_at = &mut interface_free[usize::from(s.rank)];
+                let arrives = rules.handover.send(now, free_at, u64::from(request.input));
+                out.push(Handover {
+                    request: *request,
+                    at: now,
+                    arrives,
+                });
+            }
+            false
+        });
+    }
+
+    fn still_in(&self, _rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
+        for w in self.queues.iter().flatten() {
+            observer.still_in(&w.request, Place::PrefillQueue, w.since);
+        }
+        for s in &self.serving {
+            observer.still_in(&s.request, Place::Prefill, s.since);
+            tokens.finished += u128::from(s.done);
+        }
+        (self.queued + self.serving.len()) as u64
+    }
+}
+
+impl Queued for Waiting {
+    fn arrived(request: Request) -> Self {
+        Self {
+            request,
+            since: request.at,
+            started: false,
+        }
+    }
+
+    fn request(&self) -> &Request {
+        &self.request
+    }
+
+    fn since(&self) -> SimTime {
+        self.since
+    }
+}
+
+impl Unit {
     /// Unfinished requests first, on their ranks; then the queues in order, each request to the rank
     /// with the fewest tokens that has room, until none has.
     fn form_batch(&mut self, rules: &Rules) {
@@ -278,7 +361,7 @@ impl Unit {
     /// Puts a batch that may not run back where it came from.
     fn undo_batch(&mut self, rules: &Rules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
-            let level = rules.level_of_class[usize::from(s.request.class)];
+            let level = rules.levels.of(s.request.class);
             self.queues[level].push_front(Waiting {
                 request: s.request,
                 since: s.since,
@@ -286,49 +369,5 @@ impl Unit {
             });
             self.queued += 1;
         }
-    }
-
-    /// Ends the step: chunks are done, finished requests leave. Says how many tokens were computed.
-    pub fn end_step(
-        &mut self,
-        now: SimTime,
-        rules: &Rules,
-        observer: &mut impl Observer,
-        out: &mut Vec<Handover>,
-        finished: &mut u128,
-    ) -> u128 {
-        self.step_end = SimTime::NEVER;
-        let mut stepped = 0;
-        if !self.serving.is_sorted_by_key(|s| s.request.id) {
-            self.serving.sort_unstable_by_key(|s| s.request.id);
-        }
-        let interface_free = &mut self.interface_free;
-        let load = &mut self.load;
-        self.serving.retain_mut(|s| {
-            s.done += s.chunk;
-            stepped += u128::from(s.chunk);
-            *load -= u64::from(s.chunk);
-            s.chunk = 0;
-            let request = &s.request;
-            if s.done < computed(request) {
-                return true;
-            }
-            *finished += u128::from(s.done);
-            observer.first_token(now, request);
-            observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
-            if request.output == 1 {
-                observer.completed(now, request, now, 0);
-            } else {
-                let free_at = &mut interface_free[usize::from(s.rank)];
-                let arrives = rules.handover.send(now, free_at, u64::from(request.input));
-                out.push(Handover {
-                    request: *request,
-                    at: now,
-                    arrives,
-                });
-            }
-            false
-        });
-        stepped
     }
 }
