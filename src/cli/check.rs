@@ -8,7 +8,7 @@ use super::{Exit, ScenarioArguments, load, print, refuse};
 use crate::cluster::schedule::paid_nodes;
 use crate::perf::StepTimes;
 use crate::report::format::{count, fixed, length, percent};
-use crate::scenario::Scenario;
+use crate::scenario::{ArrivalKind, Scenario};
 use crate::units::{NS_PER_HOUR, SimTime};
 use crate::workload::{Workload, realised};
 
@@ -83,12 +83,23 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             pool.name, pool.nodes_per_unit, pool.ranks
         );
     }
-    for class in realised {
+    for (class, stated) in realised.iter().zip(&scenario.classes) {
+        let arrivals = match &stated.arrivals.kind {
+            ArrivalKind::ClosedLoop(closed) => match closed.requests {
+                Some(requests) => format!(
+                    "{} users, {} requests",
+                    count(u64::from(closed.users)),
+                    count(requests)
+                ),
+                None => format!("{} users", count(u64::from(closed.users))),
+            },
+            ArrivalKind::Trace(rows) => format!("{} recorded requests", count(rows.len() as u64)),
+            _ => format!("{} requests a day", count(class.requests_per_day as u64)),
+        };
         let _ = writeln!(
             text,
-            "  class    {}: {} requests a day; input {} tokens (stated {}), {} of them hits; output {} (stated {})",
+            "  class    {}: {arrivals}; input {} tokens (stated {}), {} of them hits; output {} (stated {})",
             class.class,
-            count(class.requests_per_day as u64),
             fixed(class.input, 2),
             fixed(class.stated_input, 2),
             percent(class.hit_rate),

@@ -9,9 +9,9 @@
 mod arrivals;
 pub mod ranks;
 mod release;
-mod resident;
+pub(super) mod resident;
 mod unit;
-mod wheel;
+pub(super) mod wheel;
 
 use std::collections::VecDeque;
 
@@ -142,7 +142,7 @@ impl<O: Observer> Decode<O> {
     pub fn advance(&mut self, until: SimTime, handovers: &[Handover]) {
         let mut handovers = handovers.iter().peekable();
         loop {
-            let planned = self.next_planned();
+            let planned = self.next();
             let handover = handovers.peek().map_or(SimTime::NEVER, |h| h.at);
             let now = planned.min(handover);
             if now >= until {
@@ -230,7 +230,8 @@ impl<O: Observer> Decode<O> {
         (self.observer, inside, balances)
     }
 
-    fn next_planned(&self) -> SimTime {
+    /// When something next happens here by itself.
+    pub fn next(&self) -> SimTime {
         let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
         self.next_unit
             .min(self.arrivals.next())

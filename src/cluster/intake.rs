@@ -34,7 +34,7 @@ pub trait Server: Clone {
     /// A request joins the queue.
     fn enqueue(&mut self, waiting: Self::Waiting, rules: &Self::Rules);
     /// Takes the last request out of a queue that is longer than `most`.
-    fn overflow(&mut self, most: usize) -> Option<Self::Waiting>;
+    fn overflow(&mut self, most: usize, rules: &Self::Rules) -> Option<Self::Waiting>;
     /// What the router compares (S6).
     fn load(&self) -> u64;
     /// When the running step ends; `NEVER` when idle.
@@ -387,7 +387,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         }
         self.note(now, index, before);
         if let Some(limit) = self.max_queue_requests {
-            while let Some(waiting) = self.units[index].overflow(limit) {
+            while let Some(waiting) = self.units[index].overflow(limit, &self.rules) {
                 self.routing.loaded(index, self.units[index].load());
                 waiting.carry(&mut self.tokens);
                 self.reject(now, &waiting);

@@ -9,6 +9,7 @@ pub mod decode;
 pub mod intake;
 mod least;
 mod levels;
+pub mod mixed;
 pub mod prefill;
 pub mod router;
 pub mod schedule;

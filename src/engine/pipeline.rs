@@ -1,14 +1,16 @@
 //! Playing a scenario, stage by stage and stretch by stretch.
 
 use super::belt::{Stretch, belt};
-use crate::cluster::Handover;
+use super::coupled::Coupled;
+use super::feedback::Feedback;
 use crate::cluster::decode::Decode;
-use crate::cluster::prefill::Prefill;
+use crate::cluster::intake::{Intake, Server};
+use crate::cluster::{Handover, mixed, prefill};
 use crate::metrics::{Observer, audit::Balance};
 use crate::perf::StepTimes;
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{NS_PER_S, SimTime};
-use crate::workload::{Request, Workload, mean_requests_per_s};
+use crate::workload::{ClosedLoops, Request, Workload, mean_requests_per_s};
 
 /// Requests to a stretch, about: few enough to stay in a cache, enough to pay for handing them over.
 const REQUESTS_PER_STRETCH: f64 = 4096.0;
@@ -18,39 +20,88 @@ const STRETCH_MAX_S: f64 = 60.0;
 /// What is left when a simulation has ended.
 #[derive(Clone, Debug)]
 pub struct Outcome<P, D> {
-    /// The prefill pool's observer.
-    pub prefill: P,
+    /// The observer of the pool that takes arrivals.
+    pub intake: P,
     /// The decode pool's observer, where there is such a pool.
     pub decode: Option<D>,
     /// Requests that had not ended.
     pub in_flight: u64,
-    /// Balances of both pools.
+    /// Balances of all pools.
     pub balances: Vec<Balance>,
 }
 
 /// Plays `scenario` to its end, telling the observers everything, on up to three threads. `progress`
 /// hears now and then how far the last stage has come and how many requests have arrived. `None` where
-/// there is no prefill pool.
+/// no pool takes arrivals.
 pub fn simulate<P: Observer + Send, D: Observer + Send>(
     scenario: &Scenario,
-    mut workload: Workload,
+    workload: Workload,
     times: &StepTimes,
     observers: (P, D),
     threads: usize,
     progress: &mut dyn FnMut(SimTime, u64),
 ) -> Option<Outcome<P, D>> {
-    let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
-    let pool = |role| scenario.pools.iter().find(|p| p.role == role);
-    let mut prefill = Prefill::new(
-        scenario,
-        pool(Role::Prefill)?,
-        times.clone(),
-        end,
-        observers.0,
-    );
-    let mut decode =
-        pool(Role::Decode).map(|p| Decode::new(scenario, p, times.clone(), end, observers.1));
+    let pool = scenario.pools.iter().find(|p| p.role != Role::Decode)?;
+    Some(match pool.role {
+        Role::Mixed => start::<mixed::Unit, P, D>(
+            scenario, pool, workload, times, observers, threads, progress,
+        ),
+        _ => start::<prefill::Unit, P, D>(
+            scenario, pool, workload, times, observers, threads, progress,
+        ),
+    })
+}
 
+/// Builds the pools and plays them: as a pipeline, or coupled where users wait for their answers.
+fn start<U, P, D>(
+    scenario: &Scenario,
+    pool: &Pool,
+    workload: Workload,
+    times: &StepTimes,
+    (of_intake, of_decode): (P, D),
+    threads: usize,
+    progress: &mut dyn FnMut(SimTime, u64),
+) -> Outcome<P, D>
+where
+    U: Server + Send,
+    U::Rules: Send,
+    U::Waiting: Send,
+    P: Observer + Send,
+    D: Observer + Send,
+{
+    let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
+    let decode = scenario.pools.iter().find(|p| p.role == Role::Decode);
+    if let Some(loops) = ClosedLoops::new(scenario) {
+        let of_decode = Feedback::new(of_decode);
+        return Coupled::<U, P, D> {
+            workload,
+            loops,
+            intake: Intake::new(scenario, pool, times.clone(), end, Feedback::new(of_intake)),
+            decode: decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode)),
+        }
+        .play(scenario, progress);
+    }
+    let intake: Intake<U, P> = Intake::new(scenario, pool, times.clone(), end, of_intake);
+    let decode = decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode));
+    play(scenario, workload, intake, decode, threads, progress)
+}
+
+fn play<U, P, D>(
+    scenario: &Scenario,
+    mut workload: Workload,
+    mut intake: Intake<U, P>,
+    mut decode: Option<Decode<D>>,
+    threads: usize,
+    progress: &mut dyn FnMut(SimTime, u64),
+) -> Outcome<P, D>
+where
+    U: Server + Send,
+    U::Rules: Send,
+    U::Waiting: Send,
+    P: Observer + Send,
+    D: Observer + Send,
+{
+    let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
     let mut arrived = 0;
     let mut first = |until: SimTime, arrivals: &mut Stretch<Request>| {
         arrivals.begin(until, arrived);
@@ -60,7 +111,7 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
     };
     let mut middle = |arrivals: &Stretch<Request>, handovers: &mut Stretch<Handover>| {
         handovers.begin(arrivals.until, arrivals.arrived);
-        prefill.advance(arrivals.until, &arrivals.items, &mut handovers.items);
+        intake.advance(arrivals.until, &arrivals.items, &mut handovers.items);
     };
     let mut last = |handovers: &Stretch<Handover>| {
         if let Some(decode) = &mut decode {
@@ -111,22 +162,25 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
             handovers_out.drain(last);
         }),
     }
-    let (prefill, in_prefill, mut balances) = prefill.finish();
+    let (intake, in_intake, mut balances) = intake.finish();
     let (decode, in_decode, more) = match decode.map(Decode::finish) {
         Some((observer, inside, balances)) => (Some(observer), inside, balances),
         None => (None, 0, Vec::new()),
     };
     balances.extend(more);
-    Some(Outcome {
-        prefill,
+    Outcome {
+        intake,
         decode,
-        in_flight: in_prefill + in_decode,
+        in_flight: in_intake + in_decode,
         balances,
-    })
+    }
 }
 
 /// The ends of the stretches into which the simulation is cut. How it is cut changes nothing but speed.
-fn stretches(scenario: &Scenario, end: SimTime) -> impl Iterator<Item = SimTime> + Send + use<> {
+pub(super) fn stretches(
+    scenario: &Scenario,
+    end: SimTime,
+) -> impl Iterator<Item = SimTime> + Send + use<> {
     let seconds = (REQUESTS_PER_STRETCH / mean_requests_per_s(scenario)).clamp(1e-3, STRETCH_MAX_S);
     let step = (seconds * NS_PER_S as f64) as u64;
     (1..=end.0.div_ceil(step)).map(move |i| SimTime(i.saturating_mul(step)).min(end))

@@ -78,7 +78,7 @@ pub fn run_with_progress(
         .ok_or(RunError::NoPrefillPool)?;
     let evidence = Evidence {
         timeline,
-        prefill: outcome.prefill.finish(),
+        intake: outcome.intake.finish(),
         decode: outcome.decode.map(Recorder::finish),
         in_flight: outcome.in_flight,
         balances: outcome.balances,

@@ -183,6 +183,8 @@ pub struct StepCounts {
     pub prefill_tokens: u64,
     /// Decode steps ended.
     pub decode_steps: u64,
+    /// Of them, those in which prompts were computed too.
+    pub shared_steps: u64,
     /// Requests in them: (request, step) pairs.
     pub request_steps: u64,
     /// KV tokens attended to in them, in 1/1024.
@@ -203,6 +205,7 @@ impl StepCounts {
         self.prefill_steps += other.prefill_steps;
         self.prefill_tokens += other.prefill_tokens;
         self.decode_steps += other.decode_steps;
+        self.shared_steps += other.shared_steps;
         self.request_steps += other.request_steps;
         self.kv_1024 += other.kv_1024;
         self.preemptions += other.preemptions;

@@ -62,12 +62,16 @@ pub struct StepRecord<'a> {
     pub unit: usize,
     /// When it began.
     pub from: SimTime,
+    /// When the step before ended for those who took part in it: their latest token left then.
+    pub since: SimTime,
     /// When it ended.
     pub to: SimTime,
     /// Requests that had taken part in the step before, by kind (see [`Observer::kind`]).
     pub requests_by_kind: &'a [u64],
     /// KV tokens that they attended to, in 1/1024.
     pub kv_1024: u64,
+    /// Whether prompts were computed in the same step.
+    pub shared: bool,
     /// Progress of each request, in 1/1024 token.
     pub progress_1024: u64,
     /// Requests that joined for this step.

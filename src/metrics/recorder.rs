@@ -291,7 +291,8 @@ impl Observer for Recorder {
             }
         };
         let mut requests = 0;
-        let gap = per_token(step.to.since(step.from).0);
+        let last = per_token(step.to.since(step.from).0);
+        let gap = step.from.since(step.since).0 + last;
         for (kind, &n) in step.requests_by_kind.iter().enumerate() {
             if n > 0 {
                 requests += n;
@@ -304,10 +305,11 @@ impl Observer for Recorder {
             let kind = usize::from(new.kind);
             self.live[kind]
                 .itl
-                .add(step.from.since(new.last_token).0 + gap);
+                .add(step.from.since(new.last_token).0 + last);
             self.classes[kind / BUCKETS].output_1024 += u128::from(step.progress_1024);
         }
         self.steps.decode_steps += 1;
+        self.steps.shared_steps += u64::from(step.shared);
         self.steps.request_steps += requests;
         self.steps.kv_1024 += u128::from(step.kv_1024);
     }

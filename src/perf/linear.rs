@@ -5,7 +5,7 @@
 //! stand in the scenario; this model knows nothing of hardware. Ignored: everything that is not
 //! linear, such as the switch between memory-bound and compute-bound kernels.
 
-use super::PrefillLoad;
+use super::{MixedLoad, PrefillLoad};
 use crate::scenario::{LinearDecode, LinearPerformance, LinearPrefill, Role, Scenario};
 use crate::units::{Picoseconds, SimDuration};
 
@@ -29,21 +29,19 @@ impl Linear {
             .max()
             .unwrap_or(1);
         for pool in &scenario.pools {
+            let tokens = u128::from(pool.max_batch_tokens);
+            let prefill = u128::from(model.prefill.base.0)
+                + tokens * u128::from(model.prefill.per_token.0)
+                + tokens * longest * u128::from(model.prefill.per_pair.0);
+            let decode = u128::from(model.decode.base.0)
+                + u128::from(pool.max_batch_requests) * u128::from(model.decode.per_request.0)
+                + 1024
+                    * u128::from(pool.kv_capacity_tokens)
+                    * u128::from(model.decode.per_kv_token.0);
             let step = match pool.role {
-                Role::Prefill => {
-                    let tokens = u128::from(pool.max_batch_tokens);
-                    u128::from(model.prefill.base.0)
-                        + tokens * u128::from(model.prefill.per_token.0)
-                        + tokens * longest * u128::from(model.prefill.per_pair.0)
-                }
-                Role::Decode => {
-                    u128::from(model.decode.base.0)
-                        + u128::from(pool.max_batch_requests)
-                            * u128::from(model.decode.per_request.0)
-                        + 1024
-                            * u128::from(pool.kv_capacity_tokens)
-                            * u128::from(model.decode.per_kv_token.0)
-                }
+                Role::Prefill => prefill,
+                Role::Decode => decode,
+                Role::Mixed => prefill + decode,
             };
             if step >= STEP_MAX_PS {
                 return Err(format!(
@@ -68,6 +66,27 @@ impl Linear {
             .max()
             .unwrap_or(0);
         Picoseconds(c.base.0 + busiest).to_step()
+    }
+
+    /// A step over ranks that compute prompts and decode: what both take, and the larger of the two
+    /// constants of those that are in it, because weights are read once.
+    pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
+        let (p, d) = (&self.prefill, &self.decode);
+        let mut base = 0;
+        let mut busiest = 0;
+        for rank in ranks {
+            let prompts = rank.prefill.tokens * p.per_token.0 + rank.prefill.pairs * p.per_pair.0;
+            let decode = u64::from(rank.requests) * d.per_request.0
+                + ((rank.kv_1024 * d.per_kv_token.0) >> 10);
+            busiest = busiest.max(prompts + decode);
+            if rank.prefill.tokens > 0 {
+                base = base.max(p.base.0);
+            }
+            if rank.requests > 0 {
+                base = base.max(d.base.0);
+            }
+        }
+        Picoseconds(base + busiest).to_step()
     }
 
     /// A decode step over these ranks. The time of KV is rounded down to a picosecond a rank.

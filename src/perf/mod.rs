@@ -28,6 +28,17 @@ impl PrefillLoad {
     }
 }
 
+/// What one rank of a mixed pool does in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MixedLoad {
+    /// Prompts computed.
+    pub prefill: PrefillLoad,
+    /// Requests that decode.
+    pub requests: u32,
+    /// KV that they hold, in 1/1024 token.
+    pub kv_1024: u64,
+}
+
 /// Step times, compiled.
 #[derive(Clone, Debug)]
 pub enum StepTimes {
@@ -49,6 +60,13 @@ impl StepTimes {
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         match self {
             Self::Linear(model) => model.prefill_step(ranks),
+        }
+    }
+
+    /// A step of a mixed pool over these ranks.
+    pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
+        match self {
+            Self::Linear(model) => model.mixed_step(ranks),
         }
     }
 

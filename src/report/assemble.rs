@@ -24,8 +24,8 @@ use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 pub struct Evidence {
     /// Where the window was cut.
     pub timeline: Timeline,
-    /// The prefill pool's record.
-    pub prefill: Record,
+    /// The record of the pool that takes arrivals.
+    pub intake: Record,
     /// The decode pool's record.
     pub decode: Option<Record>,
     /// Requests inside the pools at the end, counted one by one.
@@ -38,7 +38,7 @@ pub struct Evidence {
 struct Stretch {
     from: SimTime,
     to: SimTime,
-    prefill: Cell,
+    intake: Cell,
     decode: Cell,
 }
 
@@ -49,7 +49,7 @@ impl Stretch {
         Self {
             from,
             to,
-            prefill: sum(&evidence.prefill),
+            intake: sum(&evidence.intake),
             decode: evidence.decode.as_ref().map(sum).unwrap_or_default(),
         }
     }
@@ -59,21 +59,21 @@ impl Stretch {
     }
 
     fn class(&self, index: usize) -> ClassCounts {
-        let mut counts = self.prefill.classes.get(index).copied().unwrap_or_default();
+        let mut counts = self.intake.classes.get(index).copied().unwrap_or_default();
         counts.merge(&self.decode.classes.get(index).copied().unwrap_or_default());
         counts
     }
 
     fn all_classes(&self) -> ClassCounts {
         let mut counts = ClassCounts::default();
-        for class in self.prefill.classes.iter().chain(&self.decode.classes) {
+        for class in self.intake.classes.iter().chain(&self.decode.classes) {
             counts.merge(class);
         }
         counts
     }
 
     fn latencies(&self) -> Latencies {
-        let mut latencies = self.prefill.latencies.clone();
+        let mut latencies = self.intake.latencies.clone();
         latencies.merge(&self.decode.latencies);
         latencies
     }
@@ -81,20 +81,20 @@ impl Stretch {
     fn requests(&self) -> RequestCounts {
         let mut requests = request_counts(&self.all_classes());
         let sum = |a: [u64; 5], b: [u64; 5]| a.iter().sum::<u64>() + b.iter().sum::<u64>();
-        requests.in_flight_at_start = sum(self.prefill.at_start, self.decode.at_start);
-        requests.in_flight = sum(self.prefill.at_end, self.decode.at_end);
+        requests.in_flight_at_start = sum(self.intake.at_start, self.decode.at_start);
+        requests.in_flight = sum(self.intake.at_end, self.decode.at_end);
         requests
     }
 
     fn cell_of(&self, pool: &Pool) -> &Cell {
         match pool.role {
-            Role::Prefill => &self.prefill,
+            Role::Prefill | Role::Mixed => &self.intake,
             Role::Decode => &self.decode,
         }
     }
 
     fn output_speed(&self) -> Option<f64> {
-        let mut steps = self.prefill.steps;
+        let mut steps = self.intake.steps;
         steps.merge(&self.decode.steps);
         ratio(
             steps.tokens_after_first as f64 * NS_PER_S as f64,
@@ -205,14 +205,14 @@ fn latency(l: &Latencies) -> Latency {
 }
 
 fn throughput(scenario: &Scenario, window: &Stretch, tokens: &TokenCounts) -> Throughput {
-    let per_node_second = |role: Role, count: f64| {
-        let pool = scenario.pools.iter().find(|p| p.role == role)?;
+    let per_node_second = |not: Role, count: f64| {
+        let pool = scenario.pools.iter().find(|p| p.role != not)?;
         let node_ns = window.cell_of(pool).integrals.paid * u128::from(pool.nodes_per_unit);
         ratio(count * NS_PER_S as f64, node_ns as f64)
     };
     Throughput {
-        prefill_input_tokens_per_s_per_node: per_node_second(Role::Prefill, tokens.input as f64),
-        decode_output_tokens_per_s_per_node: per_node_second(Role::Decode, tokens.output),
+        prefill_input_tokens_per_s_per_node: per_node_second(Role::Decode, tokens.input as f64),
+        decode_output_tokens_per_s_per_node: per_node_second(Role::Prefill, tokens.output),
     }
 }
 
@@ -220,7 +220,7 @@ fn throughput(scenario: &Scenario, window: &Stretch, tokens: &TokenCounts) -> Th
 fn of_kinds(evidence: &Evidence, kinds: impl Iterator<Item = usize>) -> (Latencies, u64) {
     let (mut latencies, mut completed) = (Latencies::default(), 0);
     for kind in kinds {
-        for record in std::iter::once(&evidence.prefill).chain(&evidence.decode) {
+        for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
             if let Some((l, n)) = record.kinds.get(kind) {
                 latencies.merge(l);
                 completed += n;
@@ -231,7 +231,7 @@ fn of_kinds(evidence: &Evidence, kinds: impl Iterator<Item = usize>) -> (Latenci
 }
 
 fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
-    let kinds = evidence.prefill.kinds.len();
+    let kinds = evidence.intake.kinds.len();
     (0..BUCKETS)
         .map(|bucket| {
             let (latencies, completed) = of_kinds(evidence, (bucket..kinds).step_by(BUCKETS));
@@ -250,15 +250,16 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
 }
 
 fn decode_summary(scenario: &Scenario, window: &Stretch) -> DecodeSummary {
-    let steps = &window.decode.steps;
-    let pool = scenario.pools.iter().find(|p| p.role == Role::Decode);
+    let mut steps = window.decode.steps;
+    steps.merge(&window.intake.steps);
+    let pool = scenario.pools.iter().find(|p| p.role != Role::Prefill);
     DecodeSummary {
         output_speed_tokens_per_s: window.output_speed(),
         kv_length_tokens: ratio(steps.kv_1024 as f64 / 1024.0, steps.request_steps as f64),
         batch_per_rank: pool.and_then(|p| pool_summary(scenario, p, window).batch_per_rank),
         steps: steps.decode_steps,
         preemptions: steps.preemptions,
-        migrations: steps.migrations + window.prefill.steps.migrations,
+        migrations: steps.migrations,
     }
 }
 
@@ -296,15 +297,16 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
     let (waiting, serving) = match pool.role {
         Role::Prefill => (Place::PrefillQueue, Place::Prefill),
         Role::Decode => (Place::DecodeQueue, Place::Decode),
+        Role::Mixed => (Place::PrefillQueue, Place::Decode),
     };
     let nodes = f64::from(pool.nodes_per_unit);
     let working = i.working as f64;
     let rank_ns = working * f64::from(pool.ranks);
     let decode = |value: Option<f64>| {
-        if pool.role == Role::Decode {
-            value
-        } else {
+        if pool.role == Role::Prefill {
             None
+        } else {
+            value
         }
     };
     let paid = paid_units(&pool.schedule, scenario, stretch.to);
@@ -330,7 +332,7 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
         )),
         blocked_by_kv: decode(ratio(i.blocked_by_kv as f64, working)),
         blocked_by_batch: decode(ratio(i.blocked_by_batch as f64, working)),
-        steps: cell.steps.prefill_steps + cell.steps.decode_steps,
+        steps: cell.steps.prefill_steps + cell.steps.decode_steps - cell.steps.shared_steps,
     }
 }
 
@@ -411,8 +413,8 @@ fn audit(
     ]) {
         let index = place as usize;
         let integral =
-            window.prefill.integrals.places[index] + window.decode.integrals.places[index];
-        let sojourns = std::iter::once(&evidence.prefill)
+            window.intake.integrals.places[index] + window.decode.integrals.places[index];
+        let sojourns = std::iter::once(&evidence.intake)
             .chain(&evidence.decode)
             .map(|r| r.sojourns[index])
             .sum();

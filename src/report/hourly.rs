@@ -49,11 +49,9 @@ pub fn service(summary: &RunSummary) -> Option<Section> {
         });
     }
     add("KV\nheld %", &|row| {
-        percent(row.pools.get("decode")?.kv_utilization)
+        percent(generating(row.pools)?.kv_utilization)
     });
-    add("batch\n/rank", &|row| {
-        row.pools.get("decode")?.batch_per_rank
-    });
+    add("batch\n/rank", &|row| generating(row.pools)?.batch_per_rank);
     add("requests\n/s", &|row| row.requests_per_s);
     add("TTFT s\np50", &|row| row.latency.ttft_s.p50);
     add("TTFT s\np99", &|row| row.latency.ttft_s.p99);
@@ -156,6 +154,11 @@ pub fn pool_names(summary: &RunSummary) -> Vec<&str> {
         _ => 2,
     });
     names
+}
+
+/// The pool that generates tokens.
+fn generating(pools: &BTreeMap<String, PoolSummary>) -> Option<&PoolSummary> {
+    pools.get("decode").or(pools.get("mixed"))
 }
 
 /// The hours that are shown, `None` if there are none.

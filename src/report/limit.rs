@@ -61,9 +61,12 @@ pub enum Limit {
 
 /// What limits a span whose average request takes `request_s`, beside the run's usual speed.
 pub fn limit(span: &Span, lost: f64, request_s: f64, usual_speed: Option<f64>) -> Limit {
+    let latency = &span.latency;
+    if let Some(pool) = span.pools.get("mixed") {
+        return mixed_limit(pool, span, lost, request_s, usual_speed);
+    }
     let prefill = span.pools.get("prefill").copied().unwrap_or_default();
     let decode = span.pools.get("decode").copied().unwrap_or_default();
-    let latency = &span.latency;
     let prefill_wait_s = latency.queue_s.mean.unwrap_or(0.0);
     let decode_wait_s = latency.decode_queue_s.mean.unwrap_or(0.0);
     let ttft_s = latency.ttft_s.mean.unwrap_or(request_s);
@@ -87,9 +90,34 @@ pub fn limit(span: &Span, lost: f64, request_s: f64, usual_speed: Option<f64>) -
             prefill_limit(&prefill)
         };
     }
+    speed_limit(&decode, span, usual_speed)
+}
+
+/// In a mixed pool prompts and answers share steps and memory: what the queue waited for decides.
+fn mixed_limit(
+    pool: &PoolSummary,
+    span: &Span,
+    lost: f64,
+    request_s: f64,
+    usual_speed: Option<f64>,
+) -> Limit {
+    let blocked = pool.blocked_by_kv >= Some(BLOCKED) || pool.blocked_by_batch >= Some(BLOCKED);
+    let waits = span.latency.queue_s.mean.unwrap_or(0.0) > WAIT_SHARE * request_s;
+    let is_stuck = span.latency.ttft_s.mean.is_none();
+    if blocked {
+        decode_limit(pool)
+    } else if waits || lost > 0.0 || is_stuck {
+        prefill_limit(pool)
+    } else {
+        speed_limit(pool, span, usual_speed)
+    }
+}
+
+/// Nothing waits; tokens may still be slower than usual.
+fn speed_limit(pool: &PoolSummary, span: &Span, usual_speed: Option<f64>) -> Limit {
     match (span.output_speed_tokens_per_s, usual_speed) {
         (Some(speed), Some(usual)) if usual > SLOWER * speed => Limit::DecodeSpeed {
-            batch: decode.batch_per_rank,
+            batch: pool.batch_per_rank,
         },
         _ => Limit::Nothing,
     }

@@ -43,14 +43,14 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
     }
     if summary.requests.failed > 0 {
         warnings.push(format!(
-            "{} requests failed: their KV would not fit an empty decode rank (pools.decode.kv_capacity_tokens)",
+            "{} requests failed: their KV would not fit an empty rank (kv_capacity_tokens)",
             summary.requests.failed
         ));
     }
     let preempted = summary.decode.preemptions as f64;
     if preempted > PREEMPTED * summary.requests.completed as f64 && preempted > 0.0 {
         warnings.push(format!(
-            "{} preemptions: decode ranks run out of KV memory (pools.decode.kv_capacity_tokens, admission)",
+            "{} preemptions: ranks run out of KV memory (kv_capacity_tokens, admission)",
             summary.decode.preemptions
         ));
     }

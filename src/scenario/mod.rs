@@ -27,6 +27,8 @@ pub use diagnostic::Mistakes;
 pub use file::all_fields as summary_fields;
 pub use load::{load, load_str};
 
+use std::sync::Arc;
+
 use crate::catalog::{Gpu, Model, Price};
 use crate::units::{BytesPerSecond, PicoUsd, Picoseconds, SimDuration};
 
@@ -98,12 +100,14 @@ pub enum Role {
     Prefill,
     /// Generates tokens.
     Decode,
+    /// Does both in the same steps.
+    Mixed,
 }
 
 /// Units of one role.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    /// Its name in the file: `prefill` or `decode`.
+    /// Its name in the file: `prefill`, `decode` or `mixed`.
     pub name: String,
     /// What it does.
     pub role: Role,
@@ -111,7 +115,7 @@ pub struct Pool {
     pub nodes_per_unit: u32,
     /// Attention data-parallel ranks in a unit.
     pub ranks: u32,
-    /// Prefill only: tokens that one rank computes in one batch.
+    /// Prefill and mixed: tokens in one rank's batch.
     pub max_batch_tokens: u32,
     /// Prefill only: (query, key) pairs of attention that one rank computes in one batch. `None`: no
     /// limit.
@@ -120,10 +124,12 @@ pub struct Pool {
     pub max_batch_requests: u32,
     /// Requests that may wait at one unit; beyond it they are rejected. `None`: no limit.
     pub max_queue_requests: Option<u32>,
-    /// Decode only: KV tokens that one rank can hold.
+    /// Decode and mixed: KV tokens that one rank can hold.
     pub kv_capacity_tokens: u64,
-    /// Decode only: when a waiting request may join.
+    /// Decode and mixed: when a waiting request may join.
     pub admission: Admission,
+    /// Mixed only: what shares a step.
+    pub batching: Batching,
     /// How requests are spread over the units.
     pub router: Router,
     /// Age of the load reports that the router reads; zero: exact state.
@@ -141,12 +147,21 @@ pub enum Admission {
     Reserve,
 }
 
+/// What shares a step of a mixed pool (S17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batching {
+    /// Everybody who decodes, and chunks of prompts in what is left of the token budget.
+    Chunked,
+    /// Prompts alone, as long as there are any; otherwise everybody who decodes.
+    PrefillFirst,
+}
+
 /// How a unit is chosen (S6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Router {
     /// The next serving unit in turn.
     RoundRobin,
-    /// The fewest computed tokens assigned and not finished.
+    /// The fewest tokens to compute, assigned and not finished.
     LeastLoaded,
     /// The fewest KV tokens: resident, queued and in transfer.
     LeastKv,
@@ -246,22 +261,54 @@ pub struct Class {
 /// The process of arrivals.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
-    /// How requests are placed under the rate.
+    /// What makes requests arrive, under the rate if there is one.
     pub kind: ArrivalKind,
     /// The rate over the day, repeating every 24 hours of local time. Covers the whole day from local
-    /// midnight, in order, without gaps.
+    /// midnight, in order, without gaps; or empty.
     pub rate: Vec<RateSegment>,
     /// What differs between parts of the day; `RateSegment::period` points here. Never empty.
     pub periods: Vec<Period>,
 }
 
-/// How arrivals fall under a rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What makes requests arrive.
+#[derive(Clone, Debug, PartialEq)]
 pub enum ArrivalKind {
     /// Independently: a Poisson process.
     Poisson,
     /// Evenly: one whenever the cumulative rate reaches the next whole number.
     Deterministic,
+    /// Users who wait for their answers. The rate is empty.
+    ClosedLoop(ClosedLoop),
+    /// As recorded, in order of time. The rate is empty.
+    Trace(Arc<[TraceRow]>),
+}
+
+/// Users who issue a request, wait for its end, think, and issue the next (S18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosedLoop {
+    /// How many they are.
+    pub users: u32,
+    /// From an answer's end to the next request, on average.
+    pub think_time: SimDuration,
+    /// Whether thinking takes an exponential time; otherwise always the same.
+    pub exponential: bool,
+    /// The users begin evenly over this time.
+    pub ramp_up: SimDuration,
+    /// Requests in all; `None`: no end.
+    pub requests: Option<u64>,
+}
+
+/// A recorded request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceRow {
+    /// When it arrives, from the simulation's beginning.
+    pub at: SimDuration,
+    /// Input tokens.
+    pub input: u32,
+    /// Output tokens.
+    pub output: u32,
+    /// Of the input, cached tokens; `None`: drawn by the hit rate.
+    pub cached: Option<u32>,
 }
 
 /// A stretch of the day over which the rate runs straight from one value to another.

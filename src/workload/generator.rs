@@ -84,6 +84,11 @@ impl Workload {
         }
     }
 
+    /// A request of a class, issued now by a user of a closed loop. Its id is the caller's to give.
+    pub(super) fn issue(&mut self, class: u16, now: SimTime) -> Request {
+        self.sources[usize::from(class)].issue(now)
+    }
+
     /// The classes, in order.
     pub(super) fn sources(&self) -> &[Source] {
         &self.sources

@@ -7,11 +7,14 @@
 //! the same requests, bit for bit, on every platform. [`realised`] compares what will be drawn with
 //! what the scenario states.
 //!
-//! Ignored: requests do not depend on each other or on the cluster (no sessions, no closed loop), and
-//! a request's input, output and hits are independent of one another.
+//! [`closed`] loops of users are the one kind of arrivals that depends on the cluster.
+//!
+//! Ignored: requests do not depend on each other (no sessions), and a request's input, output and hits are
+//! independent of one another.
 
 use crate::units::SimTime;
 
+pub mod closed;
 pub mod distribution;
 #[cfg(test)]
 mod fixture;
@@ -27,6 +30,7 @@ pub mod random;
 pub mod realised;
 mod source;
 
+pub use closed::ClosedLoops;
 pub use generator::{Workload, WorkloadError, mean_requests_per_s, peak_requests_per_s};
 pub use length::realised_mean;
 pub use realised::{Realised, WorkloadWarning};

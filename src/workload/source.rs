@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use super::Request;
 use super::generator::WorkloadError;
@@ -11,7 +12,7 @@ use super::length::{Lengths, Scale};
 use super::profile::{PER_REQUEST, Position, Profile, Run};
 use super::quantile::QuantileTable;
 use super::random::Stream;
-use crate::scenario::{ArrivalKind, Class, Scenario};
+use crate::scenario::{ArrivalKind, Class, Scenario, TraceRow};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
 /// The requests of one class.
@@ -31,6 +32,14 @@ pub(super) struct Source {
     taken: usize,
     finished: bool,
     work: Box<Work>,
+    trace: Option<Trace>,
+}
+
+/// A recording and how far it has been taken.
+#[derive(Clone, Debug)]
+struct Trace {
+    rows: Arc<[TraceRow]>,
+    taken: usize,
 }
 
 /// What a block goes through before it is requests: kept between blocks, not cleared.
@@ -88,11 +97,18 @@ impl Source {
                 requests_per_day,
             });
         }
-        let gaps = match class.arrivals.kind {
+        let gaps = match &class.arrivals.kind {
             ArrivalKind::Poisson => {
                 Gaps::Random(Box::new((stream("arrivals"), unit_exponential())))
             }
-            ArrivalKind::Deterministic => Gaps::Even,
+            _ => Gaps::Even,
+        };
+        let trace = match &class.arrivals.kind {
+            ArrivalKind::Trace(rows) => Some(Trace {
+                rows: Arc::clone(rows),
+                taken: 0,
+            }),
+            _ => None,
         };
         let input = Lengths::new(&class.input);
         Ok(Self {
@@ -116,11 +132,16 @@ impl Source {
                 inputs: [0; BLOCK],
                 outputs: [0; BLOCK],
             }),
+            trace,
         })
     }
 
     /// Appends the requests before `until`, making more as needed.
     pub(super) fn take(&mut self, until: SimTime, end: SimTime, requests: &mut Vec<Request>) {
+        if self.trace.is_some() {
+            self.replay(until, requests);
+            return;
+        }
         loop {
             let rest = &self.block[self.taken..];
             let ready = rest.partition_point(|request| request.at < until);
@@ -130,6 +151,44 @@ impl Source {
                 return;
             }
             self.make_block(end);
+        }
+    }
+
+    /// Appends recorded requests before `until`.
+    fn replay(&mut self, until: SimTime, requests: &mut Vec<Request>) {
+        let Some(trace) = &mut self.trace else {
+            return;
+        };
+        let rest = &trace.rows[trace.taken..];
+        let ready = rest.partition_point(|row| row.at.0 < until.0);
+        trace.taken += ready;
+        for row in &rest[..ready] {
+            let hits = self.periods[0].hits;
+            let drawn = hits.cached(row.input, self.streams[2].draw());
+            requests.push(Request {
+                id: 0,
+                at: SimTime(row.at.0),
+                input: row.input,
+                output: row.output,
+                cached: row.cached.unwrap_or(drawn),
+                class: self.class,
+            });
+        }
+    }
+
+    /// A request of this class, issued now by a user of a closed loop.
+    pub(super) fn issue(&mut self, now: SimTime) -> Request {
+        let draw = self.periods[0];
+        let [of_input, of_output, of_hits] = &mut self.streams;
+        let input = self.input.at(of_input.draw(), draw.input_scale);
+        let output = self.output.at(of_output.draw(), draw.output_scale);
+        Request {
+            id: 0,
+            at: now,
+            input,
+            output,
+            cached: draw.hits.cached(input, of_hits.draw()),
+            class: self.class,
         }
     }
 
@@ -240,7 +299,7 @@ fn draws(class: &Class, input: &Lengths) -> Result<Vec<Draw>, WorkloadError> {
 }
 
 /// The exponential law with mean 1, in billionths.
-fn unit_exponential() -> QuantileTable {
+pub(super) fn unit_exponential() -> QuantileTable {
     QuantileTable::new(PER_REQUEST as f64, |side, p| match side {
         Side::Lower => -libm::log1p(-p),
         Side::Upper => -libm::log(p),

@@ -149,9 +149,11 @@ impl Unit {
         observer.decode_step(&StepRecord {
             unit: index,
             from: self.step_from,
+            since: self.step_from,
             to: now,
             requests_by_kind: &self.by_kind,
             kv_1024: self.step_kv_1024,
+            shared: false,
             progress_1024: per_step,
             joined: &self.joined,
         });

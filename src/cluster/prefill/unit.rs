@@ -132,7 +132,7 @@ impl Server for Unit {
         self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
     }
 
-    fn overflow(&mut self, most: usize) -> Option<Waiting> {
+    fn overflow(&mut self, most: usize, _rules: &Rules) -> Option<Waiting> {
         if self.queued <= most {
             return None;
         }

@@ -37,17 +37,15 @@ pub static CLASS: Shape = Shape {
             "{ kind = \"poisson\", requests_per_day = 1e6 }",
             "When requests come",
         ),
-        required(
+        optional(
             "input",
             TaggedKind(&LENGTHS),
-            "{ kind = \"lognormal\", mean = 4000, cv = 1.3 }",
-            "Input lengths, in tokens",
+            "Input lengths, in tokens; left out only where a trace says them",
         ),
-        required(
+        optional(
             "output",
             TaggedKind(&LENGTHS),
-            "{ kind = \"lognormal\", mean = 1000, cv = 1.0 }",
-            "Output lengths, in tokens",
+            "Output lengths, in tokens; left out only where a trace says them",
         ),
         optional(
             "hit_rate",

@@ -1,4 +1,4 @@
-//! The shape of `[pools.prefill]` and `[pools.decode]`.
+//! The shape of `[pools.prefill]`, `[pools.decode]` and `[pools.mixed]`.
 
 use super::super::shape::Kind::{Choice, Either, Integer, List, Pair, Table, TimeOfDay};
 use super::super::shape::{Field, Kind, Shape, Word, default, optional, required};
@@ -19,16 +19,20 @@ pub static POOLS: Shape = Shape {
     doc: "Units by role; the order decides ties",
     ordered: true,
     fields: &[
-        required(
+        optional(
             "prefill",
             Table(&PREFILL),
-            "{ nodes_per_unit = 4, … }",
-            "Units that compute prompts",
+            "Units that compute prompts; a scenario has these or mixed ones",
         ),
         optional(
             "decode",
             Table(&DECODE),
-            "Units that generate tokens; left out only when no class emits more than one",
+            "Units that generate tokens after prefill; left out only when no class emits more than one",
+        ),
+        optional(
+            "mixed",
+            Table(&MIXED),
+            "Units that compute prompts and generate tokens in the same steps (aggregated serving)",
         ),
     ],
 };
@@ -73,27 +77,8 @@ static DECODE: Shape = Shape {
         PARALLELISM,
         MAX_BATCH,
         MAX_QUEUE,
-        required(
-            "kv_capacity_tokens",
-            Integer(1, MAX_KV_TOKENS),
-            "600_000",
-            "KV tokens that one rank can hold",
-        ),
-        default(
-            "admission",
-            Choice(&[
-                Word {
-                    word: "current",
-                    doc: "A request joins when the tokens that it holds now fit",
-                },
-                Word {
-                    word: "reserve",
-                    doc: "A request joins when all that it will ever hold fits (no server knows this)",
-                },
-            ]),
-            "\"current\"",
-            "When a waiting request may join a rank",
-        ),
+        KV_CAPACITY,
+        ADMISSION,
         default(
             "router",
             Choice(&[ROUND_ROBIN, LEAST_KV]),
@@ -105,6 +90,72 @@ static DECODE: Shape = Shape {
     ],
 };
 
+static MIXED: Shape = Shape {
+    name: "mixed_pool",
+    doc: "Units that compute prompts and generate tokens in the same steps",
+    ordered: false,
+    fields: &[
+        NODES_PER_UNIT,
+        PARALLELISM,
+        required(
+            "max_batch_tokens",
+            Integer(1, super::MAX_TOKENS as i128),
+            "8192",
+            "Tokens in one rank's step: one for each request that decodes, the rest for prompts",
+        ),
+        MAX_BATCH,
+        MAX_QUEUE,
+        KV_CAPACITY,
+        ADMISSION,
+        default(
+            "batching",
+            Choice(&[
+                Word {
+                    word: "chunked",
+                    doc: "Requests that decode, and chunks of prompts in what is left of the token budget",
+                },
+                Word {
+                    word: "prefill-first",
+                    doc: "Prompts alone as long as there are any, otherwise the requests that decode",
+                },
+            ]),
+            "\"chunked\"",
+            "What shares a step",
+        ),
+        default(
+            "router",
+            Choice(&[ROUND_ROBIN, LEAST_LOADED, LEAST_KV]),
+            "\"least-kv\"",
+            "How a unit is chosen",
+        ),
+        REPORT_INTERVAL,
+        UNITS,
+    ],
+};
+
+const KV_CAPACITY: Field = required(
+    "kv_capacity_tokens",
+    Integer(1, MAX_KV_TOKENS),
+    "600_000",
+    "KV tokens that one rank can hold",
+);
+
+const ADMISSION: Field = default(
+    "admission",
+    Choice(&[
+        Word {
+            word: "current",
+            doc: "A request joins when the tokens that it holds now fit",
+        },
+        Word {
+            word: "reserve",
+            doc: "A request joins when all that it will ever hold fits (the server knows every output's length)",
+        },
+    ]),
+    "\"current\"",
+    "When a waiting request may join a rank",
+);
+
 const ROUND_ROBIN: Word = Word {
     word: "round-robin",
     doc: "The next serving unit in turn",
@@ -112,7 +163,7 @@ const ROUND_ROBIN: Word = Word {
 
 const LEAST_LOADED: Word = Word {
     word: "least-loaded",
-    doc: "The unit with the fewest computed tokens assigned and not finished",
+    doc: "The unit with the fewest tokens to compute, assigned and not finished",
 };
 
 const LEAST_KV: Word = Word {

@@ -5,7 +5,7 @@ use super::super::source::Span;
 use super::super::suggest::{choices, list};
 use super::super::text::show_time_of_day;
 use super::super::tree::{Entry, Node, Table};
-use super::super::{ArrivalKind, Arrivals, LengthLaw, Period, RateSegment};
+use super::super::{ArrivalKind, Arrivals, ClosedLoop, LengthLaw, Period, RateSegment, TraceRow};
 use super::csv::{self, Traffic};
 use super::pool::timed;
 use super::profile::{self, Row};
@@ -30,6 +30,7 @@ pub fn arrivals(
 ) -> Option<Arrivals> {
     let table = entry.node.table()?;
     let kind = match table.text("kind")? {
+        "closed-loop" => return Some(alike(closed_loop(table)?, hit_rate?)),
         "deterministic" => ArrivalKind::Deterministic,
         _ => ArrivalKind::Poisson,
     };
@@ -84,6 +85,34 @@ pub fn arrivals(
         rate,
         periods,
     })
+}
+
+/// Recorded arrivals.
+pub fn recorded(rows: Vec<TraceRow>, hit_rate: f64) -> Arrivals {
+    alike(ArrivalKind::Trace(rows.into()), hit_rate)
+}
+
+fn closed_loop(table: &Table) -> Option<ArrivalKind> {
+    Some(ArrivalKind::ClosedLoop(ClosedLoop {
+        users: table.integer("users")?,
+        think_time: table.duration("think_time")?,
+        exponential: table.text("think")? == "exponential",
+        ramp_up: table.duration("ramp_up")?,
+        requests: table.integer("requests"),
+    }))
+}
+
+/// Arrivals without a rate, the same all day.
+fn alike(kind: ArrivalKind, hit_rate: f64) -> Arrivals {
+    Arrivals {
+        kind,
+        rate: Vec::new(),
+        periods: vec![Period {
+            input_scale: 1.0,
+            output_scale: 1.0,
+            hit_rate,
+        }],
+    }
 }
 
 /// Which of the keys is given: `None` after a complaint about two of them.

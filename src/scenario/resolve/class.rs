@@ -5,20 +5,16 @@ use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::text::parse_time_of_day;
 use super::super::tree::{Node, Table, Value};
-use super::super::{Class, Pool, Role, Slo};
+use super::super::{Arrivals, Class, LengthLaw, Pool, Role, Slo};
 use super::hardware::{known, need_without_base};
-use super::{arrivals, law};
+use super::{arrivals, law, trace};
 use crate::catalog::{self, Discount, Price, TokenPrices, usd_per_million};
 use crate::units::{NS_PER_DAY, PicoUsd, SimDuration};
 
 /// A class; `default_hit_rate` is that of the scenario's cache.
 pub fn class(table: &Table, default_hit_rate: Option<f64>, report: &mut Report) -> Option<Class> {
-    let input = table.table("input").and_then(|t| law::lengths(t, report));
-    let output = table.table("output").and_then(|t| law::lengths(t, report));
     let hit_rate = table.number("hit_rate").or(default_hit_rate);
-    let arrivals = table.entry("arrivals").and_then(|entry| {
-        arrivals::arrivals(entry, input.as_ref(), output.as_ref(), hit_rate, report)
-    });
+    let (input, output, arrivals) = load(table, hit_rate, report);
     let price = price(table, report);
     let slo = slo(table, report);
     Some(Class {
@@ -33,9 +29,55 @@ pub fn class(table: &Table, default_hit_rate: Option<f64>, report: &mut Report) 
     })
 }
 
+/// Lengths and arrivals, which a trace says together.
+fn load(
+    table: &Table,
+    hit_rate: Option<f64>,
+    report: &mut Report,
+) -> (Option<LengthLaw>, Option<LengthLaw>, Option<Arrivals>) {
+    let Some(entry) = table.entry("arrivals") else {
+        return (None, None, None);
+    };
+    let kind = entry.node.table().and_then(|t| t.text("kind"));
+    if kind == Some("trace") {
+        for key in ["input", "output"] {
+            if let Some(given) = table.entry(key) {
+                let message = format!("a trace has its own {key} lengths");
+                let found = Diagnostic::new(message, given.key_at).label("in the way");
+                report.push(found.help("take it out, or choose another kind of arrivals"));
+            }
+        }
+        let rows = entry
+            .node
+            .table()
+            .and_then(|t| trace::read(t.table("csv")?.get("text")?, report));
+        return match (rows, hit_rate) {
+            (Some(rows), Some(hit_rate)) => (
+                Some(trace::law(&rows, |r| r.input)),
+                Some(trace::law(&rows, |r| r.output)),
+                Some(arrivals::recorded(rows, hit_rate)),
+            ),
+            _ => (None, None, None),
+        };
+    }
+    let mut lengths = |key: &str| {
+        if table.get(key).is_none() && kind.is_some() {
+            let message = format!("a class needs {key} lengths");
+            let found = Diagnostic::new(message, entry.key_at);
+            let found = found.label(format!("`{key}` is missing in this class"));
+            let help = format!("add `{key} = {{ kind = \"lognormal\", mean = 1000, cv = 1.0 }}`");
+            report.push(found.help(help));
+        }
+        table.table(key).and_then(|t| law::lengths(t, report))
+    };
+    let (input, output) = (lengths("input"), lengths("output"));
+    let arrivals = arrivals::arrivals(entry, input.as_ref(), output.as_ref(), hit_rate, report);
+    (input, output, arrivals)
+}
+
 /// Complains when some class emits more than one token and there is no decode pool.
 pub fn decode_is_there(root: &Table, pools: &[Pool], classes: &[Class], report: &mut Report) {
-    if pools.iter().any(|p| p.role == Role::Decode) {
+    if pools.iter().any(|p| p.role != Role::Prefill) {
         return;
     }
     let greatest = |class: &Class| {

@@ -4,6 +4,7 @@
 //! checker did), and goes on, so that all mistakes come out together. Nothing else builds a scenario.
 
 mod arrivals;
+mod cells;
 mod class;
 mod csv;
 mod hardware;
@@ -12,8 +13,9 @@ mod performance;
 mod pool;
 mod profile;
 mod published;
+mod trace;
 
-pub use csv::csv_node;
+pub use cells::csv_node;
 
 use std::collections::BTreeSet;
 

@@ -28,9 +28,11 @@ pub fn performance(
     if let Some(decode) = &decode {
         decode_fits(table, decode, pools, report);
     }
-    let has_decode_pool = pools.iter().any(|p| p.role == Role::Decode);
-    if has_decode_pool && table.get("decode").is_none() {
-        let message = "the decode pool has no step times";
+    let generates = pools.iter().find(|p| p.role != Role::Prefill);
+    if let Some(pool) = generates
+        && table.get("decode").is_none()
+    {
+        let message = format!("the {} pool has no decode step times", pool.name);
         let at = table.entries.iter().map(|e| e.key_at).min();
         report.push(
             Diagnostic::new(message, at.unwrap_or(Span::NOWHERE))
@@ -68,7 +70,7 @@ fn prefill_fits(
     classes: &[Class],
     report: &mut Report,
 ) {
-    let Some(pool) = pools.iter().find(|p| p.role == Role::Prefill) else {
+    let Some(pool) = pools.iter().find(|p| p.role != Role::Decode) else {
         return;
     };
     let tokens = u128::from(pool.max_batch_tokens);
@@ -80,7 +82,7 @@ fn prefill_fits(
 }
 
 fn decode_fits(table: &Table, decode: &LinearDecode, pools: &[Pool], report: &mut Report) {
-    let Some(pool) = pools.iter().find(|p| p.role == Role::Decode) else {
+    let Some(pool) = pools.iter().find(|p| p.role != Role::Prefill) else {
         return;
     };
     let requests = u128::from(pool.max_batch_requests);

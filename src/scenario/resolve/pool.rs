@@ -9,7 +9,7 @@ use super::super::source::Span;
 use super::super::suggest::{count, quote};
 use super::super::text::{parse_time_of_day, show_time_of_day};
 use super::super::tree::{Node as Tree, Table};
-use super::super::{Admission, Node, Pool, Role, Router, Schedule};
+use super::super::{Admission, Batching, Node, Pool, Role, Router, Schedule};
 use crate::units::{NS_PER_DAY, SimDuration};
 
 /// All pools, in the order of the file.
@@ -19,6 +19,7 @@ pub fn pools(table: &Table, node: Option<&Node>, report: &mut Report) -> Option<
         let role = match entry.key.as_str() {
             "prefill" => Role::Prefill,
             "decode" => Role::Decode,
+            "mixed" => Role::Mixed,
             _ => continue, // the checker has reported it
         };
         let pool = entry
@@ -28,10 +29,36 @@ pub fn pools(table: &Table, node: Option<&Node>, report: &mut Report) -> Option<
         all.push(pool);
     }
     let pools: Option<Vec<Pool>> = all.into_iter().collect();
+    roles_go_together(table, report)?;
     if let (Some(pools), Some(node)) = (&pools, node) {
         fleet_suffices(table, pools, node, report);
     }
     pools
+}
+
+/// A mixed pool stands alone, and a decode pool stands behind a prefill pool.
+fn roles_go_together(table: &Table, report: &mut Report) -> Option<()> {
+    let at = |role: &str| table.entry(role).map(|e| e.key_at);
+    let (prefill, decode, mixed) = (at("prefill"), at("decode"), at("mixed"));
+    match (mixed, prefill.or(decode)) {
+        (Some(mixed), Some(other)) => {
+            let found = Diagnostic::new("a mixed pool stands alone", mixed)
+                .label("does the work of prefill and decode")
+                .also(other, "so this one would have nothing to do")
+                .help("keep [pools.mixed], or [pools.prefill] with [pools.decode]");
+            report.push(found);
+            None
+        }
+        (None, _) if prefill.is_none() => {
+            let place = decode.or(table.entries.iter().map(|e| e.key_at).min());
+            let found = Diagnostic::new("no pool takes arrivals", place.unwrap_or(Span::NOWHERE))
+                .label("`pools.prefill` is missing")
+                .help("add [pools.prefill], or one [pools.mixed] that does everything");
+            report.push(found);
+            None
+        }
+        _ => Some(()),
+    }
 }
 
 fn pool(
@@ -63,9 +90,17 @@ fn pool(
         "least-loaded" => Router::LeastLoaded,
         _ => Router::LeastKv,
     };
+    let batching = match table.text("batching") {
+        Some("prefill-first") => Batching::PrefillFirst,
+        _ => Batching::Chunked,
+    };
     let (max_batch_tokens, kv_capacity_tokens) = match role {
         Role::Prefill => (table.integer("max_batch_tokens")?, 0),
         Role::Decode => (0, table.integer("kv_capacity_tokens")?),
+        Role::Mixed => (
+            table.integer("max_batch_tokens")?,
+            table.integer("kv_capacity_tokens")?,
+        ),
     };
     Some(Pool {
         name: name.to_string(),
@@ -78,6 +113,7 @@ fn pool(
         max_queue_requests: table.integer("max_queue_requests"),
         kv_capacity_tokens,
         admission,
+        batching,
         router,
         report_interval: table.duration("report_interval")?,
         schedule: schedule?,

@@ -1,0 +1,62 @@
+//! The mixed pool (S17): units that compute prompts and generate tokens in the same steps, as aggregated
+//! servers do.
+//!
+//! The pool is an [`Intake`]. A unit (`unit.rs`) forms a batch at every step boundary (`batch.rs`): the
+//! requests that decode, the rest of prompts that were cut, and then the queue's, chunk by chunk, within
+//! `max_batch_tokens` per rank. A request is on one rank from its admission to its end, and from admission
+//! on holds the KV that it will hold when its prefill ends (`ranks.rs`). Where a rank's growth would exceed
+//! its memory, the latest joined leaves and recomputes what it had: its prompt is then its input and all
+//! that it has emitted, and the end of that recomputation emits what a decode step emits. KV comes in no
+//! pages, and there is no transfer: at a release too, everything recomputes elsewhere.
+
+mod batch;
+mod ranks;
+mod request;
+mod unit;
+
+use super::intake::Intake;
+use super::levels::Levels;
+use crate::perf::StepTimes;
+use crate::scenario::{Admission, Batching, Pool, Router, Scenario};
+
+pub use unit::Unit;
+
+/// The mixed pool of a simulation.
+pub type Mixed<O> = Intake<Unit, O>;
+
+/// What every unit of the pool has in common.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    ranks: usize,
+    max_batch_tokens: u32,
+    max_batch_requests: u32,
+    capacity_1024: u64,
+    reserving: bool,
+    batching: Batching,
+    /// Whether the router compares KV; otherwise it compares tokens to compute.
+    by_kv: bool,
+    /// Progress of every decoding request in a step, in 1/1024 token.
+    progress_1024: u64,
+    /// Tokens that a decoding request adds to a batch: one, and its drafts.
+    tokens_per_decode: u32,
+    levels: Levels,
+    times: StepTimes,
+}
+
+impl Rules {
+    fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
+        Self {
+            ranks: pool.ranks as usize,
+            max_batch_tokens: pool.max_batch_tokens,
+            max_batch_requests: pool.max_batch_requests,
+            capacity_1024: 1024 * pool.kv_capacity_tokens,
+            reserving: pool.admission == Admission::Reserve,
+            batching: pool.batching,
+            by_kv: pool.router == Router::LeastKv,
+            progress_1024: scenario.mtp.map_or(1024, |m| u64::from(m.progress_1024)),
+            tokens_per_decode: scenario.mtp.map_or(1, |_| 2),
+            levels: Levels::new(scenario),
+            times,
+        }
+    }
+}

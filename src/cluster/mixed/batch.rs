@@ -1,0 +1,253 @@
+//! Forming a batch at a step boundary (S17): who must leave, whose chunks are computed, who joins.
+
+use super::Rules;
+use super::ranks::{Refusal, choose};
+use super::request::{Decoding, Past, Prefilling, Prompt, Waiting};
+use super::unit::Unit;
+use crate::cluster::decode::resident::Due;
+use crate::cluster::intake::Tokens;
+use crate::metrics::{Fate, Observer, Place};
+use crate::scenario::Batching;
+use crate::units::SimTime;
+
+/// Somebody on a rank.
+enum OnRank {
+    Prefilling(usize),
+    Decoding(Due),
+}
+
+impl Unit {
+    /// While a rank's growth would exceed its memory, its latest joined (then the highest id) goes to the
+    /// head of its queue, to compute again what it had.
+    pub(super) fn preempt(
+        &mut self,
+        now: SimTime,
+        rules: &Rules,
+        observer: &mut impl Observer,
+        tokens: &mut Tokens,
+    ) {
+        let mut out: Vec<Waiting> = Vec::new();
+        for rank in 0..self.ranks.len() {
+            while self.ranks[rank].is_overfull(rules) {
+                let waiting = match self.latest_joined(rank) {
+                    Some(OnRank::Prefilling(place)) => {
+                        let prefilling = self.serving.remove(place);
+                        self.uproot_prefilling(&prefilling, now, rules, observer, tokens)
+                    }
+                    Some(OnRank::Decoding(due)) => {
+                        self.wheel.remove(due.step, |d| d.slot == due.slot);
+                        self.uproot_decoding(due, now, rules, observer)
+                    }
+                    None => break,
+                };
+                observer.preempted(now, &waiting.prompt.request);
+                out.push(waiting);
+            }
+        }
+        out.sort_unstable_by_key(|w| std::cmp::Reverse(w.prompt.request.id));
+        for waiting in out {
+            self.load.add(&waiting.prompt, rules);
+            self.queued += 1;
+            self.queues[rules.levels.of(waiting.prompt.request.class)].push_front(waiting);
+        }
+    }
+
+    fn latest_joined(&self, rank: usize) -> Option<OnRank> {
+        let prefilling = self
+            .serving
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| usize::from(s.rank) == rank)
+            .map(|(place, s)| (s.joined, s.prompt.request.id, OnRank::Prefilling(place)));
+        let decoding = self
+            .wheel
+            .iter()
+            .filter(|due| usize::from(due.rank) == rank)
+            .map(|due| {
+                let d = self.decoding.get(due.slot);
+                (d.joined, d.resident.request.id, OnRank::Decoding(*due))
+            });
+        prefilling
+            .chain(decoding)
+            .max_by_key(|(joined, id, _)| (*joined, *id))
+            .map(|(.., who)| who)
+    }
+
+    /// A request that is being prefilled leaves its rank, and loses what is computed.
+    pub(super) fn uproot_prefilling(
+        &mut self,
+        prefilling: &Prefilling,
+        now: SimTime,
+        rules: &Rules,
+        observer: &mut impl Observer,
+        tokens: &mut Tokens,
+    ) -> Waiting {
+        let prompt = &prefilling.prompt;
+        tokens.discarded += u128::from(prefilling.done);
+        let (held, reserve) = (prompt.held_1024(rules), prompt.reserve_1024(rules));
+        self.ranks[usize::from(prefilling.rank)].leave_prefill(held, reserve);
+        self.load.remove(prompt, prefilling.done, rules);
+        observer.moved(
+            now,
+            &prompt.request,
+            Place::Prefill,
+            prefilling.since,
+            Place::PrefillQueue,
+        );
+        Waiting {
+            prompt: *prompt,
+            since: now,
+            started: true,
+        }
+    }
+
+    /// A request that decodes leaves its rank.
+    pub(super) fn uproot_decoding(
+        &mut self,
+        due: Due,
+        now: SimTime,
+        rules: &Rules,
+        observer: &mut impl Observer,
+    ) -> Waiting {
+        let Decoding { resident, .. } = self.decoding.take(due.slot);
+        let request = resident.request;
+        let steps_left = due.step - self.wheel.step();
+        let progress_1024 = resident.progress_before_1024(steps_left, rules.progress_1024);
+        let new = self.joined.iter().position(|j| j.id == request.id);
+        let last_token = match new {
+            Some(place) => self.joined.remove(place).last_token,
+            None => {
+                self.by_kind[usize::from(observer.kind(&request))] -= 1;
+                self.last_decode_end
+            }
+        };
+        self.vacate(&resident, due.rank, progress_1024, rules);
+        observer.moved(
+            now,
+            &request,
+            Place::Decode,
+            resident.since,
+            Place::PrefillQueue,
+        );
+        Waiting {
+            prompt: Prompt {
+                request,
+                past: Some(Past {
+                    first_token: resident.first_token,
+                    last_token,
+                    progress_1024,
+                }),
+            },
+            since: now,
+            started: true,
+        }
+    }
+
+    /// Deals out the batch's tokens: to prompts that were cut, then to the queue. Says whether any prompt
+    /// is in the batch.
+    pub(super) fn form(
+        &mut self,
+        now: SimTime,
+        rules: &Rules,
+        observer: &mut impl Observer,
+    ) -> bool {
+        for rank in &mut self.ranks {
+            let decoding = match rules.batching {
+                Batching::Chunked => rank.decoding.saturating_mul(rules.tokens_per_decode),
+                Batching::PrefillFirst => 0,
+            };
+            rank.room = rules.max_batch_tokens.saturating_sub(decoding);
+        }
+        let mut any = false;
+        for s in &mut self.serving {
+            let rank = &mut self.ranks[usize::from(s.rank)];
+            s.chunk = rank.room.min(s.prompt.computed() - s.done);
+            rank.room -= s.chunk;
+            any |= s.chunk > 0;
+        }
+        self.blocked = None;
+        'queues: for level in 0..self.queues.len() {
+            while let Some(head) = self.queues[level].front() {
+                let prompt = head.prompt;
+                let (held, reserve) = (prompt.held_1024(rules), prompt.reserve_1024(rules));
+                let need = if rules.reserving { reserve } else { held };
+                if need > rules.capacity_1024 {
+                    self.fail(now, level, rules, observer);
+                    continue;
+                }
+                let rank = match choose(&self.ranks, held, reserve, rules) {
+                    Ok(rank) => rank,
+                    Err(refusal) => {
+                        self.blocked = Some(refusal);
+                        break 'queues;
+                    }
+                };
+                let Some(head) = self.queues[level].pop_front() else {
+                    break;
+                };
+                self.queued -= 1;
+                let place = &mut self.ranks[rank];
+                place.join(held, reserve);
+                let chunk = place.room.min(prompt.computed());
+                place.room -= chunk;
+                any = true;
+                self.serving.push(Prefilling {
+                    prompt,
+                    since: head.since,
+                    joined: now,
+                    done: 0,
+                    chunk,
+                    rank: rank as u16,
+                    fresh: true,
+                    started: head.started,
+                });
+            }
+        }
+        any
+    }
+
+    /// What no empty rank could ever hold fails.
+    fn fail(&mut self, now: SimTime, level: usize, rules: &Rules, observer: &mut impl Observer) {
+        let Some(head) = self.queues[level].pop_front() else {
+            return;
+        };
+        self.queued -= 1;
+        self.load.remove(&head.prompt, 0, rules);
+        self.dropped_1024 += u128::from(head.prompt.past.map_or(0, |p| p.progress_1024));
+        let request = &head.prompt.request;
+        observer.moved(
+            now,
+            request,
+            Place::PrefillQueue,
+            head.since,
+            Place::Outside,
+        );
+        observer.ended(now, request, Fate::Failed);
+    }
+
+    /// Puts a batch that may not run back where it came from.
+    pub(super) fn undo(&mut self, rules: &Rules) {
+        while let Some(s) = self.serving.pop_if(|s| s.fresh) {
+            let (held, reserve) = (s.prompt.held_1024(rules), s.prompt.reserve_1024(rules));
+            self.ranks[usize::from(s.rank)].leave_prefill(held, reserve);
+            let level = rules.levels.of(s.prompt.request.class);
+            self.queues[level].push_front(Waiting {
+                prompt: s.prompt,
+                since: s.since,
+                started: s.started,
+            });
+            self.queued += 1;
+        }
+        for s in &mut self.serving {
+            s.chunk = 0;
+        }
+    }
+
+    /// Whether the queue waits for memory, and for a place.
+    pub(super) fn waits_for(&self) -> [bool; 2] {
+        [
+            self.blocked == Some(Refusal::Memory),
+            self.blocked == Some(Refusal::Places),
+        ]
+    }
+}

@@ -1,0 +1,122 @@
+//! A request in a mixed pool: waiting, being prefilled, or decoding.
+
+use super::Rules;
+use crate::cluster::decode::resident::Resident;
+use crate::cluster::intake::{Queued, Tokens};
+use crate::units::SimTime;
+use crate::workload::Request;
+
+/// What a request had emitted before it had to start again.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    pub first_token: SimTime,
+    /// When its latest token left.
+    pub last_token: SimTime,
+    /// Tokens after the first, in 1/1024: whole steps.
+    pub progress_1024: u64,
+}
+
+/// A prompt to compute, with what belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Prompt {
+    pub request: Request,
+    pub past: Option<Past>,
+}
+
+/// A request in a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    pub prompt: Prompt,
+    /// When it came into this queue.
+    pub since: SimTime,
+    /// Whether a prefill step has ever begun for it.
+    pub started: bool,
+}
+
+/// A request whose prompt is being computed on a rank.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefilling {
+    pub prompt: Prompt,
+    /// When its first step here began; while `fresh`, when it came into the queue.
+    pub since: SimTime,
+    /// When it joined its rank.
+    pub joined: SimTime,
+    /// Computed tokens so far.
+    pub done: u32,
+    /// Tokens in the running step.
+    pub chunk: u32,
+    pub rank: u16,
+    /// Whether the running step is its first one here.
+    pub fresh: bool,
+    pub started: bool,
+}
+
+/// A request that decodes.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoding {
+    pub resident: Resident,
+    /// When it joined its rank.
+    pub joined: SimTime,
+}
+
+impl Prompt {
+    /// Tokens to compute: the input, and for a request that starts again all that it has emitted, less
+    /// what the cache holds.
+    pub fn computed(&self) -> u32 {
+        let emitted = self.past.map_or(0, |p| 1 + p.progress_1024.div_ceil(1024));
+        self.request.input + emitted as u32 - self.request.cached
+    }
+
+    /// KV that it holds from its admission on: input and all that it will have emitted when this prefill
+    /// ends, in 1/1024 token.
+    pub fn held_1024(&self, rules: &Rules) -> u64 {
+        1024 * (u64::from(self.request.input) + 1) + self.progress_after_1024(rules)
+    }
+
+    /// Tokens after the first when this prefill ends, in 1/1024.
+    pub fn progress_after_1024(&self, rules: &Rules) -> u64 {
+        self.past
+            .map_or(0, |p| p.progress_1024 + rules.progress_1024)
+    }
+
+    /// All that it will ever hold.
+    pub fn reserve_1024(&self, rules: &Rules) -> u64 {
+        let held = 1024 * (u64::from(self.request.input) + 1);
+        held + steps(&self.request, rules) * rules.progress_1024
+    }
+
+    /// Decode steps that are left when this prefill ends.
+    pub fn steps_left(&self, rules: &Rules) -> u64 {
+        steps(&self.request, rules) - self.progress_after_1024(rules) / rules.progress_1024
+    }
+}
+
+/// Steps of a request's whole decode.
+fn steps(request: &Request, rules: &Rules) -> u64 {
+    (1024 * u64::from(request.output - 1)).div_ceil(rules.progress_1024)
+}
+
+impl Queued for Waiting {
+    fn arrived(request: Request) -> Self {
+        Self {
+            prompt: Prompt {
+                request,
+                past: None,
+            },
+            since: request.at,
+            started: false,
+        }
+    }
+
+    fn request(&self) -> &Request {
+        &self.prompt.request
+    }
+
+    fn since(&self) -> SimTime {
+        self.since
+    }
+
+    fn carry(&self, tokens: &mut Tokens) {
+        tokens.generated_1024 += u128::from(self.prompt.past.map_or(0, |p| p.progress_1024));
+    }
+}

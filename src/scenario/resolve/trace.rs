@@ -1,0 +1,100 @@
+//! A recorded workload as CSV: `arrived_s,input_tokens,output_tokens[,cached_tokens]`, in order of time.
+//!
+//! Times count from the simulation's beginning (`start - warm_up`). Equal times keep the file's order.
+
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::file::MAX_TOKENS;
+use super::super::shape::Range;
+use super::super::tree::Node;
+use super::super::{Law, LengthLaw, TraceRow};
+use super::cells::{Form, Row, rows};
+use crate::units::SimDuration;
+
+const FORM: Form<'static> = Form {
+    columns: &[
+        "arrived_s",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+    ],
+    required: 3,
+    most_rows: 10_000_000,
+    why_most: "cut the trace into several scenarios",
+};
+
+/// 400 days, as the longest simulation.
+const TIME_S: Range = Range {
+    low: 0.0,
+    high: 400.0 * 86_400.0,
+    above: false,
+    below: false,
+};
+
+const TOKENS: Range = Range {
+    low: 0.5,
+    high: MAX_TOKENS as f64,
+    above: false,
+    below: false,
+};
+
+const CACHED: Range = Range { low: 0.0, ..TOKENS };
+
+/// Reads the rows, or complains about every bad cell.
+pub fn read(node: &Node, report: &mut Report) -> Option<Vec<TraceRow>> {
+    let mut last = SimDuration::ZERO;
+    rows(node, &FORM, report, |line| row(line, &mut last)).map(|(rows, _)| rows)
+}
+
+fn row(line: &Row<'_>, last: &mut SimDuration) -> Result<TraceRow, Vec<Diagnostic>> {
+    let mut mistakes = Vec::new();
+    let mut number = |i: usize, range| line.number(i, FORM.columns[i], range, &mut mistakes);
+    let whole = |x: f64| libm::round(x) as u32;
+    let at = number(0, TIME_S).map(SimDuration::from_secs_f64);
+    let input = number(1, TOKENS).map(whole);
+    let output = number(2, TOKENS).map(whole);
+    let cached = number(3, CACHED).map(whole);
+    let complain = |column: usize, what: &str, why: &str| {
+        let place = line.cell(column).map_or(line.at, |(_, at)| at);
+        Diagnostic::new(what, place).label(why)
+    };
+    if let Some(at) = at {
+        if at < *last {
+            let what = "the rows are out of order";
+            mistakes.push(complain(0, what, "earlier than the row before"));
+        }
+        *last = at;
+    }
+    if let (Some(input), Some(cached)) = (input, cached)
+        && cached >= input
+    {
+        let what = "a prompt cannot be cached in full";
+        mistakes.push(complain(3, what, "at least one token is computed"));
+    }
+    match (at, input, output) {
+        (Some(at), Some(input), Some(output)) if mistakes.is_empty() => Ok(TraceRow {
+            at,
+            input,
+            output,
+            cached,
+        }),
+        _ => Err(mistakes),
+    }
+}
+
+/// The law of recorded lengths.
+pub fn law(rows: &[TraceRow], length: impl Fn(&TraceRow) -> u32) -> LengthLaw {
+    let mut lengths: Vec<u32> = rows.iter().map(length).collect();
+    lengths.sort_unstable();
+    let mut values: Vec<(f64, f64)> = Vec::new();
+    for length in &lengths {
+        match values.last_mut() {
+            Some((value, weight)) if *value == f64::from(*length) => *weight += 1.0,
+            _ => values.push((f64::from(*length), 1.0)),
+        }
+    }
+    LengthLaw {
+        law: Law::Empirical { values },
+        min: lengths.first().copied().unwrap_or(1),
+        max: lengths.last().copied().unwrap_or(1),
+    }
+}

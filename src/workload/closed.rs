@@ -1,0 +1,109 @@
+//! Closed loops (S18): users who issue a request, wait for its end, think, and issue the next.
+//!
+//! Each closed class has `users`. The k-th of them begins at k / users of `ramp_up`. A user whose request
+//! was rejected or failed waits for at least a second before the next, so that no instant lasts for ever.
+//! Users are alike: what is remembered is when the next ones of a class issue, not who they are. Lengths
+//! are drawn in the order of issue.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::generator::Workload;
+use super::quantile::QuantileTable;
+use super::random::Stream;
+use super::source::unit_exponential;
+use super::{Request, profile::PER_REQUEST};
+use crate::scenario::{ArrivalKind, Scenario};
+use crate::units::{NS_PER_S, SimDuration, SimTime};
+
+/// Least time from a rejection or failure to the user's next request.
+const PAUSE: SimDuration = SimDuration(NS_PER_S);
+
+/// The users of one class.
+#[derive(Clone, Debug)]
+struct Users {
+    class: u16,
+    think_time: SimDuration,
+    exponential: Option<Box<(Stream, QuantileTable)>>,
+    /// Requests that may still be issued.
+    left: u64,
+}
+
+/// The users of all closed classes.
+#[derive(Clone, Debug)]
+pub struct ClosedLoops {
+    classes: Vec<Users>,
+    /// When a user issues: (time, class).
+    next: BinaryHeap<Reverse<(SimTime, u16)>>,
+}
+
+impl ClosedLoops {
+    /// The closed classes of a scenario; `None` where there are none.
+    pub fn new(scenario: &Scenario) -> Option<Self> {
+        let mut loops = Self {
+            classes: Vec::new(),
+            next: BinaryHeap::new(),
+        };
+        for (index, class) in (0..).zip(&scenario.classes) {
+            let ArrivalKind::ClosedLoop(closed) = &class.arrivals.kind else {
+                continue;
+            };
+            let stream = || Stream::new(scenario.seed, "think", &class.name);
+            loops.classes.push(Users {
+                class: index,
+                think_time: closed.think_time,
+                exponential: closed
+                    .exponential
+                    .then(|| Box::new((stream(), unit_exponential()))),
+                left: closed.requests.unwrap_or(u64::MAX),
+            });
+            for user in 0..u64::from(closed.users) {
+                let at = u128::from(closed.ramp_up.0) * u128::from(user);
+                let at = at / u128::from(closed.users);
+                loops.next.push(Reverse((SimTime(at as u64), index)));
+            }
+        }
+        (!loops.classes.is_empty()).then_some(loops)
+    }
+
+    /// When the next user issues a request.
+    pub fn next(&self) -> SimTime {
+        self.next
+            .peek()
+            .map_or(SimTime::NEVER, |Reverse((at, _))| *at)
+    }
+
+    /// Appends the requests that are issued now, in the order of classes.
+    pub fn issue(&mut self, now: SimTime, workload: &mut Workload, requests: &mut Vec<Request>) {
+        while let Some(Reverse((at, class))) = self.next.peek().copied() {
+            if at != now {
+                break;
+            }
+            self.next.pop();
+            let Some(users) = self.classes.iter_mut().find(|u| u.class == class) else {
+                continue;
+            };
+            if users.left > 0 {
+                users.left -= 1;
+                requests.push(workload.issue(class, now));
+            }
+        }
+    }
+
+    /// A request of a class has ended now, well or not. Open classes do not care.
+    pub fn ended(&mut self, now: SimTime, class: u16, well: bool) {
+        let Some(users) = self.classes.iter_mut().find(|u| u.class == class) else {
+            return;
+        };
+        let mut think = users.think_time;
+        if let Some(random) = &mut users.exponential {
+            let (stream, exponential) = random.as_mut();
+            let drawn = u128::from(exponential.at(stream.draw())) * u128::from(think.0);
+            think = SimDuration((drawn / u128::from(PER_REQUEST)) as u64);
+        }
+        if !well {
+            think = think.max(PAUSE);
+        }
+        self.next.push(Reverse((now + think, class)));
+    }
+}
