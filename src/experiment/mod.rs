@@ -1,5 +1,6 @@
 //! Runs of scenarios: one run today.
 
 mod run;
+pub mod validate;
 
 pub use run::{RunError, run, run_with_progress};

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::economics::Tariff;
 use crate::engine::simulate;
 use crate::metrics::{Recorder, Timeline};
-use crate::perf::StepTimes;
+use crate::perf::{StepTimes, with_capacities};
 use crate::report::assemble::{Evidence, assemble};
 use crate::report::summary::RunSummary;
 use crate::scenario::Scenario;
@@ -62,6 +62,7 @@ pub fn run_with_progress(
     threads: usize,
     progress: &mut dyn FnMut(SimTime, u64),
 ) -> Result<RunSummary, RunError> {
+    let scenario = &with_capacities(scenario).map_err(RunError::StepTimes)?;
     let times = StepTimes::compile(scenario).map_err(RunError::StepTimes)?;
     let workload = Workload::new(scenario).map_err(RunError::Workload)?;
     let start = SimTime::ZERO + scenario.warm_up;
