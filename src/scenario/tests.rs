@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::units::Picoseconds;
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S};
 
 /// A small complete scenario; `more` comes before the first table, `class` into the class.
