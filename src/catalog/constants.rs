@@ -105,7 +105,6 @@ constants! {
     HostPrefill "host_prefill_us" 0.0 1e6 "Host, outside the layers: for each step with prompts, in us"
     HostSequence "host_sequence_us" 0.0 1e5 "Host: for each request in a step, in us"
     HostJoin "host_join_us" 0.0 1e6 "Host: for each request that begins in a step, in us"
-    HostBeside "host_beside" 0.0 1.0 "1: the host prepares a step while the one before runs; 0: between them"
     MemoryFraction "memory_fraction" 0.05 1.0 "Part of the memory that the engine may fill"
     MemoryFractionOfRest "memory_fraction_of_rest" 0.0 1.0 "1: that part is of what weights, runtime and activations leave; 0: of all memory"
     MemoryRuntime "memory_runtime_gb" 0.0 1000.0 "Memory of the runtime, buffers and graphs, in 10^9 bytes"

@@ -1,18 +1,22 @@
 //! Commands, one file each, thin: they read arguments, call the library, and write what it says.
 //! Results go to standard output, everything else to standard error.
 
+mod calibrate;
+mod catalog;
 mod check;
 mod exit;
+mod explain;
 mod files;
 mod init;
 mod progress;
 mod report;
 mod run;
 mod schema;
+mod validate;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::report::Format;
+use crate::report::{Format, Style, csv, markdown, table};
 pub use exit::Exit;
 
 /// Simulates LLM inference clusters: what users feel, what the cluster does, what it costs and earns.
@@ -29,6 +33,14 @@ enum Command {
     Run(run::RunArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
     Check(check::CheckArguments),
+    /// Take a step apart, without a run: its parts, the memory, the capacity curve
+    Explain(explain::ExplainArguments),
+    /// Hold the step-time model against what somebody measured
+    Validate(validate::ValidateArguments),
+    /// Fit an engine's constants to measurements
+    Calibrate(calibrate::CalibrateArguments),
+    /// List what is known of accelerators, models, engines and prices, or show one with its sources
+    Catalog(catalog::CatalogArguments),
     /// Show a stored run (summary.json) again, without simulating
     Report(report::ReportArguments),
     /// Write a scenario file to start from
@@ -80,6 +92,10 @@ pub fn execute(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
+        Command::Explain(arguments) => explain::execute(arguments),
+        Command::Validate(arguments) => validate::execute(arguments),
+        Command::Calibrate(arguments) => calibrate::execute(arguments),
+        Command::Catalog(arguments) => catalog::execute(arguments),
         Command::Report(arguments) => report::execute(arguments),
         Command::Init(arguments) => init::execute(arguments),
         Command::Schema => schema::execute(),
@@ -119,6 +135,26 @@ fn print(text: &str) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => fail(&format!("cannot write to standard output: {error}")),
+    }
+}
+
+/// Prints a page, or the value behind it as JSON.
+fn print_page(
+    page: &crate::report::page::Page,
+    value: &impl serde::Serialize,
+    format: FormatArgument,
+) -> Exit {
+    match format {
+        FormatArgument::Table => {
+            let style = Style::new(colour(&std::io::stdout()));
+            print(&table::page(page, &style))
+        }
+        FormatArgument::Markdown => print(&markdown::page(page)),
+        FormatArgument::Csv => print(&csv::page(page)),
+        FormatArgument::Json => match serde_json::to_string_pretty(value) {
+            Ok(text) => print(&format!("{text}\n")),
+            Err(error) => fail(&error.to_string()),
+        },
     }
 }
 

@@ -181,7 +181,12 @@ pub(super) fn stretches(
     scenario: &Scenario,
     end: SimTime,
 ) -> impl Iterator<Item = SimTime> + Send + use<> {
-    let seconds = (REQUESTS_PER_STRETCH / mean_requests_per_s(scenario)).clamp(1e-3, STRETCH_MAX_S);
+    let rate = mean_requests_per_s(scenario);
+    let seconds = if rate > 0.0 {
+        (REQUESTS_PER_STRETCH / rate).clamp(1e-3, STRETCH_MAX_S)
+    } else {
+        STRETCH_MAX_S
+    };
     let step = (seconds * NS_PER_S as f64) as u64;
     (1..=end.0.div_ceil(step)).map(move |i| SimTime(i.saturating_mul(step)).min(end))
 }

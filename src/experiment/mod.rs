@@ -1,5 +1,8 @@
 //! Runs of scenarios: one run today.
 
+pub mod calibrate;
+pub mod explain;
+pub mod measurement;
 mod run;
 pub mod validate;
 

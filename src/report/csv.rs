@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 
 use ::csv::{Error, Writer};
 
+use super::page::{Body, Page};
 use super::summary::{Distribution, PoolSummary, RunSummary, Span};
 
 /// A row an hour, under a row of names.
@@ -181,6 +182,23 @@ fn pool_cells(pool: &PoolSummary) -> [String; 10] {
 
 fn maybe(x: Option<f64>) -> String {
     x.map_or_else(String::new, |x| x.to_string())
+}
+
+/// The grids of a page, one after the other, an empty line between them.
+pub fn page(page: &Page) -> String {
+    let mut parts = Vec::new();
+    for section in &page.sections {
+        if let Body::Grid(grid) = &section.body {
+            let mut writer = Writer::from_writer(Vec::new());
+            for row in grid.texts() {
+                // a vector takes all that is written, and rows of one grid are as long as its head
+                let _ = writer.write_record(row);
+            }
+            let bytes = writer.into_inner().unwrap_or_default();
+            parts.push(String::from_utf8_lossy(&bytes).into_owned());
+        }
+    }
+    parts.join("\n")
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub fn service(summary: &RunSummary) -> Option<Section> {
         }
     }
     Some(Section {
-        title: "Hour by hour: load and service",
+        title: "Hour by hour: load and service".to_string(),
         body: Body::Grid(grid),
         notes: cut_note(summary),
     })
@@ -110,7 +110,7 @@ pub fn money(summary: &RunSummary) -> Option<Section> {
     let mut notes = vec![legend.to_string()];
     notes.extend(cut_note(summary));
     Some(Section {
-        title: "Hour by hour: cost and revenue",
+        title: "Hour by hour: cost and revenue".to_string(),
         body: Body::Grid(grid),
         notes,
     })

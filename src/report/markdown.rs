@@ -1,22 +1,26 @@
 //! The report as Markdown, for a pull request or a wiki: the same page as the terminal's.
 
 use super::grid::escape;
-use super::page::{Body, Section, arrange};
+use super::page::{Body, Page, Section, arrange};
 use super::summary::RunSummary;
 
 /// The whole report.
 pub fn render(summary: &RunSummary) -> String {
-    let page = arrange(summary);
+    page(&arrange(summary))
+}
+
+/// Any page.
+pub fn page(page: &Page) -> String {
     let (_, sentences) = &page.verdict;
     let sentences: Vec<String> = sentences.iter().map(|s| escape(s)).collect();
     let (first, others) = sentences.split_at(1.min(sentences.len()));
-    let mut text = format!(
-        "## {}\n\n{}\n\n**{}** {}\n",
-        escape(&page.title),
-        escape(&page.subtitle),
-        first.concat(),
-        others.join(" ")
-    );
+    let mut text = format!("## {}\n", escape(&page.title));
+    if !page.subtitle.is_empty() {
+        text.push_str(&format!("\n{}\n", escape(&page.subtitle)));
+    }
+    if !sentences.is_empty() {
+        text.push_str(&format!("\n**{}** {}\n", first.concat(), others.join(" ")));
+    }
     for section in &page.sections {
         section_text(section, &mut text);
     }

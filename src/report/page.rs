@@ -28,7 +28,7 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct Section {
     /// Its title.
-    pub title: &'static str,
+    pub title: String,
     /// What it shows.
     pub body: Body,
     /// Asides below it, e.g. a legend.
@@ -120,7 +120,7 @@ fn published(rows: &[PublishedRow]) -> Option<Section> {
     ];
     notes.extend(sources);
     Some(Section {
-        title: "Published and simulated",
+        title: "Published and simulated".to_string(),
         body: Body::Grid(grid),
         notes,
     })
@@ -211,7 +211,7 @@ fn audit(summary: &RunSummary) -> Section {
         _ => broken,
     };
     Section {
-        title: "Audit",
+        title: "Audit".to_string(),
         body: Body::Lines(lines),
         notes: Vec::new(),
     }
@@ -226,7 +226,7 @@ fn warnings(summary: &RunSummary) -> Option<Section> {
         .iter()
         .map(|text| (Tone::Careful, plain(text)));
     Some(Section {
-        title: "Warnings",
+        title: "Warnings".to_string(),
         body: Body::Lines(lines.collect()),
         notes: Vec::new(),
     })

@@ -9,8 +9,12 @@ const LABEL: usize = 12;
 
 /// The whole report.
 pub fn render(summary: &RunSummary, style: &Style) -> String {
-    let page = arrange(summary);
-    let mut text = head(&page, style);
+    page(&arrange(summary), style)
+}
+
+/// Any page.
+pub fn page(page: &Page, style: &Style) -> String {
+    let mut text = head(page, style);
     for section in &page.sections {
         text.push('\n');
         section_text(section, style, &mut text);
@@ -22,8 +26,10 @@ fn head(page: &Page, style: &Style) -> String {
     let mut text = String::new();
     push_lines(&page.title, Tone::Strong, style, &mut text);
     push_lines(&page.subtitle, Tone::Quiet, style, &mut text);
-    text.push('\n');
     let (tone, sentences) = &page.verdict;
+    if !sentences.is_empty() {
+        text.push('\n');
+    }
     for (i, sentence) in sentences.iter().enumerate() {
         let tone = if i == 0 { *tone } else { Tone::Plain };
         push_lines(sentence, tone, style, &mut text);
@@ -32,7 +38,7 @@ fn head(page: &Page, style: &Style) -> String {
 }
 
 fn section_text(section: &Section, style: &Style, text: &mut String) {
-    push_lines(section.title, Tone::Strong, style, text);
+    push_lines(&section.title, Tone::Strong, style, text);
     match &section.body {
         Body::Grid(grid) => text.push_str(&grid.to_text(style)),
         Body::Figures(rows) => {

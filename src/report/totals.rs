@@ -110,7 +110,7 @@ pub fn figures(summary: &RunSummary) -> Section {
         ),
     ];
     Section {
-        title: "Totals",
+        title: "Totals".to_string(),
         body: Body::Figures(rows),
         notes: Vec::new(),
     }
@@ -141,7 +141,7 @@ pub fn latency(summary: &RunSummary) -> Section {
         })
         .collect();
     Section {
-        title: "Latency",
+        title: "Latency".to_string(),
         body: Body::Grid(grid),
         notes: Vec::new(),
     }
@@ -184,7 +184,7 @@ pub fn pools(summary: &RunSummary) -> Option<Section> {
         ]);
     }
     Some(Section {
-        title: "Pools",
+        title: "Pools".to_string(),
         body: Body::Grid(grid),
         notes: Vec::new(),
     })
@@ -234,7 +234,7 @@ pub fn classes(summary: &RunSummary) -> Option<Section> {
         ]);
     }
     Some(Section {
-        title: "Classes",
+        title: "Classes".to_string(),
         body: Body::Grid(grid),
         notes: Vec::new(),
     })
@@ -281,7 +281,7 @@ pub fn length_buckets(summary: &RunSummary) -> Option<Section> {
         grid.rows.push(row);
     }
     Some(Section {
-        title: "Latency by input length",
+        title: "Latency by input length".to_string(),
         body: Body::Grid(grid),
         notes: Vec::new(),
     })

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{self, Number};
+use crate::catalog::{self, Constant, Number};
 use crate::perf::roofline::step::quickest;
 use crate::perf::roofline::unit::{Reach, Shape, Unit};
 use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
@@ -82,6 +82,49 @@ pub struct Outcome {
     pub source: String,
 }
 
+/// How much a case's step time hangs on a constant: the part of its change over the part of the
+/// constant's.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sensitivity {
+    /// The constant.
+    pub constant: &'static str,
+    /// By case, in the order of the cases.
+    pub cases: Vec<f64>,
+}
+
+/// Constants are moved by this part, both ways.
+const MOVED: f64 = 0.02;
+/// Constants that move no case by this part of their own change are left out.
+const NEGLIGIBLE: f64 = 0.005;
+
+/// The sensitivity of every case to every constant.
+///
+/// # Errors
+/// Where a case names what the catalog does not have.
+pub fn sensitivities() -> Result<Vec<Sensitivity>, String> {
+    let cases = cases()?;
+    let mut all = Vec::new();
+    for (constant, info) in catalog::CONSTANTS {
+        let of = |case: &Case| -> Result<f64, String> {
+            let step = |factor| {
+                case.outcome_with(Some((*constant, factor)))
+                    .map(|o| o.step_s)
+            };
+            let (less, more) = (step(1.0 - MOVED)?, step(1.0 + MOVED)?);
+            Ok(libm::log(more / less) / libm::log((1.0 + MOVED) / (1.0 - MOVED)))
+        };
+        let cases: Result<Vec<f64>, String> = cases.iter().map(of).collect();
+        let cases = cases?;
+        if cases.iter().any(|c| c.abs() >= NEGLIGIBLE) {
+            all.push(Sensitivity {
+                constant: info.key,
+                cases,
+            });
+        }
+    }
+    Ok(all)
+}
+
 #[derive(Deserialize)]
 struct File {
     case: Vec<Case>,
@@ -110,12 +153,22 @@ impl Case {
     /// # Errors
     /// Where it names what the catalog does not have.
     pub fn outcome(&self) -> Result<Outcome, String> {
+        self.outcome_with(None)
+    }
+
+    /// The same with one constant of the engine multiplied by a factor.
+    fn outcome_with(&self, changed: Option<(Constant, f64)>) -> Result<Outcome, String> {
         let missing = |what: &str| format!("case {}: the catalog has no such {what}", self.name);
         let model = catalog::model("deepseek-v3").and_then(|m| m.architecture);
         let model = model.ok_or_else(|| missing("model"))?;
         let gpu = catalog::gpu(&self.gpu).ok_or_else(|| missing("accelerator"))?;
         let compute = gpu.compute.ok_or_else(|| missing("data sheet"))?;
-        let roofline = self.roofline().ok_or_else(|| missing("engine"))?;
+        let mut roofline = self.roofline().ok_or_else(|| missing("engine"))?;
+        if let Some((constant, factor)) = changed {
+            let mut figure = roofline.engine.figure(constant).clone();
+            figure.value *= factor;
+            roofline.engine.set(constant, figure);
+        }
         let shape = Shape {
             gpus: self.nodes * GPUS,
             nodes: self.nodes,

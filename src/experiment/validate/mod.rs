@@ -4,5 +4,9 @@
 //! alone. A figure that entered the constants is named as such beside its ratio.
 
 pub mod cases;
+pub mod errors;
+pub mod measured;
+pub mod page;
+pub mod silicon;
 
-pub use cases::{Outcome, cases, outcomes};
+pub use cases::{Outcome, Sensitivity, cases, outcomes, sensitivities};

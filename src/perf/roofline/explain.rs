@@ -94,7 +94,7 @@ const REDUCE: &[Constant] = &[
     RingLatencyGpu,
     RingEfficiency,
 ];
-const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin, HostBeside];
+const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin];
 
 impl Unit<'_> {
     /// A decode step of `requests` on each rank, which hold `kv` tokens.

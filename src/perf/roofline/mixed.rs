@@ -11,6 +11,7 @@ use super::table::{along, fits, ps, slope};
 use super::unit::Unit;
 use crate::catalog::Constant as C;
 use crate::perf::MixedLoad;
+use crate::scenario::Pool;
 use crate::units::{Picoseconds, SimDuration};
 
 /// Tokens that have an entry each; beyond, one entry serves [`GRAIN`].
@@ -67,14 +68,10 @@ fn tokens_of(entry: usize) -> f64 {
 }
 
 impl MixedTable {
-    /// For up to `most_tokens` of prompts and `most_requests` on a rank, over so much attention.
-    pub fn new(
-        unit: &Unit<'_>,
-        most_tokens: u64,
-        most_requests: u64,
-        kv_tokens: u64,
-        pairs: f64,
-    ) -> Result<Self, String> {
+    /// For the batches of a pool over so much attention.
+    pub fn new(unit: &Unit<'_>, pool: &Pool, kv_tokens: u64, pairs: f64) -> Result<Self, String> {
+        let most_tokens = u64::from(pool.max_batch_tokens);
+        let most_requests = u64::from(pool.max_batch_requests);
         let queries = unit.queries as u64;
         let last = entry(most_tokens + most_requests * queries);
         let stages = unit.pipeline;
@@ -125,7 +122,7 @@ impl MixedTable {
                 decode: host(C::HostDecode),
                 request: host(C::HostSequence),
                 join: host(C::HostJoin),
-                beside: unit.machine.get(C::HostBeside) > 0.5,
+                beside: pool.look_ahead,
             },
             queries,
         };

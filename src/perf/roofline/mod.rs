@@ -63,13 +63,8 @@ impl Compiled {
                     compiled.decode = Some(table.map_err(of_pool)?);
                 }
                 Role::Mixed => {
-                    let table = MixedTable::new(
-                        &unit,
-                        u64::from(pool.max_batch_tokens),
-                        u64::from(pool.max_batch_requests),
-                        kv_tokens(pool),
-                        most_pairs(scenario, pool),
-                    );
+                    let table =
+                        MixedTable::new(&unit, pool, kv_tokens(pool), most_pairs(scenario, pool));
                     compiled.mixed = Some(table.map_err(of_pool)?);
                 }
             }

@@ -130,7 +130,7 @@ static MIXED: Shape = Shape {
             "look_ahead",
             Boolean,
             "false",
-            "Whether a step is put together while the one before runs: it takes only those who waited then",
+            "Whether a step is put together while the one before runs: it takes only those who waited then, and the host works beside",
         ),
         default(
             "router",

@@ -1,0 +1,206 @@
+//! `tokentide catalog`: what the program knows of accelerators, models, engines and prices.
+
+use clap::Args;
+
+use super::{Exit, print, refuse};
+use crate::catalog::{self, Attention, CONSTANTS};
+
+/// Arguments of `catalog`.
+#[derive(Debug, Args)]
+pub struct CatalogArguments {
+    /// Show one entry with all it has and its sources; left out: list every entry
+    name: Option<String>,
+}
+
+/// Lists or shows.
+pub fn execute(arguments: &CatalogArguments) -> Exit {
+    match &arguments.name {
+        None => print(&list()),
+        Some(name) => match show(name) {
+            Some(text) => print(&text),
+            None => refuse(&format!(
+                "the catalog has no entry `{name}`; `tokentide catalog` lists all"
+            )),
+        },
+    }
+}
+
+fn list() -> String {
+    let mut text = String::from("Accelerators\n");
+    for entry in catalog::gpus() {
+        let gpu = &entry.item;
+        let compute = gpu.compute.map_or(String::new(), |c| {
+            format!(
+                ", {:.2} TB/s, {:.0} TFLOPS BF16, {:.0} FP8",
+                c.memory_bytes_per_s / 1e12,
+                c.bf16_per_s / 1e12,
+                c.fp8_per_s / 1e12
+            )
+        });
+        text.push_str(&format!(
+            "  {:<18} {:.0} GB{compute}\n",
+            gpu.name,
+            gpu.memory_bytes as f64 / 1e9
+        ));
+    }
+    text.push_str("\nModels\n");
+    for entry in catalog::models() {
+        let model = &entry.item;
+        let shape = model.architecture.map_or(String::new(), |a| {
+            let experts = a.experts.map_or(String::new(), |e| {
+                format!(", {} experts (top {})", e.routed, e.top_k)
+            });
+            format!("{} layers of {}{experts}, ", a.layers, a.hidden)
+        });
+        text.push_str(&format!(
+            "  {:<18} {shape}{} bytes of KV a token\n",
+            model.name, model.kv_bytes_per_token
+        ));
+    }
+    text.push_str("\nEngines\n");
+    for engine in catalog::engines() {
+        text.push_str(&format!(
+            "  {:<18} on {:<5} {}\n",
+            engine.name, engine.gpu, engine.about
+        ));
+    }
+    text.push_str("\nPrices\n");
+    for entry in catalog::prices() {
+        let full = &entry.item.full;
+        let usd = |p: crate::units::PicoUsd| p.as_usd() * 1e6;
+        text.push_str(&format!(
+            "  {:<22} ${:.3} hit, ${:.3} miss, ${:.3} output per million tokens\n",
+            entry.item.name,
+            usd(full.hit),
+            usd(full.miss),
+            usd(full.output)
+        ));
+    }
+    text
+}
+
+fn show(name: &str) -> Option<String> {
+    let sources = |source: &str, assumed: &str| {
+        let assumed = if assumed.is_empty() {
+            String::new()
+        } else {
+            format!("  assumed  {assumed}\n")
+        };
+        format!("  source   {source}\n{assumed}")
+    };
+    if let Some(entry) = catalog::gpus().iter().find(|e| e.item.name == name) {
+        let gpu = &entry.item;
+        let mut text = format!(
+            "{name}: accelerator\n  memory   {:.1} GB, {:.1} GB for programs\n  network  {:.1} GB/s one way\n  host     {:.1} GB/s one way\n",
+            gpu.memory_bytes as f64 / 1e9,
+            gpu.usable_bytes as f64 / 1e9,
+            gpu.nic.0 as f64 / 1e9,
+            gpu.host.0 as f64 / 1e9
+        );
+        if let Some(c) = gpu.compute {
+            text.push_str(&format!(
+                "  memory   {:.2} TB/s\n  compute  {:.0} TFLOPS BF16, {:.0} FP8, {:.0} FP4, dense\n  scale-up {:.0} GB/s one way to {} accelerators\n",
+                c.memory_bytes_per_s / 1e12,
+                c.bf16_per_s / 1e12,
+                c.fp8_per_s / 1e12,
+                c.fp4_per_s / 1e12,
+                c.scale_up_bytes_per_s / 1e9,
+                c.scale_up_gpus
+            ));
+        }
+        if let Some(power) = gpu.power_w {
+            text.push_str(&format!("  power    {power:.0} W, everything included\n"));
+        }
+        return Some(text + &sources(&entry.source, &entry.assumed));
+    }
+    if let Some(entry) = catalog::models().iter().find(|e| e.item.name == name) {
+        let mut text = format!(
+            "{name}: model\n  KV         {} bytes a token in BF16\n",
+            entry.item.kv_bytes_per_token
+        );
+        if let Some(a) = entry.item.architecture {
+            text.push_str(&format!(
+                "  layers     {} ({} dense), width {}, network {}, vocabulary {}\n  weights    {}, experts {}\n",
+                a.layers, a.dense_layers, a.hidden, a.ffn, a.vocabulary,
+                a.weights.word(), a.expert_weights.word()
+            ));
+            text.push_str(&match a.attention {
+                Attention::Latent {
+                    heads,
+                    query_rank,
+                    kv_rank,
+                    nope,
+                    rope,
+                    value,
+                } => format!(
+                    "  attention  latent: {heads} heads, ranks {query_rank} and {kv_rank}, head {nope} + {rope}, values {value}\n"
+                ),
+                Attention::Grouped {
+                    heads,
+                    kv_heads,
+                    head,
+                    window_layers,
+                    window,
+                    ..
+                } => format!(
+                    "  attention  {heads} heads, {kv_heads} for KV, of {head}; {window_layers} layers with a window of {window}\n"
+                ),
+            });
+            if let Some(e) = a.experts {
+                text.push_str(&format!(
+                    "  experts    {} routed, {} chosen, {} shared, width {}; {} groups, {} chosen\n",
+                    e.routed, e.top_k, e.shared, e.ffn, e.groups, e.top_groups
+                ));
+            }
+        }
+        return Some(text + &sources(&entry.source, &entry.assumed));
+    }
+    let engines: Vec<_> = catalog::engines()
+        .iter()
+        .filter(|e| e.name == name)
+        .collect();
+    if !engines.is_empty() {
+        let mut text = String::new();
+        for engine in engines {
+            text.push_str(&format!("{name} on {}: {}\n", engine.gpu, engine.about));
+            for (constant, info) in CONSTANTS {
+                let figure = engine.figure(*constant);
+                text.push_str(&format!(
+                    "  {:<34} {:>10}  {:<10}  {}\n",
+                    info.key,
+                    figure.value,
+                    figure.provenance.word(),
+                    figure.source
+                ));
+            }
+        }
+        return Some(text);
+    }
+    let entry = catalog::prices().iter().find(|e| e.item.name == name)?;
+    let usd = |p: crate::units::PicoUsd| p.as_usd() * 1e6;
+    let prices = |p: &catalog::TokenPrices| {
+        format!(
+            "${:.3} hit, ${:.3} miss, ${:.3} output",
+            usd(p.hit),
+            usd(p.miss),
+            usd(p.output)
+        )
+    };
+    let mut text = format!(
+        "{name}: prices per million tokens\n  full     {}\n",
+        prices(&entry.item.full)
+    );
+    for d in &entry.item.discounts {
+        let clock = |t: crate::units::SimDuration| {
+            let minutes = t.0 / 60_000_000_000;
+            format!("{:02}:{:02}", minutes / 60, minutes % 60)
+        };
+        text.push_str(&format!(
+            "  discount {}-{} UTC: {}\n",
+            clock(d.from_utc),
+            clock(d.to_utc),
+            prices(&d.prices)
+        ));
+    }
+    Some(text + &sources(&entry.source, &entry.assumed))
+}

@@ -1,0 +1,56 @@
+//! `tokentide explain`: a step taken apart, without a run.
+
+use clap::Args;
+
+use super::{Exit, FormatArgument, ScenarioArguments, load, print_page, refuse};
+use crate::experiment::explain::{Question, explain};
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// Which pool: prefill, decode or mixed
+    #[arg(long)]
+    pool: String,
+    /// Decode: requests on each rank
+    #[arg(long, value_parser = positive)]
+    batch: Option<f64>,
+    /// Decode: KV tokens of each request
+    #[arg(long, value_parser = positive)]
+    kv: Option<f64>,
+    /// Prefill: tokens computed on each rank
+    #[arg(long, value_parser = positive, conflicts_with = "batch")]
+    tokens: Option<f64>,
+    /// Prefill: computed tokens of each prompt
+    #[arg(long, value_parser = positive, conflicts_with = "batch")]
+    prompt: Option<f64>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table")]
+    format: FormatArgument,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (1.0..=1e9).contains(&x) => Ok(x),
+        _ => Err("a number from 1 to 1,000,000,000".to_string()),
+    }
+}
+
+/// Explains and prints.
+pub fn execute(arguments: &ExplainArguments) -> Exit {
+    let scenario = match load(&arguments.scenario) {
+        Ok(scenario) => scenario,
+        Err(exit) => return exit,
+    };
+    let question = Question {
+        batch: arguments.batch,
+        kv: arguments.kv,
+        tokens: arguments.tokens,
+        prompt: arguments.prompt,
+    };
+    match explain(&scenario, &arguments.pool, question) {
+        Ok(answer) => print_page(&answer.page(), &answer, arguments.format),
+        Err(why) => refuse(&why),
+    }
+}

@@ -1,0 +1,234 @@
+//! Measurements from a file: a plain CSV of one's own, or the columns of aiconfigurator's measured set.
+
+use crate::catalog::Number;
+use crate::experiment::measurement::Measurement;
+use crate::experiment::validate::silicon;
+
+/// What the columns mean.
+pub const HELP: &str = "\
+A CSV with a header; one row a measured point of a closed loop (so many users, one request each at a time).
+
+  engine            catalog name: vllm, sglang, trtllm
+  gpu               catalog name, such as h100
+  model             catalog name, such as llama-3.3-70b
+  gpus              accelerators of one server
+  input_tokens      nominal input length
+  output_tokens     nominal output length
+  concurrency       users
+  ttft_ms           mean time to first token (may be empty)
+  tpot_ms           mean time per output token (may be empty)
+
+optional:
+  gemm              bf16, fp8, fp8-block, fp4; by default bf16
+  experts           the same for routed experts; by default as gemm
+  kv                bf16 or fp8; by default bf16
+  attention_data    groups with their own attention; by default 1
+  expert_parallel   accelerators that hold different experts; by default 1
+  max_batch_tokens  token budget of a step; by default 8192
+  batching          chunked, prefill-first or whole; by default chunked
+  reserve           true: a request's whole KV is reserved; by default false
+  look_ahead        true: steps are planned while the one before runs; by default false
+  least             lengths are uniform from this part of the nominal on; by default 1 (fixed)
+  rounds            requests of each user; by default 10
+
+Rows that differ in concurrency only are one curve. A third of the curves of each model is set aside by a hash
+before anything is fitted. A file with the columns of aiconfigurator's silicon_dev.csv is read too.
+";
+
+const REQUIRED: [&str; 9] = [
+    "engine",
+    "gpu",
+    "model",
+    "gpus",
+    "input_tokens",
+    "output_tokens",
+    "concurrency",
+    "ttft_ms",
+    "tpot_ms",
+];
+const OPTIONAL: [&str; 11] = [
+    "gemm",
+    "experts",
+    "kv",
+    "attention_data",
+    "expert_parallel",
+    "max_batch_tokens",
+    "batching",
+    "reserve",
+    "look_ahead",
+    "least",
+    "rounds",
+];
+
+/// Reads measurements; an error names line, column and remedy.
+///
+/// # Errors
+/// Where a column is missing or a cell is not what it should be.
+pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let heads = reader.headers().map_err(|e| e.to_string())?.clone();
+    if heads.iter().any(|h| h == "backend") {
+        return silicon::read(text);
+    }
+    let known = |name: &str| REQUIRED.contains(&name) || OPTIONAL.contains(&name);
+    if let Some(strange) = heads.iter().find(|h| !known(h)) {
+        return Err(format!(
+            "line 1: there is no column `{strange}`; `tokentide calibrate --help-columns` explains them"
+        ));
+    }
+    if let Some(missing) = REQUIRED
+        .iter()
+        .find(|name| !heads.iter().any(|h| h == **name))
+    {
+        return Err(format!("line 1: the column `{missing}` is missing"));
+    }
+    let mut all = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| e.to_string())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let row = Row {
+            line,
+            cell: &|name| {
+                let place = heads.iter().position(|h| h == name)?;
+                record.get(place).filter(|c| !c.is_empty())
+            },
+        };
+        all.push(row.measurement()?);
+    }
+    if all.is_empty() {
+        return Err("there are no rows".to_string());
+    }
+    Ok(all)
+}
+
+struct Row<'a> {
+    line: u64,
+    cell: &'a dyn Fn(&str) -> Option<&'a str>,
+}
+
+impl Row<'_> {
+    fn measurement(&self) -> Result<Measurement, String> {
+        let name = |column: &str| {
+            (self.cell)(column)
+                .map(str::to_string)
+                .ok_or(format!("line {}: `{column}` is empty", self.line))
+        };
+        let gemm = self.number_kind("gemm", Number::Bf16)?;
+        let batching = match (self.cell)("batching").unwrap_or("chunked") {
+            "chunked" => "chunked",
+            "prefill-first" => "prefill-first",
+            "whole" => "whole",
+            other => {
+                return Err(format!(
+                    "line {}: `batching` is {other:?}; it must be chunked, prefill-first or whole",
+                    self.line
+                ));
+            }
+        };
+        let measured = Measurement {
+            curve: String::new(),
+            engine: name("engine")?,
+            gpu: name("gpu")?,
+            model: name("model")?,
+            gemm,
+            experts: self.number_kind("experts", gemm)?,
+            kv: self.number_kind("kv", Number::Bf16)?,
+            gpus: self.integer("gpus", None)?,
+            attention_data: self.integer("attention_data", Some(1))?,
+            expert_parallel: self.integer("expert_parallel", Some(1))?,
+            input: self.integer("input_tokens", None)?,
+            output: self.integer("output_tokens", None)?,
+            least: self.float("least", 0.01, 1.0)?.unwrap_or(1.0),
+            concurrency: self.integer("concurrency", None)?,
+            rounds: self.integer("rounds", Some(10))?,
+            max_batch_tokens: self.integer("max_batch_tokens", Some(8_192))?,
+            batching,
+            reserve: self.boolean("reserve")?,
+            look_ahead: self.boolean("look_ahead")?,
+            ttft_s: self.float("ttft_ms", 1e-3, 1e9)?.map(|ms| ms / 1e3),
+            tpot_s: self.float("tpot_ms", 1e-3, 1e9)?.map(|ms| ms / 1e3),
+            unusable: "",
+        };
+        let curve = format!(
+            "{:?}",
+            Measurement {
+                concurrency: 0,
+                ttft_s: None,
+                tpot_s: None,
+                ..measured.clone()
+            }
+        );
+        Ok(Measurement { curve, ..measured })
+    }
+
+    fn float(&self, column: &str, low: f64, high: f64) -> Result<Option<f64>, String> {
+        let Some(cell) = (self.cell)(column) else {
+            return Ok(None);
+        };
+        match cell.parse::<f64>() {
+            Ok(x) if (low..=high).contains(&x) => Ok(Some(x)),
+            _ => Err(format!(
+                "line {}: `{column}` is {cell:?}; it must be a number from {low} to {high}",
+                self.line
+            )),
+        }
+    }
+
+    fn integer(&self, column: &str, default: Option<u32>) -> Result<u32, String> {
+        match self.float(column, 1.0, 16_777_216.0)? {
+            Some(x) => Ok(x as u32),
+            None => default.ok_or(format!("line {}: `{column}` is empty", self.line)),
+        }
+    }
+
+    fn boolean(&self, column: &str) -> Result<bool, String> {
+        match (self.cell)(column) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(format!(
+                "line {}: `{column}` is {other:?}; it must be true or false",
+                self.line
+            )),
+        }
+    }
+
+    fn number_kind(&self, column: &str, default: Number) -> Result<Number, String> {
+        match (self.cell)(column) {
+            None => Ok(default),
+            Some(word) if Number::named(word).word() == word => Ok(Number::named(word)),
+            Some(word) => Err(format!(
+                "line {}: `{column}` is {word:?}; it must be bf16, fp8, fp8-block or fp4",
+                self.line
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str =
+        "engine,gpu,model,gpus,input_tokens,output_tokens,concurrency,ttft_ms,tpot_ms";
+
+    #[test]
+    fn rows_of_one_curve_differ_in_concurrency_only() {
+        let rows =
+            "vllm,h100,qwen3-32b,4,1024,256,16,500,10\nvllm,h100,qwen3-32b,4,1024,256,32,,12";
+        let all = read(&format!("{HEAD}\n{rows}\n")).expect("two rows");
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].curve, all[1].curve);
+        assert_eq!((all[1].ttft_s, all[1].tpot_s), (None, Some(0.012)));
+    }
+
+    #[test]
+    fn mistakes_name_line_and_column() {
+        let row = |cells: &str| read(&format!("{HEAD}\n{cells}\n")).expect_err("a mistake");
+        let bad = row("vllm,h100,qwen3-32b,four,1024,256,16,500,10");
+        assert!(bad.contains("line 2") && bad.contains("`gpus`"), "{bad}");
+        let strange = read("engine,gpu,mode\n").expect_err("a mistake");
+        assert!(strange.contains("`mode`"), "{strange}");
+    }
+}

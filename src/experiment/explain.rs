@@ -1,0 +1,371 @@
+//! A step of a scenario's pool, taken apart without a run: its parts with what they rest on, the memory, and
+//! the capacity curve, tokens/s per accelerator against tokens/s per user.
+
+use serde::Serialize;
+
+use crate::catalog::Provenance;
+use crate::perf::roofline::explain::Explained;
+use crate::perf::roofline::step::quickest;
+use crate::perf::roofline::unit::{Unit, prompt_tokens};
+use crate::perf::with_capacities;
+use crate::report::format::{count, fixed, percent, seconds};
+use crate::report::grid::{Cell, Column, Grid};
+use crate::report::page::{Body, Page, Section};
+use crate::report::style::Tone;
+use crate::scenario::{Performance, Pool, Role, Scenario};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Question {
+    /// Decode: requests on each rank.
+    pub batch: Option<f64>,
+    /// Decode: KV tokens of each request.
+    pub kv: Option<f64>,
+    /// Prefill: tokens computed on each rank.
+    pub tokens: Option<f64>,
+    /// Prefill: tokens of each prompt.
+    pub prompt: Option<f64>,
+}
+
+/// A part of the step.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartRow {
+    /// What it is.
+    pub name: &'static str,
+    /// Seconds in the step.
+    pub seconds: f64,
+    /// Part of the step.
+    pub share: f64,
+    /// How the constants behind it came to be, the best first.
+    pub provenance: Vec<&'static str>,
+}
+
+/// A point of the capacity curve.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Point {
+    /// Requests, or prompt tokens, on each rank.
+    pub batch: f64,
+    /// One step, in seconds.
+    pub step_s: f64,
+    /// Tokens per second of each user; of a prefill step, tokens per second of one rank.
+    pub tokens_per_s_per_user: f64,
+    /// Tokens per second and accelerator.
+    pub tokens_per_s_per_gpu: f64,
+}
+
+/// The memory of one accelerator, in bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MemoryRow {
+    /// All of it.
+    pub total_bytes: f64,
+    /// Weights.
+    pub weights_bytes: f64,
+    /// Runtime and activations.
+    pub runtime_bytes: f64,
+    /// What the engine leaves free.
+    pub unused_bytes: f64,
+    /// What is left for KV.
+    pub kv_bytes: f64,
+    /// KV tokens that a rank holds.
+    pub kv_tokens: f64,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// Which pool.
+    pub pool: String,
+    /// What the step does, in words.
+    pub load: String,
+    /// The engine and the accelerator on which its constants were measured.
+    pub engine: String,
+    /// The whole step, in seconds.
+    pub step_s: f64,
+    /// Whether two micro-batches overlap.
+    pub overlapped: bool,
+    /// The step in the other mode, if there is one.
+    pub other_mode_s: Option<f64>,
+    /// Communication that hides behind computation, in seconds.
+    pub hidden_communication_s: f64,
+    /// The busiest rank's expert tokens over the mean.
+    pub expert_imbalance: f64,
+    /// Parts of the step.
+    pub parts: Vec<PartRow>,
+    /// Memory of one accelerator.
+    pub memory: MemoryRow,
+    /// Capacity by batch.
+    pub curve: Vec<Point>,
+}
+
+/// Batches of the capacity curve.
+const BATCHES: [f64; 11] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 96.0, 128.0, 192.0, 256.0,
+];
+
+/// Takes a step of a pool apart.
+///
+/// # Errors
+/// Where there is no such pool, or its step times are no model of hardware.
+pub fn explain(scenario: &Scenario, pool: &str, question: Question) -> Result<Answer, String> {
+    let Performance::Roofline(roofline) = &scenario.performance else {
+        return Err(
+            "step times of this scenario are coefficients, which explain themselves; `explain` takes \
+             kind = \"roofline\" apart"
+                .to_string(),
+        );
+    };
+    let names: Vec<&str> = scenario.pools.iter().map(|p| p.name.as_str()).collect();
+    let scenario = &with_capacities(scenario)?;
+    let pool = scenario
+        .pools
+        .iter()
+        .find(|p| p.name == pool)
+        .ok_or_else(|| {
+            format!(
+                "there is no pool `{pool}`; the scenario has {}",
+                names.join(", ")
+            )
+        })?;
+    let unit = Unit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
+    let asks_prefill = pool.role == Role::Prefill
+        || pool.role == Role::Mixed && (question.tokens.is_some() || question.prompt.is_some());
+    let (explained, load, curve) = if asks_prefill {
+        prefill(&unit, scenario, pool, question)
+    } else {
+        decode(&unit, scenario, pool, question)
+    };
+    let memory = unit.memory(
+        scenario.node.gpu.usable_bytes as f64,
+        f64::from(
+            pool.max_batch_tokens
+                .max(pool.max_batch_requests.min(1_024)),
+        ),
+        f64::from(pool.max_batch_requests.min(1_024)),
+    );
+    let engine = &roofline.engine;
+    let parts = explained.parts.iter().map(|p| {
+        let mut kinds: Vec<Provenance> = p
+            .constants
+            .iter()
+            .map(|c| engine.figure(*c).provenance)
+            .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        PartRow {
+            name: p.name,
+            seconds: p.seconds,
+            share: p.seconds / explained.step_s,
+            provenance: kinds.into_iter().map(Provenance::word).collect(),
+        }
+    });
+    Ok(Answer {
+        pool: pool.name.clone(),
+        load,
+        engine: format!("{} on {}", engine.name, engine.gpu),
+        step_s: explained.step_s,
+        overlapped: explained.overlapped,
+        other_mode_s: explained.other_s,
+        hidden_communication_s: explained.hidden_s,
+        expert_imbalance: explained.imbalance,
+        parts: parts.collect(),
+        memory: MemoryRow {
+            total_bytes: memory.total,
+            weights_bytes: memory.weights,
+            runtime_bytes: memory.runtime + memory.activations,
+            unused_bytes: memory.unused,
+            kv_bytes: memory.kv,
+            kv_tokens: memory.kv_tokens(),
+        },
+        curve,
+    })
+}
+
+fn decode(
+    unit: &Unit<'_>,
+    scenario: &Scenario,
+    pool: &Pool,
+    question: Question,
+) -> (Explained, String, Vec<Point>) {
+    let mean = |law: &crate::scenario::LengthLaw| law.law.mean();
+    let usual_kv = scenario
+        .classes
+        .first()
+        .map_or(4096.0, |c| mean(&c.input) + mean(&c.output) / 2.0);
+    let most = f64::from(pool.max_batch_requests);
+    let batch = question.batch.unwrap_or(most.min(64.0));
+    let kv = question.kv.unwrap_or(usual_kv);
+    let per_step = scenario
+        .mtp
+        .map_or(1.0, |m| f64::from(m.progress_1024) / 1024.0);
+    let point = |n: f64| {
+        let step_s = quickest(&unit.decode_modes(n), n * kv);
+        let speed = per_step / step_s;
+        Point {
+            batch: n,
+            step_s,
+            tokens_per_s_per_user: speed,
+            tokens_per_s_per_gpu: n * speed / unit.tensor / unit.pipeline,
+        }
+    };
+    let capacity = pool.kv_capacity_tokens.unwrap_or(u64::MAX) as f64;
+    let sizes = BATCHES.iter().copied().chain([batch]);
+    let mut sizes: Vec<f64> = sizes.filter(|n| *n <= most && n * kv <= capacity).collect();
+    sizes.sort_by(f64::total_cmp);
+    sizes.dedup();
+    let load = format!(
+        "{} requests on each rank, {} KV tokens each",
+        fixed(batch, 0),
+        fixed(kv, 0)
+    );
+    let curve = sizes.into_iter().map(point).collect();
+    (unit.explain_decode(batch, batch * kv), load, curve)
+}
+
+fn prefill(
+    unit: &Unit<'_>,
+    scenario: &Scenario,
+    pool: &Pool,
+    question: Question,
+) -> (Explained, String, Vec<Point>) {
+    let budget = f64::from(pool.max_batch_tokens);
+    let tokens = question.tokens.unwrap_or(budget);
+    let prompt = question.prompt.unwrap_or_else(|| prompt_tokens(scenario));
+    let pairs = |tokens: f64| tokens * (prompt + 1.0) / 2.0;
+    let prompts = |tokens: f64| (tokens / prompt).max(1.0);
+    let point = |tokens: f64| {
+        let step_s = quickest(&unit.prefill_modes(tokens, prompts(tokens)), pairs(tokens));
+        Point {
+            batch: tokens,
+            step_s,
+            tokens_per_s_per_user: tokens / step_s,
+            tokens_per_s_per_gpu: tokens / step_s / unit.tensor / unit.pipeline,
+        }
+    };
+    let mut sizes = vec![tokens];
+    let mut size = 512.0;
+    while size <= budget {
+        sizes.push(size);
+        size *= 2.0;
+    }
+    sizes.sort_by(f64::total_cmp);
+    sizes.dedup();
+    let load = format!(
+        "{} tokens on each rank, in prompts of {} computed tokens",
+        fixed(tokens, 0),
+        fixed(prompt, 0)
+    );
+    let curve = sizes.into_iter().map(point).collect();
+    let explained = unit.explain_prefill(tokens, pairs(tokens), prompts(tokens));
+    (explained, load, curve)
+}
+
+impl Answer {
+    /// For people.
+    pub fn page(&self) -> Page {
+        let mode = match (self.overlapped, self.other_mode_s) {
+            (true, Some(other)) => format!(
+                "Two micro-batches overlap; one batch alone would take {}.",
+                seconds(other)
+            ),
+            (true, None) => "Two micro-batches overlap.".to_string(),
+            (false, Some(other)) => format!(
+                "One batch runs alone; two overlapping micro-batches would take {}.",
+                seconds(other)
+            ),
+            (false, None) => "One batch runs alone.".to_string(),
+        };
+        let mut parts = Grid::new(vec![
+            Column::left("part"),
+            Column::right("time"),
+            Column::right("share"),
+            Column::bar(),
+            Column::left("rests on constants that are"),
+        ]);
+        parts.rows = self
+            .parts
+            .iter()
+            .map(|p| {
+                vec![
+                    Cell::new(p.name),
+                    Cell::new(seconds(p.seconds)),
+                    Cell::new(percent(p.share)),
+                    Cell::bar(Tone::Plain, p.share),
+                    Cell::toned(Tone::Quiet, p.provenance.join(", ")),
+                ]
+            })
+            .collect();
+        parts.total = Some(vec![Cell::new("step"), Cell::new(seconds(self.step_s))]);
+        let notes = vec![format!(
+            "hidden behind computation: {} of communication; busiest expert rank {} x the mean",
+            seconds(self.hidden_communication_s),
+            fixed(self.expert_imbalance, 2)
+        )];
+        let m = &self.memory;
+        let gb = |bytes: f64| format!("{} GB", fixed(bytes / 1e9, 1));
+        let memory = vec![
+            ("Memory", vec![gb(m.total_bytes)]),
+            (
+                "used",
+                vec![
+                    format!("weights {}", gb(m.weights_bytes)),
+                    format!("runtime and activations {}", gb(m.runtime_bytes)),
+                    format!("left free {}", gb(m.unused_bytes)),
+                ],
+            ),
+            (
+                "KV",
+                vec![
+                    gb(m.kv_bytes),
+                    format!("{} tokens a rank", count(m.kv_tokens as u64)),
+                ],
+            ),
+        ];
+        let mut curve = Grid::new(vec![
+            Column::right("batch\n/rank"),
+            Column::right("step"),
+            Column::right("tokens/s\nper user"),
+            Column::right("tokens/s\nper GPU"),
+            Column::bar(),
+        ]);
+        let most = self
+            .curve
+            .iter()
+            .map(|p| p.tokens_per_s_per_gpu)
+            .fold(0.0, f64::max);
+        curve.rows = self
+            .curve
+            .iter()
+            .map(|p| {
+                vec![
+                    Cell::new(count(p.batch as u64)),
+                    Cell::new(seconds(p.step_s)),
+                    Cell::new(fixed(p.tokens_per_s_per_user, 1)),
+                    Cell::new(fixed(p.tokens_per_s_per_gpu, 0)),
+                    Cell::bar(Tone::Plain, p.tokens_per_s_per_gpu / most),
+                ]
+            })
+            .collect();
+        let section = |title: &str, body, notes| Section {
+            title: title.to_string(),
+            body,
+            notes,
+        };
+        Page {
+            title: format!("A step of the {} pool: {}", self.pool, self.load),
+            subtitle: format!("constants of {}", self.engine),
+            verdict: (
+                Tone::Plain,
+                vec![format!("The step takes {}. {mode}", seconds(self.step_s))],
+            ),
+            sections: vec![
+                section("Parts", Body::Grid(parts), notes),
+                section(
+                    "Memory of one accelerator",
+                    Body::Figures(memory),
+                    Vec::new(),
+                ),
+                section("Capacity", Body::Grid(curve), Vec::new()),
+            ],
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Measurements of real aggregated servers, and what the simulator says of them.
+//!
+//! A measurement is a closed loop: so many users, each with one request at a time, lengths fixed or uniform
+//! up to their nominal value, and the mean TTFT and TPOT of all requests, the initial burst included. It is
+//! played as an ordinary scenario with a mixed pool of one unit. Users come a millisecond apart, as through
+//! an engine's front end.
+
+use std::fmt::Write;
+
+use super::run;
+use crate::catalog::{Engine, Number};
+use crate::scenario::{Performance, Scenario, load_str};
+
+/// One measured point.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// Points of one curve differ in concurrency only.
+    pub curve: String,
+    /// Catalog name of the engine.
+    pub engine: String,
+    /// Catalog name of the accelerator.
+    pub gpu: String,
+    /// Catalog name of the model.
+    pub model: String,
+    /// Dense products.
+    pub gemm: Number,
+    /// Routed experts.
+    pub experts: Number,
+    /// KV cache.
+    pub kv: Number,
+    /// Accelerators in all.
+    pub gpus: u32,
+    /// Of them, groups with their own attention.
+    pub attention_data: u32,
+    /// Accelerators that hold different experts.
+    pub expert_parallel: u32,
+    /// Nominal input tokens.
+    pub input: u32,
+    /// Nominal output tokens.
+    pub output: u32,
+    /// Lengths are uniform from this part of the nominal to all of it; 1: fixed.
+    pub least: f64,
+    /// Users.
+    pub concurrency: u32,
+    /// Requests for each user.
+    pub rounds: u32,
+    /// Token budget of a step.
+    pub max_batch_tokens: u32,
+    /// What shares a step, as the scenario writes it.
+    pub batching: &'static str,
+    /// Whether the whole of a request's KV is reserved.
+    pub reserve: bool,
+    /// Whether steps are planned while the one before runs.
+    pub look_ahead: bool,
+    /// Mean time to first token, in seconds.
+    pub ttft_s: Option<f64>,
+    /// Mean time per output token, in seconds.
+    pub tpot_s: Option<f64>,
+    /// Why its conditions cannot be what it says; empty: they can.
+    pub unusable: &'static str,
+}
+
+/// What the simulator says of a measurement.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Prediction {
+    /// Mean time to first token, in seconds.
+    pub ttft_s: f64,
+    /// Mean time per output token, in seconds.
+    pub tpot_s: f64,
+}
+
+impl Measurement {
+    /// The scenario that plays it.
+    fn text(&self) -> String {
+        let length = |nominal: u32| {
+            if self.least >= 1.0 {
+                format!("{{ kind = \"constant\", value = {nominal} }}")
+            } else {
+                let low = f64::from(nominal) * self.least;
+                format!("{{ kind = \"uniform\", low = {low:.1}, high = {nominal} }}")
+            }
+        };
+        let mut text = String::new();
+        let _ = write!(
+            text,
+            "name = \"measurement\"\nstart = 2025-01-01T00:00:00Z\nduration = \"48h\"\nseed = 7\n\
+             model = \"{}\"\nnode = {{ gpu = \"{}\", gpus = {}, price_per_gpu_hour = 0.0 }}\n\
+             [pools.mixed]\nnodes_per_unit = 1\nunits = 1\n\
+             parallelism = {{ attention_data = {}, experts = {} }}\n\
+             max_batch_tokens = {}\nmax_batch_requests = {}\nbatching = \"{}\"\nlook_ahead = {}\n\
+             admission = \"{}\"\n\
+             [performance]\nkind = \"roofline\"\nengine = \"{}\"\n\
+             precision = {{ gemm = \"{}\", experts = \"{}\", kv = \"{}\" }}\n\
+             [[class]]\nname = \"users\"\ninput = {}\noutput = {}\n\
+             arrivals = {{ kind = \"closed-loop\", users = {}, requests = {}, ramp_up = \"{}ms\", \
+             think_time = \"1ms\" }}\n",
+            self.model,
+            self.gpu,
+            self.gpus,
+            self.attention_data,
+            self.expert_parallel,
+            self.max_batch_tokens,
+            self.concurrency.max(1),
+            self.batching,
+            self.look_ahead,
+            if self.reserve { "reserve" } else { "current" },
+            self.engine,
+            self.gemm.word(),
+            self.experts.word(),
+            self.kv.word(),
+            length(self.input),
+            length(self.output),
+            self.concurrency,
+            self.concurrency * self.rounds,
+            self.concurrency,
+        );
+        text
+    }
+
+    /// The scenario, resolved.
+    ///
+    /// # Errors
+    /// Where it names what the catalog does not have.
+    pub fn scenario(&self) -> Result<Scenario, String> {
+        load_str("measurement", &self.text(), &[]).map_err(|m| m.render(false))
+    }
+
+    /// What the simulator says, with another engine than the catalog's if one is given.
+    ///
+    /// # Errors
+    /// Where the scenario cannot be read or run.
+    pub fn predict(&self, engine: Option<&Engine>) -> Result<Prediction, String> {
+        self.predict_in(&self.scenario()?, engine)
+    }
+
+    /// The same for a scenario that is at hand.
+    ///
+    /// # Errors
+    /// Where the scenario cannot be run.
+    pub fn predict_in(
+        &self,
+        scenario: &Scenario,
+        engine: Option<&Engine>,
+    ) -> Result<Prediction, String> {
+        let mut scenario = scenario.clone();
+        if let (Performance::Roofline(roofline), Some(engine)) = (&mut scenario.performance, engine)
+        {
+            roofline.engine = engine.clone();
+        }
+        let summary = run(&scenario, 1).map_err(|e| e.to_string())?;
+        Ok(Prediction {
+            ttft_s: summary.latency.ttft_s.mean.unwrap_or(f64::NAN),
+            tpot_s: summary.latency.tpot_s.mean.unwrap_or(f64::NAN),
+        })
+    }
+
+    /// Output tokens per second and accelerator that a TTFT and a TPOT mean in a closed loop.
+    pub fn throughput(&self, ttft_s: f64, tpot_s: f64) -> f64 {
+        let output = f64::from(self.output) * 0.5 * (1.0 + self.least);
+        let request = ttft_s + tpot_s * (output - 1.0);
+        f64::from(self.concurrency) * output / request / f64::from(self.gpus)
+    }
+}
+
+/// Calls `one` for every item on two threads; results in the order of the items.
+pub fn in_parallel<T: Sync, R: Send>(items: &[T], one: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let Some(item) = items.get(index) else {
+                return done;
+            };
+            done.push((index, one(item)));
+        }
+    };
+    let mut all: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .filter_map(|worker| worker.join().ok())
+            .flatten()
+            .collect()
+    });
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,66 @@
+//! The large measured set beside the simulator: once with what kernels and publications say, once
+//! calibrated.
+
+use serde::Serialize;
+
+use super::errors::{Group, Order, Pair, group, order};
+use crate::catalog;
+use crate::experiment::measurement::{Measurement, Prediction, in_parallel};
+
+/// Differences of throughput below this are the measurements' own noise.
+const NOISE: f64 = 0.03;
+
+/// Errors of one set of constants.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Which constants.
+    pub constants: &'static str,
+    /// All rows, then rows with usable conditions, then by engine, accelerator and model.
+    pub groups: Vec<Group>,
+    /// All pairs, and those beyond the measurements' noise.
+    pub orders: Vec<Order>,
+}
+
+/// Predictions of all measurements; `calibrated`: with the catalog's constants as they are.
+///
+/// # Errors
+/// Where a measurement cannot be played.
+pub fn predictions(all: &[Measurement], calibrated: bool) -> Result<Vec<Prediction>, String> {
+    let one = |m: &Measurement| {
+        let engine = catalog::engine(&m.engine, &m.gpu);
+        let plain = engine.filter(|_| !calibrated).map(|e| e.uncalibrated());
+        m.predict(plain.as_ref())
+    };
+    in_parallel(all, one).into_iter().collect()
+}
+
+/// Errors by group.
+pub fn report(constants: &'static str, all: &[Measurement], predictions: &[Prediction]) -> Report {
+    let pairs: Vec<Pair<'_>> = all.iter().zip(predictions.iter().copied()).collect();
+    let usable: Vec<Pair<'_>> = pairs
+        .iter()
+        .filter(|(m, _)| m.unusable.is_empty())
+        .copied()
+        .collect();
+    let mut groups = vec![
+        group("all rows", &pairs),
+        group("rows with usable conditions", &usable),
+    ];
+    let key = |m: &Measurement| format!("{} {} {}", m.engine, m.gpu, m.model);
+    let mut keys: Vec<String> = usable.iter().map(|(m, _)| key(m)).collect();
+    keys.sort();
+    keys.dedup();
+    for name in &keys {
+        let these: Vec<Pair<'_>> = usable
+            .iter()
+            .filter(|(m, _)| key(m) == *name)
+            .copied()
+            .collect();
+        groups.push(group(name, &these));
+    }
+    Report {
+        constants,
+        groups,
+        orders: vec![order(&usable, 0.0), order(&usable, NOISE)],
+    }
+}

@@ -1,0 +1,136 @@
+//! Validation for people: a table for each kind of case.
+
+use super::cases::{Outcome, Sensitivity};
+use super::measured::Report;
+use crate::report::format::{count, fixed, percent};
+use crate::report::grid::{Cell, Column, Grid};
+use crate::report::page::{Body, Page, Section};
+use crate::report::style::Tone;
+
+/// Published cases, and measured sets where there are any.
+pub fn page(cases: &[Outcome], sections: Vec<Section>) -> Page {
+    let mut all = vec![of_cases("prefill", cases), of_cases("decode", cases)];
+    all.extend(sections);
+    Page {
+        title: "Step times held against measurements".to_string(),
+        subtitle: "predicted over measured; 1.00 is right".to_string(),
+        verdict: (Tone::Plain, Vec::new()),
+        sections: all,
+    }
+}
+
+fn of_cases(group: &str, cases: &[Outcome]) -> Section {
+    let mut grid = Grid::new(vec![
+        Column::left("case"),
+        Column::left("what ran"),
+        Column::right("predicted\ntokens/s"),
+        Column::right("measured\ntokens/s"),
+        Column::right("ratio"),
+        Column::left("kind"),
+    ]);
+    let mut notes = vec!["tokens/s per node of 8".to_string()];
+    for case in cases.iter().filter(|c| c.group == group) {
+        let off = (case.ratio - 1.0).abs();
+        let tone = if off <= 0.1 {
+            Tone::Good
+        } else {
+            Tone::Careful
+        };
+        let kind = if case.input_of.is_empty() {
+            "predicted"
+        } else {
+            "input"
+        };
+        grid.rows.push(vec![
+            Cell::new(&case.name),
+            Cell::new(&case.about),
+            Cell::new(count(case.predicted as u64)),
+            Cell::new(count(case.measured as u64)),
+            Cell::toned(tone, fixed(case.ratio, 3)),
+            Cell::toned(Tone::Quiet, kind),
+        ]);
+        if !case.input_of.is_empty() {
+            notes.push(format!("{}: {} was set by it", case.name, case.input_of));
+        }
+    }
+    Section {
+        title: format!("Published cases: {group}"),
+        body: Body::Grid(grid),
+        notes,
+    }
+}
+
+/// What each case hangs on.
+pub fn sensitivity(cases: &[Outcome], all: &[Sensitivity]) -> Section {
+    let mut columns = vec![Column::left("constant")];
+    columns.extend(
+        cases
+            .iter()
+            .map(|c| Column::right(&c.name.replace(", ", "\n"))),
+    );
+    let mut grid = Grid::new(columns);
+    for row in all {
+        let mut cells = vec![Cell::new(row.constant)];
+        cells.extend(row.cases.iter().map(|x| {
+            if x.abs() < 0.005 {
+                Cell::toned(Tone::Quiet, "·")
+            } else {
+                Cell::new(fixed(*x, 2))
+            }
+        }));
+        grid.rows.push(cells);
+    }
+    Section {
+        title: "Sensitivity of step times".to_string(),
+        body: Body::Grid(grid),
+        notes: vec![
+            "part by which a step time changes over the part by which the constant does; below 0.005: ·"
+                .to_string(),
+        ],
+    }
+}
+
+/// Errors of a measured set.
+pub fn measured(report: &Report) -> Section {
+    let mut grid = Grid::new(vec![
+        Column::left("rows"),
+        Column::right("count"),
+        Column::right("TPOT error\nmedian"),
+        Column::right("TPOT error\np90"),
+        Column::right("TPOT\nbias"),
+        Column::right("TTFT error\nmedian"),
+        Column::right("TTFT error\np90"),
+        Column::right("TTFT\nbias"),
+    ]);
+    grid.rows = report
+        .groups
+        .iter()
+        .map(|g| {
+            vec![
+                Cell::new(&g.name),
+                Cell::new(count(g.count as u64)),
+                Cell::new(percent(g.tpot.median)),
+                Cell::new(percent(g.tpot.p90)),
+                Cell::new(fixed(g.tpot.bias, 2)),
+                Cell::new(percent(g.ttft.median)),
+                Cell::new(percent(g.ttft.p90)),
+                Cell::new(fixed(g.ttft.bias, 2)),
+            ]
+        })
+        .collect();
+    let orders = report.orders.iter().map(|o| {
+        format!(
+            "{} of {} pairs of configurations at equal load are in the right order of tokens/s per GPU, {} \
+             (measured differences above {})",
+            count(o.right as u64),
+            count(o.pairs as u64),
+            percent(o.share()),
+            percent(o.gap)
+        )
+    });
+    Section {
+        title: format!("Real servers (silicon_dev.csv), {}", report.constants),
+        body: Body::Grid(grid),
+        notes: orders.collect(),
+    }
+}
