@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::{Exit, FormatArgument, fail, print_page, refuse};
 use crate::experiment::validate::measured::{Report, predictions, report};
-use crate::experiment::validate::{Outcome, Sensitivity, outcomes, page, sensitivities, silicon};
+use crate::experiment::validate::{
+    Outcome, Sensitivity, mlperf, outcomes, page, sensitivities, silicon, vllm,
+};
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
@@ -23,58 +25,78 @@ pub struct ValidateArguments {
     format: FormatArgument,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Everything {
     cases: Vec<Outcome>,
-    measured: Vec<Report>,
     sensitivities: Vec<Sensitivity>,
+    silicon: Vec<Report>,
+    vllm: Vec<vllm::Figure>,
+    mlperf: Vec<mlperf::Row>,
+}
+
+/// Why there is nothing to print.
+enum Trouble {
+    /// The data are not what they should be.
+    Data(String),
+    /// A case could not be played.
+    Play(String),
 }
 
 /// Plays everything and prints it.
 pub fn execute(arguments: &ValidateArguments) -> Exit {
-    let cases = match outcomes() {
-        Ok(cases) => cases,
-        Err(why) => return fail(&why),
-    };
-    let measured = match &arguments.data {
-        None => Vec::new(),
-        Some(dir) => {
-            let file = dir.join("silicon_dev.csv");
-            let text = match std::fs::read_to_string(&file) {
-                Ok(text) => text,
-                Err(error) => return refuse(&format!("cannot read {}: {error}", file.display())),
-            };
-            let all = match silicon::read(&text) {
-                Ok(all) => all,
-                Err(why) => return refuse(&format!("{}: {why}", file.display())),
-            };
-            let mut reports = Vec::new();
-            for (constants, calibrated) in [
-                ("constants of kernels only, uncalibrated", false),
-                ("calibrated constants", true),
-            ] {
-                match predictions(&all, calibrated) {
-                    Ok(predictions) => reports.push(report(constants, &all, &predictions)),
-                    Err(why) => return fail(&why),
-                }
+    match everything(arguments) {
+        Ok(all) => {
+            let mut sections: Vec<_> = all.silicon.iter().map(page::measured).collect();
+            if !all.sensitivities.is_empty() {
+                sections.insert(0, page::sensitivity(&all.cases, &all.sensitivities));
             }
-            reports
+            if !all.vllm.is_empty() {
+                sections.push(page::vllm(&all.vllm));
+            }
+            if !all.mlperf.is_empty() {
+                sections.push(page::mlperf(&all.mlperf));
+            }
+            print_page(&page::page(&all.cases, sections), &all, arguments.format)
         }
-    };
-    let mut sections: Vec<_> = measured.iter().map(page::measured).collect();
-    let mut all = Vec::new();
-    if arguments.sensitivity {
-        all = match sensitivities() {
-            Ok(all) => all,
-            Err(why) => return fail(&why),
-        };
-        sections.insert(0, page::sensitivity(&cases, &all));
+        Err(Trouble::Data(why)) => refuse(&why),
+        Err(Trouble::Play(why)) => fail(&why),
     }
-    let shown = page::page(&cases, sections);
-    let value = Everything {
-        cases,
-        measured,
-        sensitivities: all,
-    };
-    print_page(&shown, &value, arguments.format)
 }
+
+fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
+    let mut all = Everything {
+        cases: outcomes().map_err(Trouble::Play)?,
+        ..Everything::default()
+    };
+    if arguments.sensitivity {
+        all.sensitivities = sensitivities().map_err(Trouble::Play)?;
+    }
+    let Some(dir) = &arguments.data else {
+        return Ok(all);
+    };
+    let bytes = |name: &str| {
+        let file = dir.join(name);
+        std::fs::read(&file)
+            .map_err(|error| Trouble::Data(format!("cannot read {}: {error}", file.display())))
+    };
+    let text = |name: &str| Ok(String::from_utf8_lossy(&bytes(name)?).into_owned());
+    let silicon =
+        silicon::read(&text(SILICON)?).map_err(|why| Trouble::Data(format!("{SILICON}: {why}")))?;
+    for (constants, calibrated) in [
+        ("constants of kernels only, uncalibrated", false),
+        ("calibrated constants", true),
+    ] {
+        let predictions = predictions(&silicon, calibrated).map_err(Trouble::Play)?;
+        all.silicon.push(report(constants, &silicon, &predictions));
+    }
+    all.vllm =
+        vllm::figures(&bytes(VLLM)?).map_err(|why| Trouble::Data(format!("{VLLM}: {why}")))?;
+    all.mlperf =
+        mlperf::rows(&text(MLPERF)?).map_err(|why| Trouble::Data(format!("{MLPERF}: {why}")))?;
+    Ok(all)
+}
+
+/// The measured sets, in their directory.
+const SILICON: &str = "silicon_dev.csv";
+const VLLM: &str = "llmservingsim_rtxpro6000_llama8b.tar.xz";
+const MLPERF: &str = "mlperf_v4.1_llm_summary.csv";

@@ -2,12 +2,13 @@
 //!
 //! The engine asks two questions, one per role, and each answer is the step of the *busiest* rank.
 //! [`StepTimes`] is compiled from a scenario before the run into integers, so that the same step
-//! lasts the same nanoseconds on every machine. There are two models: [`linear`], its
-//! coefficients in the scenario, and [`roofline`], from first principles. Another one becomes another
-//! variant here, and nothing in the cluster changes.
+//! lasts the same nanoseconds on every machine. There are three models: [`linear`], its
+//! coefficients in the scenario, [`roofline`], from first principles, and [`table`], from measured points.
+//! Another one becomes another variant here, and nothing in the cluster changes.
 
 pub mod linear;
 pub mod roofline;
+pub mod table;
 
 use std::sync::Arc;
 
@@ -72,6 +73,8 @@ pub enum StepTimes {
     Linear(linear::Linear),
     /// First principles.
     Roofline(Arc<roofline::Compiled>),
+    /// Measured points.
+    Table(Arc<table::Table>),
 }
 
 impl StepTimes {
@@ -84,6 +87,7 @@ impl StepTimes {
             Performance::Roofline(model) => roofline::Compiled::new(model, scenario)
                 .map(Arc::new)
                 .map(Self::Roofline),
+            Performance::Table(profile) => Ok(Self::Table(Arc::new(table::Table::new(profile)))),
         }
     }
 
@@ -92,6 +96,7 @@ impl StepTimes {
         match self {
             Self::Linear(model) => model.prefill_step(ranks),
             Self::Roofline(model) => model.prefill_step(ranks),
+            Self::Table(model) => model.prefill_step(ranks),
         }
     }
 
@@ -100,6 +105,7 @@ impl StepTimes {
         match self {
             Self::Linear(model) => model.mixed_step(ranks),
             Self::Roofline(model) => model.mixed_step(ranks),
+            Self::Table(model) => model.mixed_step(ranks),
         }
     }
 
@@ -108,6 +114,7 @@ impl StepTimes {
         match self {
             Self::Linear(model) => model.decode_step(requests, kv_1024),
             Self::Roofline(model) => model.decode_step(requests, kv_1024),
+            Self::Table(model) => model.decode_step(requests, kv_1024),
         }
     }
 }

@@ -182,9 +182,13 @@ impl Reader {
     }
 }
 
-/// Replaces the path of each class's CSV by the file's text, so that the resolved scenario needs no
-/// other file and its hash covers the figures.
+/// Replaces the path of each CSV (a class's traffic or trace, a profile of step times) by the file's text, so
+/// that the resolved scenario needs no other file and its hash covers the figures.
 fn attach_csvs(root: &mut Table, sources: &mut Sources, report: &mut Report) {
+    let performance = root.entry_mut("performance").map(|e| &mut e.node.value);
+    if let Some(Value::Table(performance)) = performance {
+        attach_csv(performance, sources, report);
+    }
     let Some(Value::List(classes)) = root.entry_mut("class").map(|e| &mut e.node.value) else {
         return;
     };
@@ -193,38 +197,41 @@ fn attach_csvs(root: &mut Table, sources: &mut Sources, report: &mut Report) {
             continue;
         };
         let arrivals = class.entry_mut("arrivals").map(|e| &mut e.node.value);
-        let Some(Value::Table(arrivals)) = arrivals else {
-            continue;
-        };
-        let Some(csv) = arrivals.entry_mut("csv") else {
-            continue;
-        };
-        let at = csv.node.at;
-        match &mut csv.node.value {
-            Value::Text(path) => {
-                let directory = sources.get(at.source).and_then(|s| s.directory.clone());
-                let path = directory.unwrap_or_default().join(path.as_str());
-                match read_file(&path, at, "csv", sources) {
-                    Ok(text) => {
-                        let source =
-                            sources.add(path.display().to_string(), plain_newlines(&text), None);
-                        csv.node = resolve::csv_node(source, sources);
-                    }
-                    Err(found) => {
-                        report.push(found);
-                        csv.node.value = Value::Bad;
-                    }
-                }
-            }
-            Value::Table(inline) => {
-                if let Some(text) = inline.text("text") {
-                    let text = plain_newlines(text);
-                    let source = sources.add("csv text of the scenario".to_string(), text, None);
+        if let Some(Value::Table(arrivals)) = arrivals {
+            attach_csv(arrivals, sources, report);
+        }
+    }
+}
+
+fn attach_csv(table: &mut Table, sources: &mut Sources, report: &mut Report) {
+    let Some(csv) = table.entry_mut("csv") else {
+        return;
+    };
+    let at = csv.node.at;
+    match &mut csv.node.value {
+        Value::Text(path) => {
+            let directory = sources.get(at.source).and_then(|s| s.directory.clone());
+            let path = directory.unwrap_or_default().join(path.as_str());
+            match read_file(&path, at, "csv", sources) {
+                Ok(text) => {
+                    let source =
+                        sources.add(path.display().to_string(), plain_newlines(&text), None);
                     csv.node = resolve::csv_node(source, sources);
                 }
+                Err(found) => {
+                    report.push(found);
+                    csv.node.value = Value::Bad;
+                }
             }
-            _ => {}
         }
+        Value::Table(inline) => {
+            if let Some(text) = inline.text("text") {
+                let text = plain_newlines(text);
+                let source = sources.add("csv text of the scenario".to_string(), text, None);
+                csv.node = resolve::csv_node(source, sources);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -32,8 +32,8 @@ pub use diagnostic::Mistakes;
 pub use file::all_fields as summary_fields;
 pub use load::{load, load_str};
 pub use performance::{
-    ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap,
-    Performance, Precision, Roofline,
+    ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
+    Performance, Precision, Profile, ProfileRow, Roofline,
 };
 
 use crate::catalog::{Gpu, Model};

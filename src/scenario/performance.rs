@@ -1,5 +1,7 @@
 //! The model of step times that a scenario names.
 
+use std::sync::Arc;
+
 use crate::catalog::{Engine, Number};
 use crate::units::Picoseconds;
 
@@ -10,6 +12,51 @@ pub enum Performance {
     Linear(LinearPerformance),
     /// From architecture, hardware and an engine's constants.
     Roofline(Box<Roofline>),
+    /// From a table of measurements.
+    Table(Arc<Profile>),
+}
+
+/// A profile of step times.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// Measured points.
+    pub rows: Vec<ProfileRow>,
+    /// Whether steps may lie outside of what was measured.
+    pub extrapolate: bool,
+}
+
+/// What a point of a profile measures, over all layers of a rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Everything that depends on the tokens of a step: projections, networks, norms.
+    Tokens,
+    /// Logits and sampling, by requests.
+    Sequences,
+    /// Attention of a chunk behind a context.
+    Prefill,
+    /// Attention of requests that decode.
+    Decode,
+    /// Attention of a step that does both.
+    Mixed,
+    /// A constant of every step.
+    Step,
+}
+
+/// A point of a profile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProfileRow {
+    /// What it measures.
+    pub part: Part,
+    /// Tokens computed.
+    pub tokens: f64,
+    /// Context before them.
+    pub context_tokens: f64,
+    /// Requests that decode, or whose logits are computed.
+    pub requests: f64,
+    /// KV tokens that they hold together.
+    pub kv_tokens: f64,
+    /// The time, in microseconds.
+    pub time_us: f64,
 }
 
 /// Step times from first principles.

@@ -2,7 +2,9 @@
 
 use super::cases::{Outcome, Sensitivity};
 use super::measured::Report;
-use crate::report::format::{count, fixed, percent};
+use super::mlperf::Row;
+use super::vllm::Figure;
+use crate::report::format::{count, fixed, percent, seconds};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
@@ -87,6 +89,90 @@ pub fn sensitivity(cases: &[Outcome], all: &[Sensitivity]) -> Section {
             "part by which a step time changes over the part by which the constant does; below 0.005: ·"
                 .to_string(),
         ],
+    }
+}
+
+/// The real vLLM run.
+pub fn vllm(figures: &[Figure]) -> Section {
+    let mut grid = Grid::new(vec![
+        Column::left("figure"),
+        Column::right("simulated"),
+        Column::right("measured"),
+        Column::right("ratio"),
+    ]);
+    grid.rows = figures
+        .iter()
+        .map(|f| {
+            vec![
+                Cell::new(f.name),
+                Cell::new(seconds(f.simulated_s)),
+                Cell::new(seconds(f.measured_s)),
+                Cell::new(fixed(f.simulated_s / f.measured_s, 3)),
+            ]
+        })
+        .collect();
+    Section {
+        title: "vLLM 0.19, Llama-3.1-8B, 300 recorded requests, through its layer profiles"
+            .to_string(),
+        body: Body::Grid(grid),
+        notes: Vec::new(),
+    }
+}
+
+/// MLPerf's server runs.
+pub fn mlperf(rows: &[Row]) -> Section {
+    let mut grid = Grid::new(vec![
+        Column::left("system"),
+        Column::right(
+            "rate
+/s",
+        ),
+        Column::right(
+            "TTFT
+simulated",
+        ),
+        Column::right(
+            "TTFT
+measured",
+        ),
+        Column::right(
+            "TPOT
+simulated",
+        ),
+        Column::right(
+            "TPOT
+measured",
+        ),
+        Column::left("at this rate"),
+        Column::left("at 1.3 x"),
+    ]);
+    let word = |stable: bool, wanted: bool| {
+        let tone = if stable == wanted {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        Cell::toned(tone, if stable { "carried" } else { "not carried" })
+    };
+    grid.rows = rows
+        .iter()
+        .map(|r| {
+            vec![
+                Cell::new(&r.system),
+                Cell::new(fixed(r.rate_per_s, 2)),
+                Cell::new(seconds(r.ttft_s)),
+                Cell::new(seconds(r.measured_ttft_s)),
+                Cell::new(seconds(r.tpot_s)),
+                Cell::new(seconds(r.measured_tpot_s)),
+                word(r.stable, true),
+                word(r.more_is_stable, false),
+            ]
+        })
+        .collect();
+    Section {
+        title: "MLPerf v4.1 server, llama2-70b".to_string(),
+        body: Body::Grid(grid),
+        notes: vec!["the submitted rate must be carried, 1.3 times that rate must not".to_string()],
     }
 }
 

@@ -1,9 +1,9 @@
 //! Step times from first principles: architecture, data sheet, parallelism, and the constants of an engine.
 //!
-//! [`kernel`] says how long operations and bytes take; [`attention`], [`ffn`] and [`network`] are the parts
-//! of a layer, [`experts`] how unevenly its tokens fall; [`unit`] is who shares what; [`step`] puts a step
-//! together, as lines over what attention runs over; [`table`] and [`mixed`] are their integer look-up
-//! tables, which are all that the engine sees. [`memory`] says what is left for KV.
+//! `kernel` says how long operations and bytes take; `attention`, `ffn` and `network` are the parts
+//! of a layer, `experts` how unevenly its tokens fall; `unit` is who shares what; `step` puts a step
+//! together, as lines over what attention runs over; `table` and `mixed` are their integer look-up
+//! tables, which are all that the engine sees. `memory` says what is left for KV.
 //!
 //! Modelled: GEMMs, grouped GEMMs, latent and grouped attention with windows, element-wise kernels, gate,
 //! logits and sampling; tensor, data, expert and pipeline parallelism; all-reduce, dispatch and combine

@@ -140,7 +140,8 @@ const CSV: Field = optional(
     "A CSV file of one's own traffic, relative to this file: time,requests[,input_mean,output_mean,hit_rate]",
 );
 
-const INLINE_CSV: Kind = Table(&CSV_TEXT);
+/// A CSV written out in place.
+pub const INLINE_CSV: Kind = Table(&CSV_TEXT);
 
 static CSV_TEXT: Shape = Shape {
     name: "csv",

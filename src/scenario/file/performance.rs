@@ -1,11 +1,12 @@
 //! The shape of `[performance]`: how long steps take.
 
 use super::super::shape::Grain::Picosecond;
-use super::super::shape::Kind::{Boolean, Choice, Duration, List, Table, Text};
+use super::super::shape::Kind::{Boolean, Choice, Duration, Either, List, Table, Text};
 use super::super::shape::{
     Kind, Shape, Tagged, Variant, Word, default, number, optional, required,
 };
 use super::super::text::PS_PER_S;
+use super::arrivals::INLINE_CSV;
 use super::hardware::NUMBER;
 use super::{HOUR, constants::CONSTANTS};
 
@@ -16,6 +17,7 @@ pub static PERFORMANCE: Tagged = Tagged {
     common: &[],
     variants: &[
         ROOFLINE,
+        PROFILE,
         Variant {
             tag: "linear",
             doc: "Constant coefficients for what a rank holds; the busiest rank sets the step",
@@ -84,6 +86,25 @@ static LINEAR_DECODE: Shape = Shape {
             Duration(0, PS_PER_S, Picosecond),
             "\"0s\"",
             "Of each KV token on the busiest rank",
+        ),
+    ],
+};
+
+const PROFILE: Variant = Variant {
+    tag: "table",
+    doc: "Interpolated from a profile of measured parts of a step",
+    fields: &[
+        required(
+            "csv",
+            Either(&Text, &INLINE_CSV),
+            "\"profile.csv\"",
+            "The CSV file, relative to this file: part,tokens,context_tokens,requests,kv_tokens,time_us",
+        ),
+        default(
+            "extrapolate",
+            Boolean,
+            "false",
+            "Whether steps may lie outside of what was measured",
         ),
     ],
 };

@@ -13,6 +13,7 @@ mod law;
 mod performance;
 mod pool;
 mod profile;
+mod profile_table;
 mod published;
 mod roofline;
 mod trace;

@@ -7,7 +7,9 @@ use super::super::tree::Table;
 use super::super::{
     Class, LinearDecode, LinearPerformance, LinearPrefill, Node, Performance, Pool, Role,
 };
-use super::roofline;
+use super::{profile_table, roofline};
+use std::sync::Arc;
+
 use crate::catalog::Model;
 use crate::units::{NS_PER_DAY, Picoseconds};
 
@@ -25,6 +27,11 @@ pub fn performance(
 ) -> Option<Performance> {
     if table.text("kind") == Some("roofline") {
         return roofline::roofline(table, hardware.0?, hardware.1?, pools, report);
+    }
+    if table.text("kind") == Some("table") {
+        let profile = profile_table::profile(table, pools, classes, report);
+        capacity_is_stated(table, pools, report);
+        return Some(Performance::Table(Arc::new(profile?)));
     }
     capacity_is_stated(table, pools, report);
     let prefill = table.table("prefill").and_then(linear_prefill);

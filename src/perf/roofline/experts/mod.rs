@@ -1,7 +1,7 @@
 //! Expert imbalance: how much more than the mean the busiest rank, and the busiest node, gets.
 //!
-//! Expert [`popularity`] (uniform, Zipf, or measured) -> [`placement`] with redundant experts (the
-//! published balancing algorithm) -> [`load`] of the busiest rank in one step of a finite batch. Layers
+//! Expert `popularity` (uniform, Zipf, or measured) -> `placement` with redundant experts (the
+//! published balancing algorithm) -> `load` of the busiest rank in one step of a finite batch. Layers
 //! have popularities of their own and are averaged. Everything is a closed form over one named integer
 //! generator, so the same scenario gives the same factors on every machine.
 //!

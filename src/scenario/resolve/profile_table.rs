@@ -1,0 +1,193 @@
+//! A profile of step times as CSV: `part,tokens,context_tokens,requests,kv_tokens,time_us`.
+
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::shape::{Range, show_number};
+use super::super::source::Span;
+use super::super::suggest::{choices, nearest, quote};
+use super::super::tree::{Node, Table};
+use super::super::{Class, Part, Pool, Profile, ProfileRow, Role};
+use super::cells::{Form, Row, rows};
+
+const FORM: Form<'static> = Form {
+    columns: &[
+        "part",
+        "tokens",
+        "context_tokens",
+        "requests",
+        "kv_tokens",
+        "time_us",
+    ],
+    required: 6,
+    most_rows: 1_000_000,
+    why_most: "a profile has thousands of points",
+};
+
+/// Tokens, requests and KV of a point.
+const AMOUNT: Range = Range {
+    low: 0.0,
+    high: 1e12,
+    above: false,
+    below: false,
+};
+
+/// An hour.
+const TIME: Range = Range {
+    low: 0.0,
+    high: 3.6e9,
+    above: false,
+    below: false,
+};
+
+const PARTS: [(&str, Part); 6] = [
+    ("tokens", Part::Tokens),
+    ("sequences", Part::Sequences),
+    ("prefill", Part::Prefill),
+    ("decode", Part::Decode),
+    ("mixed", Part::Mixed),
+    ("step", Part::Step),
+];
+
+/// Reads the profile and holds the pools' limits against its range.
+pub fn profile(
+    table: &Table,
+    pools: &[Pool],
+    classes: &[Class],
+    report: &mut Report,
+) -> Option<Profile> {
+    let node: &Node = table.table("csv")?.get("text")?;
+    let (rows, header) = rows(node, &FORM, report, row)?;
+    let profile = Profile {
+        rows,
+        extrapolate: table.boolean("extrapolate")?,
+    };
+    if is_whole(&profile, pools, header, report) && !profile.extrapolate {
+        reaches(&profile, pools, classes, table.at("csv"), report);
+    }
+    Some(profile)
+}
+
+fn row(line: &Row<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
+    let mut mistakes = Vec::new();
+    let part = line.cell(0).and_then(|(cell, at)| {
+        let known = PARTS.iter().find(|(word, _)| *word == cell);
+        if known.is_none() {
+            let words = || PARTS.iter().map(|(word, _)| *word);
+            let found = Diagnostic::new(format!("unknown part {}", quote(cell)), at);
+            mistakes.push(match nearest(cell, words()) {
+                Some(meant) => found.label(format!("did you mean {}?", quote(meant))),
+                None => found.label(format!("one of {}", choices(words()))),
+            });
+        }
+        known.map(|(_, part)| *part)
+    });
+    let mut number = |i: usize, range| line.number(i, FORM.columns[i], range, &mut mistakes);
+    let amounts: Vec<Option<f64>> = (1..5).map(|i| number(i, AMOUNT)).collect();
+    let time = number(5, TIME);
+    if let (Some(part), [Some(tokens), Some(context), Some(requests), Some(kv)], Some(time_us)) =
+        (part, amounts.as_slice(), time)
+    {
+        let lacks = match part {
+            Part::Tokens | Part::Prefill if *tokens < 1.0 => Some((1, "tokens")),
+            Part::Sequences | Part::Decode if *requests < 1.0 => Some((3, "requests")),
+            Part::Mixed if *tokens < 1.0 => Some((1, "tokens")),
+            Part::Mixed if *requests < 1.0 => Some((3, "requests")),
+            _ => None,
+        };
+        if let Some((column, what)) = lacks {
+            let at = line.cell(column).map_or(line.at, |(_, at)| at);
+            let found = Diagnostic::new(format!("this part needs {what}"), at);
+            mistakes.push(found.label("at least 1"));
+        }
+        if mistakes.is_empty() {
+            return Ok(ProfileRow {
+                part,
+                tokens: *tokens,
+                context_tokens: *context,
+                requests: *requests,
+                kv_tokens: *kv,
+                time_us,
+            });
+        }
+    }
+    Err(mistakes)
+}
+
+/// Whether the profile has what the pools do.
+fn is_whole(profile: &Profile, pools: &[Pool], header: Span, report: &mut Report) -> bool {
+    let has = |part: Part| profile.rows.iter().any(|r| r.part == part);
+    let mut needed = vec![(Part::Tokens, "tokens")];
+    for pool in pools {
+        if pool.role != Role::Decode {
+            needed.push((Part::Prefill, "prefill"));
+        }
+        if pool.role != Role::Prefill {
+            needed.push((Part::Decode, "decode"));
+        }
+    }
+    let missing: Vec<&str> = needed
+        .iter()
+        .filter(|(part, _)| !has(*part))
+        .map(|(_, word)| *word)
+        .collect();
+    for word in &missing {
+        let message = format!("the profile has no {} rows", quote(word));
+        report.push(Diagnostic::new(message, header).label("not complete"));
+    }
+    missing.is_empty()
+}
+
+/// Refuses pools whose steps would lie outside the profile.
+fn reaches(profile: &Profile, pools: &[Pool], classes: &[Class], at: Span, report: &mut Report) {
+    let most = |part: Part, of: fn(&ProfileRow) -> f64| {
+        let rows = profile.rows.iter().filter(|r| r.part == part);
+        rows.map(of).fold(0.0, f64::max)
+    };
+    let input = classes
+        .iter()
+        .map(|c| f64::from(c.input.max))
+        .fold(0.0, f64::max);
+    let output = classes
+        .iter()
+        .map(|c| f64::from(c.output.max))
+        .fold(0.0, f64::max);
+    for pool in pools {
+        let tokens = match pool.role {
+            Role::Decode => 0.0,
+            _ => f64::from(pool.max_batch_tokens),
+        };
+        let requests = match pool.role {
+            Role::Prefill => 0.0,
+            _ => f64::from(pool.max_batch_requests),
+        };
+        let mut checks = vec![
+            ("tokens in a step", tokens, most(Part::Tokens, |r| r.tokens)),
+            (
+                "requests that decode",
+                requests,
+                most(Part::Decode, |r| r.requests),
+            ),
+        ];
+        if requests > 0.0 {
+            let kv = most(Part::Decode, |r| r.kv_tokens / r.requests);
+            checks.push(("KV tokens of a request", input + output, kv));
+        }
+        if tokens > 0.0 {
+            let context = most(Part::Prefill, |r| r.context_tokens + r.tokens);
+            checks.push(("tokens of a prompt", input, context));
+        }
+        for (what, wanted, known) in checks {
+            if wanted > known {
+                let message = format!(
+                    "the profile ends at {} {what}, and the {} pool goes to {}",
+                    show_number(known),
+                    pool.name,
+                    show_number(wanted)
+                );
+                let found = Diagnostic::new(message, at).label("steps would lie outside it");
+                report.push(found.help(
+                    "measure further, lower the pool's limits or the lengths' `max`, or set `extrapolate = true`",
+                ));
+            }
+        }
+    }
+}
