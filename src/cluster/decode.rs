@@ -154,10 +154,8 @@ impl<O: Observer> Decode<O> {
                     self.routing
                         .report(now, self.units.iter().map(|u| u.load_1024));
                 }
-                while self.events.front().is_some_and(|e| e.at == now) {
-                    if let Some(event) = self.events.pop_front() {
-                        self.change(now, event);
-                    }
+                if self.events.front().is_some_and(|e| e.at == now) {
+                    self.change_units(now);
                 }
                 if !self.after_prefill {
                     self.end_steps(now);
@@ -314,29 +312,42 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    fn change(&mut self, now: SimTime, event: Event) {
-        let index = event.unit as usize;
-        match event.change {
-            Change::Pay { until } => {
-                self.paid += 1;
-                self.units[index].pay(until);
-            }
-            Change::Serve => {
-                self.working += 1;
-                self.units[index].working = true;
-                self.routing.open(index, self.units[index].load_1024);
-                for slot in std::mem::take(&mut self.unrouted) {
-                    self.route(slot);
+    /// The schedule changes of this instant. All units change before any request goes anywhere, so that
+    /// units that open together share what waited, and nothing moves to a unit that leaves too.
+    fn change_units(&mut self, now: SimTime) {
+        let (mut opened, mut released) = (false, Vec::new());
+        while let Some(event) = self.events.pop_front_if(|event| event.at == now) {
+            let index = event.unit as usize;
+            let unit = &mut self.units[index];
+            match event.change {
+                Change::Pay { until } => {
+                    self.paid += 1;
+                    unit.pay(until);
                 }
-            }
-            Change::Drain => self.routing.close(index),
-            Change::Release => {
-                self.paid -= 1;
-                self.routing.close(index);
-                self.release(now, index);
+                Change::Serve => {
+                    self.working += 1;
+                    unit.working = true;
+                    self.routing.open(index, unit.load_1024);
+                    opened = true;
+                }
+                Change::Drain => self.routing.close(index),
+                Change::Release => {
+                    self.paid -= 1;
+                    self.working -= u64::from(std::mem::take(&mut unit.working));
+                    self.routing.close(index);
+                    released.push(index);
+                }
             }
         }
         self.observer.units(now, self.paid, self.working);
+        if opened {
+            for slot in std::mem::take(&mut self.unrouted) {
+                self.route(slot);
+            }
+        }
+        for index in released {
+            self.release(now, index);
+        }
     }
 
     fn end_steps(&mut self, now: SimTime) {
