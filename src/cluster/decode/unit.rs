@@ -347,9 +347,6 @@ impl Unit {
         let per_step = rules.progress_1024;
         self.ranks.rank_all();
         while let Some(head) = self.queue.front() {
-            if head.ready > now {
-                break;
-            }
             let held = head.held_1024();
             let steps = head.steps_left(per_step);
             let reserve = held + steps * per_step;
@@ -371,6 +368,9 @@ impl Unit {
                 self.dropped_1024 += u128::from(head.progress_1024);
                 self.queue.pop_front();
                 continue;
+            }
+            if head.ready > now {
+                break;
             }
             let rank = match self.ranks.choose(held, per_step, reserve) {
                 Ok(rank) => rank,
