@@ -395,6 +395,10 @@ impl<O: Observer> Decode<O> {
             let started = unit.start_step(now, index, &self.rules, &mut self.observer);
             self.busy += u64::from(started);
             self.kv_1024 = self.kv_1024 + unit.kv_total_1024() - kv;
+            while let Some(travel) = unit.overflow(&self.rules) {
+                self.tokens.finished_1024 += u128::from(travel.progress_1024);
+                reject(now, &travel, &mut self.observer);
+            }
             if unit.blocked != blocked {
                 for (was, change) in [(blocked, -1_i64), (unit.blocked, 1)] {
                     if let Some(refusal) = was {
@@ -408,23 +412,6 @@ impl<O: Observer> Decode<O> {
                     self.blocked[Refusal::Places as usize],
                 );
             }
-            if let Some(limit) = self.rules.max_queue_requests {
-                while unit.queue.len() > limit {
-                    let Some(travel) = unit.queue.pop_back() else {
-                        break;
-                    };
-                    unit.load_1024 -= travel.held_1024();
-                    self.observer.moved(
-                        now,
-                        &travel.request,
-                        Place::DecodeQueue,
-                        travel.since,
-                        Place::Outside,
-                    );
-                    self.observer.ended(now, &travel.request, Fate::Rejected);
-                    self.tokens.finished_1024 += u128::from(travel.progress_1024);
-                }
-            }
             self.routing.loaded(index, unit.load_1024);
             self.next_unit = self.next_unit.min(unit.next());
         }
@@ -432,4 +419,16 @@ impl<O: Observer> Decode<O> {
         self.observer.kv(now, self.kv_1024);
         self.observer.busy(now, self.busy);
     }
+}
+
+/// A request that waited beyond the limit goes.
+fn reject(now: SimTime, travel: &Travel, observer: &mut impl Observer) {
+    observer.moved(
+        now,
+        &travel.request,
+        Place::DecodeQueue,
+        travel.since,
+        Place::Outside,
+    );
+    observer.ended(now, &travel.request, Fate::Rejected);
 }

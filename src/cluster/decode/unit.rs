@@ -387,6 +387,20 @@ impl Unit {
         }
     }
 
+    /// Takes the last request out of a queue that is longer than allowed.
+    #[inline]
+    pub fn overflow(&mut self, rules: &Rules) -> Option<Travel> {
+        if self.queue.len() <= rules.max_queue_requests? {
+            return None;
+        }
+        let last = self.queue.pop_back()?;
+        self.load_1024 -= last.held_1024();
+        if self.queue.is_empty() {
+            self.blocked = None;
+        }
+        Some(last)
+    }
+
     /// Enters a request in the wheel.
     #[inline]
     fn settle(
