@@ -174,6 +174,9 @@ impl<O: Observer> Decode<O> {
             if !self.dirty.is_empty() {
                 self.start_steps(now);
             }
+            if !self.unrouted.is_empty() {
+                self.limit_unrouted(now);
+            }
         }
         self.observer.advance(until);
     }
@@ -418,6 +421,22 @@ impl<O: Observer> Decode<O> {
         self.dirty.clear();
         self.observer.kv(now, self.kv_1024);
         self.observer.busy(now, self.busy);
+    }
+
+    /// While no unit serves, the pool's own queue has the limit of a unit's. What is still on its way
+    /// does not wait yet.
+    fn limit_unrouted(&mut self, now: SimTime) {
+        let Some(limit) = self.rules.max_queue_requests else {
+            return;
+        };
+        let here = |slot: &u32| self.moving.get(*slot).arrived;
+        let waiting = self.unrouted.iter().copied().filter(here);
+        for slot in waiting.skip(limit).collect::<Vec<u32>>() {
+            self.unrouted.retain(|other| *other != slot);
+            let travel = self.moving.take(slot).travel;
+            self.tokens.finished_1024 += u128::from(travel.progress_1024);
+            reject(now, &travel, &mut self.observer);
+        }
     }
 }
 
