@@ -71,20 +71,36 @@
 //!
 //! * One instant: load reports; schedule changes; step ends; transfers arrive; arrivals; admission, batch
 //!   forming and step starts. Within each, pools in the order of the file, then unit index or request id.
-//! * A step that would end at or after its unit's release does not start, and no other does until then;
-//!   its batch goes back to the queue.
+//!   A request is handed to decode as its prefill step ends, so the order of the pools in the file says
+//!   whether the router sees decode steps that end at the same instant.
+//! * Schedule changes of one instant: first all units change; then, where one begins to serve, what waited
+//!   for that is routed; then the released units, by index, hand on what they hold.
+//! * Units that are paid when the simulation begins serve from its beginning. A unit that would begin to
+//!   drain before it serves never serves. One that begins to serve reports its load at once, even where
+//!   reports are old, and begins with idle network interfaces.
+//! * A step that would end at or after its unit's release does not start, and no other does until then. In
+//!   prefill its batch goes back to where it waited; in decode those who joined for it stay, and migrate
+//!   with their KV.
 //! * A prefill rank has two budgets a batch: `max_batch_tokens` and, optionally, `max_batch_pairs` of
-//!   attention. A request that is cut by either closes its rank for this batch. Ranks that have their
+//!   attention. A request that is cut by either closes its rank for this batch; one that is cut to nothing
+//!   tries the next rank. An empty rank takes one token in any case. Ranks that have their
 //!   `max_batch_requests` are passed over.
+//! * Within a priority a unit's prefill queue is first come, first served, and who was moved comes anew.
 //! * A request joins a decode rank where its KV fits beside the residents' growth of the coming step, so
 //!   that capacity is never exceeded, not for one step. Under `reserve`, what counts is the sum of all that
-//!   the residents will ever hold.
+//!   the residents will ever hold, a last step that makes more tokens than are left included.
+//! * A request that no empty rank can hold fails as soon as it is the head of the queue at a boundary,
+//!   whether its KV is back from the host or not.
 //! * `max_queue_requests` is enforced where a queue cannot move: at the end of an instant in prefill, after
-//!   the admissions of a step boundary in decode.
-//! * A migration's KV is not overlapped with anything; requests that wait move at once.
+//!   the admissions of a step boundary in decode, and at the end of an instant in the queue of a pool of
+//!   which no unit serves (in decode only those count whose KV has arrived). Who would be served last is
+//!   rejected, even if it came before a more urgent one or was preempted.
+//! * KV on a link takes whole tokens, rounded up, of whole picoseconds each, rounded half up; the time of
+//!   all of them is rounded half up to the nanosecond.
+//! * A migration's KV is not overlapped with anything; requests that wait move at once, and KV on its way
+//!   only changes its destination.
 //! * A gap between tokens (ITL) is one sample a request and step; with multi-token prediction a step's
 //!   tokens are taken to leave evenly over it.
-//!
 //! * **S17, mixed pools.** At a boundary a unit first preempts: while the growth of those who decode would
 //!   exceed a rank's capacity, its latest joined (then the highest id), prefilling or decoding, goes to the
 //!   head of its priority's queue in order of id. It loses its KV and what of its prompt was computed, and

@@ -154,10 +154,8 @@ impl<O: Observer> Decode<O> {
                     self.routing
                         .report(now, self.units.iter().map(|u| u.load_1024));
                 }
-                while self.events.front().is_some_and(|e| e.at == now) {
-                    if let Some(event) = self.events.pop_front() {
-                        self.change(now, event);
-                    }
+                if self.events.front().is_some_and(|e| e.at == now) {
+                    self.change_units(now);
                 }
                 if !self.after_prefill {
                     self.end_steps(now);
@@ -175,6 +173,9 @@ impl<O: Observer> Decode<O> {
             }
             if !self.dirty.is_empty() {
                 self.start_steps(now);
+            }
+            if !self.unrouted.is_empty() {
+                self.limit_unrouted(now);
             }
         }
         self.observer.advance(until);
@@ -314,29 +315,42 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    fn change(&mut self, now: SimTime, event: Event) {
-        let index = event.unit as usize;
-        match event.change {
-            Change::Pay { until } => {
-                self.paid += 1;
-                self.units[index].pay(until);
-            }
-            Change::Serve => {
-                self.working += 1;
-                self.units[index].working = true;
-                self.routing.open(index, self.units[index].load_1024);
-                for slot in std::mem::take(&mut self.unrouted) {
-                    self.route(slot);
+    /// The schedule changes of this instant. All units change before any request goes anywhere, so that
+    /// units that open together share what waited, and nothing moves to a unit that leaves too.
+    fn change_units(&mut self, now: SimTime) {
+        let (mut opened, mut released) = (false, Vec::new());
+        while let Some(event) = self.events.pop_front_if(|event| event.at == now) {
+            let index = event.unit as usize;
+            let unit = &mut self.units[index];
+            match event.change {
+                Change::Pay { until } => {
+                    self.paid += 1;
+                    unit.pay(until);
                 }
-            }
-            Change::Drain => self.routing.close(index),
-            Change::Release => {
-                self.paid -= 1;
-                self.routing.close(index);
-                self.release(now, index);
+                Change::Serve => {
+                    self.working += 1;
+                    unit.working = true;
+                    self.routing.open(index, unit.load_1024);
+                    opened = true;
+                }
+                Change::Drain => self.routing.close(index),
+                Change::Release => {
+                    self.paid -= 1;
+                    self.working -= u64::from(std::mem::take(&mut unit.working));
+                    self.routing.close(index);
+                    released.push(index);
+                }
             }
         }
         self.observer.units(now, self.paid, self.working);
+        if opened {
+            for slot in std::mem::take(&mut self.unrouted) {
+                self.route(slot);
+            }
+        }
+        for index in released {
+            self.release(now, index);
+        }
     }
 
     fn end_steps(&mut self, now: SimTime) {
@@ -384,6 +398,10 @@ impl<O: Observer> Decode<O> {
             let started = unit.start_step(now, index, &self.rules, &mut self.observer);
             self.busy += u64::from(started);
             self.kv_1024 = self.kv_1024 + unit.kv_total_1024() - kv;
+            while let Some(travel) = unit.overflow(&self.rules) {
+                self.tokens.finished_1024 += u128::from(travel.progress_1024);
+                reject(now, &travel, &mut self.observer);
+            }
             if unit.blocked != blocked {
                 for (was, change) in [(blocked, -1_i64), (unit.blocked, 1)] {
                     if let Some(refusal) = was {
@@ -397,23 +415,6 @@ impl<O: Observer> Decode<O> {
                     self.blocked[Refusal::Places as usize],
                 );
             }
-            if let Some(limit) = self.rules.max_queue_requests {
-                while unit.queue.len() > limit {
-                    let Some(travel) = unit.queue.pop_back() else {
-                        break;
-                    };
-                    unit.load_1024 -= travel.held_1024();
-                    self.observer.moved(
-                        now,
-                        &travel.request,
-                        Place::DecodeQueue,
-                        travel.since,
-                        Place::Outside,
-                    );
-                    self.observer.ended(now, &travel.request, Fate::Rejected);
-                    self.tokens.finished_1024 += u128::from(travel.progress_1024);
-                }
-            }
             self.routing.loaded(index, unit.load_1024);
             self.next_unit = self.next_unit.min(unit.next());
         }
@@ -421,4 +422,32 @@ impl<O: Observer> Decode<O> {
         self.observer.kv(now, self.kv_1024);
         self.observer.busy(now, self.busy);
     }
+
+    /// While no unit serves, the pool's own queue has the limit of a unit's. What is still on its way
+    /// does not wait yet.
+    fn limit_unrouted(&mut self, now: SimTime) {
+        let Some(limit) = self.rules.max_queue_requests else {
+            return;
+        };
+        let here = |slot: &u32| self.moving.get(*slot).arrived;
+        let waiting = self.unrouted.iter().copied().filter(here);
+        for slot in waiting.skip(limit).collect::<Vec<u32>>() {
+            self.unrouted.retain(|other| *other != slot);
+            let travel = self.moving.take(slot).travel;
+            self.tokens.finished_1024 += u128::from(travel.progress_1024);
+            reject(now, &travel, &mut self.observer);
+        }
+    }
+}
+
+/// A request that waited beyond the limit goes.
+fn reject(now: SimTime, travel: &Travel, observer: &mut impl Observer) {
+    observer.moved(
+        now,
+        &travel.request,
+        Place::DecodeQueue,
+        travel.since,
+        Place::Outside,
+    );
+    observer.ended(now, &travel.request, Fate::Rejected);
 }

@@ -212,10 +212,8 @@ impl<U: Server, O: Observer> Intake<U, O> {
         if self.routing.next_report() == now {
             self.routing.report(now, self.units.iter().map(U::load));
         }
-        while self.events.front().is_some_and(|e| e.at == now) {
-            if let Some(event) = self.events.pop_front() {
-                self.change(now, event);
-            }
+        if self.events.front().is_some_and(|e| e.at == now) {
+            self.change_units(now);
         }
         if self.next_end == now {
             self.end_steps(now, out);
@@ -287,30 +285,41 @@ impl<U: Server, O: Observer> Intake<U, O> {
         (self.observer, inside, balances)
     }
 
-    fn change(&mut self, now: SimTime, event: Event) {
-        let index = event.unit as usize;
-        match event.change {
-            Change::Pay { until } => {
-                self.paid += 1;
-                self.units[index].pay(until);
-            }
-            Change::Serve => {
-                self.working[index] = true;
-                self.routing.open(index, self.units[index].load());
-                for waiting in std::mem::take(&mut self.unrouted) {
-                    self.route(waiting);
+    /// The schedule changes of this instant. All units change before any request goes anywhere, so that
+    /// units that open together share what waited, and nothing moves to a unit that leaves too.
+    fn change_units(&mut self, now: SimTime) {
+        let (mut opened, mut released) = (false, Vec::new());
+        while let Some(event) = self.events.pop_front_if(|event| event.at == now) {
+            let index = event.unit as usize;
+            match event.change {
+                Change::Pay { until } => {
+                    self.paid += 1;
+                    self.units[index].pay(until);
                 }
-            }
-            Change::Drain => self.routing.close(index),
-            Change::Release => {
-                self.paid -= 1;
-                self.routing.close(index);
-                self.working[index] = false;
-                self.release(now, index);
+                Change::Serve => {
+                    self.working[index] = true;
+                    self.routing.open(index, self.units[index].load());
+                    opened = true;
+                }
+                Change::Drain => self.routing.close(index),
+                Change::Release => {
+                    self.paid -= 1;
+                    self.working[index] = false;
+                    self.routing.close(index);
+                    released.push(index);
+                }
             }
         }
         let working = self.working.iter().filter(|w| **w).count();
         self.observer.units(now, self.paid, working as u64);
+        if opened {
+            for waiting in std::mem::take(&mut self.unrouted) {
+                self.route(waiting);
+            }
+        }
+        for index in released {
+            self.release(now, index);
+        }
     }
 
     /// Everything on a released unit is routed anew (S10).

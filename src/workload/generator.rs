@@ -102,10 +102,8 @@ pub fn mean_requests_per_s(scenario: &Scenario) -> f64 {
         .classes
         .iter()
         .map(|c| Profile::new(&c.arrivals, SimDuration::ZERO));
-    profiles
-        .map(|profile| profile.requests_per_day())
-        .sum::<f64>()
-        / seconds
+    // Not `sum`: of nothing that is -0.0, whose inverse is below everything.
+    profiles.fold(0.0, |sum, profile| sum + profile.requests_per_day()) / seconds
 }
 
 /// No more requests per second than this arrive on average at any time: the sum over the classes of
@@ -115,7 +113,7 @@ pub fn peak_requests_per_s(scenario: &Scenario) -> f64 {
         .classes
         .iter()
         .map(|c| Profile::new(&c.arrivals, SimDuration::ZERO));
-    profiles.map(|profile| profile.peak_per_s()).sum()
+    profiles.fold(0.0, |sum, profile| sum + profile.peak_per_s())
 }
 
 impl fmt::Display for WorkloadError {
@@ -276,6 +274,8 @@ mod tests {
     #[test]
     fn the_rate_of_all_classes() {
         let poisson = |name, rate| class(name, ArrivalKind::Poisson, rate, [PLAIN; 2]);
+        let nothing = scenario(Vec::new());
+        assert!(mean_requests_per_s(&nothing).is_sign_positive());
         let scenario = scenario(vec![poisson("a", 1.0), poisson("b", 0.5)]);
         assert_eq!(mean_requests_per_s(&scenario), 1.5);
         assert_eq!(peak_requests_per_s(&scenario), 1.5);

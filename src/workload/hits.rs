@@ -51,7 +51,8 @@ impl HitFactor {
             factor += missing / slope;
         }
         extend(&mut probabilities, lengths, 1.0);
-        Err(expectation(&probabilities, mean, 1.0).0 / mean)
+        // Rounding may leave it a little below nothing.
+        Err((expectation(&probabilities, mean, 1.0).0 / mean).max(0.0))
     }
 
     /// The expected part of the input tokens that hit.

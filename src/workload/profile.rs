@@ -93,7 +93,7 @@ impl Profile {
 
     /// Requests in a day, on average.
     pub fn requests_per_day(&self) -> f64 {
-        self.segments.iter().map(|s| s.requests).sum()
+        self.segments.iter().fold(0.0, |sum, s| sum + s.requests)
     }
 
     /// Requests of a day by period, of which there are `periods`.

@@ -1,8 +1,9 @@
 //! What tests share: which of them run here, and where measured data lies.
 //!
-//! Two environment variables decide, and only this file reads them, so that nothing is skipped
+//! Three environment variables decide, and only this file reads them, so that nothing is skipped
 //! silently: `TOKENTIDE_SLOW=1` asks for the long form of every test, `TOKENTIDE_DATA` names the
-//! directory of measured data sets.
+//! directory of measured data sets, and `TOKENTIDE_SEED` (a whole number, 0 by default) asks tests that
+//! make up their own cases for other ones than usual.
 
 // Every test binary compiles this file and uses a part of it.
 #![allow(dead_code)]
@@ -27,5 +28,13 @@ pub fn data(name: &str) -> Option<PathBuf> {
             eprintln!("skipped: {name} is not here (TOKENTIDE_DATA names its directory)");
             None
         }
+    }
+}
+
+/// Which made-up cases to play.
+pub fn seed() -> u64 {
+    match std::env::var("TOKENTIDE_SEED") {
+        Ok(text) => text.parse().expect("TOKENTIDE_SEED is a whole number"),
+        Err(_) => 0,
     }
 }

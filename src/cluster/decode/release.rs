@@ -16,7 +16,6 @@ impl<O: Observer> Decode<O> {
             Way(u32),
         }
         let unit = &mut self.units[index];
-        self.working -= u64::from(std::mem::take(&mut unit.working));
         if let Some(refusal) = unit.blocked.take() {
             self.blocked[refusal as usize] -= 1;
             self.observer.blocked(now, self.blocked[0], self.blocked[1]);

@@ -347,9 +347,6 @@ impl Unit {
         let per_step = rules.progress_1024;
         self.ranks.rank_all();
         while let Some(head) = self.queue.front() {
-            if head.ready > now {
-                break;
-            }
             let held = head.held_1024();
             let steps = head.steps_left(per_step);
             let reserve = held + steps * per_step;
@@ -372,6 +369,9 @@ impl Unit {
                 self.queue.pop_front();
                 continue;
             }
+            if head.ready > now {
+                break;
+            }
             let rank = match self.ranks.choose(held, per_step, reserve) {
                 Ok(rank) => rank,
                 Err(refusal) => {
@@ -385,6 +385,20 @@ impl Unit {
             self.ranks.join(rank, held, reserve);
             self.settle(now, index, rank, &travel, steps, observer);
         }
+    }
+
+    /// Takes the last request out of a queue that is longer than allowed.
+    #[inline]
+    pub fn overflow(&mut self, rules: &Rules) -> Option<Travel> {
+        if self.queue.len() <= rules.max_queue_requests? {
+            return None;
+        }
+        let last = self.queue.pop_back()?;
+        self.load_1024 -= last.held_1024();
+        if self.queue.is_empty() {
+            self.blocked = None;
+        }
+        Some(last)
     }
 
     /// Enters a request in the wheel.

@@ -1,0 +1,224 @@
+//! The engine against the reference simulator: random small scenarios that use every feature, in which
+//! every request must fare equally, to the nanosecond.
+//!
+//! The reference (`simulation.rs` and what it uses) is slow and plain, written from the exact rules S1-S16
+//! and the crate documentation, not from the engine. It takes a scenario's meaning, its requests and its
+//! step times, and works everything else out anew: schedules, routers, queues, batches, transfers,
+//! lock-step token by token, preemption, migration, and what the summary says of them. Compared are what
+//! became of each request, every step, unit-time by kind, and the figures of the summary, from a run on
+//! one thread and from one on two.
+//!
+//! That the two do not err alike is what `rules.rs` is for: small scenarios worked out by hand.
+//!
+//! Faults that were planted in the engine to see whether this finds them, one at a time: a step too many
+//! after a join, KV that misses the boundary at which it arrives, a token of KV dropped (at the join, in
+//! admission), ties to the highest index or the lowest id, the order of the file ignored, a request lost at
+//! a release, discounts an hour late. Each failed here and in `rules.rs`, most of them also in unit tests,
+//! closed forms, or the balances of every run.
+//!
+//! A scenario in which the two differ is cut down to a small file, which is printed in full. The long
+//! form (TOKENTIDE_SLOW=1) plays ten thousand scenarios; TOKENTIDE_SEED asks for others.
+
+use std::panic;
+use std::thread;
+
+use tokentide::experiment;
+use tokentide::perf::StepTimes;
+use tokentide::scenario::{Scenario, load_str};
+use tokentide::units::SimTime;
+use tokentide::workload::{Request, Workload};
+
+mod support;
+
+#[path = "reference/books.rs"]
+mod books;
+#[path = "reference/coverage.rs"]
+mod coverage;
+#[path = "reference/decode.rs"]
+mod decode;
+#[path = "reference/dice.rs"]
+mod dice;
+#[path = "reference/fleet.rs"]
+mod fleet;
+#[path = "reference/history.rs"]
+mod history;
+#[path = "reference/lengths.rs"]
+mod lengths;
+#[path = "reference/load.rs"]
+mod load;
+#[path = "reference/plan.rs"]
+mod plan;
+#[path = "reference/pools.rs"]
+mod pools;
+#[path = "reference/prefill.rs"]
+mod prefill;
+#[path = "reference/rules.rs"]
+mod rules;
+#[path = "reference/scenarios.rs"]
+mod scenarios;
+#[path = "reference/shrink.rs"]
+mod shrink;
+#[path = "reference/simulation.rs"]
+mod simulation;
+#[path = "reference/text.rs"]
+mod text;
+#[path = "reference/witness.rs"]
+mod witness;
+#[path = "reference/world.rs"]
+mod world;
+
+use coverage::Coverage;
+use simulation::Outcome;
+use text::Table;
+
+/// Files of the short and the long form: a few are refused, so that ten thousand scenarios are played.
+const FILES: [u64; 2] = [400, 10_500];
+/// Of a hundred generated files, at most this many may be refused or too large to play.
+const REFUSED_MAX_PERCENT: u64 = 5;
+/// The reference is slow: scenarios of more requests are left out.
+const REQUESTS_MAX: usize = 3_000;
+
+/// And those whose routers hear of more loads than this.
+const REPORTS_MAX: u64 = 100_000;
+
+/// What came of a file.
+enum Verdict {
+    /// It is no scenario, or too large a one.
+    Refused,
+    Equal(Box<Scenario>, Box<Outcome>),
+    /// How the engine differs from the reference.
+    Different(String),
+}
+
+#[test]
+fn the_engine_does_what_the_reference_does() {
+    let long = support::slow("ten thousand scenarios against the reference");
+    let count = FILES[usize::from(long)];
+    let first = support::seed().wrapping_mul(1_000_000_000);
+    let half = move |offset: u64| {
+        let mut coverage = Coverage::default();
+        let seeds = (0..count).filter(|seed| seed % 2 == offset);
+        let failure = seeds
+            .map(|seed| first.wrapping_add(seed))
+            .find(|seed| !passes(*seed, &mut coverage));
+        (coverage, failure)
+    };
+    let (odd, even) = thread::scope(|scope| {
+        let odd = scope.spawn(move || half(1));
+        let even = half(0);
+        (odd.join().expect("a panic is reported above"), even)
+    });
+    if let Some(seed) = even.1.or(odd.1) {
+        panic!("{}", report(seed));
+    }
+    let mut coverage = even.0;
+    coverage.merge(odd.0);
+    println!("{coverage:#?}");
+    assert!(
+        coverage.scenarios * 100 >= count * (100 - REFUSED_MAX_PERCENT),
+        "only {} of {count} files could be played",
+        coverage.scenarios
+    );
+    let missing = coverage.missing();
+    assert!(
+        missing.is_empty(),
+        "the generator no longer reaches\n{}",
+        missing.join("\n")
+    );
+}
+
+/// Whether the scenario of this seed fares equally.
+fn passes(seed: u64, coverage: &mut Coverage) -> bool {
+    match compare(&scenarios::scenario(seed)) {
+        Verdict::Refused => true,
+        Verdict::Equal(scenario, outcome) => {
+            coverage.add(&scenario, &outcome.seen);
+            true
+        }
+        Verdict::Different(_) => false,
+    }
+}
+
+/// Plays a file on both.
+fn compare(file: &Table) -> Verdict {
+    let Ok(scenario) = load_str("generated.toml", &text::write(file), &[]) else {
+        return Verdict::Refused;
+    };
+    let (Ok(times), Ok(workload)) = (StepTimes::compile(&scenario), Workload::new(&scenario))
+    else {
+        return Verdict::Refused;
+    };
+    let mut requests = Vec::new();
+    workload.clone().fill(SimTime::NEVER, &mut requests);
+    if requests.len() > REQUESTS_MAX || reports(&scenario) > REPORTS_MAX {
+        return Verdict::Refused;
+    }
+    let played = panic::catch_unwind(|| {
+        let reference = simulation::simulate(&scenario, &times, &requests);
+        let difference = difference(&scenario, &times, workload, &requests, &reference);
+        (reference, difference)
+    });
+    match played {
+        Ok((reference, None)) => Verdict::Equal(Box::new(scenario), Box::new(reference)),
+        Ok((_, Some(how))) => Verdict::Different(how),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(panic.downcast_ref::<&str>().copied());
+            Verdict::Different(format!("a panic: {}", text.unwrap_or_default()))
+        }
+    }
+}
+
+/// How often some pool's loads are reported.
+fn reports(scenario: &Scenario) -> u64 {
+    let simulated = scenario.warm_up.0 + scenario.duration.0;
+    let intervals = scenario.pools.iter().map(|pool| pool.report_interval.0);
+    let reports = intervals.filter(|ns| *ns > 0).map(|ns| simulated / ns);
+    reports.max().unwrap_or(0)
+}
+
+fn difference(
+    scenario: &Scenario,
+    times: &StepTimes,
+    workload: Workload,
+    requests: &[Request],
+    reference: &Outcome,
+) -> Option<String> {
+    let engine = witness::watch(scenario, workload, times, requests.len());
+    if let Some(how) = history::difference(&reference.history, &engine) {
+        return Some(how);
+    }
+    match experiment::run(scenario, 2) {
+        Ok(summary) => books::difference(scenario, requests, reference, &summary),
+        Err(why) => Some(why.to_string()),
+    }
+}
+
+/// The scenario of this seed, as small as it can be made, and how the engine differs in it.
+fn report(seed: u64) -> String {
+    panic::set_hook(Box::new(|_| {}));
+    let fails = |file: &Table| matches!(compare(file), Verdict::Different(_));
+    let file = scenarios::scenario(seed);
+    let recorded = requests(&file).map(|requests| load::recorded(&file, &requests));
+    let recorded = recorded.filter(|file| fails(file));
+    let small = shrink::shrink(recorded.unwrap_or(file), fails);
+    let _ = panic::take_hook();
+    let how = match compare(&small) {
+        Verdict::Different(how) => how,
+        _ => "nothing, now: the difference comes and goes".to_owned(),
+    };
+    format!(
+        "seed {seed} differs. Cut down:\n\n{}\n{how}",
+        text::write(&small)
+    )
+}
+
+/// What arrives in a file's scenario.
+fn requests(file: &Table) -> Option<Vec<Request>> {
+    let scenario = load_str("generated.toml", &text::write(file), &[]).ok()?;
+    let mut requests = Vec::new();
+    Workload::new(&scenario)
+        .ok()?
+        .fill(SimTime::NEVER, &mut requests);
+    Some(requests)
+}

@@ -1,0 +1,310 @@
+//! The decode pool: KV arriving, admission, lock-step token generation, preemption, migration (S8-S10).
+
+mod boundary;
+
+use std::collections::VecDeque;
+
+use tokentide::metrics::Place;
+use tokentide::scenario::Pool;
+
+use crate::fleet::Fleet;
+use crate::history::{DecodeStep, Usage};
+use crate::prefill::Handover;
+use crate::world::{Links, TOKEN, World, half_up};
+
+/// All of the bytes, in 1/65536.
+const WHOLE: u32 = 65_536;
+
+/// The pool.
+pub struct Decode {
+    pool: Pool,
+    pub fleet: Fleet,
+    units: Vec<Unit>,
+    links: Links,
+    /// KV on its way.
+    coming: Vec<Coming>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Unit {
+    /// Requests whose KV is here, first come first served; preempted ones at the head.
+    queue: VecDeque<usize>,
+    /// By rank.
+    residents: Vec<Vec<Resident>>,
+    step: Option<Step>,
+    /// A step would have outlasted the unit: none starts until its release.
+    is_stopped: bool,
+    /// Why the head of the queue waits, if it does.
+    blocked: Option<Blocked>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Resident {
+    id: usize,
+    joined: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    from: u64,
+    ends: u64,
+    kv_1024: u64,
+}
+
+/// KV on its way to a unit, or to none as long as none serves.
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    id: usize,
+    arrives: u64,
+    unit: Option<usize>,
+}
+
+/// Why the head of a queue waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// No rank has a batch slot.
+    ByBatch,
+    /// Of the ranks that have one, none has the memory.
+    ByKv,
+}
+
+impl Decode {
+    pub fn new(world: &World, pool: &Pool) -> Self {
+        let fleet = Fleet::new(world.scenario, pool);
+        let unit = Unit {
+            residents: vec![Vec::new(); pool.ranks as usize],
+            ..Unit::default()
+        };
+        Self {
+            units: vec![unit; fleet.len()],
+            links: Links::new(fleet.len(), pool.ranks),
+            coming: Vec::new(),
+            fleet,
+            pool: pool.clone(),
+        }
+    }
+
+    /// KV resident, queued and on its way.
+    fn load(units: &[Unit], coming: &[Coming], world: &World, unit: usize) -> u64 {
+        let resident = units[unit].residents.iter().flatten().map(|r| r.id);
+        let queued = units[unit].queue.iter().copied();
+        let to_here = coming.iter().filter(|c| c.unit == Some(unit)).map(|c| c.id);
+        let all = resident.chain(queued).chain(to_here);
+        all.map(|id| world.kv_1024(id)).sum()
+    }
+
+    pub fn report(&mut self, world: &mut World) {
+        let (units, coming) = (&self.units, &self.coming);
+        if self
+            .fleet
+            .report(world.now, |unit| Self::load(units, coming, world, unit))
+        {
+            world.saw("report");
+        }
+    }
+
+    /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
+    pub fn change(&mut self, world: &mut World) {
+        if !self.fleet.changes(world.now) {
+            return;
+        }
+        world.saw("schedule change");
+        self.fleet.report_new(world.now);
+        for id in std::mem::take(&mut self.fleet.waiting) {
+            self.route(world, id);
+        }
+        for unit in self.fleet.released(world.now) {
+            self.release(world, unit);
+        }
+    }
+
+    /// Everything on a unit goes elsewhere, in the order of ids. What waits, or is still on its way,
+    /// only changes its destination; resident KV is sent from its rank.
+    fn release(&mut self, world: &mut World, index: usize) {
+        let unit = &mut self.units[index];
+        assert!(unit.step.is_none(), "a step runs at its unit's release");
+        (unit.is_stopped, unit.blocked) = (false, None);
+        self.links.clear(index);
+        // Who leaves, and from which rank if it is on one.
+        let mut leaving: Vec<(usize, Option<usize>)> = Vec::new();
+        leaving.extend(unit.queue.drain(..).map(|id| (id, None)));
+        for (rank, residents) in unit.residents.iter_mut().enumerate() {
+            leaving.extend(residents.drain(..).map(|r| (r.id, Some(rank))));
+        }
+        let to_here = self.coming.iter_mut().filter(|c| c.unit == Some(index));
+        leaving.extend(to_here.map(|c| (c.id, None)));
+        leaving.sort_unstable();
+        for (id, rank) in leaving {
+            world.saw("a request leaves a released decode unit");
+            let life = world.life(id);
+            let (moved, waits) = (
+                !life.migrated.is_empty(),
+                !life.preempted.is_empty() && rank.is_none(),
+            );
+            if moved {
+                world.saw("a request is moved twice");
+            }
+            if waits {
+                world.saw("a preempted request is moved before it rejoins");
+            }
+            world.note(id, |life| &mut life.migrated);
+            if let Some(rank) = rank {
+                world.saw("resident KV migrates");
+                if world.states[id].is_new {
+                    world.saw("who joined for no step migrates");
+                }
+                let transfer = &world.scenario.transfer;
+                let takes = world.link_time(world.kv_1024(id), WHOLE, transfer.bandwidth);
+                let arrives = self.links.send(world.now, index, rank, takes) + transfer.latency.0;
+                world.put(id, Place::Transfer);
+                self.coming.push(Coming {
+                    id,
+                    arrives,
+                    unit: None,
+                });
+            } else if world.states[id].place == Place::Transfer {
+                world.saw("KV in transfer changes its destination");
+            }
+            if let Some(coming) = self.coming.iter_mut().find(|c| c.id == id) {
+                coming.unit = None;
+            }
+            self.route(world, id);
+        }
+    }
+
+    /// A request has its first token: a unit is chosen, to which its KV goes.
+    pub fn hand_over(&mut self, world: &mut World, handover: Handover) {
+        let Handover { id, arrives } = handover;
+        self.coming.push(Coming {
+            id,
+            arrives,
+            unit: None,
+        });
+        self.route(world, id);
+    }
+
+    /// Chooses a unit for a request that has none. If its KV is here, it waits there from now on.
+    fn route(&mut self, world: &mut World, id: usize) {
+        let (units, coming) = (&self.units, &self.coming);
+        let chosen = self
+            .fleet
+            .choose(world.now, |unit| Self::load(units, coming, world, unit));
+        let Some((unit, misled)) = chosen else {
+            world.saw("no decode unit serves");
+            self.fleet.waiting.push_back(id);
+            return;
+        };
+        if misled {
+            world.saw("a stale report misleads the decode router");
+        }
+        match self.coming.iter_mut().find(|c| c.id == id) {
+            Some(coming) => coming.unit = Some(unit),
+            None => self.units[unit].queue.push_back(id),
+        }
+    }
+
+    /// Transfers arrive, in the order of ids.
+    pub fn arrive(&mut self, world: &mut World) {
+        let mut here: Vec<Coming> = self
+            .coming
+            .iter()
+            .filter(|c| c.arrives == world.now)
+            .copied()
+            .collect();
+        self.coming.retain(|c| c.arrives != world.now);
+        here.sort_unstable_by_key(|c| c.id);
+        for coming in here {
+            world.saw("KV arrival");
+            world.note(coming.id, |life| &mut life.kv_arrived);
+            world.put(coming.id, Place::DecodeQueue);
+            // Where no unit serves, it goes on waiting in the pool's queue.
+            if let Some(unit) = coming.unit {
+                self.units[unit].queue.push_back(coming.id);
+            }
+        }
+    }
+
+    /// Steps end: every resident gets its tokens, one by one; who has them all leaves.
+    pub fn end_steps(&mut self, world: &mut World) {
+        let progress = world.progress_1024();
+        for index in 0..self.units.len() {
+            let now = world.now;
+            let unit = &mut self.units[index];
+            let Some(step) = unit.step.take_if(|step| step.ends == now) else {
+                continue;
+            };
+            world.saw("decode step end");
+            let mut ids: Vec<usize> = unit.residents.iter().flatten().map(|r| r.id).collect();
+            ids.sort_unstable();
+            world.history.decode_steps.push(DecodeStep {
+                from: step.from,
+                unit: index,
+                to: now,
+                requests: ids.len() as u64,
+                kv_1024: step.kv_1024,
+            });
+            for id in ids {
+                // With several tokens a step, they are taken to leave evenly over it.
+                let mut gap = half_up(
+                    u128::from(now - step.from) * u128::from(TOKEN),
+                    u128::from(progress),
+                ) as u64;
+                if std::mem::take(&mut world.states[id].is_new) {
+                    let last_token = world.states[id].last_token;
+                    world.life(id).resumed.push((now, last_token));
+                    gap += step.from - last_token;
+                }
+                world.emit(id, progress, Some(gap));
+                if world.is_done(id) {
+                    unit.residents
+                        .iter_mut()
+                        .for_each(|rank| rank.retain(|r| r.id != id));
+                    world.complete(id);
+                }
+            }
+        }
+    }
+
+    /// The next instant at which something happens here.
+    pub fn next(&self, world: &World) -> Option<u64> {
+        let steps = self
+            .units
+            .iter()
+            .filter_map(|unit| unit.step.map(|step| step.ends));
+        let heads = self.units.iter().filter_map(|unit| unit.queue.front());
+        let ready = heads
+            .map(|id| world.states[*id].ready)
+            .filter(|ready| *ready > world.now);
+        let transfers = self.coming.iter().map(|c| c.arrives);
+        let own = [
+            self.fleet.next_change(world.now),
+            self.fleet.next_report(world.now),
+        ];
+        steps
+            .chain(ready)
+            .chain(transfers)
+            .chain(own.into_iter().flatten())
+            .min()
+    }
+
+    /// What its units do now.
+    pub fn usage(&self, world: &World) -> Usage {
+        let blocked = |why| {
+            self.units
+                .iter()
+                .filter(|unit| unit.blocked == Some(why))
+                .count() as u64
+        };
+        let residents = self
+            .units
+            .iter()
+            .flat_map(|unit| unit.residents.iter().flatten());
+        Usage {
+            busy: self.units.iter().filter(|unit| unit.step.is_some()).count() as u64,
+            blocked_by_kv: blocked(Blocked::ByKv),
+            blocked_by_batch: blocked(Blocked::ByBatch),
+            kv_1024: residents.map(|r| world.kv_1024(r.id)).sum(),
+            ..self.fleet.usage(world.now)
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Random classes: arrivals, priorities, prices, targets.
+
+use tokentide::units::SimTime;
+use tokentide::workload::Request;
+
+use crate::lengths::{lengths, outputs};
+use crate::plan::{Grid, Plan, SECOND_NS};
+use crate::scenarios::HITS_FROM;
+use crate::text::{Table, Value, put, table, text, time_of_day};
+
+/// The class of this index, one of so many.
+pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
+    let mut class = table([
+        ("name", text(format!("class-{index}"))),
+        ("priority", Value::Integer(plan.dice.whole(0, 2))),
+    ]);
+    if plan.dice.chance(0.1) {
+        let requests = bursts(plan);
+        put(&mut class, "arrivals", Value::Table(trace(&requests)));
+    } else {
+        let arrivals = Value::Table(arrivals(plan, classes as f64));
+        put(&mut class, "arrivals", arrivals);
+        put(&mut class, "input", Value::Table(lengths(plan, plan.input)));
+        put(&mut class, "output", Value::Table(outputs(plan)));
+    }
+    if plan.input > HITS_FROM && plan.dice.chance(0.2) {
+        let rate = plan.dice.part() * 0.5;
+        put(&mut class, "hit_rate", Value::Number(rate));
+    }
+    match plan.dice.whole(0, 3) {
+        0 => put(&mut class, "price", text("deepseek-r1-2025-02")),
+        1 | 2 => {
+            let price = price(plan);
+            put(&mut class, "price", Value::Table(price));
+        }
+        _ => {}
+    }
+    if plan.dice.chance(0.3) {
+        let slo = slo(plan);
+        put(&mut class, "slo", Value::Table(slo));
+    }
+    if plan.dice.chance(0.2) {
+        put(&mut class, "discounts", Value::Bare("false".to_owned()));
+    }
+    class
+}
+
+/// Arrivals of one class out of so many.
+fn arrivals(plan: &mut Plan, classes: f64) -> Table {
+    let even = match plan.grid {
+        Grid::None => 0.2,
+        Grid::Decimal => 0.6,
+        Grid::Tick(_) => 0.9,
+    };
+    let kind = if plan.dice.chance(even) {
+        "deterministic"
+    } else {
+        "poisson"
+    };
+    let mut arrivals = table([("kind", text(kind))]);
+    let per_s = 1.0
+        / (plan.gap_s
+            * if plan.grid == Grid::None {
+                classes
+            } else {
+                1.0
+            });
+    let any = ["hourly_means", "stepwise", "linear", "csv"];
+    let constant = if plan.grid == Grid::None { 0.3 } else { 0.7 };
+    let profile = if plan.dice.chance(constant) {
+        ""
+    } else {
+        plan.dice.among(&any)
+    };
+    if profile == "csv" {
+        csv(plan, &mut arrivals, per_s);
+        return arrivals;
+    }
+    if plan.dice.chance(0.5) {
+        put(&mut arrivals, "requests_per_s", Value::Number(per_s));
+    } else {
+        put(
+            &mut arrivals,
+            "requests_per_day",
+            Value::Number(per_s * 86_400.0),
+        );
+    }
+    match profile {
+        "" => {}
+        "hourly_means" => {
+            let mean = |_| Value::Number(1.0 + plan.dice.part());
+            put(
+                &mut arrivals,
+                profile,
+                Value::List((0..24).map(mean).collect()),
+            );
+        }
+        _ => {
+            let count = plan.dice.few(1, 6);
+            // Were the rate low all day but here, a day's requests would come at once.
+            let least = if plan.has_hours { 0.01 } else { 0.5 };
+            let mut points = Vec::new();
+            for time in plan.times_of_day(count) {
+                let rate = plan.dice.among(&[least, 1.0, 1.0, 2.0, 3.0]);
+                points.push(Value::List(vec![
+                    text(time_of_day(time)),
+                    Value::Number(rate),
+                ]));
+            }
+            put(&mut arrivals, profile, Value::List(points));
+        }
+    }
+    arrivals
+}
+
+/// Rows over the simulated time, with lengths and hits of their own.
+fn csv(plan: &mut Plan, arrivals: &mut Table, per_s: f64) {
+    let mut times = plan.times_of_day(4);
+    if times[0] > 0 {
+        times.insert(0, 0);
+    }
+    let with_lengths = plan.dice.chance(0.5);
+    let with_output = with_lengths && plan.decode.is_some();
+    let mut rows = String::from("time,requests");
+    rows += if with_lengths { ",input_mean" } else { "" };
+    rows += if with_output { ",output_mean" } else { "" };
+    let ends: Vec<i64> = times[1..].iter().copied().chain([86_400]).collect();
+    for (time, end) in times.iter().zip(ends) {
+        let shown = time_of_day(*time);
+        let requests = (end - time) as f64 * per_s * (1.0 + plan.dice.part());
+        rows += &format!("\n{shown},{requests}");
+        if with_lengths {
+            rows += &format!(",{}", plan.input * plan.dice.log(0.5, 2.0));
+        }
+        if with_output {
+            rows += &format!(",{}", plan.output * plan.dice.log(0.5, 2.0));
+        }
+    }
+    put(arrivals, "csv", Value::Table(table([("text", text(rows))])));
+    let interpolation = plan.dice.among(&["mean-preserving", "stepwise", "linear"]);
+    put(arrivals, "interpolation", text(interpolation));
+}
+
+/// A price list with discounts inside the simulated time.
+fn price(plan: &mut Plan) -> Table {
+    let mut price = Table::new();
+    tokens(plan, &mut price);
+    let count = plan.dice.whole(0, 3);
+    let times = plan.times_of_day(2 * count);
+    let utc = |local: i64, plan: &Plan| text(time_of_day(local - 60 * plan.offset_minutes));
+    let mut windows = Vec::new();
+    for pair in times.chunks_exact(2) {
+        let mut window = table([
+            ("from_utc", utc(pair[0], plan)),
+            ("to_utc", utc(pair[1], plan)),
+        ]);
+        tokens(plan, &mut window);
+        windows.push(Value::Table(window));
+    }
+    put(&mut price, "discounts", Value::List(windows));
+    price
+}
+
+fn tokens(plan: &mut Plan, table: &mut Table) {
+    for key in [
+        "hit_usd_per_million",
+        "miss_usd_per_million",
+        "output_usd_per_million",
+    ] {
+        let usd = plan.dice.log(0.01, 10.0);
+        put(table, key, Value::Number(usd));
+    }
+}
+
+/// What users are promised: about as long as things take here.
+fn slo(plan: &mut Plan) -> Table {
+    let mut slo = Table::new();
+    let which = plan.dice.whole(1, 3);
+    for (bit, key) in [(1, "ttft_s"), (2, "tpot_s")] {
+        if which & bit > 0 {
+            let seconds = plan.gap_s * plan.dice.log(0.1, 20.0);
+            put(&mut slo, key, Value::Number(seconds.clamp(1e-6, 86_400.0)));
+        }
+    }
+    slo
+}
+
+/// A few instants at which several requests arrive.
+fn bursts(plan: &mut Plan) -> Vec<Request> {
+    let longest_output = if plan.decode.is_some() {
+        plan.output * 2.0
+    } else {
+        1.0
+    };
+    let mut at = 0;
+    let mut requests = Vec::new();
+    for _ in 0..plan.dice.few(1, 8) {
+        let part = plan.dice.log(0.01, 0.5);
+        at += plan.about_ns(plan.simulated_s() * part);
+        let together = plan.dice.few(1, 12);
+        requests.extend((0..together).map(|_| Request {
+            at: SimTime(at),
+            input: plan.dice.few(1, plan.input as u64 * 2) as u32,
+            output: plan.dice.few(1, longest_output as u64) as u32,
+            ..Request::default()
+        }));
+    }
+    requests
+}
+
+/// The same file with its requests written out, so that the shrinker can take out one after another.
+pub fn recorded(file: &Table, requests: &[Request]) -> Table {
+    let mut file = file.clone();
+    let classes = file.iter_mut().filter(|(key, _)| key == "class");
+    let classes = classes.flat_map(|(_, classes)| match classes {
+        Value::List(classes) => classes.as_mut_slice(),
+        _ => &mut [],
+    });
+    for (index, class) in (0..).zip(classes) {
+        let Value::Table(class) = class else {
+            continue;
+        };
+        class.retain(|(key, _)| {
+            !["arrivals", "input", "output", "hit_rate"].contains(&key.as_str())
+        });
+        let of_class: Vec<Request> = requests
+            .iter()
+            .filter(|r| r.class == index)
+            .copied()
+            .collect();
+        put(class, "arrivals", Value::Table(trace(&of_class)));
+    }
+    file
+}
+
+fn trace(requests: &[Request]) -> Table {
+    let mut rows = String::from("arrived_s,input_tokens,output_tokens,cached_tokens");
+    for Request {
+        at,
+        input,
+        output,
+        cached,
+        ..
+    } in requests
+    {
+        let (seconds, ns) = (at.0 / SECOND_NS, at.0 % SECOND_NS);
+        rows += &format!("\n{seconds}.{ns:09},{input},{output},{cached}");
+    }
+    let csv = table([("text", text(rows))]);
+    table([("kind", text("trace")), ("csv", Value::Table(csv))])
+}

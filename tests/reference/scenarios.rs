@@ -1,0 +1,75 @@
+//! Random small scenarios that use every feature, as scenario files.
+
+use crate::plan::Plan;
+use crate::text::{Table, Value, duration, put, table, text, time_of_day};
+use crate::{load, pools};
+
+/// Only whole blocks of 64 tokens hit, so shorter prompts than this have no hits.
+pub const HITS_FROM: f64 = 200.0;
+
+/// The scenario of this seed.
+pub fn scenario(seed: u64) -> Table {
+    let mut plan = Plan::draw(seed);
+    let mut root = table([
+        ("name", text(format!("generated {seed}"))),
+        ("start", Value::Bare(start(&plan))),
+        ("duration", duration(plan.duration_ns)),
+        ("warm_up", duration(plan.warm_up_ns)),
+        ("seed", Value::Integer(plan.dice.whole(0, 1000))),
+    ]);
+    if plan.dice.chance(0.2) {
+        let part = plan.dice.log(0.01, 1.0);
+        let every = plan.about_ns(plan.duration_ns as f64 * part / 1e9);
+        put(
+            &mut root,
+            "report_every",
+            duration(every.max(1_000_000_000)),
+        );
+    }
+    put(&mut root, "node", Value::Table(pools::node(&mut plan)));
+    pools::links(&mut plan, &mut root);
+    let mut both = table([("prefill", Value::Table(pools::prefill(&mut plan)))]);
+    if let Some(size) = plan.decode {
+        let decode = Value::Table(pools::decode(&mut plan, size));
+        put(&mut both, "decode", decode);
+    }
+    if plan.dice.chance(0.5) {
+        both.reverse();
+    }
+    put(&mut root, "pools", Value::Table(both));
+    put(
+        &mut root,
+        "performance",
+        Value::Table(pools::performance(&mut plan)),
+    );
+    if plan.input > HITS_FROM && plan.dice.chance(0.8) {
+        let rate = plan.dice.part() * plan.dice.among(&[0.3, 0.6, 0.9]);
+        let cache = table([("kind", text("fixed")), ("hit_rate", Value::Number(rate))]);
+        put(&mut root, "kv_cache", Value::Table(cache));
+    }
+    if plan.dice.chance(0.3) {
+        let any = plan.dice.part();
+        let acceptance = Value::Number(plan.dice.among(&[0.0, 0.25, 0.5, 1.0, any]));
+        put(
+            &mut root,
+            "mtp",
+            Value::Table(table([("acceptance", acceptance)])),
+        );
+    }
+    let classes = plan.dice.few(1, 3);
+    let classes = (0..classes).map(|index| Value::Table(load::class(&mut plan, index, classes)));
+    put(&mut root, "class", Value::List(classes.collect()));
+    root
+}
+
+/// When counting starts: at the planned time of some day.
+fn start(plan: &Plan) -> String {
+    let time = time_of_day(plan.start_s);
+    let offset = plan.offset_minutes;
+    let sign = if offset < 0 { '-' } else { '+' };
+    let (hours, minutes) = (offset.abs() / 60, offset.abs() % 60);
+    format!(
+        "2026-03-05T{time}.{:09}{sign}{hours:02}:{minutes:02}",
+        plan.start_fraction_ns
+    )
+}

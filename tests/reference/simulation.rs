@@ -1,0 +1,193 @@
+//! The reference simulator: one instant after another, everything at it in the order of S2.
+//!
+//! Nothing is planned ahead and nothing is kept in sum: the next instant is the least of all the times at
+//! which anything is due, every load is added up where it is needed, every token is emitted on its own.
+
+use std::collections::BTreeMap;
+
+use tokentide::perf::StepTimes;
+use tokentide::scenario::{Role, Scenario};
+use tokentide::workload::Request;
+
+use crate::decode::Decode;
+use crate::history::{End, History};
+use crate::prefill::Prefill;
+use crate::world::{Emission, World};
+
+/// What the reference has to say.
+pub struct Outcome {
+    pub history: History,
+    /// In order.
+    pub emissions: Vec<Emission>,
+    /// Time spent in each place inside the counted window, in request-nanoseconds.
+    pub sojourns: [u128; 5],
+    /// Most nodes paid at once inside the counted window.
+    pub peak_nodes: u64,
+    /// How often each thing happened that a scenario can have or not.
+    pub seen: BTreeMap<String, u64>,
+}
+
+/// The cluster.
+struct Simulation<'a> {
+    world: World<'a>,
+    prefill: Prefill,
+    decode: Option<Decode>,
+    /// Whether the decode pool stands before the prefill pool in the file.
+    decode_first: bool,
+    /// Requests that have arrived.
+    arrived: usize,
+    peak_nodes: u64,
+    /// When counting starts.
+    start: u64,
+    /// When the simulation ends.
+    end: u64,
+}
+
+/// Plays a scenario with these requests and step times (S16).
+pub fn simulate(scenario: &Scenario, times: &StepTimes, requests: &[Request]) -> Outcome {
+    let world = World::new(scenario, times, requests);
+    let pool = |role| scenario.pools.iter().find(|p| p.role == role);
+    let prefill = pool(Role::Prefill).expect("the scenario has a prefill pool");
+    let mut simulation = Simulation {
+        prefill: Prefill::new(&world, prefill),
+        decode: pool(Role::Decode).map(|p| Decode::new(&world, p)),
+        world,
+        decode_first: scenario.pools[0].role == Role::Decode,
+        arrived: 0,
+        peak_nodes: 0,
+        start: scenario.warm_up.0,
+        end: scenario.warm_up.0 + scenario.duration.0,
+    };
+    while simulation.world.now < simulation.end {
+        simulation.instant();
+        simulation.go_on();
+    }
+    simulation.finish()
+}
+
+impl Simulation<'_> {
+    /// Everything that happens now.
+    fn instant(&mut self) {
+        let before = self.happened();
+        self.in_order(|s| s.prefill.report(&mut s.world), Decode::report);
+        self.in_order(|s| s.prefill.change(&mut s.world), Decode::change);
+        self.in_order(Self::end_prefill_steps, Decode::end_steps);
+        if let Some(decode) = &mut self.decode {
+            decode.arrive(&mut self.world);
+        }
+        self.arrive();
+        self.in_order(|s| s.prefill.start_steps(&mut s.world), Decode::start_steps);
+        self.note_ties(&before);
+    }
+
+    /// One phase of an instant, pools in the order of the file.
+    fn in_order(
+        &mut self,
+        of_prefill: impl FnOnce(&mut Self),
+        of_decode: impl FnOnce(&mut Decode, &mut World),
+    ) {
+        let mut of_prefill = Some(of_prefill);
+        if !self.decode_first {
+            of_prefill.take().into_iter().for_each(|phase| phase(self));
+        }
+        if let Some(decode) = &mut self.decode {
+            of_decode(decode, &mut self.world);
+        }
+        of_prefill.into_iter().for_each(|phase| phase(self));
+    }
+
+    fn end_prefill_steps(&mut self) {
+        for handover in self.prefill.end_steps(&mut self.world) {
+            let decode = self.decode.as_mut();
+            let decode = decode.expect("without a decode pool every request has one output token");
+            decode.hand_over(&mut self.world, handover);
+        }
+    }
+
+    /// How often something of each kind has happened so far.
+    fn happened(&self) -> [(&'static str, u64); 6] {
+        let seen = |what| self.world.seen.get(what).copied().unwrap_or_default();
+        let counted = [
+            "report",
+            "schedule change",
+            "prefill step end",
+            "decode step end",
+            "KV arrival",
+            "arrival",
+        ];
+        counted.map(|what| (what, seen(what)))
+    }
+
+    /// Notes which kinds of events share this instant.
+    fn note_ties(&mut self, before: &[(&'static str, u64); 6]) {
+        let after = self.happened();
+        let happened = before.iter().zip(&after).filter(|(b, a)| b.1 < a.1);
+        let kinds: Vec<&str> = happened.map(|(b, _)| b.0).collect();
+        for (i, one) in kinds.iter().enumerate() {
+            for other in &kinds[i + 1..] {
+                self.world.saw(&format!("{one} with {other}"));
+            }
+        }
+    }
+
+    fn arrive(&mut self) {
+        let before = self.arrived;
+        while let Some(request) = self.world.requests.get(self.arrived) {
+            if request.at.0 > self.world.now {
+                break;
+            }
+            self.world.saw("arrival");
+            self.prefill.arrive(&mut self.world, self.arrived);
+            self.arrived += 1;
+        }
+        if self.arrived > before + 1 {
+            self.world.saw("several arrivals at one instant");
+        }
+    }
+
+    /// To the next instant, counting unit-time on the way.
+    fn go_on(&mut self) {
+        let now = self.world.now;
+        let arrival = self.world.requests.get(self.arrived).map(|r| r.at.0);
+        let decode = self.decode.as_ref().and_then(|d| d.next(&self.world));
+        let next = [arrival, self.prefill.next(now), decode]
+            .into_iter()
+            .flatten()
+            .min();
+        let next = next.unwrap_or(self.end).min(self.end);
+        assert!(next > now, "time stands still at {now}");
+
+        let counted = next.max(self.start) - now.max(self.start);
+        let mut nodes = 0;
+        for pool in &self.world.scenario.pools {
+            let usage = match &self.decode {
+                Some(decode) if pool.role == Role::Decode => decode.usage(&self.world),
+                _ => self.prefill.usage(now),
+            };
+            nodes += usage.paid * u64::from(pool.nodes_per_unit);
+            self.world.history.unit_time[pool.role as usize].add(&usage, counted);
+        }
+        if counted > 0 {
+            self.peak_nodes = self.peak_nodes.max(nodes);
+        }
+        self.world.now = next;
+    }
+
+    fn finish(mut self) -> Outcome {
+        for id in 0..self.arrived {
+            let state = self.world.states[id];
+            if self.world.life(id).end == End::Unborn {
+                self.world.end(id, End::Inside(state.place, state.since));
+            }
+        }
+        self.world.history.prefill_steps.sort_unstable();
+        self.world.history.decode_steps.sort_unstable();
+        Outcome {
+            history: self.world.history,
+            emissions: self.world.emissions,
+            sojourns: self.world.sojourns,
+            peak_nodes: self.peak_nodes,
+            seen: self.world.seen,
+        }
+    }
+}
