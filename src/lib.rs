@@ -113,6 +113,8 @@
 //! cached input token. **KV length**: tokens of context behind a generated token. **Goodput**: requests
 //! per second that met their class's SLO.
 
+#![forbid(unsafe_code)]
+
 pub mod catalog;
 pub mod cli;
 pub mod cluster;

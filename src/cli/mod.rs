@@ -5,6 +5,7 @@ mod check;
 mod exit;
 mod files;
 mod init;
+mod interrupt;
 mod progress;
 mod report;
 mod run;
@@ -100,7 +101,7 @@ fn load(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit
             None => Ok(scenario),
         },
         Err(mistakes) => {
-            eprintln!("{}", mistakes.render(colour(&std::io::stderr())));
+            tell(&mistakes.render(colour(&std::io::stderr())));
             Err(Exit::BadInput)
         }
     }
@@ -122,14 +123,20 @@ fn print(text: &str) -> Exit {
     }
 }
 
+/// Says something on standard error. Nobody need be there to hear it.
+fn tell(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Says why a run failed.
 fn fail(why: &str) -> Exit {
-    eprintln!("error: {why}");
+    tell(&format!("error: {why}"));
     Exit::Failed
 }
 
 /// Says what is wrong with the input.
 fn refuse(why: &str) -> Exit {
-    eprintln!("error: {why}");
+    tell(&format!("error: {why}"));
     Exit::BadInput
 }

@@ -7,9 +7,9 @@
 
 use std::collections::VecDeque;
 
-use super::Handover;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
+use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::Balance};
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Scenario};
@@ -77,6 +77,8 @@ pub trait Server: Clone {
     fn blocked(&self) -> [bool; 2] {
         [false; 2]
     }
+    /// How many wait here, and how many are on ranks.
+    fn inside(&self) -> (usize, usize);
     /// Tells the observer who is still here when the simulation ends; says how many.
     fn still_in(
         &self,
@@ -253,6 +255,20 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 self.reject(now, &waiting);
             }
         }
+    }
+
+    /// What is here.
+    pub fn inside(&self) -> Inside {
+        let mut inside = Inside {
+            queued: self.unrouted.len() as u64,
+            ..Inside::default()
+        };
+        for unit in &self.units {
+            let (queued, served) = unit.inside();
+            inside.queued += queued as u64;
+            inside.served += served as u64;
+        }
+        inside
     }
 
     /// Tells the observer what is still here, and balances the books.

@@ -1,5 +1,10 @@
-//! Runs of scenarios: one run today.
+//! Runs of scenarios: one run today. What it needs is estimated before ([`need`]), and a run that
+//! outgrows its limits says why ([`unstable`]).
 
+pub mod need;
 mod run;
+pub mod unstable;
 
+pub use need::Need;
 pub use run::{RunError, run, run_with_progress};
+pub use unstable::Unstable;

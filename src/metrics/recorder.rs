@@ -132,7 +132,8 @@ impl Recorder {
             by_kv: Level::default(),
             by_batch: Level::default(),
             classes: vec![ClassCounts::default(); scenario.classes.len()],
-            live: vec![Live::default(); kinds],
+            // Made one by one: a copy would touch every page of zeros.
+            live: (0..kinds).map(|_| Live::default()).collect(),
             completed_by_kind: vec![0; kinds],
             steps: StepCounts::default(),
             record: Record {

@@ -9,6 +9,8 @@
 
 use std::path::PathBuf;
 
+pub mod program;
+
 /// Whether the long form of a test is wanted; says so on stderr when it is not.
 pub fn slow(what: &str) -> bool {
     let wanted = std::env::var("TOKENTIDE_SLOW").is_ok_and(|value| value == "1");

@@ -117,6 +117,11 @@ impl Unit {
         })
     }
 
+    /// How many are on its ranks.
+    pub fn resident_count(&self) -> usize {
+        self.residents.len()
+    }
+
     /// KV of all ranks.
     pub fn kv_total_1024(&self) -> u64 {
         self.ranks.kv_total_1024

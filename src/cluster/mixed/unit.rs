@@ -383,6 +383,10 @@ impl Server for Unit {
         self.waits_for()
     }
 
+    fn inside(&self) -> (usize, usize) {
+        (self.queued, self.serving.len() + self.decoding.len())
+    }
+
     fn still_in(&self, rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
         for w in self.queues.iter().flatten() {
             observer.still_in(&w.prompt.request, Place::PrefillQueue, w.since);

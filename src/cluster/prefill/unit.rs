@@ -260,6 +260,10 @@ impl Server for Unit {
         });
     }
 
+    fn inside(&self) -> (usize, usize) {
+        (self.queued, self.serving.len())
+    }
+
     fn still_in(&self, _rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
         for w in self.queues.iter().flatten() {
             observer.still_in(&w.request, Place::PrefillQueue, w.since);

@@ -6,6 +6,7 @@
 mod arrivals;
 mod class;
 mod law;
+mod limits;
 mod pool;
 mod published;
 
@@ -165,6 +166,11 @@ pub static SCENARIO: Shape = Shape {
             "mtp",
             Table(&MTP),
             "Multi-token prediction with one draft token",
+        ),
+        optional(
+            "limits",
+            Table(&limits::LIMITS),
+            "How large a run may become; left out: the defaults",
         ),
         required(
             "class",
