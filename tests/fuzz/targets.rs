@@ -95,12 +95,18 @@ fn stored_run(bytes: &[u8]) {
     }
 }
 
-/// A small scenario with one `--set` a line, played for at most a second.
+/// A small scenario with one `--set` a line, played for at most a second. Where the first line is "mixed",
+/// its pools are one.
 fn play(bytes: &[u8]) {
-    let Some(set) = lines(bytes) else {
+    let Some(mut set) = lines(bytes) else {
         return;
     };
-    let Ok(mut scenario) = load_str("small.toml", SMALL, &set) else {
+    let mut text = SMALL.to_owned();
+    if set.first().is_some_and(|line| line == "mixed") {
+        set.remove(0);
+        text = mixed();
+    }
+    let Ok(mut scenario) = load_str("small.toml", &text, &set) else {
         return;
     };
     scenario.duration = scenario.duration.min(SimDuration(NS_PER_S));
@@ -169,6 +175,15 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// The small scenario with one mixed pool instead of its two.
+fn mixed() -> String {
+    let start = SMALL.find("[pools.prefill]").expect("a pool");
+    let end = SMALL.find("[performance]").expect("a table");
+    let pool = "[pools.mixed]\nnodes_per_unit = 1\nparallelism = { attention_data = 2 }\n\
+                max_batch_tokens = 512\nmax_batch_requests = 8\nkv_capacity_tokens = 4_000\nunits = 2\n";
+    [&SMALL[..start], pool, &SMALL[end..]].concat()
 }
 
 /// The base without what recordings say themselves.
