@@ -8,7 +8,9 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Discount, Gpu, Model, Price, TokenPrices};
+use super::{
+    Architecture, Attention, Compute, Discount, Experts, Gpu, Model, Number, Price, TokenPrices,
+};
 use crate::units::{BytesPerSecond, NS_PER_S, PICO_PER_USD, PicoUsd, SimDuration};
 
 /// Bytes in a gigabyte, as network and memory makers count.
@@ -105,6 +107,7 @@ struct GpuRow {
     nic_gb_per_s: f64,
     host_gb_per_s: f64,
     power_w: Option<f64>,
+    compute: Option<ComputeRow>,
     source: String,
     #[serde(default)]
     assumed: String,
@@ -119,9 +122,36 @@ impl GpuRow {
                 nic: gb_per_s(self.nic_gb_per_s),
                 host: gb_per_s(self.host_gb_per_s),
                 power_w: self.power_w,
+                compute: self.compute.map(ComputeRow::compute),
             },
             source: self.source,
             assumed: self.assumed,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ComputeRow {
+    memory_tb_per_s: f64,
+    bf16_tflops: f64,
+    #[serde(default)]
+    fp8_tflops: f64,
+    #[serde(default)]
+    fp4_tflops: f64,
+    scale_up_gb_per_s: f64,
+    scale_up_gpus: u32,
+}
+
+impl ComputeRow {
+    fn compute(self) -> Compute {
+        Compute {
+            memory_bytes_per_s: 1e12 * self.memory_tb_per_s,
+            bf16_per_s: 1e12 * self.bf16_tflops,
+            fp8_per_s: 1e12 * self.fp8_tflops,
+            fp4_per_s: 1e12 * self.fp4_tflops,
+            scale_up_bytes_per_s: 1e9 * self.scale_up_gb_per_s,
+            scale_up_gpus: self.scale_up_gpus,
         }
     }
 }
@@ -137,17 +167,110 @@ struct ModelFile {
 struct ModelRow {
     name: String,
     kv_bytes_per_token: u64,
+    layers: u32,
+    #[serde(default)]
+    dense_layers: Option<u32>,
+    hidden: u32,
+    #[serde(default)]
+    ffn: u32,
+    vocabulary: u32,
+    latent: Option<LatentRow>,
+    grouped: Option<GroupedRow>,
+    experts: Option<ExpertsRow>,
+    #[serde(default)]
+    weights: String,
+    #[serde(default)]
+    expert_weights: Option<String>,
     source: String,
     #[serde(default)]
     assumed: String,
 }
 
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LatentRow {
+    heads: u32,
+    query_rank: u32,
+    kv_rank: u32,
+    nope: u32,
+    rope: u32,
+    value: u32,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupedRow {
+    heads: u32,
+    kv_heads: u32,
+    head: u32,
+    #[serde(default)]
+    window_layers: u32,
+    #[serde(default)]
+    window: u32,
+    #[serde(default)]
+    qk_norm: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpertsRow {
+    routed: u32,
+    top_k: u32,
+    shared: u32,
+    ffn: u32,
+    groups: u32,
+    top_groups: u32,
+}
+
 impl ModelRow {
+    fn architecture(&self) -> Option<Architecture> {
+        let latent = self.latent.map(|l| Attention::Latent {
+            heads: l.heads,
+            query_rank: l.query_rank,
+            kv_rank: l.kv_rank,
+            nope: l.nope,
+            rope: l.rope,
+            value: l.value,
+        });
+        let grouped = self.grouped.map(|g| Attention::Grouped {
+            heads: g.heads,
+            kv_heads: g.kv_heads,
+            head: g.head,
+            window_layers: g.window_layers,
+            window: g.window,
+            qk_norm: g.qk_norm,
+        });
+        let experts = self.experts.map(|e| Experts {
+            routed: e.routed,
+            top_k: e.top_k,
+            shared: e.shared,
+            ffn: e.ffn,
+            groups: e.groups,
+            top_groups: e.top_groups,
+        });
+        Some(Architecture {
+            layers: self.layers,
+            dense_layers: self.dense_layers.unwrap_or(match experts {
+                Some(_) => 0,
+                None => self.layers,
+            }),
+            hidden: self.hidden,
+            ffn: self.ffn,
+            vocabulary: self.vocabulary,
+            attention: latent.or(grouped)?,
+            experts,
+            weights: Number::named(&self.weights),
+            expert_weights: Number::named(self.expert_weights.as_ref().unwrap_or(&self.weights)),
+        })
+    }
+
     fn entry(self) -> Entry<Model> {
+        let architecture = self.architecture();
         Entry {
             item: Model {
                 name: self.name,
                 kv_bytes_per_token: self.kv_bytes_per_token,
+                architecture,
             },
             source: self.source,
             assumed: self.assumed,
@@ -236,7 +359,7 @@ mod tests {
         toml::from_str::<GpuFile>(include_str!("gpus.toml")).expect("gpus.toml");
         toml::from_str::<ModelFile>(include_str!("models.toml")).expect("models.toml");
         toml::from_str::<PriceFile>(include_str!("prices.toml")).expect("prices.toml");
-        assert_eq!((gpus().len(), models().len(), prices().len()), (11, 8, 2));
+        assert_eq!((gpus().len(), models().len(), prices().len()), (11, 10, 2));
         let gpu_sources = gpus().iter().map(|e| (&e.item.name, &e.source));
         let model_sources = models().iter().map(|e| (&e.item.name, &e.source));
         let price_sources = prices().iter().map(|e| (&e.item.name, &e.source));

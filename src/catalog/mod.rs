@@ -1,9 +1,13 @@
 //! What is known of hardware, models and prices: data in TOML beside this file, embedded in the
 //! binary, each entry with its sources.
 
+mod constants;
 mod data;
+mod engine;
 
+pub use constants::{CONSTANTS, Constant, ConstantInfo};
 pub use data::{Entry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};
+pub use engine::{Engine, Figure, Provenance, engine, engines};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 
@@ -20,6 +24,25 @@ pub struct Gpu {
     pub host: BytesPerSecond,
     /// Power from the utility, everything included, in watts; `None`: not known.
     pub power_w: Option<f64>,
+    /// What it computes and moves; `None`: not known, so that step times cannot be derived.
+    pub compute: Option<Compute>,
+}
+
+/// What an accelerator's data sheet says, dense.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compute {
+    /// Memory bandwidth, in bytes per second.
+    pub memory_bytes_per_s: f64,
+    /// Operations per second in BF16.
+    pub bf16_per_s: f64,
+    /// Operations per second in FP8; 0: it has none.
+    pub fp8_per_s: f64,
+    /// Operations per second in FP4; 0: it has none.
+    pub fp4_per_s: f64,
+    /// Link to the accelerators of its scale-up domain, one way, in bytes per second.
+    pub scale_up_bytes_per_s: f64,
+    /// Accelerators in a scale-up domain.
+    pub scale_up_gpus: u32,
 }
 
 /// A model.
@@ -29,6 +52,115 @@ pub struct Model {
     pub name: String,
     /// KV cache of one token, in bytes.
     pub kv_bytes_per_token: u64,
+    /// What a step computes; `None`: not known, so that step times cannot be derived.
+    pub architecture: Option<Architecture>,
+}
+
+/// The shape of a transformer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Architecture {
+    /// Layers.
+    pub layers: u32,
+    /// Of them, those with a dense feed-forward network (all, where there are no experts).
+    pub dense_layers: u32,
+    /// Width of the residual stream.
+    pub hidden: u32,
+    /// Inner width of the dense feed-forward network.
+    pub ffn: u32,
+    /// Tokens there are.
+    pub vocabulary: u32,
+    /// How tokens attend.
+    pub attention: Attention,
+    /// Routed and shared experts.
+    pub experts: Option<Experts>,
+    /// What its dense weights are published in.
+    pub weights: Number,
+    /// What its experts' weights are published in.
+    pub expert_weights: Number,
+}
+
+/// A kind of number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Number {
+    /// 16 bits.
+    #[default]
+    Bf16,
+    /// 8 bits.
+    Fp8,
+    /// 4 bits with shared scales.
+    Fp4,
+}
+
+impl Number {
+    /// Its name in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bf16 => "bf16",
+            Self::Fp8 => "fp8",
+            Self::Fp4 => "fp4",
+        }
+    }
+
+    /// The one of this name; BF16 otherwise.
+    pub fn named(word: &str) -> Self {
+        match word {
+            "fp8" => Self::Fp8,
+            "fp4" => Self::Fp4,
+            _ => Self::Bf16,
+        }
+    }
+}
+
+/// How tokens attend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Attention {
+    /// Multi-head latent attention.
+    Latent {
+        /// Query heads.
+        heads: u32,
+        /// Rank of the compressed queries.
+        query_rank: u32,
+        /// Rank of the compressed keys and values.
+        kv_rank: u32,
+        /// Head dimension without position.
+        nope: u32,
+        /// Head dimension with rotary position.
+        rope: u32,
+        /// Head dimension of values.
+        value: u32,
+    },
+    /// Grouped-query attention; multi-head where `kv_heads` equals `heads`.
+    Grouped {
+        /// Query heads.
+        heads: u32,
+        /// Key and value heads.
+        kv_heads: u32,
+        /// Head dimension.
+        head: u32,
+        /// Layers that attend to a window only.
+        window_layers: u32,
+        /// Tokens in that window.
+        window: u32,
+        /// Whether queries and keys are normalised.
+        qk_norm: bool,
+    },
+}
+
+/// The experts of a layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Experts {
+    /// Routed experts.
+    pub routed: u32,
+    /// Of them, chosen by a token.
+    pub top_k: u32,
+    /// Experts that every token goes through.
+    pub shared: u32,
+    /// Inner width of one expert.
+    pub ffn: u32,
+    /// Groups of experts; 1: none.
+    pub groups: u32,
+    /// Of them, those in which a token may choose.
+    pub top_groups: u32,
 }
 
 /// A price list, per token.

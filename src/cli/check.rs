@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, ScenarioArguments, load, print, refuse, tell};
 use crate::cluster::schedule::paid_nodes;
 use crate::experiment::Need;
-use crate::perf::StepTimes;
+use crate::perf::{StepTimes, with_capacities};
 use crate::report::format::{count, fixed, length, percent};
 use crate::scenario::{ArrivalKind, Scenario};
 use crate::units::{NS_PER_HOUR, SimTime};
@@ -35,6 +35,10 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
     if let Some(why) = Need::of(&scenario).beyond(&scenario) {
         return refuse(&why);
     }
+    let scenario = match with_capacities(&scenario) {
+        Ok(scenario) => scenario,
+        Err(why) => return refuse(&why),
+    };
     if let Err(why) = StepTimes::compile(&scenario) {
         return refuse(&why);
     }

@@ -99,7 +99,7 @@ impl<O: Observer> Decode<O> {
     ) -> Self {
         let rules = Rules {
             ranks: pool.ranks as usize,
-            kv_capacity_tokens: pool.kv_capacity_tokens,
+            kv_capacity_tokens: pool.kv_capacity_tokens.unwrap_or(0),
             max_batch_requests: pool.max_batch_requests,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             reserving: pool.admission == Admission::Reserve,

@@ -49,7 +49,7 @@ impl Rules {
             ranks: pool.ranks as usize,
             max_batch_tokens: pool.max_batch_tokens,
             max_batch_requests: pool.max_batch_requests,
-            capacity_1024: 1024 * pool.kv_capacity_tokens,
+            capacity_1024: 1024 * pool.kv_capacity_tokens.unwrap_or(0),
             reserving: pool.admission == Admission::Reserve,
             batching: pool.batching,
             by_kv: pool.router == Router::LeastKv,

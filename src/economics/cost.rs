@@ -34,6 +34,7 @@ mod tests {
             nic: BytesPerSecond(50_000_000_000),
             host: BytesPerSecond(63_000_000_000),
             power_w: Some(1000.0),
+            compute: None,
         };
         let node = Node {
             gpu,

@@ -4,6 +4,7 @@
 pub mod need;
 mod run;
 pub mod unstable;
+pub mod validate;
 
 pub use need::Need;
 pub use run::{RunError, run, run_with_progress};

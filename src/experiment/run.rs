@@ -6,7 +6,7 @@ use super::{Need, Unstable};
 use crate::economics::Tariff;
 use crate::engine::{Stop, simulate};
 use crate::metrics::{Recorder, Timeline};
-use crate::perf::StepTimes;
+use crate::perf::{StepTimes, with_capacities};
 use crate::report::assemble::{Evidence, assemble};
 use crate::report::summary::RunSummary;
 use crate::scenario::Scenario;
@@ -78,6 +78,7 @@ pub fn run_with_progress(
     if let Some(why) = need.beyond(scenario) {
         return Err(RunError::TooLarge(why));
     }
+    let scenario = &with_capacities(scenario).map_err(RunError::StepTimes)?;
     let times = StepTimes::compile(scenario).map_err(RunError::StepTimes)?;
     let workload = Workload::new(scenario).map_err(RunError::Workload)?;
     let start = SimTime::ZERO + scenario.warm_up;

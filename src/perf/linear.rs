@@ -36,7 +36,7 @@ impl Linear {
             let decode = u128::from(model.decode.base.0)
                 + u128::from(pool.max_batch_requests) * u128::from(model.decode.per_request.0)
                 + 1024
-                    * u128::from(pool.kv_capacity_tokens)
+                    * u128::from(pool.kv_capacity_tokens.unwrap_or(0))
                     * u128::from(model.decode.per_kv_token.0);
             let step = match pool.role {
                 Role::Prefill => prefill,

@@ -2,13 +2,35 @@
 //!
 //! The engine asks two questions, one per role, and each answer is the step of the *busiest* rank.
 //! [`StepTimes`] is compiled from a scenario before the run into integers, so that the same step
-//! lasts the same nanoseconds on every machine. Today there is one model, [`linear`]; another one
-//! becomes another variant here, and nothing in the cluster changes.
+//! lasts the same nanoseconds on every machine. There are two models: [`linear`], its
+//! coefficients in the scenario, and [`roofline`], from first principles. Another one becomes another
+//! variant here, and nothing in the cluster changes.
 
 pub mod linear;
+pub mod roofline;
 
-use crate::scenario::{Performance, Scenario};
+use std::sync::Arc;
+
+use crate::scenario::{Performance, Role, Scenario};
 use crate::units::SimDuration;
+
+/// The same scenario with every rank's KV capacity: what it states, or what the memory leaves.
+///
+/// # Errors
+/// Where the model does not fit an accelerator's memory.
+pub fn with_capacities(scenario: &Scenario) -> Result<Scenario, String> {
+    let mut whole = scenario.clone();
+    for (index, pool) in scenario.pools.iter().enumerate() {
+        if pool.role == Role::Prefill || pool.kv_capacity_tokens.is_some() {
+            continue;
+        }
+        if let Performance::Roofline(roofline) = &scenario.performance {
+            let tokens = roofline::kv_capacity(roofline, scenario, pool)?;
+            whole.pools[index].kv_capacity_tokens = Some(tokens);
+        }
+    }
+    Ok(whole)
+}
 
 /// What one rank computes in a prefill step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +59,10 @@ pub struct MixedLoad {
     pub requests: u32,
     /// KV that they hold, in 1/1024 token.
     pub kv_1024: u64,
+    /// Prompts of which tokens are computed.
+    pub chunks: u32,
+    /// Of them, those of requests that have just joined.
+    pub joins: u32,
 }
 
 /// Step times, compiled.
@@ -44,6 +70,8 @@ pub struct MixedLoad {
 pub enum StepTimes {
     /// Constant coefficients.
     Linear(linear::Linear),
+    /// First principles.
+    Roofline(Arc<roofline::Compiled>),
 }
 
 impl StepTimes {
@@ -53,6 +81,9 @@ impl StepTimes {
             Performance::Linear(model) => {
                 linear::Linear::compile(model, scenario).map(Self::Linear)
             }
+            Performance::Roofline(model) => roofline::Compiled::new(model, scenario)
+                .map(Arc::new)
+                .map(Self::Roofline),
         }
     }
 
@@ -60,6 +91,7 @@ impl StepTimes {
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         match self {
             Self::Linear(model) => model.prefill_step(ranks),
+            Self::Roofline(model) => model.prefill_step(ranks),
         }
     }
 
@@ -67,6 +99,7 @@ impl StepTimes {
     pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
         match self {
             Self::Linear(model) => model.mixed_step(ranks),
+            Self::Roofline(model) => model.mixed_step(ranks),
         }
     }
 
@@ -74,6 +107,7 @@ impl StepTimes {
     pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
         match self {
             Self::Linear(model) => model.decode_step(requests, kv_1024),
+            Self::Roofline(model) => model.decode_step(requests, kv_1024),
         }
     }
 }

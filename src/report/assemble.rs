@@ -328,7 +328,7 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
         batch_per_rank: ratio(i.places[serving as usize] as f64, rank_ns),
         kv_utilization: decode(ratio(
             i.kv_1024 as f64 / 1024.0,
-            rank_ns * pool.kv_capacity_tokens as f64,
+            rank_ns * pool.kv_capacity_tokens.unwrap_or(0) as f64,
         )),
         blocked_by_kv: decode(ratio(i.blocked_by_kv as f64, working)),
         blocked_by_batch: decode(ratio(i.blocked_by_batch as f64, working)),

@@ -267,8 +267,12 @@ fn attach_csvs(root: &mut Table, sources: &mut Sources, files: &mut Files, repor
     }
 }
 
+/// Without a byte order mark, and with line feeds alone at the ends of lines: a text that has been through
+/// here does not change when it comes again.
 fn plain_newlines(text: &str) -> String {
-    text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
+    let lines = text.trim_start_matches('\u{feff}').split('\n');
+    let lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\r')).collect();
+    lines.join("\n")
 }
 
 fn unknown_scenario(target: &str, at: Span, in_file: bool) -> Diagnostic {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::units::Picoseconds;
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S};
 
 /// A small complete scenario; `more` comes before the first table, `class` into the class.
@@ -97,7 +98,9 @@ fn meaning_is_in_whole_units() {
     assert_eq!(s.start.time_of_day, SimDuration(45_000 * NS_PER_S));
     assert_eq!(s.start.utc_offset_minutes, 480);
     assert_eq!(s.node.price_per_gpu_hour, PicoUsd(2_000_000_000_000));
-    let Performance::Linear(linear) = &s.performance;
+    let Performance::Linear(linear) = &s.performance else {
+        panic!("a linear model")
+    };
     assert_eq!(linear.prefill.base, Picoseconds(1_500_000_000));
     assert_eq!(linear.prefill.per_pair, Picoseconds(29_300));
     assert_eq!(linear.decode.per_kv_token, Picoseconds(9_004));

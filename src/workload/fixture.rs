@@ -18,6 +18,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         nic: no_speed,
         host: no_speed,
         power_w: None,
+        compute: None,
     };
     Scenario {
         name: String::new(),
@@ -35,6 +36,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         model: Model {
             name: String::new(),
             kv_bytes_per_token: 1,
+            architecture: None,
         },
         node: Node {
             gpu,

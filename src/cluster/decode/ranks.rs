@@ -108,6 +108,17 @@ impl Ranks {
         grown.position(|kv| kv > self.capacity_1024)
     }
 
+    /// Whether the next step's growth would overfill a rank.
+    pub fn is_overfull(&self, rank: usize, progress_1024: u64) -> bool {
+        self.kv_1024[rank] + u64::from(self.requests[rank]) * progress_1024 > self.capacity_1024
+    }
+
+    /// The same of every rank.
+    pub fn all_overfull(&self, progress_1024: u64) -> Vec<bool> {
+        let ranks = 0..self.requests.len();
+        ranks.map(|r| self.is_overfull(r, progress_1024)).collect()
+    }
+
     #[inline]
     fn key(&self, rank: usize) -> u64 {
         let n = self.requests[rank];

@@ -259,19 +259,22 @@ impl Unit {
         if self.ranks.overfull(rules.progress_1024).is_none() {
             return;
         }
+        // everybody on a rank that is too full, the latest last
+        let overfull = self.ranks.all_overfull(rules.progress_1024);
         let mut latest: Vec<(SimTime, u64, Due)> = Vec::new();
         for due in self.wheel.iter() {
-            let resident = self.residents.get(due.slot);
-            latest.push((resident.since, resident.request.id, *due));
-        }
-        latest.sort_unstable_by_key(|&(since, id, due)| (due.rank, since, id));
-        let mut out: Vec<Travel> = Vec::new();
-        while let Some(rank) = self.ranks.overfull(rules.progress_1024) {
-            let end = latest.partition_point(|(.., due)| usize::from(due.rank) <= rank);
-            if end == 0 {
-                break;
+            if overfull[usize::from(due.rank)] {
+                let resident = self.residents.get(due.slot);
+                latest.push((resident.since, resident.request.id, *due));
             }
-            let (.., due) = latest.remove(end - 1);
+        }
+        latest.sort_unstable_by_key(|&(since, id, _)| (since, id));
+        let mut out: Vec<Travel> = Vec::new();
+        while let Some((.., due)) = latest.pop() {
+            let rank = usize::from(due.rank);
+            if !self.ranks.is_overfull(rank, rules.progress_1024) {
+                continue;
+            }
             self.wheel.remove(due.step, |d| d.slot == due.slot);
             let mut travel = self.uproot(due, now, rules, observer);
             travel.ready = now + rules.host.time(travel.held_1024().div_ceil(1024));

@@ -430,9 +430,10 @@ impl Unit {
         let mut computed = 0;
         for s in &self.serving {
             let context = u64::from(s.prompt.request.cached + s.done);
-            self.loads[usize::from(s.rank)]
-                .prefill
-                .add_chunk(u64::from(s.chunk), context);
+            let load = &mut self.loads[usize::from(s.rank)];
+            load.prefill.add_chunk(u64::from(s.chunk), context);
+            load.chunks += u32::from(s.chunk > 0);
+            load.joins += u32::from(s.fresh);
             computed += u64::from(s.chunk);
         }
         (computed, kv_1024)

@@ -5,21 +5,22 @@
 
 mod arrivals;
 mod class;
+mod constants;
+mod hardware;
 mod law;
 mod limits;
+mod performance;
 mod pool;
 mod published;
 
 pub use arrivals::MAX_REQUESTS_PER_DAY;
 pub use published::{all_fields, is_summary_field, suggest_field};
 
-use super::shape::Grain::{Nanosecond, Picosecond};
+use super::shape::Grain::Nanosecond;
 use super::shape::Kind::{
     Duration, Either, Integer, List, OffsetDatetime, Table, Tagged as TaggedKind, Text,
 };
-use super::shape::{
-    Kind, Shape, Tagged, Variant, below_one, default, number, optional, positive, required,
-};
+use super::shape::{Kind, Shape, Tagged, Variant, below_one, default, number, optional, required};
 use super::text::PS_PER_S;
 
 /// Greatest seed: every whole number up to it survives a JSON reader that keeps doubles.
@@ -128,13 +129,13 @@ pub static SCENARIO: Shape = Shape {
         ),
         required(
             "model",
-            Either(&Text, &Table(&MODEL)),
+            Either(&Text, &Table(&hardware::MODEL)),
             "\"deepseek-v3\"",
             "The model that is served: a catalog name, or a table",
         ),
         required(
             "node",
-            Table(&NODE),
+            Table(&hardware::NODE),
             "{ gpu = \"h800\", gpus = 8, price_per_gpu_hour = 2.0 }",
             "One server",
         ),
@@ -152,7 +153,7 @@ pub static SCENARIO: Shape = Shape {
         ),
         required(
             "performance",
-            TaggedKind(&PERFORMANCE),
+            TaggedKind(&performance::PERFORMANCE),
             "{ kind = \"linear\", … }",
             "How long steps take",
         ),
@@ -187,85 +188,6 @@ pub static SCENARIO: Shape = Shape {
     ],
 };
 
-static MODEL: Shape = Shape {
-    name: "model",
-    doc: "A model, from the catalog or not",
-    ordered: false,
-    fields: &[
-        optional(
-            "base",
-            Text,
-            "The catalog's model that this one differs from",
-        ),
-        optional("name", Text, "Its name; by default that of its base"),
-        optional(
-            "kv_bytes_per_token",
-            Integer(1, 100_000_000),
-            "KV cache of one token over all layers, in bytes; by default that of its base",
-        ),
-    ],
-};
-
-static NODE: Shape = Shape {
-    name: "node",
-    doc: "One server",
-    ordered: false,
-    fields: &[
-        required(
-            "gpu",
-            Either(&Text, &Table(&GPU)),
-            "\"h800\"",
-            "The accelerator: a catalog name, or a table",
-        ),
-        required("gpus", Integer(1, 1_024), "8", "Accelerators in a node"),
-        required(
-            "price_per_gpu_hour",
-            number(0.0, 1_000.0),
-            "2.0",
-            "US dollars for one accelerator and one hour while its node is paid",
-        ),
-        optional(
-            "fleet",
-            Integer(1, 10_000_000),
-            "All the nodes there are; no schedule may ask for more",
-        ),
-    ],
-};
-
-static GPU: Shape = Shape {
-    name: "gpu",
-    doc: "An accelerator, from the catalog or not",
-    ordered: false,
-    fields: &[
-        optional(
-            "base",
-            Text,
-            "The catalog's accelerator that this one differs from",
-        ),
-        optional("name", Text, "Its name; by default that of its base"),
-        optional(
-            "memory_gb",
-            positive(100_000.0),
-            "Memory, in units of 10^9 bytes",
-        ),
-        optional(
-            "nic_gb_per_s",
-            number(0.001, 1_000_000.0),
-            "Its network interface, one way, in 10^9 bytes a second",
-        ),
-        optional(
-            "host_gb_per_s",
-            number(0.001, 1_000_000.0),
-            "Its link to the host, one way, in 10^9 bytes a second",
-        ),
-        optional(
-            "power_w",
-            number(0.0, 1_000_000.0),
-            "Power from the utility, everything included, in watts",
-        ),
-    ],
-};
-
 static TRANSFER: Shape = Shape {
     name: "transfer",
     doc: "How KV moves from prefill to decode",
@@ -292,82 +214,6 @@ static TRANSFER: Shape = Shape {
             "host_gb_per_s",
             number(0.001, 1_000_000_000.0),
             "Speed between one decode rank and its host, in 10^9 bytes a second; by default that of its accelerators together",
-        ),
-    ],
-};
-
-static PERFORMANCE: Tagged = Tagged {
-    name: "performance",
-    doc: "How long steps take",
-    example: "\"linear\"",
-    common: &[],
-    variants: &[Variant {
-        tag: "linear",
-        doc: "Constant coefficients for what a rank holds; the busiest rank sets the step",
-        fields: &[
-            required(
-                "prefill",
-                Table(&LINEAR_PREFILL),
-                "{ base = \"10ms\", per_token = \"5us\" }",
-                "A prefill step: base + tokens x per_token + pairs x per_pair",
-            ),
-            optional(
-                "decode",
-                Table(&LINEAR_DECODE),
-                "A decode step: base + requests x per_request + KV tokens x per_kv_token",
-            ),
-        ],
-    }],
-};
-
-static LINEAR_PREFILL: Shape = Shape {
-    name: "linear_prefill",
-    doc: "A prefill step: base + tokens x per_token + pairs x per_pair",
-    ordered: false,
-    fields: &[
-        default(
-            "base",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
-            "Of every step",
-        ),
-        default(
-            "per_token",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
-            "Of each computed token on the busiest rank",
-        ),
-        default(
-            "per_pair",
-            Duration(0, PS_PER_S, Picosecond),
-            "\"0s\"",
-            "Of each (query, key) pair of causal attention on the busiest rank",
-        ),
-    ],
-};
-
-static LINEAR_DECODE: Shape = Shape {
-    name: "linear_decode",
-    doc: "A decode step: base + requests x per_request + KV tokens x per_kv_token",
-    ordered: false,
-    fields: &[
-        default(
-            "base",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
-            "Of every step",
-        ),
-        default(
-            "per_request",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
-            "Of each request on the busiest rank",
-        ),
-        default(
-            "per_kv_token",
-            Duration(0, PS_PER_S, Picosecond),
-            "\"0s\"",
-            "Of each KV token on the busiest rank",
         ),
     ],
 };

@@ -133,11 +133,10 @@ static MIXED: Shape = Shape {
     ],
 };
 
-const KV_CAPACITY: Field = required(
+const KV_CAPACITY: Field = optional(
     "kv_capacity_tokens",
     Integer(1, MAX_KV_TOKENS),
-    "600_000",
-    "KV tokens that one rank can hold",
+    "KV tokens that one rank can hold; left out: what weights and activations leave of the memory",
 );
 
 const ADMISSION: Field = default(
@@ -184,12 +183,32 @@ const PARALLELISM: Field = required(
         name: "parallelism",
         doc: "How a unit's accelerators share the work",
         ordered: false,
-        fields: &[required(
-            "attention_data",
-            Integer(1, 4_096),
-            "32",
-            "Attention data-parallel ranks in a unit; must divide its accelerators evenly",
-        )],
+        fields: &[
+            required(
+                "attention_data",
+                Integer(1, 4_096),
+                "32",
+                "Attention data-parallel ranks in a unit; must divide its accelerators evenly",
+            ),
+            default(
+                "experts",
+                Integer(1, 4_096),
+                "1",
+                "Accelerators that hold different experts; 1: each has a part of every expert",
+            ),
+            default(
+                "redundant_experts",
+                Integer(0, 100_000),
+                "0",
+                "Expert slots beyond one for each expert",
+            ),
+            default(
+                "pipeline",
+                Integer(1, 1_024),
+                "1",
+                "Stages of the pipeline; ranks and stages leave the rest to tensor parallelism",
+            ),
+        ],
     }),
     "{ attention_data = 32 }",
     "How a unit's accelerators share the work",

@@ -5,6 +5,7 @@ use super::super::source::Span;
 use super::super::suggest::{list, nearest, quote};
 use super::super::tree::{Table, Value};
 use super::super::{Node, Pool, Role, Transfer};
+use super::architecture;
 use crate::catalog::{self, Gpu, Model, gb, gb_per_s};
 use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
 
@@ -43,8 +44,10 @@ pub fn model(root: &Table, report: &mut Report) -> Option<Model> {
             );
             let name = table.text("name").map(str::to_string);
             let kv_bytes = table.integer("kv_bytes_per_token");
+            let known = base.as_ref().and_then(|b| b.architecture);
             Some(Model {
                 name: name.or(base.as_ref().map(|b| b.name.clone()))?,
+                architecture: architecture::architecture(table, known, report),
                 kv_bytes_per_token: kv_bytes.or(base.map(|b| b.kv_bytes_per_token))?,
             })
         }
@@ -94,6 +97,10 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
                 nic: nic.or(base.map(|b| b.nic))?,
                 host: host.or(base.map(|b| b.host))?,
                 power_w: table.number("power_w").or(base.and_then(|b| b.power_w)),
+                compute: table
+                    .table("compute")
+                    .and_then(architecture::compute)
+                    .or(base.and_then(|b| b.compute)),
             })
         }
         _ => None,

@@ -3,6 +3,7 @@
 //! Every function here returns `None` for what it cannot make, after reporting why (or after the
 //! checker did), and goes on, so that all mistakes come out together. Nothing else builds a scenario.
 
+mod architecture;
 mod arrivals;
 mod cells;
 mod class;
@@ -14,6 +15,7 @@ mod performance;
 mod pool;
 mod profile;
 mod published;
+mod roofline;
 mod trace;
 
 pub use cells::csv_node;
@@ -42,9 +44,10 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         .table("transfer")
         .and_then(|t| hardware::transfer(t, node.as_ref()?, pools.as_deref()?));
     let classes = classes(root, report);
-    let performance = root
-        .table("performance")
-        .and_then(|t| performance::performance(t, pools.as_deref()?, classes.as_deref()?, report));
+    let performance = root.table("performance").and_then(|t| {
+        let hardware = (model.as_ref(), node.as_ref());
+        performance::performance(t, hardware, pools.as_deref()?, classes.as_deref()?, report)
+    });
     if let (Some(pools), Some(classes)) = (&pools, &classes) {
         class::decode_is_there(root, pools, classes, report);
     }

@@ -5,8 +5,10 @@ use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::tree::Table;
 use super::super::{
-    Class, LinearDecode, LinearPerformance, LinearPrefill, Performance, Pool, Role,
+    Class, LinearDecode, LinearPerformance, LinearPrefill, Node, Performance, Pool, Role,
 };
+use super::roofline;
+use crate::catalog::Model;
 use crate::units::{NS_PER_DAY, Picoseconds};
 
 /// Longest step that is allowed, 50 days in picoseconds: below a quarter of what 64 bits hold, and far
@@ -16,10 +18,15 @@ const MAX_STEP_PS: u128 = 50 * NS_PER_DAY as u128 * 1_000;
 /// The model of step times.
 pub fn performance(
     table: &Table,
+    hardware: (Option<&Model>, Option<&Node>),
     pools: &[Pool],
     classes: &[Class],
     report: &mut Report,
 ) -> Option<Performance> {
+    if table.text("kind") == Some("roofline") {
+        return roofline::roofline(table, hardware.0?, hardware.1?, pools, report);
+    }
+    capacity_is_stated(table, pools, report);
     let prefill = table.table("prefill").and_then(linear_prefill);
     let decode = table.table("decode").and_then(linear_decode);
     if let Some(prefill) = &prefill {
@@ -45,6 +52,20 @@ pub fn performance(
         prefill: prefill?,
         decode: decode.unwrap_or_default(),
     }))
+}
+
+/// Coefficients know nothing of memory.
+fn capacity_is_stated(table: &Table, pools: &[Pool], report: &mut Report) {
+    let silent = |p: &&Pool| p.role != Role::Prefill && p.kv_capacity_tokens.is_none();
+    for pool in pools.iter().filter(silent) {
+        let message = format!("the {} pool's KV capacity is not known", pool.name);
+        let key = format!("pools.{}.kv_capacity_tokens", pool.name);
+        report.push(
+            Diagnostic::new(message, table.at("kind"))
+                .label("this model of step times knows nothing of memory")
+                .help(format!("add {}, or use kind = \"roofline\"", quote(&key))),
+        );
+    }
 }
 
 fn linear_prefill(table: &Table) -> Option<LinearPrefill> {
@@ -86,7 +107,7 @@ fn decode_fits(table: &Table, decode: &LinearDecode, pools: &[Pool], report: &mu
         return;
     };
     let requests = u128::from(pool.max_batch_requests);
-    let kv = u128::from(pool.kv_capacity_tokens);
+    let kv = u128::from(pool.kv_capacity_tokens.unwrap_or(0));
     let longest_step =
         ps(decode.base) + ps(decode.per_request) * requests + ps(decode.per_kv_token) * kv;
     step_fits(table, "decode", longest_step, report);

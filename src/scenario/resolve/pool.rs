@@ -9,7 +9,7 @@ use super::super::source::Span;
 use super::super::suggest::{count, quote};
 use super::super::text::{parse_time_of_day, show_time_of_day};
 use super::super::tree::{Node as Tree, Table};
-use super::super::{Admission, Batching, Node, Pool, Role, Router, Schedule};
+use super::super::{Admission, Batching, Node, Parallelism, Pool, Role, Router, Schedule};
 use crate::units::{NS_PER_DAY, SimDuration};
 
 /// All pools, in the order of the file.
@@ -75,7 +75,8 @@ fn pool(
         (nodes_per_unit, ranks, node, parallelism)
     {
         let at = parallelism.at("attention_data");
-        ranks_divide_gpus(nodes, node.gpus, ranks, at, report);
+        let stages: u32 = parallelism.integer("pipeline").unwrap_or(1);
+        ranks_divide_gpus((nodes, node.gpus), stages, ranks, at, report);
     }
     let schedule = schedule(name, table, report);
     if let (Some(schedule), Some(nodes), Some(node)) = (&schedule, nodes_per_unit, node) {
@@ -95,11 +96,11 @@ fn pool(
         _ => Batching::Chunked,
     };
     let (max_batch_tokens, kv_capacity_tokens) = match role {
-        Role::Prefill => (table.integer("max_batch_tokens")?, 0),
-        Role::Decode => (0, table.integer("kv_capacity_tokens")?),
+        Role::Prefill => (table.integer("max_batch_tokens")?, None),
+        Role::Decode => (0, table.integer("kv_capacity_tokens")),
         Role::Mixed => (
             table.integer("max_batch_tokens")?,
-            table.integer("kv_capacity_tokens")?,
+            table.integer("kv_capacity_tokens"),
         ),
     };
     Some(Pool {
@@ -107,6 +108,11 @@ fn pool(
         role,
         nodes_per_unit: nodes_per_unit?,
         ranks: ranks?,
+        parallelism: Parallelism {
+            experts: parallelism?.integer("experts")?,
+            redundant_experts: parallelism?.integer("redundant_experts")?,
+            pipeline: parallelism?.integer("pipeline")?,
+        },
         max_batch_tokens,
         max_batch_pairs: table.integer("max_batch_pairs"),
         max_batch_requests: table.integer("max_batch_requests")?,
@@ -120,8 +126,20 @@ fn pool(
     })
 }
 
-fn ranks_divide_gpus(nodes: u32, gpus: u32, ranks: u32, at: Span, report: &mut Report) {
+fn ranks_divide_gpus(
+    (nodes, gpus): (u32, u32),
+    stages: u32,
+    ranks: u32,
+    at: Span,
+    report: &mut Report,
+) {
     let all = nodes * gpus;
+    if stages > 1 && !all.is_multiple_of(ranks * stages) {
+        let message = format!("{ranks} ranks of {stages} stages do not divide {all} GPUs evenly");
+        let found = Diagnostic::new(message, at).label(format!("{nodes} x {gpus} GPUs in a unit"));
+        report.push(found.help("let ranks x stages divide a unit's GPUs"));
+        return;
+    }
     if all.is_multiple_of(ranks) {
         return;
     }

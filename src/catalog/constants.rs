@@ -1,0 +1,112 @@
+//! The constants of an engine on an accelerator: what its kernels, networks and host make of the data
+//! sheet. One list says their names, bounds and meanings; the catalog's file, the scenario's overrides,
+//! the reports and `calibrate` all read it.
+//!
+//! Efficiencies are fractions of the data sheet's figure. Times are in microseconds. A kernel takes
+//! `max(F/C, B/W) + loss x min(F/C, B/W) + launch`, where F are its operations, B its bytes, C and W the
+//! data sheet's figures times `compute` and `bandwidth`.
+
+/// A constant: its name, its bounds, what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct ConstantInfo {
+    /// In files and reports.
+    pub key: &'static str,
+    /// Least value.
+    pub low: f64,
+    /// Greatest value.
+    pub high: f64,
+    /// What it is, with its unit.
+    pub doc: &'static str,
+}
+
+macro_rules! constants {
+    ($($name:ident $key:literal $low:literal $high:literal $doc:literal)*) => {
+        /// A constant of an engine.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Constant {
+            $(#[doc = $doc] $name,)*
+        }
+
+        /// All of them, in order.
+        pub const CONSTANTS: &[(Constant, ConstantInfo)] = &[
+            $((Constant::$name, ConstantInfo { key: $key, low: $low, high: $high, doc: $doc }),)*
+        ];
+    };
+}
+
+constants! {
+    GemmBf16Compute "gemm_bf16_compute" 0.01 2.0 "Dense GEMM in BF16: part of the peak"
+    GemmBf16Bandwidth "gemm_bf16_bandwidth" 0.01 2.0 "Dense GEMM in BF16: part of the memory's bandwidth"
+    GemmBf16Loss "gemm_bf16_loss" 0.0 2.0 "Dense GEMM in BF16: part of the shorter of compute and memory that does not hide"
+    GemmBf16Launch "gemm_bf16_launch_us" 0.0 1000.0 "Dense GEMM in BF16: start, in us"
+    GemmFp8Compute "gemm_fp8_compute" 0.01 2.0 "Dense GEMM in FP8: part of the peak"
+    GemmFp8Bandwidth "gemm_fp8_bandwidth" 0.01 2.0 "Dense GEMM in FP8: part of the memory's bandwidth"
+    GemmFp8Loss "gemm_fp8_loss" 0.0 2.0 "Dense GEMM in FP8: part of the shorter of compute and memory that does not hide"
+    GemmFp8Launch "gemm_fp8_launch_us" 0.0 1000.0 "Dense GEMM in FP8: start, in us"
+    GemmFactor "gemm_factor" 0.1 10.0 "Dense GEMM: time in a running server over time alone"
+    ExpertsBf16Compute "experts_bf16_compute" 0.01 2.0 "Grouped GEMM of experts in BF16: part of the peak"
+    ExpertsBf16Bandwidth "experts_bf16_bandwidth" 0.01 2.0 "Grouped GEMM of experts in BF16: part of the memory's bandwidth"
+    ExpertsBf16Loss "experts_bf16_loss" 0.0 2.0 "Grouped GEMM of experts in BF16: what does not hide"
+    ExpertsBf16Launch "experts_bf16_launch_us" 0.0 1000.0 "All grouped GEMMs of a layer in BF16: start, in us"
+    ExpertsFp8Compute "experts_fp8_compute" 0.01 2.0 "Grouped GEMM of experts in FP8: part of the peak"
+    ExpertsFp8Bandwidth "experts_fp8_bandwidth" 0.01 2.0 "Grouped GEMM of experts in FP8: part of the memory's bandwidth"
+    ExpertsFp8Loss "experts_fp8_loss" 0.0 2.0 "Grouped GEMM of experts in FP8: what does not hide"
+    ExpertsFp8Launch "experts_fp8_launch_us" 0.0 1000.0 "All grouped GEMMs of a layer in FP8: start, in us"
+    ExpertsFp4Compute "experts_fp4_compute" 0.01 2.0 "Grouped GEMM of experts with 4-bit weights: part of the peak of what it multiplies in"
+    ExpertsFp4Bandwidth "experts_fp4_bandwidth" 0.01 2.0 "Grouped GEMM of experts with 4-bit weights: part of the memory's bandwidth"
+    ExpertsFp4Loss "experts_fp4_loss" 0.0 2.0 "Grouped GEMM of experts with 4-bit weights: what does not hide"
+    ExpertsFp4Launch "experts_fp4_launch_us" 0.0 1000.0 "All grouped GEMMs of a layer with 4-bit weights: start, in us"
+    ExpertsTouched "experts_touched" 0.1 2.0 "Tokens that choose independently, as a part of all: fewer touch fewer experts"
+    ExpertsFactor "experts_factor" 0.1 10.0 "Grouped GEMM: time in a running server over time alone"
+    ExpertsPrefillLaunch "experts_prefill_launch_us" 0.0 5000.0 "Added to a layer's experts in a step with prompts, in us: kernels started one by one"
+    PrefillAttentionCompute "prefill_attention_compute" 0.01 2.0 "Attention over prompts, heads of 128 or more: part of the BF16 peak"
+    PrefillAttentionCompute64 "prefill_attention_compute_64" 0.01 2.0 "Attention over prompts, heads of 64: part of the BF16 peak"
+    PrefillAttentionTile "prefill_attention_tile_tokens" 0.0 4096.0 "Attention over prompts: (query, key) pairs wasted for each query, by tiles on the diagonal"
+    PrefillAttentionLaunch "prefill_attention_launch_us" 0.0 1000.0 "Attention over prompts: start, in us a layer"
+    DecodeAttentionCompute "decode_attention_compute" 0.01 2.0 "Attention of decode where compute binds (latent attention): part of the BF16 peak"
+    DecodeAttentionBandwidth "decode_attention_bandwidth" 0.01 2.0 "Attention of decode over KV in BF16: part of the memory's bandwidth"
+    DecodeAttentionBandwidthFp8 "decode_attention_bandwidth_fp8" 0.01 2.0 "Attention of decode over KV in FP8: part of the memory's bandwidth"
+    DecodeAttentionLaunch "decode_attention_launch_us" 0.0 1000.0 "Attention of decode: start, in us a layer"
+    DecodeAttentionRequest "decode_attention_request_us" 0.0 100.0 "Attention of decode: for each request, in us a layer"
+    DecodeAttentionHead "decode_attention_head_us" 0.0 10.0 "Attention of decode: for each request and KV head, in us a layer"
+    ElementwiseBandwidth "elementwise_bandwidth" 0.01 2.0 "Norms, activations, quantisation: part of the memory's bandwidth"
+    ElementwiseLaunch "elementwise_launch_us" 0.0 1000.0 "Norms, activations, quantisation: start, in us a kernel"
+    AllReduceLatency "all_reduce_latency_us" 0.0 1000.0 "All-reduce by the engine's own kernels: start, in us"
+    AllReduceLatencyGpu "all_reduce_latency_per_gpu_us" 0.0 1000.0 "All-reduce by the engine's own kernels: for each accelerator, in us"
+    AllReduceEfficiency "all_reduce_efficiency" 0.001 2.0 "All-reduce by the engine's own kernels: part of the scale-up bandwidth"
+    RingLatencyGpu "ring_latency_per_gpu_us" 0.0 1000.0 "All-reduce by rings, for large messages: for each accelerator, in us"
+    RingEfficiency "ring_efficiency" 0.001 2.0 "All-reduce by rings: part of the scale-up bandwidth"
+    DispatchScaleUp "dispatch_scale_up" 0.001 2.0 "Expert dispatch and combine: part of the scale-up bandwidth"
+    DispatchLoss "dispatch_loss" 0.0 2.0 "Expert dispatch and combine of prompts: part of the shorter of network and scale-up that does not hide"
+    DispatchLatency "dispatch_latency_us" 0.0 10000.0 "Expert dispatch and combine of prompts: start, in us"
+    DispatchSms "dispatch_sms" 0.0 1.0 "Part of the multiprocessors that communicate while two batches overlap in prefill"
+    OverlappedSpeed "overlapped_speed" 0.05 1.0 "Speed of communication beside computation over its speed alone, in prefill"
+    LowLatencyDispatch "low_latency_dispatch" 0.001 2.0 "Low-latency dispatch: part of the network interface's bandwidth"
+    LowLatencyCombine "low_latency_combine" 0.001 2.0 "Low-latency combine: part of the network interface's bandwidth"
+    LowLatencyDispatchStart "low_latency_dispatch_us" 0.0 1000.0 "Low-latency dispatch over 8 accelerators: start, in us"
+    LowLatencyDispatchDoubling "low_latency_dispatch_doubling_us" 0.0 1000.0 "Low-latency dispatch: for each doubling of the accelerators, in us"
+    LowLatencyCombineStart "low_latency_combine_us" 0.0 1000.0 "Low-latency combine over 8 accelerators: start, in us"
+    LowLatencyCombineDoubling "low_latency_combine_doubling_us" 0.0 1000.0 "Low-latency combine: for each doubling of the accelerators, in us"
+    LowLatencySm "low_latency_sm_us" 0.0 1000.0 "Low-latency dispatch or combine: time on the multiprocessors, in us"
+    LowLatencySmToken "low_latency_sm_token_us" 0.0 100.0 "Low-latency dispatch or combine: time on the multiprocessors for each token, in us"
+    HostDecode "host_decode_us" 0.0 1e6 "Host, outside the layers: for each step in which requests decode, in us"
+    HostPrefill "host_prefill_us" 0.0 1e6 "Host, outside the layers: for each step with prompts, in us"
+    HostSequence "host_sequence_us" 0.0 1e5 "Host: for each request in a step, in us"
+    HostJoin "host_join_us" 0.0 1e6 "Host: for each request that begins in a step, in us"
+    HostBeside "host_beside" 0.0 1.0 "1: the host prepares a step while the one before runs; 0: between them"
+    MemoryFraction "memory_fraction" 0.05 1.0 "Part of the memory that the engine may fill"
+    MemoryRuntime "memory_runtime_gb" 0.0 1000.0 "Memory of the runtime, buffers and graphs, in 10^9 bytes"
+}
+
+impl Constant {
+    /// Its name, bounds and meaning.
+    pub fn info(self) -> &'static ConstantInfo {
+        &CONSTANTS[self as usize].1
+    }
+
+    /// The one with this name.
+    pub fn named(key: &str) -> Option<Self> {
+        let found = CONSTANTS.iter().find(|(_, info)| info.key == key)?;
+        Some(found.0)
+    }
+}

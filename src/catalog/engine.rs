@@ -1,0 +1,194 @@
+//! Engines: what a serving engine's kernels and host make of an accelerator, constant by constant, each
+//! with where it comes from.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use super::constants::{CONSTANTS, Constant};
+
+/// How a number came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Provenance {
+    /// Somebody measured it.
+    Measured,
+    /// It follows from measurements by arithmetic or a fit of kernels.
+    Derived,
+    /// It was fitted to end-to-end measurements.
+    Calibrated,
+    /// Nobody measured it.
+    Assumed,
+    /// The scenario says it.
+    Given,
+}
+
+impl Provenance {
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Derived => "derived",
+            Self::Calibrated => "calibrated",
+            Self::Assumed => "assumed",
+            Self::Given => "given",
+        }
+    }
+}
+
+/// A constant's value and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// The value, in the unit of its name.
+    pub value: f64,
+    /// How it came to be.
+    pub provenance: Provenance,
+    /// Where it was published, or how it was derived.
+    pub source: String,
+}
+
+/// A serving engine on an accelerator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engine {
+    /// Catalog name.
+    pub name: String,
+    /// What it is.
+    pub about: String,
+    /// The accelerator on which its figures were measured.
+    pub gpu: String,
+    figures: Vec<Figure>,
+}
+
+impl Engine {
+    /// A constant's value.
+    pub fn get(&self, constant: Constant) -> f64 {
+        self.figures[constant as usize].value
+    }
+
+    /// A constant with its source.
+    pub fn figure(&self, constant: Constant) -> &Figure {
+        &self.figures[constant as usize]
+    }
+
+    /// Replaces a constant.
+    pub fn set(&mut self, constant: Constant, figure: Figure) {
+        self.figures[constant as usize] = figure;
+    }
+}
+
+/// All engines, in the order of the file.
+pub fn engines() -> &'static [Engine] {
+    static ENGINES: OnceLock<Vec<Engine>> = OnceLock::new();
+    ENGINES.get_or_init(|| read(include_str!("engines.toml")).unwrap_or_default())
+}
+
+/// The engine of this name on this accelerator, or, where it was not measured there, on the accelerator
+/// that comes first in the file.
+pub fn engine(name: &str, gpu: &str) -> Option<&'static Engine> {
+    let named = || engines().iter().filter(|e| e.name == name);
+    named().find(|e| e.gpu == gpu).or_else(|| named().next())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    engine: Vec<Row>,
+}
+
+/// An engine as the file says it: constants that it does not name are those of its `base`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    gpu: String,
+    about: String,
+    base: Option<String>,
+    constants: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cell {
+    value: f64,
+    is: String,
+    source: String,
+}
+
+/// Reads the file; an error says what is wrong with it.
+fn read(text: &str) -> Result<Vec<Engine>, String> {
+    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let mut engines: Vec<Engine> = Vec::new();
+    for row in file.engine {
+        let name = format!("{} on {}", row.name, row.gpu);
+        let mut figures: Vec<Option<Figure>> = match &row.base {
+            None => vec![None; CONSTANTS.len()],
+            Some(base) => {
+                let found = engines
+                    .iter()
+                    .find(|e| format!("{} on {}", e.name, e.gpu) == *base)
+                    .ok_or(format!("{name}: there is no base {base} before it"))?;
+                found.figures.iter().cloned().map(Some).collect()
+            }
+        };
+        for (key, value) in row.constants {
+            let constant =
+                Constant::named(&key).ok_or(format!("{name}: there is no constant {key}"))?;
+            let cell: Cell = value
+                .try_into()
+                .map_err(|error| format!("{name}, {key}: {error}"))?;
+            figures[constant as usize] = Some(Figure {
+                value: cell.value,
+                provenance: provenance(&cell.is)
+                    .ok_or(format!("{name}, {key}: {} says nothing", cell.is))?,
+                source: cell.source,
+            });
+        }
+        let whole: Option<Vec<Figure>> = figures.iter().cloned().collect();
+        let missing = || {
+            let at = figures.iter().position(Option::is_none);
+            at.map_or("nothing", |i| CONSTANTS[i].1.key)
+        };
+        engines.push(Engine {
+            figures: whole.ok_or_else(|| format!("{name} lacks {}", missing()))?,
+            name: row.name,
+            gpu: row.gpu,
+            about: row.about,
+        });
+    }
+    Ok(engines)
+}
+
+fn provenance(word: &str) -> Option<Provenance> {
+    [
+        Provenance::Measured,
+        Provenance::Derived,
+        Provenance::Calibrated,
+        Provenance::Assumed,
+    ]
+    .into_iter()
+    .find(|p| p.word() == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_is_complete_within_bounds_and_sourced() {
+        let engines = read(include_str!("engines.toml")).expect("engines.toml");
+        assert!(!engines.is_empty());
+        for engine in &engines {
+            for (constant, info) in CONSTANTS {
+                let figure = engine.figure(*constant);
+                let name = format!("{} on {}: {}", engine.name, engine.gpu, info.key);
+                assert!((info.low..=info.high).contains(&figure.value), "{name}");
+                assert!(!figure.source.is_empty(), "{name} has no source");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_constant_is_refused() {
+        let text = include_str!("engines.toml").replacen("gemm_factor", "gemm_fator", 1);
+        assert!(read(&text).is_err_and(|why| why.contains("gemm_fator")));
+    }
+}

@@ -1,0 +1,209 @@
+//! Published cases: what ran, what was measured, what the model says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{self, Number};
+use crate::perf::roofline::step::quickest;
+use crate::perf::roofline::unit::{Reach, Shape, Unit};
+use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
+
+/// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).
+const ZIPF: f64 = 0.6352;
+/// Drift of popularity, from the same measurement's standard deviations.
+const DRIFT: f64 = 0.105;
+/// Accelerators in a node of all cases.
+const GPUS: u32 = 8;
+
+/// A measured case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What it is called.
+    pub name: String,
+    /// What ran.
+    pub about: String,
+    /// Catalog name of the accelerator.
+    pub gpu: String,
+    /// Catalog name of the engine.
+    pub engine: String,
+    nodes: u32,
+    experts: u32,
+    redundant: u32,
+    #[serde(default)]
+    even_router: bool,
+    #[serde(default)]
+    clustering: f64,
+    tokens: Option<f64>,
+    prompt_tokens: Option<f64>,
+    requests: Option<f64>,
+    kv_tokens: Option<f64>,
+    #[serde(default)]
+    drafts: u32,
+    #[serde(default)]
+    draft_module: bool,
+    #[serde(default = "one")]
+    tokens_per_step: f64,
+    /// Tokens per second and node.
+    pub measured: f64,
+    /// Constants that were set by it; empty: none.
+    #[serde(default)]
+    pub input_of: String,
+    /// Whether only secondary pages tell of it.
+    #[serde(default)]
+    pub secondary: bool,
+    /// Where it was published.
+    pub source: String,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A case beside the model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Name of the case.
+    pub name: String,
+    /// What ran.
+    pub about: String,
+    /// Prefill or decode.
+    pub group: &'static str,
+    /// Tokens per second and node, as the model says.
+    pub predicted: f64,
+    /// The same as measured.
+    pub measured: f64,
+    /// Predicted over measured.
+    pub ratio: f64,
+    /// One step, in seconds.
+    pub step_s: f64,
+    /// Constants that were set by this case; empty: a prediction.
+    pub input_of: String,
+    /// Where it was published.
+    pub source: String,
+}
+
+#[derive(Deserialize)]
+struct File {
+    case: Vec<Case>,
+}
+
+/// All cases, in the order of the file; an error says what is wrong with it.
+///
+/// # Errors
+/// Never with the embedded file, which a test reads.
+pub fn cases() -> Result<Vec<Case>, String> {
+    let file: Result<File, _> = toml::from_str(include_str!("cases.toml"));
+    file.map(|f| f.case).map_err(|e| e.to_string())
+}
+
+/// What the model says of every case.
+///
+/// # Errors
+/// Where a case names what the catalog does not have.
+pub fn outcomes() -> Result<Vec<Outcome>, String> {
+    cases()?.iter().map(Case::outcome).collect()
+}
+
+impl Case {
+    /// What the model says of it.
+    ///
+    /// # Errors
+    /// Where it names what the catalog does not have.
+    pub fn outcome(&self) -> Result<Outcome, String> {
+        let missing = |what: &str| format!("case {}: the catalog has no such {what}", self.name);
+        let model = catalog::model("deepseek-v3").and_then(|m| m.architecture);
+        let model = model.ok_or_else(|| missing("model"))?;
+        let gpu = catalog::gpu(&self.gpu).ok_or_else(|| missing("accelerator"))?;
+        let compute = gpu.compute.ok_or_else(|| missing("data sheet"))?;
+        let roofline = self.roofline().ok_or_else(|| missing("engine"))?;
+        let shape = Shape {
+            gpus: self.nodes * GPUS,
+            nodes: self.nodes,
+            ranks: self.nodes * GPUS,
+            experts: self.experts,
+            redundant: self.redundant,
+            pipeline: 1,
+        };
+        let queries = f64::from(1 + self.drafts);
+        let reach = Reach {
+            decode_tokens: self.requests.unwrap_or(1.0) * queries,
+            prefill_tokens: self.tokens.unwrap_or(1.0),
+            prompt_tokens: self.prompt_tokens.unwrap_or(1.0),
+        };
+        let unit = Unit {
+            queries,
+            draft_module: self.draft_module,
+            ..Unit::new(&model, &compute, gpu.nic.0 as f64, &roofline, shape, reach)
+        };
+        let (group, work, step_s) = match (self.tokens, self.requests) {
+            (Some(tokens), _) => {
+                let prompt = self.prompt_tokens.unwrap_or(1.0);
+                let pairs = tokens * (prompt + 1.0) / 2.0;
+                let prompts = (tokens / prompt).max(1.0);
+                let step = quickest(&unit.prefill_modes(tokens, prompts), pairs);
+                ("prefill", tokens, step)
+            }
+            (None, requests) => {
+                let requests = requests.unwrap_or(1.0);
+                let kv = requests * self.kv_tokens.unwrap_or(0.0);
+                let step = quickest(&unit.decode_modes(requests), kv);
+                ("decode", requests * self.tokens_per_step, step)
+            }
+        };
+        let predicted = f64::from(GPUS) * work / step_s;
+        Ok(Outcome {
+            name: self.name.clone(),
+            about: self.about.clone(),
+            group,
+            predicted,
+            measured: self.measured,
+            ratio: predicted / self.measured,
+            step_s,
+            input_of: self.input_of.clone(),
+            source: self.source.clone(),
+        })
+    }
+
+    fn roofline(&self) -> Option<Roofline> {
+        Some(Roofline {
+            engine: catalog::engine(&self.engine, &self.gpu)?.clone(),
+            precision: Precision {
+                gemm: Number::Fp8,
+                experts: Number::Fp8,
+                kv: Number::Bf16,
+            },
+            experts: ExpertLoad {
+                popularity: if self.even_router {
+                    ExpertPopularity::Balanced
+                } else {
+                    ExpertPopularity::Zipf { exponent: ZIPF }
+                },
+                balanced: true,
+                drift: DRIFT,
+                clustering: self.clustering,
+            },
+            overlap: Overlap::Auto,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_is_within_its_tolerance() {
+        for case in cases().expect("cases.toml") {
+            let outcome = case.outcome().expect("in the catalog");
+            let most = if case.secondary { 0.2 } else { 0.1 };
+            println!("{} {:.3}", outcome.name, outcome.ratio);
+            assert!(
+                (outcome.ratio - 1.0).abs() <= most,
+                "case {}: {:.0}, measured {:.0}",
+                case.name,
+                outcome.predicted,
+                case.measured
+            );
+        }
+    }
+}

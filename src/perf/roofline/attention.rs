@@ -1,0 +1,203 @@
+//! Attention of one layer on one rank: its projections, and the core over queries and keys.
+//!
+//! Latent attention runs in multi-head form over prompts (keys and values are unfolded) and in absorbed
+//! form in decode (queries are folded into the latent space). Grouped attention runs the same way in both.
+//! A core is linear in what it attends to: pairs of prompts, KV tokens of decode.
+
+use super::kernel::{Machine, US, bytes_of};
+use crate::catalog::{Architecture, Attention, Constant as C, Number};
+use crate::scenario::Precision;
+
+/// Projections around the core, in seconds a layer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Projections {
+    /// Norm, queries, keys and values.
+    pub before: f64,
+    /// Output.
+    pub after: f64,
+}
+
+/// A core: seconds a layer for each start, request, token and unit of attention.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Core {
+    /// Of each step.
+    pub step: f64,
+    /// Of each decoding request.
+    pub request: f64,
+    /// Of each prompt token.
+    pub token: f64,
+    /// Of each (query, key) pair of a prompt, or each KV token of decode.
+    pub unit: f64,
+}
+
+/// Attention of a model with its heads over `tensor` accelerators.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    pub model: &'a Architecture,
+    pub precision: Precision,
+    pub tensor: f64,
+}
+
+impl Layer<'_> {
+    /// Whether attention is latent.
+    pub fn is_latent(&self) -> bool {
+        matches!(self.model.attention, Attention::Latent { .. })
+    }
+
+    /// Projections of `m` tokens; `absorbed` in decode.
+    pub fn projections(&self, machine: &Machine<'_>, m: f64, absorbed: bool) -> Projections {
+        if m <= 0.0 {
+            return Projections::default();
+        }
+        let (hidden, t) = (f64::from(self.model.hidden), self.tensor);
+        let gemm = |n: f64, k: f64| machine.gemm(self.precision.gemm, m, n, k);
+        match self.model.attention {
+            Attention::Latent {
+                heads,
+                query_rank,
+                kv_rank,
+                nope,
+                rope,
+                value,
+            } => {
+                let heads = f64::from(heads) / t;
+                let [query, latent, nope, rope, value] =
+                    [query_rank, kv_rank, nope, rope, value].map(f64::from);
+                let down = gemm(query + latent + rope, hidden);
+                let up = gemm(heads * (nope + rope), query);
+                // norm and quantisation; rope on queries and keys, norms of the compressed
+                let rotary = heads * rope * 4.0;
+                let small = machine.elementwise(2.0, m * 11.0 * hidden)
+                    + machine.elementwise(3.0, m * (rotary + 4.0 * (query + latent + rope)));
+                let output = gemm(hidden, heads * value);
+                let quantise = machine.elementwise(1.0, m * heads * value * 3.0);
+                let batched = |n, k| machine.gemms(Number::Bf16, heads, m, n, k);
+                let (fold, unfold) = if absorbed {
+                    (batched(latent, nope), batched(value, latent))
+                } else {
+                    (gemm(heads * (nope + value), latent), 0.0)
+                };
+                Projections {
+                    before: down + up + small + fold,
+                    after: unfold + quantise + output,
+                }
+            }
+            Attention::Grouped {
+                heads,
+                kv_heads,
+                head,
+                qk_norm,
+                ..
+            } => {
+                let queries = f64::from(heads) / t * f64::from(head);
+                let keys = 2.0 * (f64::from(kv_heads) / t).max(1.0) * f64::from(head);
+                let norms = f64::from(u8::from(qk_norm));
+                // two norms with the residual stream, rope and writing of KV, norms of queries and keys
+                let small = machine.elementwise(
+                    3.0 + norms,
+                    m * (12.0 * hidden + 4.0 * (queries + keys) * (1.0 + norms)),
+                );
+                Projections {
+                    before: gemm(queries + keys, hidden) + small,
+                    after: gemm(hidden, queries),
+                }
+            }
+        }
+    }
+
+    /// The core over prompts, by (query, key) pairs; averaged over layers with and without a window.
+    pub fn prefill_core(&self, machine: &Machine<'_>) -> Core {
+        let peak = machine.gpu.bf16_per_s * machine.sms;
+        let start = US * machine.get(C::PrefillAttentionLaunch);
+        let tile = machine.get(C::PrefillAttentionTile);
+        let (operations, efficiency) = match self.model.attention {
+            Attention::Latent {
+                heads,
+                nope,
+                rope,
+                value,
+                ..
+            } => (
+                2.0 * f64::from(heads) * f64::from(nope + rope + value),
+                C::PrefillAttentionCompute,
+            ),
+            Attention::Grouped { heads, head, .. } => (
+                4.0 * f64::from(heads) * f64::from(head),
+                if head <= 64 {
+                    C::PrefillAttentionCompute64
+                } else {
+                    C::PrefillAttentionCompute
+                },
+            ),
+        };
+        let pair = operations / self.tensor / (peak * machine.get(efficiency));
+        let (windowed, window) = self.windows();
+        Core {
+            step: start,
+            request: 0.0,
+            token: pair * ((1.0 - windowed) * tile + windowed * (window + 0.5 * tile)),
+            unit: pair * (1.0 - windowed),
+        }
+    }
+
+    /// The core of decode with `queries` tokens a request, by KV tokens; averaged likewise.
+    pub fn decode_core(&self, machine: &Machine<'_>, queries: f64) -> Core {
+        let memory = machine.gpu.memory_bytes_per_s;
+        let efficiency = match self.precision.kv {
+            Number::Bf16 => C::DecodeAttentionBandwidth,
+            _ => C::DecodeAttentionBandwidthFp8,
+        };
+        let bandwidth = memory * machine.get(efficiency);
+        let width = bytes_of(self.precision.kv);
+        let (windowed, window) = self.windows();
+        let (unit, heads) = match self.model.attention {
+            Attention::Latent {
+                heads,
+                kv_rank,
+                rope,
+                ..
+            } => {
+                let operations =
+                    2.0 * f64::from(heads) / self.tensor * f64::from(2 * kv_rank + rope) * queries;
+                let compute = machine.gpu.bf16_per_s * machine.get(C::DecodeAttentionCompute);
+                let bytes = width * f64::from(kv_rank + rope);
+                ((operations / compute).max(bytes / bandwidth), 1.0)
+            }
+            Attention::Grouped {
+                heads,
+                kv_heads,
+                head,
+                ..
+            } => {
+                let kept = (f64::from(kv_heads) / self.tensor).max(1.0);
+                let operations = 4.0 * f64::from(heads) / self.tensor * f64::from(head) * queries;
+                let compute = machine.gpu.bf16_per_s * machine.get(C::DecodeAttentionCompute);
+                let bytes = 2.0 * width * kept * f64::from(head);
+                ((operations / compute).max(bytes / bandwidth), kept)
+            }
+        };
+        let request =
+            machine.get(C::DecodeAttentionRequest) + heads * machine.get(C::DecodeAttentionHead);
+        Core {
+            step: US * machine.get(C::DecodeAttentionLaunch),
+            request: US * request + windowed * window * unit,
+            token: 0.0,
+            unit: unit * (1.0 - windowed),
+        }
+    }
+
+    /// Part of the layers that have a window, and its tokens.
+    fn windows(&self) -> (f64, f64) {
+        match self.model.attention {
+            Attention::Latent { .. } => (0.0, 0.0),
+            Attention::Grouped {
+                window_layers,
+                window,
+                ..
+            } => (
+                f64::from(window_layers) / f64::from(self.model.layers),
+                f64::from(window),
+            ),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Feed-forward networks of one layer on one rank: dense, shared and routed experts, and their gate.
+
+use super::kernel::Machine;
+use crate::catalog::{Architecture, Constant as C, Experts, Number};
+use crate::scenario::Precision;
+
+/// The feed-forward part of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Network<'a> {
+    pub model: &'a Architecture,
+    pub precision: Precision,
+}
+
+/// What the routed experts of one rank compute.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpertRows {
+    /// (Token, expert) pairs.
+    pub rows: f64,
+    /// Experts on the rank.
+    pub slots: f64,
+    /// Inner width of its part of each.
+    pub ffn: f64,
+    /// Tokens that chose.
+    pub tokens: f64,
+    /// Whether rows are sorted by expert first, as for prompts.
+    pub permute: bool,
+}
+
+impl Network<'_> {
+    /// A dense network of inner width `ffn` (its part of a tensor-parallel group) on `m` tokens.
+    pub fn dense(&self, machine: &Machine<'_>, m: f64, ffn: f64) -> f64 {
+        if m <= 0.0 || ffn <= 0.0 {
+            return 0.0;
+        }
+        let hidden = f64::from(self.model.hidden);
+        let gemm = |n, k| machine.gemm(self.precision.gemm, m, n, k);
+        // the activation; what 8-bit numbers need: quantisation of both inputs
+        let quantised = !matches!(self.precision.gemm, Number::Bf16);
+        let (kernels, bytes) = if quantised {
+            (2.0, m * (5.0 * ffn + 3.0 * hidden))
+        } else {
+            (1.0, m * 6.0 * ffn)
+        };
+        gemm(2.0 * ffn, hidden) + machine.elementwise(kernels, bytes) + gemm(hidden, ffn)
+    }
+
+    /// Norm with the residual stream, router and choice of experts.
+    pub fn gate(&self, machine: &Machine<'_>, experts: &Experts, m: f64) -> f64 {
+        if m <= 0.0 {
+            return 0.0;
+        }
+        let (hidden, routed) = (f64::from(self.model.hidden), f64::from(experts.routed));
+        machine.elementwise(1.0, m * 11.0 * hidden)
+            + machine.gemm(Number::Bf16, m, routed, hidden)
+            + machine.elementwise(3.0, m * routed * 8.0)
+    }
+
+    /// Routed experts of one rank.
+    pub fn routed(&self, machine: &Machine<'_>, experts: &Experts, load: ExpertRows) -> f64 {
+        let ExpertRows {
+            rows,
+            slots,
+            ffn,
+            tokens,
+            permute,
+        } = load;
+        if rows <= 0.0 {
+            return 0.0;
+        }
+        let hidden = f64::from(self.model.hidden);
+        let part = f64::from(experts.top_k) / f64::from(experts.routed);
+        let independent = tokens * machine.get(C::ExpertsTouched);
+        let touched = slots * (1.0 - libm::pow(1.0 - part, independent));
+        let touched = touched.min(rows);
+        let mut time = machine.experts(self.precision.experts, rows, touched, hidden, ffn)
+            + machine.elementwise(1.0, rows * 5.0 * ffn);
+        if permute {
+            time += machine.elementwise(2.0, rows * 4.0 * hidden);
+        }
+        time
+    }
+
+    /// Logits and sampling of `m` tokens, the vocabulary over `tensor` accelerators.
+    pub fn head(&self, machine: &Machine<'_>, m: f64, tensor: f64) -> f64 {
+        if m <= 0.0 {
+            return 0.0;
+        }
+        let vocabulary = f64::from(self.model.vocabulary);
+        machine.gemm(
+            Number::Bf16,
+            m,
+            vocabulary / tensor,
+            f64::from(self.model.hidden),
+        ) + machine.elementwise(3.0, m * vocabulary * 8.0)
+            + machine.all_reduce(tensor, m * vocabulary / tensor * 2.0)
+    }
+}

@@ -1,0 +1,166 @@
+//! Single kernels: how long operations and bytes take on one accelerator.
+//!
+//! The form fits 28 published rows of DeepGEMM on H800 to 10 % (root mean square of the logarithm), and
+//! measured GEMMs, attention and experts on H100 and H200 to 10-25 %. Ignored: tile quantisation, which
+//! makes steps of the measured curves, and clocks that fall under load (the efficiencies contain both).
+
+use crate::catalog::{Compute, Constant as C, Engine, Number};
+
+/// Seconds in a microsecond.
+pub const US: f64 = 1e-6;
+
+/// An accelerator with the engine that runs on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    pub gpu: &'a Compute,
+    /// Its network interface, in bytes per second.
+    pub nic: f64,
+    pub engine: &'a Engine,
+    /// Part of the multiprocessors that compute.
+    pub sms: f64,
+}
+
+/// How a kind of kernel uses the machine.
+struct Roof {
+    compute: f64,
+    bandwidth: f64,
+    loss: f64,
+    launch_s: f64,
+}
+
+impl Roof {
+    fn time(&self, operations: f64, bytes: f64) -> f64 {
+        let (compute, memory) = (operations / self.compute, bytes / self.bandwidth);
+        compute.max(memory) + self.loss * compute.min(memory) + self.launch_s
+    }
+}
+
+/// Bytes of a number; 4-bit weights with a scale of 8 bits for 32 of them.
+pub fn bytes_of(number: Number) -> f64 {
+    match number {
+        Number::Bf16 => 2.0,
+        Number::Fp8 => 1.0,
+        Number::Fp4 => 4.25 / 8.0,
+    }
+}
+
+impl<'a> Machine<'a> {
+    pub fn get(&self, constant: C) -> f64 {
+        self.engine.get(constant)
+    }
+
+    /// The same machine on a part of its multiprocessors. What memory binds keeps its speed.
+    pub fn with_sms(self, sms: f64) -> Self {
+        Self { sms, ..self }
+    }
+
+    /// Operations per second of numbers of this kind; BF16 where the chip has no unit for them.
+    pub fn peak(&self, number: Number) -> f64 {
+        let own = match number {
+            Number::Bf16 => self.gpu.bf16_per_s,
+            Number::Fp8 => self.gpu.fp8_per_s,
+            Number::Fp4 => self.gpu.fp4_per_s,
+        };
+        if own > 0.0 { own } else { self.gpu.bf16_per_s }
+    }
+
+    fn gemm_roof(&self, number: Number) -> Roof {
+        let of = |compute, bandwidth, loss, launch| Roof {
+            compute: self.get(compute) * self.peak(number) * self.sms,
+            bandwidth: self.get(bandwidth) * self.gpu.memory_bytes_per_s,
+            loss: self.get(loss),
+            launch_s: US * self.get(launch),
+        };
+        match number {
+            Number::Bf16 => of(
+                C::GemmBf16Compute,
+                C::GemmBf16Bandwidth,
+                C::GemmBf16Loss,
+                C::GemmBf16Launch,
+            ),
+            // 4-bit dense layers are taken to be as efficient as 8-bit ones on their own peak
+            _ => of(
+                C::GemmFp8Compute,
+                C::GemmFp8Bandwidth,
+                C::GemmFp8Loss,
+                C::GemmFp8Launch,
+            ),
+        }
+    }
+
+    /// `batch` products of m x k by k x n, written in BF16.
+    pub fn gemms(&self, number: Number, batch: f64, m: f64, n: f64, k: f64) -> f64 {
+        if m <= 0.0 {
+            return 0.0;
+        }
+        let width = bytes_of(number);
+        let operations = 2.0 * m * n * k * batch;
+        let activations = if matches!(number, Number::Fp4) {
+            1.0
+        } else {
+            width
+        };
+        let bytes = batch * (width * n * k + activations * m * k + 2.0 * m * n);
+        self.get(C::GemmFactor) * self.gemm_roof(number).time(operations, bytes)
+    }
+
+    /// One product.
+    pub fn gemm(&self, number: Number, m: f64, n: f64, k: f64) -> f64 {
+        self.gemms(number, 1.0, m, n, k)
+    }
+
+    /// The three matrices of the experts that a rank holds: `rows` (token, expert) pairs over `touched` of
+    /// them, of width `ffn` on a stream of `hidden`.
+    pub fn experts(&self, number: Number, rows: f64, touched: f64, hidden: f64, ffn: f64) -> f64 {
+        if rows <= 0.0 {
+            return 0.0;
+        }
+        let of = |compute, bandwidth, loss, launch, peak| Roof {
+            compute: self.get(compute) * peak * self.sms,
+            bandwidth: self.get(bandwidth) * self.gpu.memory_bytes_per_s,
+            loss: self.get(loss),
+            launch_s: US * self.get(launch),
+        };
+        let roof = match number {
+            Number::Bf16 => of(
+                C::ExpertsBf16Compute,
+                C::ExpertsBf16Bandwidth,
+                C::ExpertsBf16Loss,
+                C::ExpertsBf16Launch,
+                self.peak(number),
+            ),
+            Number::Fp8 => of(
+                C::ExpertsFp8Compute,
+                C::ExpertsFp8Bandwidth,
+                C::ExpertsFp8Loss,
+                C::ExpertsFp8Launch,
+                self.peak(number),
+            ),
+            // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere
+            Number::Fp4 => of(
+                C::ExpertsFp4Compute,
+                C::ExpertsFp4Bandwidth,
+                C::ExpertsFp4Loss,
+                C::ExpertsFp4Launch,
+                self.peak(number),
+            ),
+        };
+        let activations = if matches!(number, Number::Fp8) {
+            1.0
+        } else {
+            2.0
+        };
+        let operations = 6.0 * rows * hidden * ffn;
+        let weights = 3.0 * touched * hidden * ffn * bytes_of(number);
+        let read = activations * (hidden + ffn);
+        let written = 2.0 * (2.0 * ffn + hidden);
+        let bytes = weights + rows * (read + written);
+        self.get(C::ExpertsFactor) * roof.time(operations, bytes)
+    }
+
+    /// Element-wise kernels that move so many bytes in all.
+    pub fn elementwise(&self, kernels: f64, bytes: f64) -> f64 {
+        let bandwidth = self.get(C::ElementwiseBandwidth) * self.gpu.memory_bytes_per_s;
+        kernels * US * self.get(C::ElementwiseLaunch) + bytes / bandwidth
+    }
+}

@@ -1,0 +1,154 @@
+//! Step times from first principles: architecture, data sheet, parallelism, and the constants of an engine.
+//!
+//! [`kernel`] says how long operations and bytes take; [`attention`], [`ffn`] and [`network`] are the parts
+//! of a layer, [`experts`] how unevenly its tokens fall; [`unit`] is who shares what; [`step`] puts a step
+//! together, as lines over what attention runs over; [`table`] and [`mixed`] are their integer look-up
+//! tables, which are all that the engine sees. [`memory`] says what is left for KV.
+//!
+//! Modelled: GEMMs, grouped GEMMs, latent and grouped attention with windows, element-wise kernels, gate,
+//! logits and sampling; tensor, data, expert and pipeline parallelism; all-reduce, dispatch and combine
+//! inside and between nodes; two-batch overlap in prefill and the five-stage overlap in decode, or one
+//! batch, whichever is quicker; drafts; expert imbalance; the host. Every constant has a name, a value, a
+//! unit and a source in the catalog.
+//!
+//! Ignored: tiles and waves (a step-wise curve is taken as smooth), clocks that vary, congestion between
+//! units, stragglers other than by load, and the difference between InfiniBand and RoCE. A pipeline's
+//! stages are taken as evenly filled: a step passes all layers with one stage's part of the batch.
+
+mod attention;
+pub mod experts;
+mod ffn;
+mod kernel;
+pub mod memory;
+mod mixed;
+mod network;
+pub mod step;
+mod table;
+pub mod unit;
+
+use super::{MixedLoad, PrefillLoad};
+use crate::scenario::{Pool, Role, Roofline, Scenario};
+use crate::units::SimDuration;
+use mixed::MixedTable;
+use table::{DecodeTable, PrefillTable};
+use unit::Unit;
+
+/// The compiled model: tables of the pools that there are.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    prefill: Option<PrefillTable>,
+    decode: Option<DecodeTable>,
+    mixed: Option<MixedTable>,
+}
+
+impl Compiled {
+    /// Compiles the tables of a scenario's pools.
+    ///
+    /// # Errors
+    /// Where a full rank's step would not fit the clock.
+    pub fn new(roofline: &Roofline, scenario: &Scenario) -> Result<Self, String> {
+        let mut compiled = Self::default();
+        for pool in &scenario.pools {
+            let unit = Unit::of(scenario, pool, roofline)
+                .ok_or("the model's architecture or the accelerator's data sheet is not known")?;
+            let of_pool = |why: String| format!("pool `{}`: {why}", pool.name);
+            match pool.role {
+                Role::Prefill => {
+                    compiled.prefill = Some(prefill(&unit, scenario, pool).map_err(of_pool)?);
+                }
+                Role::Decode => {
+                    let modes = |n| unit.decode_modes(n);
+                    let table = DecodeTable::new(pool.max_batch_requests, kv_tokens(pool), modes);
+                    compiled.decode = Some(table.map_err(of_pool)?);
+                }
+                Role::Mixed => {
+                    let table = MixedTable::new(
+                        &unit,
+                        u64::from(pool.max_batch_tokens),
+                        u64::from(pool.max_batch_requests),
+                        kv_tokens(pool),
+                        most_pairs(scenario, pool),
+                    );
+                    compiled.mixed = Some(table.map_err(of_pool)?);
+                }
+            }
+        }
+        Ok(compiled)
+    }
+
+    /// A prefill step over these ranks.
+    pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
+        self.prefill.as_ref().map_or(NO_STEP, |t| t.step(ranks))
+    }
+
+    /// A decode step over these ranks.
+    #[inline]
+    pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
+        self.decode
+            .as_ref()
+            .map_or(NO_STEP, |t| t.step(requests, kv_1024))
+    }
+
+    /// A mixed step over these ranks.
+    pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
+        self.mixed.as_ref().map_or(NO_STEP, |t| t.step(ranks))
+    }
+}
+
+/// Most KV tokens that a rank can count.
+const KV_TOKENS_MAX: f64 = ((1 << 28) - 1) as f64;
+
+fn kv_tokens(pool: &Pool) -> u64 {
+    pool.kv_capacity_tokens.unwrap_or(0)
+}
+
+/// KV tokens that a rank of a pool holds beside weights and activations.
+///
+/// # Errors
+/// Where the model does not fit.
+pub fn kv_capacity(roofline: &Roofline, scenario: &Scenario, pool: &Pool) -> Result<u64, String> {
+    let unit = Unit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
+    let memory = unit.memory(
+        scenario.node.gpu.memory_bytes as f64,
+        f64::from(
+            pool.max_batch_tokens
+                .max(pool.max_batch_requests.min(1_024)),
+        ),
+        f64::from(pool.max_batch_requests.min(1_024)),
+    );
+    let tokens = memory.kv_tokens().min(KV_TOKENS_MAX);
+    if tokens < 1.0 {
+        return Err(format!(
+            "pool `{}`: {} does not fit: {:.1} GB of weights, {:.1} of runtime and {:.1} of activations on an \
+             accelerator of {:.0} GB, of which {:.0} % may be filled",
+            pool.name,
+            scenario.model.name,
+            memory.weights / 1e9,
+            memory.runtime / 1e9,
+            memory.activations / 1e9,
+            memory.total / 1e9,
+            100.0 * (1.0 - memory.unused / memory.total)
+        ));
+    }
+    Ok(tokens as u64)
+}
+
+/// Of a pool that is not there.
+const NO_STEP: SimDuration = SimDuration(1);
+
+fn prefill(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool) -> Result<PrefillTable, String> {
+    let mean = unit::prompt_tokens(scenario);
+    PrefillTable::new(
+        u64::from(pool.max_batch_tokens),
+        most_pairs(scenario, pool),
+        |tokens| unit.prefill_modes(tokens, (tokens / mean).max(1.0)),
+    )
+}
+
+/// (Query, key) pairs of a full batch of the longest prompts.
+fn most_pairs(scenario: &Scenario, pool: &Pool) -> f64 {
+    let longest = scenario.classes.iter().map(|c| c.input.max).max();
+    let pairs = f64::from(pool.max_batch_tokens) * f64::from(longest.unwrap_or(1));
+    pool.max_batch_pairs
+        .map_or(pairs, |most| pairs.min(most as f64))
+}

@@ -1,0 +1,163 @@
+//! What a layer sends: all-reduce in a tensor-parallel group, dispatch and combine of experts.
+//!
+//! All-reduce is the quicker of the engine's own kernels and of rings. Dispatch and combine of prompts
+//! send a token once to each node it visits, and there once to each rank; the busiest node and the busiest
+//! rank set the time, and what is shorter hides only in part. In decode, low-latency kernels send one
+//! message for each (token, expert); the busiest rank sets the time. Ignored: congestion between units,
+//! and any difference between InfiniBand and RoCE.
+
+use super::experts::Imbalance;
+use super::kernel::{Machine, US};
+use crate::catalog::{Constant as C, Experts};
+
+/// Dispatch and combine, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exchange {
+    pub dispatch: f64,
+    pub combine: f64,
+}
+
+/// Accelerators that share experts.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    pub gpus: f64,
+    pub nodes: f64,
+}
+
+impl Machine<'_> {
+    /// An all-reduce of `bytes` over `gpus`.
+    pub fn all_reduce(&self, gpus: f64, bytes: f64) -> f64 {
+        if gpus <= 1.0 || bytes <= 0.0 {
+            return 0.0;
+        }
+        let moved = 2.0 * (gpus - 1.0) / gpus * bytes / self.gpu.scale_up_bytes_per_s;
+        let own = self.get(C::AllReduceLatency) + gpus * self.get(C::AllReduceLatencyGpu);
+        let own = US * own + moved / self.get(C::AllReduceEfficiency);
+        let ring = US * gpus * self.get(C::RingLatencyGpu) + moved / self.get(C::RingEfficiency);
+        own.min(ring)
+    }
+
+    /// Dispatch and combine of prompts: `tokens` on each rank.
+    pub fn exchange_prompts(
+        &self,
+        experts: &Experts,
+        group: Group,
+        hidden: f64,
+        tokens: f64,
+        imbalance: Imbalance,
+    ) -> Exchange {
+        let nodes = nodes_visited(experts, group.nodes);
+        let far = (group.nodes - 1.0) / group.nodes;
+        let network = nodes * far * tokens * imbalance.node / self.nic;
+        let scale_up = self.gpu.scale_up_bytes_per_s * self.get(C::DispatchScaleUp);
+        let inside = ranks_visited(experts, group.gpus) * tokens * imbalance.rank / scale_up;
+        let per_byte = network.max(inside) + self.get(C::DispatchLoss) * network.min(inside);
+        let start = US * self.get(C::DispatchLatency);
+        let (out, back) = message_bytes(hidden);
+        Exchange {
+            dispatch: start + out * per_byte,
+            combine: start + back * per_byte,
+        }
+    }
+
+    /// Dispatch and combine in decode: `tokens` on each rank.
+    pub fn exchange_decode(
+        &self,
+        experts: &Experts,
+        group: Group,
+        hidden: f64,
+        tokens: f64,
+        imbalance: Imbalance,
+    ) -> Exchange {
+        let messages = tokens * f64::from(experts.top_k) * imbalance.rank;
+        let doublings = libm::log2(group.gpus / 8.0).max(0.0);
+        let (out, back) = message_bytes(hidden);
+        // inside one scale-up domain messages need no network
+        let link = if group.nodes <= 1.0 {
+            self.gpu.scale_up_bytes_per_s * self.get(C::DispatchScaleUp)
+        } else {
+            self.nic
+        };
+        let time = |start, doubling, part, bytes| {
+            US * (self.get(start) + doublings * self.get(doubling))
+                + messages * bytes / (link * self.get(part))
+        };
+        Exchange {
+            dispatch: time(
+                C::LowLatencyDispatchStart,
+                C::LowLatencyDispatchDoubling,
+                C::LowLatencyDispatch,
+                out,
+            ),
+            combine: time(
+                C::LowLatencyCombineStart,
+                C::LowLatencyCombineDoubling,
+                C::LowLatencyCombine,
+                back,
+            ),
+        }
+    }
+}
+
+/// Bytes of a token on the way to an expert (FP8 with a scale of 4 bytes for 128) and back (BF16).
+fn message_bytes(hidden: f64) -> (f64, f64) {
+    (hidden * (1.0 + 4.0 / 128.0), hidden * 2.0)
+}
+
+/// Nodes that a token visits, its own among them if an expert is there. Where a token may choose in a few
+/// groups only, groups are kept on a node and all chosen ones are visited.
+fn nodes_visited(experts: &Experts, nodes: f64) -> f64 {
+    if nodes <= 1.0 {
+        return 1.0;
+    }
+    let groups = f64::from(experts.groups);
+    let here = groups / nodes;
+    if experts.groups > 1 && here == libm::floor(here) {
+        return nodes * (1.0 - missing(groups, here, f64::from(experts.top_groups)));
+    }
+    let routed = f64::from(experts.routed);
+    nodes * (1.0 - missing(routed, routed / nodes, f64::from(experts.top_k)))
+}
+
+/// Different ranks among a token's experts, which lie anywhere in its groups.
+fn ranks_visited(experts: &Experts, ranks: f64) -> f64 {
+    let part = f64::from(experts.top_groups) / f64::from(experts.groups);
+    let routed = f64::from(experts.routed);
+    let (ranks, among) = (ranks * part, routed * part);
+    ranks * (1.0 - missing(among, among / ranks, f64::from(experts.top_k)))
+}
+
+/// Probability that none of `chosen` out of `all` without replacement is among `these`.
+fn missing(all: f64, these: f64, chosen: f64) -> f64 {
+    let mut probability = 1.0;
+    let mut drawn = 0.0;
+    while drawn < chosen {
+        probability *= ((all - these - drawn) / (all - drawn)).max(0.0);
+        drawn += 1.0;
+    }
+    probability
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DeepSeek-V3: 256 experts in 8 groups, a token in 8 experts of 4 groups.
+    const V3: Experts = Experts {
+        routed: 256,
+        top_k: 8,
+        shared: 1,
+        ffn: 2048,
+        groups: 8,
+        top_groups: 4,
+    };
+
+    #[test]
+    fn a_token_visits_the_nodes_of_its_groups() {
+        // 4 (1 - C(6, 4) / C(8, 4)) = 4 (1 - 15 / 70)
+        assert!((nodes_visited(&V3, 4.0) - 3.142_857).abs() < 1e-6);
+        assert_eq!(nodes_visited(&V3, 1.0), 1.0);
+        let ranks = ranks_visited(&V3, 32.0);
+        assert!((ranks - 6.60).abs() < 0.01, "{ranks}");
+    }
+}

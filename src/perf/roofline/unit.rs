@@ -1,0 +1,256 @@
+//! A unit as the model sees it: the machine, the model's part on each accelerator, and who shares what.
+
+use super::attention::Layer;
+use super::experts::{EVEN, Imbalance, Setup, Table};
+use super::ffn::Network;
+use super::kernel::Machine;
+use super::network::Group;
+use crate::catalog::{Architecture, Compute, Experts};
+use crate::scenario::{ExpertPopularity, Overlap, Pool, Role, Roofline, Scenario};
+
+/// One unit of a pool.
+#[derive(Clone, Debug)]
+pub struct Unit<'a> {
+    /// One accelerator of it.
+    pub machine: Machine<'a>,
+    /// What is served.
+    pub model: &'a Architecture,
+    /// Precision, experts, overlap.
+    pub roofline: &'a Roofline,
+    /// Accelerators that share a rank's attention.
+    pub tensor: f64,
+    /// Stages of the pipeline.
+    pub pipeline: f64,
+    /// Who holds which experts.
+    pub spread: Spread,
+    /// Tokens of a request in a decode step: one, and its drafts.
+    pub queries: f64,
+    /// Whether drafts come from a layer and head of their own.
+    pub draft_module: bool,
+}
+
+/// How experts lie over a unit.
+#[derive(Clone, Debug)]
+pub struct Spread {
+    /// Accelerators that hold different experts.
+    pub ranks: f64,
+    /// Accelerators that share each expert's matrices.
+    pub tensor: f64,
+    /// Experts on an accelerator.
+    pub slots: f64,
+    /// The accelerators and nodes that exchange tokens.
+    pub group: Group,
+    /// Whether tokens are sent to experts and back; otherwise every accelerator sees them all.
+    pub exchange: bool,
+    decode: Table,
+    prefill: Table,
+}
+
+/// What the engine's tables must reach.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// In a decode step of a rank.
+    pub decode_tokens: f64,
+    /// In a batch of prompts of a rank.
+    pub prefill_tokens: f64,
+    /// Tokens of a prompt that are computed.
+    pub prompt_tokens: f64,
+}
+
+/// The shape of a unit, without a scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// All accelerators.
+    pub gpus: u32,
+    /// All nodes.
+    pub nodes: u32,
+    /// Attention data-parallel ranks.
+    pub ranks: u32,
+    /// Accelerators that hold different experts.
+    pub experts: u32,
+    /// Expert slots beyond one for each expert.
+    pub redundant: u32,
+    /// Stages of the pipeline.
+    pub pipeline: u32,
+}
+
+impl Shape {
+    /// That of a pool.
+    pub fn of(scenario: &Scenario, pool: &Pool) -> Self {
+        Self {
+            gpus: pool.nodes_per_unit * scenario.node.gpus,
+            nodes: pool.nodes_per_unit,
+            ranks: pool.ranks,
+            experts: pool.parallelism.experts,
+            redundant: pool.parallelism.redundant_experts,
+            pipeline: pool.parallelism.pipeline,
+        }
+    }
+}
+
+impl<'a> Unit<'a> {
+    /// A unit of `shape`.
+    pub fn new(
+        model: &'a Architecture,
+        gpu: &'a Compute,
+        nic: f64,
+        roofline: &'a Roofline,
+        shape: Shape,
+        reach: Reach,
+    ) -> Self {
+        let machine = Machine {
+            gpu,
+            nic,
+            engine: &roofline.engine,
+            sms: 1.0,
+        };
+        let pipeline = f64::from(shape.pipeline);
+        Self {
+            machine,
+            model,
+            roofline,
+            tensor: f64::from(shape.gpus) / f64::from(shape.ranks) / pipeline,
+            pipeline,
+            spread: Spread::new(model, roofline, shape, reach),
+            queries: 1.0,
+            draft_module: false,
+        }
+    }
+
+    /// The unit of a pool of a scenario; `None` where the model's or the accelerator's figures are not
+    /// known, which resolving a scenario has refused.
+    pub fn of(scenario: &'a Scenario, pool: &Pool, roofline: &'a Roofline) -> Option<Self> {
+        let model = scenario.model.architecture.as_ref()?;
+        let gpu = scenario.node.gpu.compute.as_ref()?;
+        let queries = if scenario.mtp.is_some() { 2.0 } else { 1.0 };
+        let most = f64::from(pool.max_batch_requests) * queries;
+        let budget = f64::from(pool.max_batch_tokens);
+        let reach = Reach {
+            decode_tokens: match pool.role {
+                Role::Prefill => 1.0,
+                Role::Decode => most,
+                Role::Mixed => most + budget,
+            },
+            prefill_tokens: if pool.role == Role::Decode {
+                1.0
+            } else {
+                budget
+            },
+            prompt_tokens: prompt_tokens(scenario),
+        };
+        let nic = scenario.node.gpu.nic.0 as f64;
+        let shape = Shape::of(scenario, pool);
+        Some(Self {
+            queries,
+            draft_module: scenario.mtp.is_some(),
+            ..Self::new(model, gpu, nic, roofline, shape, reach)
+        })
+    }
+
+    /// Attention of a layer.
+    pub fn attention(&self) -> Layer<'_> {
+        Layer {
+            model: self.model,
+            precision: self.roofline.precision,
+            tensor: self.tensor,
+        }
+    }
+
+    /// The feed-forward part of a layer.
+    pub fn network(&self) -> Network<'_> {
+        Network {
+            model: self.model,
+            precision: self.roofline.precision,
+        }
+    }
+
+    /// Whether two batches may overlap.
+    pub fn may_overlap(&self) -> bool {
+        self.spread.exchange && self.roofline.overlap != Overlap::Off
+    }
+
+    /// Whether one batch may run alone.
+    pub fn may_run_plain(&self) -> bool {
+        !self.spread.exchange || self.roofline.overlap != Overlap::On
+    }
+}
+
+impl Spread {
+    fn new(model: &Architecture, roofline: &Roofline, shape: Shape, reach: Reach) -> Self {
+        let gpus = f64::from(shape.gpus) / f64::from(shape.pipeline);
+        let nodes = (f64::from(shape.nodes) / f64::from(shape.pipeline)).max(1.0);
+        let ranks = f64::from(shape.experts.max(1));
+        let even = |experts: Option<&Experts>| Self {
+            ranks,
+            tensor: gpus / ranks,
+            slots: experts.map_or(0.0, |e| f64::from(e.routed + shape.redundant) / ranks),
+            group: Group { gpus, nodes },
+            exchange: false,
+            decode: Table::even(),
+            prefill: Table::even(),
+        };
+        let Some(experts) = &model.experts else {
+            return even(None);
+        };
+        if shape.experts <= 1 {
+            return even(Some(experts));
+        }
+        let setup = Setup {
+            experts: experts.routed as usize,
+            top_k: experts.top_k as usize,
+            groups: experts.groups as usize,
+            ranks: shape.experts as usize,
+            slots: (experts.routed + shape.redundant) as usize,
+            nodes: nodes as usize,
+            popularity: roofline.experts.popularity.clone(),
+            balanced: roofline.experts.balanced,
+            drift: roofline.experts.drift,
+            clustering: roofline.experts.clustering,
+        };
+        let is_uniform = matches!(
+            &setup.popularity,
+            ExpertPopularity::Zipf { exponent } if *exponent == 0.0
+        );
+        let setup = Setup {
+            drift: if is_uniform { 0.0 } else { setup.drift },
+            ..setup
+        };
+        let exchange = shape.ranks > 1;
+        // without exchange all tokens of the unit are seen everywhere: a batch is one rank's
+        let share = if exchange { 1.0 } else { ranks };
+        Self {
+            exchange,
+            decode: Table::new(&setup, false, 1.0, reach.decode_tokens / share),
+            prefill: Table::new(
+                &setup,
+                true,
+                reach.prompt_tokens,
+                reach.prefill_tokens / share,
+            ),
+            ..even(Some(experts))
+        }
+    }
+
+    /// Imbalance of a decode micro-batch of so many tokens on each rank.
+    pub fn decode_imbalance(&self, tokens: f64) -> Imbalance {
+        self.decode.at(tokens)
+    }
+
+    /// Imbalance of a micro-batch of prompts.
+    pub fn prefill_imbalance(&self, tokens: f64) -> Imbalance {
+        if self.ranks <= 1.0 {
+            return EVEN;
+        }
+        self.prefill.at(tokens)
+    }
+}
+
+/// Tokens of a scenario's prompts that are computed: how long the stretches are that choose experts alike.
+pub fn prompt_tokens(scenario: &Scenario) -> f64 {
+    let mean = scenario.classes.iter().map(|class| {
+        let hits = class.arrivals.periods.first().map_or(0.0, |p| p.hit_rate);
+        class.input.law.mean() * (1.0 - hits)
+    });
+    let classes = scenario.classes.len().max(1) as f64;
+    (mean.sum::<f64>() / classes).max(1.0)
+}

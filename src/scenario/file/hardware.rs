@@ -1,0 +1,240 @@
+//! The shape of `model` and `[node]`: what is served, and on what.
+
+use super::super::shape::Kind::{Boolean, Choice, Either, Integer, Table, Text};
+use super::super::shape::{Kind, Shape, Word, default, number, optional, positive, required};
+
+/// A size of a model.
+const COUNT: Kind = Integer(1, 1_000_000);
+
+/// A kind of number.
+pub const NUMBER: Kind = Choice(&[
+    Word {
+        word: "bf16",
+        doc: "16 bits",
+    },
+    Word {
+        word: "fp8",
+        doc: "8 bits",
+    },
+    Word {
+        word: "fp4",
+        doc: "4 bits with shared scales",
+    },
+]);
+
+pub static MODEL: Shape = Shape {
+    name: "model",
+    doc: "A model, from the catalog or not",
+    ordered: false,
+    fields: &[
+        optional(
+            "base",
+            Text,
+            "The catalog's model that this one differs from",
+        ),
+        optional("name", Text, "Its name; by default that of its base"),
+        optional(
+            "kv_bytes_per_token",
+            Integer(1, 100_000_000),
+            "KV cache of one token over all layers, in bytes; by default that of its base",
+        ),
+        optional("layers", COUNT, "Layers"),
+        optional(
+            "dense_layers",
+            Integer(0, 100_000),
+            "Layers without experts; by default none where there are experts, else all",
+        ),
+        optional("hidden", COUNT, "Width of the residual stream"),
+        optional(
+            "ffn",
+            Integer(0, 10_000_000),
+            "Inner width of the dense network",
+        ),
+        optional("vocabulary", Integer(1, 10_000_000), "Tokens there are"),
+        optional("latent", Table(&LATENT), "Multi-head latent attention"),
+        optional("grouped", Table(&GROUPED), "Grouped-query attention"),
+        optional("experts", Table(&EXPERTS), "Routed and shared experts"),
+        optional("weights", NUMBER, "What its dense weights are published in"),
+        optional(
+            "expert_weights",
+            NUMBER,
+            "What its experts' weights are published in",
+        ),
+    ],
+};
+
+pub static NODE: Shape = Shape {
+    name: "node",
+    doc: "One server",
+    ordered: false,
+    fields: &[
+        required(
+            "gpu",
+            Either(&Text, &Table(&GPU)),
+            "\"h800\"",
+            "The accelerator: a catalog name, or a table",
+        ),
+        required("gpus", Integer(1, 1_024), "8", "Accelerators in a node"),
+        required(
+            "price_per_gpu_hour",
+            number(0.0, 1_000.0),
+            "2.0",
+            "US dollars for one accelerator and one hour while its node is paid",
+        ),
+        optional(
+            "fleet",
+            Integer(1, 10_000_000),
+            "All the nodes there are; no schedule may ask for more",
+        ),
+    ],
+};
+
+static GPU: Shape = Shape {
+    name: "gpu",
+    doc: "An accelerator, from the catalog or not",
+    ordered: false,
+    fields: &[
+        optional(
+            "base",
+            Text,
+            "The catalog's accelerator that this one differs from",
+        ),
+        optional("name", Text, "Its name; by default that of its base"),
+        optional(
+            "memory_gb",
+            positive(100_000.0),
+            "Memory, in units of 10^9 bytes",
+        ),
+        optional(
+            "nic_gb_per_s",
+            number(0.001, 1_000_000.0),
+            "Its network interface, one way, in 10^9 bytes a second",
+        ),
+        optional(
+            "host_gb_per_s",
+            number(0.001, 1_000_000.0),
+            "Its link to the host, one way, in 10^9 bytes a second",
+        ),
+        optional(
+            "power_w",
+            number(0.0, 1_000_000.0),
+            "Power from the utility, everything included, in watts",
+        ),
+        optional(
+            "compute",
+            Table(&COMPUTE),
+            "What it computes and moves, dense, by its data sheet; needed for step times from first principles",
+        ),
+    ],
+};
+
+static LATENT: Shape = Shape {
+    name: "latent_attention",
+    doc: "Multi-head latent attention",
+    ordered: false,
+    fields: &[
+        required("heads", COUNT, "128", "Query heads"),
+        required(
+            "query_rank",
+            COUNT,
+            "1536",
+            "Rank of the compressed queries",
+        ),
+        required(
+            "kv_rank",
+            COUNT,
+            "512",
+            "Rank of the compressed keys and values",
+        ),
+        required("nope", COUNT, "128", "Head dimension without position"),
+        required("rope", COUNT, "64", "Head dimension with rotary position"),
+        required("value", COUNT, "128", "Head dimension of values"),
+    ],
+};
+
+static GROUPED: Shape = Shape {
+    name: "grouped_attention",
+    doc: "Grouped-query attention; multi-head where `kv_heads` equals `heads`",
+    ordered: false,
+    fields: &[
+        required("heads", COUNT, "64", "Query heads"),
+        required("kv_heads", COUNT, "8", "Key and value heads"),
+        required("head", COUNT, "128", "Head dimension"),
+        default(
+            "window_layers",
+            Integer(0, 100_000),
+            "0",
+            "Layers that attend to a window only",
+        ),
+        default(
+            "window",
+            Integer(0, 16_777_216),
+            "0",
+            "Tokens in that window",
+        ),
+        default(
+            "qk_norm",
+            Boolean,
+            "false",
+            "Whether queries and keys are normalised",
+        ),
+    ],
+};
+
+static EXPERTS: Shape = Shape {
+    name: "experts",
+    doc: "Routed and shared experts",
+    ordered: false,
+    fields: &[
+        required("routed", COUNT, "256", "Routed experts of a layer"),
+        required("top_k", COUNT, "8", "Of them, chosen by a token"),
+        default(
+            "shared",
+            Integer(0, 10_000),
+            "0",
+            "Experts that every token goes through",
+        ),
+        required("ffn", COUNT, "2048", "Inner width of one expert"),
+        default("groups", COUNT, "1", "Groups of experts"),
+        default(
+            "top_groups",
+            COUNT,
+            "1",
+            "Of them, those in which a token may choose",
+        ),
+    ],
+};
+
+static COMPUTE: Shape = Shape {
+    name: "compute",
+    doc: "What an accelerator computes and moves, dense, by its data sheet",
+    ordered: false,
+    fields: &[
+        required(
+            "memory_tb_per_s",
+            positive(10_000.0),
+            "3.35",
+            "Memory bandwidth, in 10^12 bytes a second",
+        ),
+        required(
+            "bf16_tflops",
+            positive(1e7),
+            "989",
+            "BF16, in 10^12 operations a second",
+        ),
+        default("fp8_tflops", number(0.0, 1e7), "0.0", "FP8; 0: it has none"),
+        default("fp4_tflops", number(0.0, 1e7), "0.0", "FP4; 0: it has none"),
+        required(
+            "scale_up_gb_per_s",
+            positive(1_000_000.0),
+            "450",
+            "Link to the accelerators of its scale-up domain, one way, in 10^9 bytes a second",
+        ),
+        default(
+            "scale_up_gpus",
+            Integer(1, 100_000),
+            "8",
+            "Accelerators in that domain",
+        ),
+    ],
+};

@@ -1,0 +1,190 @@
+//! The shape of `[performance]`: how long steps take.
+
+use super::super::shape::Grain::Picosecond;
+use super::super::shape::Kind::{Boolean, Choice, Duration, List, Table, Text};
+use super::super::shape::{
+    Kind, Shape, Tagged, Variant, Word, default, number, optional, required,
+};
+use super::super::text::PS_PER_S;
+use super::hardware::NUMBER;
+use super::{HOUR, constants::CONSTANTS};
+
+pub static PERFORMANCE: Tagged = Tagged {
+    name: "performance",
+    doc: "How long steps take",
+    example: "\"linear\"",
+    common: &[],
+    variants: &[
+        ROOFLINE,
+        Variant {
+            tag: "linear",
+            doc: "Constant coefficients for what a rank holds; the busiest rank sets the step",
+            fields: &[
+                required(
+                    "prefill",
+                    Table(&LINEAR_PREFILL),
+                    "{ base = \"10ms\", per_token = \"5us\" }",
+                    "A prefill step: base + tokens x per_token + pairs x per_pair",
+                ),
+                optional(
+                    "decode",
+                    Table(&LINEAR_DECODE),
+                    "A decode step: base + requests x per_request + KV tokens x per_kv_token",
+                ),
+            ],
+        },
+    ],
+};
+
+static LINEAR_PREFILL: Shape = Shape {
+    name: "linear_prefill",
+    doc: "A prefill step: base + tokens x per_token + pairs x per_pair",
+    ordered: false,
+    fields: &[
+        default(
+            "base",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of every step",
+        ),
+        default(
+            "per_token",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of each computed token on the busiest rank",
+        ),
+        default(
+            "per_pair",
+            Duration(0, PS_PER_S, Picosecond),
+            "\"0s\"",
+            "Of each (query, key) pair of causal attention on the busiest rank",
+        ),
+    ],
+};
+
+static LINEAR_DECODE: Shape = Shape {
+    name: "linear_decode",
+    doc: "A decode step: base + requests x per_request + KV tokens x per_kv_token",
+    ordered: false,
+    fields: &[
+        default(
+            "base",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of every step",
+        ),
+        default(
+            "per_request",
+            Duration(0, HOUR, Picosecond),
+            "\"0s\"",
+            "Of each request on the busiest rank",
+        ),
+        default(
+            "per_kv_token",
+            Duration(0, PS_PER_S, Picosecond),
+            "\"0s\"",
+            "Of each KV token on the busiest rank",
+        ),
+    ],
+};
+
+const ROOFLINE: Variant = Variant {
+    tag: "roofline",
+    doc: "From the model's architecture, the accelerator's data sheet and an engine's constants",
+    fields: &[
+        required(
+            "engine",
+            Text,
+            "\"vllm\"",
+            "The catalog's engine, as measured on this accelerator or the nearest one",
+        ),
+        default("precision", Table(&PRECISION), "{}", "Kinds of numbers"),
+        default(
+            "experts",
+            Table(&EXPERT_LOAD),
+            "{}",
+            "How tokens fall on experts",
+        ),
+        default(
+            "overlap",
+            Choice(&[
+                Word {
+                    word: "auto",
+                    doc: "Two micro-batches hide each other's communication where that is quicker",
+                },
+                Word {
+                    word: "on",
+                    doc: "Always",
+                },
+                Word {
+                    word: "off",
+                    doc: "Never",
+                },
+            ]),
+            "\"auto\"",
+            "Whether two micro-batches overlap, where experts are exchanged",
+        ),
+        default(
+            "constants",
+            Table(&CONSTANTS),
+            "{}",
+            "The engine's constants that are different here",
+        ),
+    ],
+};
+
+static PRECISION: Shape = Shape {
+    name: "precision",
+    doc: "Kinds of numbers; by default what the model is published in, and KV in BF16",
+    ordered: false,
+    fields: &[
+        optional("gemm", NUMBER, "Dense products: weights and activations"),
+        optional("experts", NUMBER, "Routed experts' weights"),
+        optional("kv", NUMBER, "KV cache"),
+    ],
+};
+
+const SHARE: Kind = number(0.0, 1e12);
+
+static EXPERT_LOAD: Shape = Shape {
+    name: "expert_load",
+    doc: "How tokens fall on experts",
+    ordered: false,
+    fields: &[
+        default(
+            "zipf",
+            number(0.0, 10.0),
+            "0.6352",
+            "The k-th most popular expert is chosen in proportion to 1 / k^zipf; 0: uniformly",
+        ),
+        optional(
+            "counts",
+            List(&SHARE, 1, 10_000),
+            "How often each expert was chosen, instead of `zipf`",
+        ),
+        default(
+            "even_router",
+            Boolean,
+            "false",
+            "Whether a router gives every rank the same, as benchmarks simulate",
+        ),
+        default(
+            "balanced",
+            Boolean,
+            "true",
+            "Whether experts and their copies are placed by the balancing algorithm; otherwise in order",
+        ),
+        default(
+            "drift",
+            number(0.0, 3.0),
+            "0.105",
+            "Log-standard deviation of popularity now over popularity at placement",
+        ),
+        default(
+            "clustering",
+            number(0.0, 1.0),
+            "0.0",
+            "How alike a prompt's tokens choose: intra-prompt correlation",
+        ),
+    ],
+};

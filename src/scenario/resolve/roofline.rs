@@ -1,0 +1,164 @@
+//! Step times from first principles: the engine with its constants, kinds of numbers, experts.
+
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::suggest::{list, nearest, quote};
+use super::super::tree::Table;
+use super::super::{
+    ExpertLoad, ExpertPopularity, Node, Overlap, Performance, Pool, Precision, Roofline,
+};
+use crate::catalog::{self, Architecture, CONSTANTS, Engine, Figure, Model, Number, Provenance};
+
+/// Resolves `[performance]` of this kind.
+pub fn roofline(
+    table: &Table,
+    model: &Model,
+    node: &Node,
+    pools: &[Pool],
+    report: &mut Report,
+) -> Option<Performance> {
+    let engine = engine(table, node, report);
+    let at = table.at("kind");
+    if model.architecture.is_none() {
+        let message = format!("the architecture of {} is not known", quote(&model.name));
+        let found = Diagnostic::new(message, at).label("step times follow from it");
+        report.push(found.help(
+            "give the model's `layers`, `hidden`, `vocabulary`, `ffn` and `grouped` or `latent`",
+        ));
+    }
+    if node.gpu.compute.is_none() {
+        let message = format!("the data sheet of {} is not known", quote(&node.gpu.name));
+        let found = Diagnostic::new(message, at).label("step times follow from it");
+        report.push(found.help("give the accelerator's `compute`"));
+    }
+    let architecture = model.architecture.as_ref()?;
+    node.gpu.compute.as_ref()?;
+    for pool in pools {
+        experts_divide(pool, node, architecture, table, report);
+    }
+    Some(Performance::Roofline(Box::new(Roofline {
+        engine: engine?,
+        precision: precision(table.table("precision")?, architecture),
+        experts: experts(table.table("experts")?, architecture, report)?,
+        overlap: match table.text("overlap")? {
+            "on" => Overlap::On,
+            "off" => Overlap::Off,
+            _ => Overlap::Auto,
+        },
+    })))
+}
+
+/// Experts must lie evenly over the accelerators that hold them.
+fn experts_divide(
+    pool: &Pool,
+    node: &Node,
+    model: &Architecture,
+    table: &Table,
+    report: &mut Report,
+) {
+    let parallel = &pool.parallelism;
+    let gpus = pool.nodes_per_unit * node.gpus / parallel.pipeline.max(1);
+    let mut complain = |message: String, label: &str, help: &str| {
+        let found = Diagnostic::new(message, table.at("kind")).label(label);
+        let keys = format!("pools.{}.parallelism", pool.name);
+        report.push(found.help(format!("{help}; see {}", quote(&keys))));
+    };
+    let Some(experts) = &model.experts else {
+        if parallel.experts > 1 {
+            let message = format!("pool {}: the model has no experts", quote(&pool.name));
+            complain(message, "nothing to spread", "leave `experts` out");
+        }
+        return;
+    };
+    if !gpus.is_multiple_of(parallel.experts) {
+        let message = format!(
+            "pool {}: {} accelerators with experts do not divide the {gpus} of a stage",
+            quote(&pool.name),
+            parallel.experts
+        );
+        complain(
+            message,
+            "not even",
+            "let `experts` divide a unit's accelerators",
+        );
+        return;
+    }
+    let slots = experts.routed + parallel.redundant_experts;
+    if !slots.is_multiple_of(parallel.experts) {
+        let message = format!(
+            "pool {}: {slots} expert slots do not spread evenly over {} accelerators",
+            quote(&pool.name),
+            parallel.experts
+        );
+        let more = parallel.experts - experts.routed % parallel.experts;
+        let help = format!("{} redundant experts would", more % parallel.experts);
+        complain(message, "not even", &help);
+    }
+}
+
+fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
+    let name = table.text("engine")?;
+    let Some(found) = catalog::engine(name, &node.gpu.name) else {
+        let mut names: Vec<&str> = catalog::engines().iter().map(|e| e.name.as_str()).collect();
+        names.dedup();
+        let message = format!("the catalog has no engine {}", quote(name));
+        let mistake = Diagnostic::new(message, table.at("engine"));
+        let mistake = match nearest(name, names.iter().copied()) {
+            Some(meant) => mistake.label(format!("did you mean {}?", quote(meant))),
+            None => mistake.label("unknown name"),
+        };
+        report.push(mistake.note(format!("it has {}", list(names))));
+        return None;
+    };
+    let mut engine = found.clone();
+    let constants = table.table("constants")?;
+    for (constant, info) in CONSTANTS {
+        if let Some(value) = constants.number(info.key) {
+            engine.set(
+                *constant,
+                Figure {
+                    value,
+                    provenance: Provenance::Given,
+                    source: "the scenario".to_string(),
+                },
+            );
+        }
+    }
+    Some(engine)
+}
+
+fn precision(table: &Table, model: &Architecture) -> Precision {
+    let number = |key: &str, default| table.text(key).map_or(default, Number::named);
+    Precision {
+        gemm: number("gemm", model.weights),
+        experts: number("experts", model.expert_weights),
+        kv: number("kv", Number::Bf16),
+    }
+}
+
+fn experts(table: &Table, model: &Architecture, report: &mut Report) -> Option<ExpertLoad> {
+    let counts = table.list("counts");
+    let popularity = if table.boolean("even_router")? {
+        ExpertPopularity::Balanced
+    } else if let Some(items) = counts {
+        let counts: Option<Vec<f64>> = items.iter().map(|i| i.number()).collect();
+        let counts = counts?;
+        let routed = model.experts.map_or(0, |e| e.routed as usize);
+        if counts.len() != routed || counts.iter().sum::<f64>() <= 0.0 {
+            let message = format!("{} counts for {routed} experts", counts.len());
+            let found = Diagnostic::new(message, table.at("counts"));
+            report.push(found.label("one for each routed expert, not all of them 0"));
+            return None;
+        }
+        ExpertPopularity::Counts(counts)
+    } else {
+        ExpertPopularity::Zipf {
+            exponent: table.number("zipf")?,
+        }
+    };
+    Some(ExpertLoad {
+        popularity,
+        balanced: table.boolean("balanced")?,
+        drift: table.number("drift")?,
+        clustering: table.number("clustering")?,
+    })
+}
