@@ -64,6 +64,10 @@
 //!   a thread.
 //! * One named random stream for each purpose and class: a different router never shifts an arrival.
 //! * Everything visible comes through observers.
+//! * What a run may take is declared: requests in flight, estimated memory, output. Beyond them it ends, at
+//!   the same simulated instant on every machine.
+//! * A scenario's text reaches nothing outside the folder of the file that is run.
+//! * There is no `unsafe` code.
 //! * Every run balances its books: requests, tokens, KV, node-time, and Little's law as an identity of
 //!   integers. A run that does not balance fails.
 //!

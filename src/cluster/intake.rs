@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use super::queue::Queue;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
 use super::{Handover, Inside};
@@ -127,7 +128,7 @@ pub struct Intake<U: Server, O> {
     routing: Routing,
     max_queue_requests: Option<usize>,
     /// Requests for which no unit serves, first in first out.
-    unrouted: VecDeque<U::Waiting>,
+    unrouted: Queue<U::Waiting>,
     events: VecDeque<Event>,
     /// The earliest step end.
     next_end: SimTime,
@@ -167,7 +168,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
             routing: Routing::new(pool.router, pool.report_interval, count),
             rules,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
-            unrouted: VecDeque::new(),
+            unrouted: Queue::default(),
             events: events.into(),
             next_end: SimTime::NEVER,
             dirty: Vec::new(),
@@ -274,7 +275,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
     /// Tells the observer what is still here, and balances the books.
     pub fn finish(mut self) -> (O, u64, Vec<Balance>) {
         let mut inside = self.unrouted.len() as u64;
-        for waiting in &self.unrouted {
+        for waiting in self.unrouted.iter() {
             self.observer
                 .still_in(waiting.request(), Place::PrefillQueue, waiting.since());
             waiting.carry(&mut self.tokens);
@@ -313,7 +314,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
             Change::Serve => {
                 self.working[index] = true;
                 self.routing.open(index, self.units[index].load());
-                for waiting in std::mem::take(&mut self.unrouted) {
+                for waiting in self.unrouted.drain() {
                     self.route(waiting);
                 }
             }

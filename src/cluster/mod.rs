@@ -11,6 +11,7 @@ mod least;
 mod levels;
 pub mod mixed;
 pub mod prefill;
+mod queue;
 pub mod router;
 pub mod schedule;
 mod slots;

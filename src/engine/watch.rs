@@ -11,20 +11,45 @@ use crate::cluster::Inside;
 use crate::scenario::{Limits, Role, Scenario};
 use crate::units::SimTime;
 
-/// Bytes of a request in a prefill pool: twice the 48 of a queue's entry, because a queue that grows
-/// doubles its room.
-const PREFILL_BYTES: u64 = 96;
-/// The same in a mixed pool: twice the largest record (64 decoding, 24 in the wheel, 80 waiting).
-const MIXED_BYTES: u64 = 192;
-/// The same in decode, and on its way there: twice 88 moving and 24 of its arrival, or 72 waiting, or 48
-/// resident and 24 in the wheel.
-const DECODE_BYTES: u64 = 224;
+/// Bytes of a request in a pool of each kind. Records are kept in lists that double, and count twice; a
+/// queue takes what its length says.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    queued: u64,
+    served: u64,
+    moving: u64,
+}
+
+/// 48 in the queue; 56 in service.
+const PREFILL: Sizes = Sizes {
+    queued: 52,
+    served: 128,
+    moving: 0,
+};
+/// 80 in the queue; 104 being prefilled, or 56 decoding and 24 in the wheel.
+const MIXED: Sizes = Sizes {
+    queued: 84,
+    served: 224,
+    moving: 0,
+};
+/// 72 in the queue; 48 on a rank and 24 in the wheel; 88 on its way and 24 of its arrival.
+const DECODE: Sizes = Sizes {
+    queued: 76,
+    served: 160,
+    moving: 240,
+};
 /// A user of a closed loop: its entry among those who think, with the room that a growing list doubles.
 const USER_BYTES: u64 = 32;
 /// At most so many looks are remembered; then every other one is forgotten.
 const LOOKS_MAX: usize = 4_096;
 /// A queue has grown since it was last this part of what it is now.
 const SHORT: u64 = 100;
+
+impl Sizes {
+    fn of(self, inside: Inside) -> u64 {
+        self.queued * inside.queued + self.served * inside.served + self.moving * inside.moving
+    }
+}
 
 /// Where requests wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +106,8 @@ struct Look {
 #[derive(Clone, Debug)]
 pub struct Watch {
     limits: Limits,
-    /// Bytes of a request in the pool that takes arrivals.
-    intake_bytes: u64,
+    /// Of the pool that takes arrivals.
+    intake: Sizes,
     /// Bytes that do not depend on what is in flight.
     base_bytes: u64,
     queues: [Queue; 3],
@@ -96,14 +121,14 @@ impl Watch {
     /// A watch over a run whose other needs are `base_bytes`.
     pub fn new(scenario: &Scenario, base_bytes: u64) -> Self {
         let mixed = scenario.pools.iter().any(|p| p.role == Role::Mixed);
-        let (intake_bytes, first) = if mixed {
-            (MIXED_BYTES, Queue::Mixed)
+        let (intake, first) = if mixed {
+            (MIXED, Queue::Mixed)
         } else {
-            (PREFILL_BYTES, Queue::Prefill)
+            (PREFILL, Queue::Prefill)
         };
         Self {
             limits: scenario.limits,
-            intake_bytes,
+            intake,
             base_bytes,
             queues: [first, Queue::Transfer, Queue::Decode],
             looks: Vec::new(),
@@ -125,7 +150,7 @@ impl Watch {
         let in_intake = intake.queued + intake.served;
         let in_decode = decode.queued + decode.served + decode.moving;
         let in_flight = in_intake + in_decode;
-        let bytes = self.base_bytes + in_intake * self.intake_bytes + in_decode * DECODE_BYTES;
+        let bytes = self.base_bytes + self.intake.of(intake) + DECODE.of(decode);
         let landed = handed_over - decode.moving;
         let now = [
             (intake.queued, arrived, arrived - in_intake),

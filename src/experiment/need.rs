@@ -17,10 +17,11 @@ use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimTime};
 const PROGRAM_BYTES: u64 = 16_000_000;
 /// A table of quantiles: 4,096 lines of 16 bytes.
 const TABLE_BYTES: u64 = 66_000;
-/// Pages that the histograms of one kind of request touch in both recorders.
-const KIND_BYTES: u64 = 160_000;
-/// A counted cell of time, for both recorders, without its classes: integrals, and distributions.
-const CELL_BYTES: u64 = 20_000;
+/// The histograms of one kind of request in both recorders: six of 7,424 buckets of 8 bytes.
+const KIND_BYTES: u64 = 360_000;
+/// A counted cell of time, for both recorders, without its classes: integrals, and distributions that
+/// reach over a few octaves of 128 buckets of 16 bytes.
+const CELL_BYTES: u64 = 80_000;
 /// A class in a cell, for both recorders.
 const CLASS_CELL_BYTES: u64 = 256;
 /// A unit without its ranks: most of it the wheel of those who decode.

@@ -14,6 +14,9 @@ use crate::units::{NS_PER_S, SimTime};
 /// A queue that is this part of what is in flight is why the limit was reached.
 const MOSTLY: u64 = 2;
 
+/// An excess beyond this part of the capacity is told in times, not in per cent.
+const MANY_TIMES: f64 = 9.0;
+
 /// What happened, in the scenario's local time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unstable {
@@ -88,6 +91,13 @@ impl fmt::Display for Unstable {
                 count(waiting)
             )?;
             match self.excess() {
+                Some(excess) if excess > MANY_TIMES => write!(
+                    f,
+                    "arrivals are {} times the capacity ({} came, {} were served)",
+                    fixed(excess + 1.0, 0),
+                    count(came),
+                    count(done)
+                )?,
                 Some(excess) => write!(
                     f,
                     "arrivals exceed capacity by {} ({} came, {} were served)",

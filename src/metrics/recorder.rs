@@ -132,8 +132,7 @@ impl Recorder {
             by_kv: Level::default(),
             by_batch: Level::default(),
             classes: vec![ClassCounts::default(); scenario.classes.len()],
-            // Made one by one: a copy would touch every page of zeros.
-            live: (0..kinds).map(|_| Live::default()).collect(),
+            live: vec![Live::default(); kinds],
             completed_by_kind: vec![0; kinds],
             steps: StepCounts::default(),
             record: Record {

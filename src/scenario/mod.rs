@@ -233,7 +233,7 @@ impl Default for Limits {
     /// What the file's shape says.
     fn default() -> Self {
         Self {
-            requests_in_flight: 40_000_000,
+            requests_in_flight: 80_000_000,
             memory_bytes: 4_000_000_000,
             output_bytes: 256_000_000,
         }

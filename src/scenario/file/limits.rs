@@ -12,7 +12,7 @@ pub static LIMITS: Shape = Shape {
         default(
             "requests_in_flight",
             Integer(1, 2_000_000_000),
-            "40_000_000",
+            "80_000_000",
             "Requests that have arrived and not ended, at once",
         ),
         default(
