@@ -94,10 +94,12 @@
 //!   head of its priority's queue in order of id. It loses its KV and what of its prompt was computed, and
 //!   keeps what it has emitted: its prompt is then I + emitted, of which its cached tokens are still cached,
 //!   and the end of that recomputation emits what a decode step emits (one token, more with MTP). Then tokens
-//!   are dealt out, up to `max_batch_tokens` a rank: under `chunked` one for every request that decodes (two
+//!   are dealt out, up to `max_batch_tokens` a rank: under `chunked` and `whole` one for every request that decodes (two
 //!   with MTP); the rest of prompts that were cut, in the order of joining; the queue's head, priority by
 //!   priority, on the rank with the least KV (then the fewest requests, then the lowest index) among those
-//!   with a place, room for a token, and memory. No overtaking. From joining on a request holds the KV that
+//!   with a place, room for a token (under `whole` for the whole prompt, or for a full batch of it), and
+//!   memory. No overtaking. With `look_ahead` the head joins only if it waited when the step before began,
+//!   unless nobody is on the unit. From joining on a request holds the KV that
 //!   it will hold when its prefill ends (I + emitted + 1; under `reserve` all that it will ever hold counts),
 //!   and it fits beside the growth of those who decode. What an empty rank could not hold fails. Under
 //!   `prefill-first` those who decode wait while any prompt is in the batch. A request decodes from the step

@@ -104,6 +104,7 @@ struct GpuFile {
 struct GpuRow {
     name: String,
     memory_gb: f64,
+    usable_gb: Option<f64>,
     nic_gb_per_s: f64,
     host_gb_per_s: f64,
     power_w: Option<f64>,
@@ -119,6 +120,7 @@ impl GpuRow {
             item: Gpu {
                 name: self.name,
                 memory_bytes: gb(self.memory_gb),
+                usable_bytes: gb(self.usable_gb.unwrap_or(self.memory_gb)),
                 nic: gb_per_s(self.nic_gb_per_s),
                 host: gb_per_s(self.host_gb_per_s),
                 power_w: self.power_w,

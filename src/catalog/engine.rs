@@ -44,6 +44,8 @@ pub struct Figure {
     pub provenance: Provenance,
     /// Where it was published, or how it was derived.
     pub source: String,
+    /// Of a calibrated constant: its value before calibration.
+    pub before: Option<f64>,
 }
 
 /// A serving engine on an accelerator.
@@ -67,6 +69,17 @@ impl Engine {
     /// A constant with its source.
     pub fn figure(&self, constant: Constant) -> &Figure {
         &self.figures[constant as usize]
+    }
+
+    /// The same engine before calibration: what kernels and publications say.
+    pub fn uncalibrated(&self) -> Self {
+        let mut plain = self.clone();
+        for figure in &mut plain.figures {
+            if let Some(before) = figure.before {
+                figure.value = before;
+            }
+        }
+        plain
     }
 
     /// Replaces a constant.
@@ -111,6 +124,8 @@ struct Cell {
     value: f64,
     is: String,
     source: String,
+    /// Of a calibrated constant: what it was before.
+    before: Option<f64>,
 }
 
 /// Reads the file; an error says what is wrong with it.
@@ -140,6 +155,7 @@ fn read(text: &str) -> Result<Vec<Engine>, String> {
                 provenance: provenance(&cell.is)
                     .ok_or(format!("{name}, {key}: {} says nothing", cell.is))?,
                 source: cell.source,
+                before: cell.before,
             });
         }
         let whole: Option<Vec<Figure>> = figures.iter().cloned().collect();

@@ -16,8 +16,10 @@ use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 pub struct Gpu {
     /// Catalog name.
     pub name: String,
-    /// Memory, in bytes.
+    /// Memory, in bytes, as its maker says.
     pub memory_bytes: u64,
+    /// Memory that programs see, in bytes: the same where nobody has said.
+    pub usable_bytes: u64,
     /// One way, of the network interface that belongs to this accelerator.
     pub nic: BytesPerSecond,
     /// One way, between the accelerator and its host.
@@ -87,6 +89,8 @@ pub enum Number {
     Bf16,
     /// 8 bits.
     Fp8,
+    /// 8 bits with a scale for each block of 128 x 128.
+    Fp8Block,
     /// 4 bits with shared scales.
     Fp4,
 }
@@ -97,6 +101,7 @@ impl Number {
         match self {
             Self::Bf16 => "bf16",
             Self::Fp8 => "fp8",
+            Self::Fp8Block => "fp8-block",
             Self::Fp4 => "fp4",
         }
     }
@@ -105,6 +110,7 @@ impl Number {
     pub fn named(word: &str) -> Self {
         match word {
             "fp8" => Self::Fp8,
+            "fp8-block" => Self::Fp8Block,
             "fp4" => Self::Fp4,
             _ => Self::Bf16,
         }

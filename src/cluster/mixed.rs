@@ -33,6 +33,7 @@ pub struct Rules {
     capacity_1024: u64,
     reserving: bool,
     batching: Batching,
+    look_ahead: bool,
     /// Whether the router compares KV; otherwise it compares tokens to compute.
     by_kv: bool,
     /// Progress of every decoding request in a step, in 1/1024 token.
@@ -52,6 +53,7 @@ impl Rules {
             capacity_1024: 1024 * pool.kv_capacity_tokens.unwrap_or(0),
             reserving: pool.admission == Admission::Reserve,
             batching: pool.batching,
+            look_ahead: pool.look_ahead,
             by_kv: pool.router == Router::LeastKv,
             progress_1024: scenario.mtp.map_or(1024, |m| u64::from(m.progress_1024)),
             tokens_per_decode: scenario.mtp.map_or(1, |_| 2),

@@ -31,6 +31,7 @@ mod tests {
         let gpu = Gpu {
             name: "h800".into(),
             memory_bytes: 80_000_000_000,
+            usable_bytes: 80_000_000_000,
             nic: BytesPerSecond(50_000_000_000),
             host: BytesPerSecond(63_000_000_000),
             power_w: Some(1000.0),

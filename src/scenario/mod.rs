@@ -143,6 +143,9 @@ pub struct Pool {
     pub admission: Admission,
     /// Mixed only: what shares a step.
     pub batching: Batching,
+    /// Mixed only: whether a step is put together while the one before runs, so that it takes only those
+    /// who waited when that one began.
+    pub look_ahead: bool,
     /// How requests are spread over the units.
     pub router: Router,
     /// Age of the load reports that the router reads; zero: exact state.
@@ -179,6 +182,8 @@ pub enum Batching {
     Chunked,
     /// Prompts alone, as long as there are any; otherwise everybody who decodes.
     PrefillFirst,
+    /// Everybody who decodes, and prompts that fit as a whole into what is left of the token budget.
+    Whole,
 }
 
 /// How a unit is chosen (S6).

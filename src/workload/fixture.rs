@@ -15,6 +15,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
     let gpu = Gpu {
         name: String::new(),
         memory_bytes: 1,
+        usable_bytes: 1,
         nic: no_speed,
         host: no_speed,
         power_w: None,

@@ -153,8 +153,8 @@ impl Unit {
     ) -> bool {
         for rank in &mut self.ranks {
             let decoding = match rules.batching {
-                Batching::Chunked => rank.decoding.saturating_mul(rules.tokens_per_decode),
                 Batching::PrefillFirst => 0,
+                _ => rank.decoding.saturating_mul(rules.tokens_per_decode),
             };
             rank.room = rules.max_batch_tokens.saturating_sub(decoding);
         }
@@ -175,7 +175,16 @@ impl Unit {
                     self.fail(now, level, rules, observer);
                     continue;
                 }
-                let rank = match choose(&self.ranks, held, reserve, rules) {
+                if rules.look_ahead && head.since > self.planned {
+                    self.blocked = Some(Refusal::Budget);
+                    break 'queues;
+                }
+                let tokens = prompt.computed().min(rules.max_batch_tokens);
+                let least = match rules.batching {
+                    Batching::Whole => tokens,
+                    _ => 1,
+                };
+                let rank = match choose(&self.ranks, (held, reserve), least, rules) {
                     Ok(rank) => rank,
                     Err(refusal) => {
                         self.blocked = Some(refusal);

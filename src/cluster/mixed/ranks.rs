@@ -81,11 +81,11 @@ impl Rank {
 }
 
 /// The rank that the queue's head joins: the least KV, then the fewest requests, then the lowest index,
-/// among those with a place, room in the batch, and memory.
+/// among those with a place, room for `least` tokens in the batch, and memory.
 pub fn choose(
     ranks: &[Rank],
-    held_1024: u64,
-    reserve_1024: u64,
+    (held_1024, reserve_1024): (u64, u64),
+    least: u32,
     rules: &Rules,
 ) -> Result<usize, Refusal> {
     let requests = |rank: &Rank| rank.decoding + rank.prefilling;
@@ -95,7 +95,7 @@ pub fn choose(
         if requests(rank) >= rules.max_batch_requests {
             continue;
         }
-        if rank.room == 0 {
+        if rank.room < least {
             if refusal == Refusal::Places {
                 refusal = Refusal::Budget;
             }

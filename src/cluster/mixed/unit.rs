@@ -60,6 +60,9 @@ pub struct Unit {
     /// When the last step ended in which anybody decoded.
     pub(super) last_decode_end: SimTime,
     step_from: SimTime,
+    /// Who waited then may join the coming step: the beginning of the step that has just ended, or any time
+    /// for a unit that was idle.
+    pub(super) planned: SimTime,
     step_end: SimTime,
     /// KV attended to by those who decode in the running step; `None` where nobody does.
     step_kv_1024: Option<u64>,
@@ -236,6 +239,7 @@ impl Server for Unit {
             joined: Vec::new(),
             last_decode_end: SimTime::ZERO,
             step_from: SimTime::ZERO,
+            planned: SimTime::NEVER,
             step_end: SimTime::NEVER,
             step_kv_1024: None,
             loads: vec![MixedLoad::default(); rules.ranks],
@@ -291,9 +295,14 @@ impl Server for Unit {
             return false;
         }
         self.preempt(now, rules, observer, tokens);
-        let prompts = self.form(now, rules, observer);
-        let decodes = self.ranks.iter().any(|rank| rank.decoding > 0)
-            && (rules.batching == Batching::Chunked || !prompts);
+        let mut prompts = self.form(now, rules, observer);
+        let anybody = self.ranks.iter().any(|rank| rank.decoding > 0);
+        if !prompts && !anybody {
+            // nothing was planned ahead: whoever waits now may begin
+            self.planned = SimTime::NEVER;
+            prompts = self.form(now, rules, observer);
+        }
+        let decodes = anybody && (rules.batching != Batching::PrefillFirst || !prompts);
         if !prompts && !decodes {
             return false;
         }
@@ -334,6 +343,7 @@ impl Server for Unit {
         _out: &mut Vec<Handover>,
     ) {
         self.step_end = SimTime::NEVER;
+        self.planned = self.step_from;
         self.tell_tokens(now, index, rules, observer);
         if self.step_kv_1024.take().is_some() {
             self.end_decode(now, rules, observer, tokens);

@@ -107,8 +107,8 @@ impl Layer<'_> {
 
     /// The core over prompts, by (query, key) pairs; averaged over layers with and without a window.
     pub fn prefill_core(&self, machine: &Machine<'_>) -> Core {
-        let peak = machine.gpu.bf16_per_s * machine.sms;
-        let start = US * machine.get(C::PrefillAttentionLaunch);
+        let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor) * machine.sms;
+        let start = machine.start(C::PrefillAttentionLaunch);
         let tile = machine.get(C::PrefillAttentionTile);
         let (operations, efficiency) = match self.model.attention {
             Attention::Latent {
@@ -142,7 +142,8 @@ impl Layer<'_> {
 
     /// The core of decode with `queries` tokens a request, by KV tokens; averaged likewise.
     pub fn decode_core(&self, machine: &Machine<'_>, queries: f64) -> Core {
-        let memory = machine.gpu.memory_bytes_per_s;
+        let memory = machine.memory_bandwidth();
+        let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor);
         let efficiency = match self.precision.kv {
             Number::Bf16 => C::DecodeAttentionBandwidth,
             _ => C::DecodeAttentionBandwidthFp8,
@@ -159,7 +160,7 @@ impl Layer<'_> {
             } => {
                 let operations =
                     2.0 * f64::from(heads) / self.tensor * f64::from(2 * kv_rank + rope) * queries;
-                let compute = machine.gpu.bf16_per_s * machine.get(C::DecodeAttentionCompute);
+                let compute = peak * machine.get(C::DecodeAttentionCompute);
                 let bytes = width * f64::from(kv_rank + rope);
                 ((operations / compute).max(bytes / bandwidth), 1.0)
             }
@@ -171,7 +172,7 @@ impl Layer<'_> {
             } => {
                 let kept = (f64::from(kv_heads) / self.tensor).max(1.0);
                 let operations = 4.0 * f64::from(heads) / self.tensor * f64::from(head) * queries;
-                let compute = machine.gpu.bf16_per_s * machine.get(C::DecodeAttentionCompute);
+                let compute = peak * machine.get(C::DecodeAttentionCompute);
                 let bytes = 2.0 * width * kept * f64::from(head);
                 ((operations / compute).max(bytes / bandwidth), kept)
             }
@@ -179,7 +180,7 @@ impl Layer<'_> {
         let request =
             machine.get(C::DecodeAttentionRequest) + heads * machine.get(C::DecodeAttentionHead);
         Core {
-            step: US * machine.get(C::DecodeAttentionLaunch),
+            step: machine.start(C::DecodeAttentionLaunch),
             request: US * request + windowed * window * unit,
             token: 0.0,
             unit: unit * (1.0 - windowed),

@@ -22,6 +22,8 @@ pub struct ExpertRows {
     pub ffn: f64,
     /// Tokens that chose.
     pub tokens: f64,
+    /// Whether tokens were sent here; otherwise every rank has them all.
+    pub exchanged: bool,
     /// Whether rows are sorted by expert first, as for prompts.
     pub permute: bool,
 }
@@ -44,13 +46,18 @@ impl Network<'_> {
         gemm(2.0 * ffn, hidden) + machine.elementwise(kernels, bytes) + gemm(hidden, ffn)
     }
 
-    /// Norm with the residual stream, router and choice of experts.
-    pub fn gate(&self, machine: &Machine<'_>, experts: &Experts, m: f64) -> f64 {
+    /// Router and choice of experts, and where `norm` the norm with the residual stream before it.
+    pub fn gate(&self, machine: &Machine<'_>, experts: &Experts, m: f64, norm: bool) -> f64 {
         if m <= 0.0 {
             return 0.0;
         }
         let (hidden, routed) = (f64::from(self.model.hidden), f64::from(experts.routed));
-        machine.elementwise(1.0, m * 11.0 * hidden)
+        let before = if norm {
+            machine.elementwise(1.0, m * 11.0 * hidden)
+        } else {
+            0.0
+        };
+        before
             + machine.gemm(Number::Bf16, m, routed, hidden)
             + machine.elementwise(3.0, m * routed * 8.0)
     }
@@ -62,6 +69,7 @@ impl Network<'_> {
             slots,
             ffn,
             tokens,
+            exchanged,
             permute,
         } = load;
         if rows <= 0.0 {
@@ -72,7 +80,13 @@ impl Network<'_> {
         let independent = tokens * machine.get(C::ExpertsTouched);
         let touched = slots * (1.0 - libm::pow(1.0 - part, independent));
         let touched = touched.min(rows);
-        let mut time = machine.experts(self.precision.experts, rows, touched, hidden, ffn)
+        let number = self.precision.experts;
+        if !exchanged {
+            // one measured operation, activation and sums over a token's experts in it
+            let more = rows * 3.0 * ffn + 4.0 * tokens * hidden;
+            return machine.experts(number, rows, touched, (hidden, ffn), more);
+        }
+        let mut time = machine.experts(number, rows, touched, (hidden, ffn), 0.0)
             + machine.elementwise(1.0, rows * 5.0 * ffn);
         if permute {
             time += machine.elementwise(2.0, rows * 4.0 * hidden);

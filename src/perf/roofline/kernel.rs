@@ -39,7 +39,7 @@ impl Roof {
 pub fn bytes_of(number: Number) -> f64 {
     match number {
         Number::Bf16 => 2.0,
-        Number::Fp8 => 1.0,
+        Number::Fp8 | Number::Fp8Block => 1.0,
         Number::Fp4 => 4.25 / 8.0,
     }
 }
@@ -58,34 +58,55 @@ impl<'a> Machine<'a> {
     pub fn peak(&self, number: Number) -> f64 {
         let own = match number {
             Number::Bf16 => self.gpu.bf16_per_s,
-            Number::Fp8 => self.gpu.fp8_per_s,
+            Number::Fp8 | Number::Fp8Block => self.gpu.fp8_per_s,
             Number::Fp4 => self.gpu.fp4_per_s,
         };
         if own > 0.0 { own } else { self.gpu.bf16_per_s }
     }
 
-    fn gemm_roof(&self, number: Number) -> Roof {
-        let of = |compute, bandwidth, loss, launch| Roof {
-            compute: self.get(compute) * self.peak(number) * self.sms,
-            bandwidth: self.get(bandwidth) * self.gpu.memory_bytes_per_s,
+    /// A roof of these constants: compute, bandwidth, loss, launch.
+    fn roof(&self, number: Number, [compute, bandwidth, loss, launch]: [C; 4]) -> Roof {
+        Roof {
+            compute: self.get(compute) * self.get(C::ComputeFactor) * self.peak(number) * self.sms,
+            bandwidth: self.get(bandwidth) * self.memory_bandwidth(),
             loss: self.get(loss),
-            launch_s: US * self.get(launch),
-        };
-        match number {
-            Number::Bf16 => of(
+            launch_s: self.start(launch),
+        }
+    }
+
+    /// Memory bandwidth in a running server, in bytes per second.
+    pub fn memory_bandwidth(&self) -> f64 {
+        self.get(C::BandwidthFactor) * self.gpu.memory_bytes_per_s
+    }
+
+    /// The start of a kernel in a running server, in seconds.
+    pub fn start(&self, launch: C) -> f64 {
+        US * self.get(launch) * self.get(C::LaunchFactor)
+    }
+
+    fn gemm_roof(&self, number: Number) -> Roof {
+        let constants = match number {
+            Number::Bf16 => [
                 C::GemmBf16Compute,
                 C::GemmBf16Bandwidth,
                 C::GemmBf16Loss,
                 C::GemmBf16Launch,
-            ),
+            ],
+            Number::Fp8Block => [
+                C::GemmFp8BlockCompute,
+                C::GemmFp8BlockBandwidth,
+                C::GemmFp8BlockLoss,
+                C::GemmFp8BlockLaunch,
+            ],
             // 4-bit dense layers are taken to be as efficient as 8-bit ones on their own peak
-            _ => of(
+            Number::Fp8 | Number::Fp4 => [
                 C::GemmFp8Compute,
                 C::GemmFp8Bandwidth,
                 C::GemmFp8Loss,
                 C::GemmFp8Launch,
-            ),
-        }
+            ],
+        };
+        self.roof(number, constants)
     }
 
     /// `batch` products of m x k by k x n, written in BF16.
@@ -110,57 +131,60 @@ impl<'a> Machine<'a> {
     }
 
     /// The three matrices of the experts that a rank holds: `rows` (token, expert) pairs over `touched` of
-    /// them, of width `ffn` on a stream of `hidden`.
-    pub fn experts(&self, number: Number, rows: f64, touched: f64, hidden: f64, ffn: f64) -> f64 {
+    /// them, of width `ffn` on a stream of `hidden`; `more` bytes move besides weights, rows in and rows out.
+    pub fn experts(
+        &self,
+        number: Number,
+        rows: f64,
+        touched: f64,
+        (hidden, ffn): (f64, f64),
+        more: f64,
+    ) -> f64 {
         if rows <= 0.0 {
             return 0.0;
         }
-        let of = |compute, bandwidth, loss, launch, peak| Roof {
-            compute: self.get(compute) * peak * self.sms,
-            bandwidth: self.get(bandwidth) * self.gpu.memory_bytes_per_s,
-            loss: self.get(loss),
-            launch_s: US * self.get(launch),
-        };
-        let roof = match number {
-            Number::Bf16 => of(
+        let constants = match number {
+            Number::Bf16 => [
                 C::ExpertsBf16Compute,
                 C::ExpertsBf16Bandwidth,
                 C::ExpertsBf16Loss,
                 C::ExpertsBf16Launch,
-                self.peak(number),
-            ),
-            Number::Fp8 => of(
+            ],
+            Number::Fp8 => [
                 C::ExpertsFp8Compute,
                 C::ExpertsFp8Bandwidth,
                 C::ExpertsFp8Loss,
                 C::ExpertsFp8Launch,
-                self.peak(number),
-            ),
+            ],
+            Number::Fp8Block => [
+                C::ExpertsFp8BlockCompute,
+                C::ExpertsFp8BlockBandwidth,
+                C::ExpertsFp8BlockLoss,
+                C::ExpertsFp8BlockLaunch,
+            ],
             // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere
-            Number::Fp4 => of(
+            Number::Fp4 => [
                 C::ExpertsFp4Compute,
                 C::ExpertsFp4Bandwidth,
                 C::ExpertsFp4Loss,
                 C::ExpertsFp4Launch,
-                self.peak(number),
-            ),
+            ],
         };
-        let activations = if matches!(number, Number::Fp8) {
-            1.0
-        } else {
-            2.0
+        let activations = match number {
+            Number::Fp8 | Number::Fp8Block => 1.0,
+            _ => 2.0,
         };
         let operations = 6.0 * rows * hidden * ffn;
         let weights = 3.0 * touched * hidden * ffn * bytes_of(number);
         let read = activations * (hidden + ffn);
         let written = 2.0 * (2.0 * ffn + hidden);
-        let bytes = weights + rows * (read + written);
-        self.get(C::ExpertsFactor) * roof.time(operations, bytes)
+        let bytes = weights + rows * (read + written) + more;
+        self.get(C::ExpertsFactor) * self.roof(number, constants).time(operations, bytes)
     }
 
     /// Element-wise kernels that move so many bytes in all.
     pub fn elementwise(&self, kernels: f64, bytes: f64) -> f64 {
-        let bandwidth = self.get(C::ElementwiseBandwidth) * self.gpu.memory_bytes_per_s;
-        kernels * US * self.get(C::ElementwiseLaunch) + bytes / bandwidth
+        let bandwidth = self.get(C::ElementwiseBandwidth) * self.memory_bandwidth();
+        kernels * self.start(C::ElementwiseLaunch) + bytes / bandwidth
     }
 }

@@ -112,13 +112,20 @@ impl Unit<'_> {
         let weights = self.weight_bytes();
         let runtime = 1e9 * machine.get(C::MemoryRuntime);
         let activations = self.activation_bytes(tokens, requests);
+        let of_rest = machine.get(C::MemoryFractionOfRest) > 0.5;
+        let of = if of_rest {
+            (bytes - weights - runtime - activations).max(0.0)
+        } else {
+            bytes
+        };
+        let unused = (1.0 - fraction) * of;
         Memory {
             total: bytes,
-            unused: (1.0 - fraction) * bytes,
+            unused,
             weights,
             runtime,
             activations,
-            kv: fraction * bytes - weights - runtime - activations,
+            kv: bytes - unused - weights - runtime - activations,
             kv_per_token: self.kv_bytes_per_token(),
         }
     }

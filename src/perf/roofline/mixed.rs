@@ -157,17 +157,20 @@ impl MixedTable {
             + at(&self.unfolded, entry(prompt))
             + at(&self.folded, requests as usize)
             + at(&self.head, entry(heads));
-        let mut host = heads * self.host.request + u64::from(load.joins) * self.host.join;
+        let step = if prompt > 0 {
+            self.host.prompts
+        } else {
+            self.host.decode
+        };
+        let host = step + heads * self.host.request + u64::from(load.joins) * self.host.join;
         if prompt > 0 {
             time += self.prompt_step
                 + self.prompt_token * prompt
                 + along(self.pair, load.prefill.pairs);
-            host += self.host.prompts;
         }
         if requests > 0 {
             time +=
                 self.decode_step + self.decode_request * requests + along(self.kv, load.kv_1024);
-            host += self.host.decode;
         }
         if self.host.beside {
             time.max(host)

@@ -17,6 +17,7 @@
 
 mod attention;
 pub mod experts;
+pub mod explain;
 mod ffn;
 mod kernel;
 pub mod memory;
@@ -109,7 +110,7 @@ fn kv_tokens(pool: &Pool) -> u64 {
 pub fn kv_capacity(roofline: &Roofline, scenario: &Scenario, pool: &Pool) -> Result<u64, String> {
     let unit = Unit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
     let memory = unit.memory(
-        scenario.node.gpu.memory_bytes as f64,
+        scenario.node.gpu.usable_bytes as f64,
         f64::from(
             pool.max_batch_tokens
                 .max(pool.max_batch_requests.min(1_024)),

@@ -30,9 +30,11 @@ impl Machine<'_> {
         if gpus <= 1.0 || bytes <= 0.0 {
             return 0.0;
         }
-        let moved = 2.0 * (gpus - 1.0) / gpus * bytes / self.gpu.scale_up_bytes_per_s;
-        let own = self.get(C::AllReduceLatency) + gpus * self.get(C::AllReduceLatencyGpu);
-        let own = US * own + moved / self.get(C::AllReduceEfficiency);
+        let moved = 2.0 * (gpus - 1.0) / gpus * bytes
+            / self.gpu.scale_up_bytes_per_s
+            / self.get(C::ScaleUpFactor);
+        let own = self.start(C::AllReduceLatency) + gpus * self.start(C::AllReduceLatencyGpu);
+        let own = own + moved / self.get(C::AllReduceEfficiency);
         let ring = US * gpus * self.get(C::RingLatencyGpu) + moved / self.get(C::RingEfficiency);
         own.min(ring)
     }

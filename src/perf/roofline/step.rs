@@ -185,7 +185,7 @@ impl Unit<'_> {
         };
         let ffn = f64::from(experts.ffn) / spread.tensor;
         parts.imbalance = imbalance.rank;
-        parts.gate = network.gate(machine, experts, tokens);
+        parts.gate = network.gate(machine, experts, tokens, self.attention().is_latent());
         parts.shared = network.dense(
             machine,
             tokens,
@@ -196,6 +196,7 @@ impl Unit<'_> {
             slots: spread.slots,
             ffn,
             tokens: everybody,
+            exchanged: spread.exchange,
             permute: !decodes && spread.exchange,
         };
         parts.experts = network.routed(machine, experts, load);

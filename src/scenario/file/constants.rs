@@ -49,6 +49,26 @@ pub static CONSTANTS: Shape = Shape {
             "Dense GEMM in FP8: start, in us",
         ),
         optional(
+            "gemm_fp8_block_compute",
+            number(0.01, 2.0),
+            "Dense GEMM in FP8 with a scale for each block: part of the peak",
+        ),
+        optional(
+            "gemm_fp8_block_bandwidth",
+            number(0.01, 2.0),
+            "Dense GEMM in FP8 with a scale for each block: part of the memory's bandwidth",
+        ),
+        optional(
+            "gemm_fp8_block_loss",
+            number(0.0, 2.0),
+            "Dense GEMM in FP8 with a scale for each block: what does not hide",
+        ),
+        optional(
+            "gemm_fp8_block_launch_us",
+            number(0.0, 1000.0),
+            "Dense GEMM in FP8 with a scale for each block: start, in us",
+        ),
+        optional(
             "gemm_factor",
             number(0.1, 10.0),
             "Dense GEMM: time in a running server over time alone",
@@ -92,6 +112,26 @@ pub static CONSTANTS: Shape = Shape {
             "experts_fp8_launch_us",
             number(0.0, 1000.0),
             "All grouped GEMMs of a layer in FP8: start, in us",
+        ),
+        optional(
+            "experts_fp8_block_compute",
+            number(0.01, 2.0),
+            "Grouped GEMM of experts in FP8 with block scales: part of the peak",
+        ),
+        optional(
+            "experts_fp8_block_bandwidth",
+            number(0.01, 2.0),
+            "Grouped GEMM of experts in FP8 with block scales: part of the memory's bandwidth",
+        ),
+        optional(
+            "experts_fp8_block_loss",
+            number(0.0, 2.0),
+            "Grouped GEMM of experts in FP8 with block scales: what does not hide",
+        ),
+        optional(
+            "experts_fp8_block_launch_us",
+            number(0.0, 1000.0),
+            "All grouped GEMMs of a layer in FP8 with block scales: start, in us",
         ),
         optional(
             "experts_fp4_compute",
@@ -279,9 +319,29 @@ pub static CONSTANTS: Shape = Shape {
             "Low-latency dispatch or combine: time on the multiprocessors for each token, in us",
         ),
         optional(
+            "compute_factor",
+            number(0.1, 10.0),
+            "All compute, in a running server over kernels alone",
+        ),
+        optional(
+            "bandwidth_factor",
+            number(0.1, 10.0),
+            "All memory bandwidth, in a running server over kernels alone",
+        ),
+        optional(
+            "scale_up_factor",
+            number(0.1, 10.0),
+            "All-reduce bandwidth, in a running server over kernels alone",
+        ),
+        optional(
+            "launch_factor",
+            number(0.1, 10.0),
+            "All starts of kernels, in a running server over kernels alone",
+        ),
+        optional(
             "host_decode_us",
             number(0.0, 1e6),
-            "Host, outside the layers: for each step in which requests decode, in us",
+            "Host, outside the layers: for each step in which requests only decode, in us",
         ),
         optional(
             "host_prefill_us",
@@ -307,6 +367,11 @@ pub static CONSTANTS: Shape = Shape {
             "memory_fraction",
             number(0.05, 1.0),
             "Part of the memory that the engine may fill",
+        ),
+        optional(
+            "memory_fraction_of_rest",
+            number(0.0, 1.0),
+            "1: that part is of what weights, runtime and activations leave; 0: of all memory",
         ),
         optional(
             "memory_runtime_gb",

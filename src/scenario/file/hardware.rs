@@ -17,6 +17,10 @@ pub const NUMBER: Kind = Choice(&[
         doc: "8 bits",
     },
     Word {
+        word: "fp8-block",
+        doc: "8 bits with a scale for each block of 128 x 128",
+    },
+    Word {
         word: "fp4",
         doc: "4 bits with shared scales",
     },

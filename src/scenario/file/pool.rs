@@ -1,6 +1,6 @@
 //! The shape of `[pools.prefill]`, `[pools.decode]` and `[pools.mixed]`.
 
-use super::super::shape::Kind::{Choice, Either, Integer, List, Pair, Table, TimeOfDay};
+use super::super::shape::Kind::{Boolean, Choice, Either, Integer, List, Pair, Table, TimeOfDay};
 use super::super::shape::{Field, Kind, Shape, Word, default, optional, required};
 use super::UP_TO_A_DAY;
 
@@ -118,9 +118,19 @@ static MIXED: Shape = Shape {
                     word: "prefill-first",
                     doc: "Prompts alone as long as there are any, otherwise the requests that decode",
                 },
+                Word {
+                    word: "whole",
+                    doc: "Requests that decode, and prompts that fit as a whole into what is left",
+                },
             ]),
             "\"chunked\"",
             "What shares a step",
+        ),
+        default(
+            "look_ahead",
+            Boolean,
+            "false",
+            "Whether a step is put together while the one before runs: it takes only those who waited then",
         ),
         default(
             "router",

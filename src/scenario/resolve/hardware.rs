@@ -94,6 +94,7 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
             Some(Gpu {
                 name: name.or(base.map(|b| b.name.clone()))?,
                 memory_bytes: memory.or(base.map(|b| b.memory_bytes))?,
+                usable_bytes: memory.or(base.map(|b| b.usable_bytes))?,
                 nic: nic.or(base.map(|b| b.nic))?,
                 host: host.or(base.map(|b| b.host))?,
                 power_w: table.number("power_w").or(base.and_then(|b| b.power_w)),

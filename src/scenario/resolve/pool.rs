@@ -93,6 +93,7 @@ fn pool(
     };
     let batching = match table.text("batching") {
         Some("prefill-first") => Batching::PrefillFirst,
+        Some("whole") => Batching::Whole,
         _ => Batching::Chunked,
     };
     let (max_batch_tokens, kv_capacity_tokens) = match role {
@@ -120,6 +121,7 @@ fn pool(
         kv_capacity_tokens,
         admission,
         batching,
+        look_ahead: table.boolean("look_ahead").unwrap_or(false),
         router,
         report_interval: table.duration("report_interval")?,
         schedule: schedule?,

@@ -119,6 +119,7 @@ fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
                     value,
                     provenance: Provenance::Given,
                     source: "the scenario".to_string(),
+                    before: None,
                 },
             );
         }
