@@ -56,8 +56,19 @@ impl<T> Queue<T> {
         self.len += 1;
         match self.pieces.back_mut() {
             Some(last) if last.len() < PIECE => last.push_back(item),
-            _ => self.pieces.push_back(VecDeque::from([item])),
+            _ => {
+                let mut piece = self.piece();
+                piece.push_back(item);
+                self.pieces.push_back(piece);
+            }
         }
+    }
+
+    /// A new piece. The first one grows as it fills, since most queues are short; the others have their
+    /// room at once, since growing leaves holes.
+    fn piece(&self) -> VecDeque<T> {
+        let room = if self.pieces.is_empty() { 0 } else { PIECE };
+        VecDeque::with_capacity(room)
     }
 
     /// Goes back to the head.
@@ -65,7 +76,11 @@ impl<T> Queue<T> {
         self.len += 1;
         match self.pieces.front_mut() {
             Some(first) if first.len() < PIECE => first.push_front(item),
-            _ => self.pieces.push_front(VecDeque::from([item])),
+            _ => {
+                let mut piece = self.piece();
+                piece.push_front(item);
+                self.pieces.push_front(piece);
+            }
         }
     }
 
