@@ -64,6 +64,10 @@
 //!   a thread.
 //! * One named random stream for each purpose and class: a different router never shifts an arrival.
 //! * Everything visible comes through observers.
+//! * What a run may take is declared: requests in flight, estimated memory, output. Beyond them it ends, at
+//!   the same simulated instant on every machine.
+//! * A scenario's text reaches nothing outside the folder of the file that is run.
+//! * There is no `unsafe` code.
 //! * Every run balances its books: requests, tokens, KV, node-time, and Little's law as an identity of
 //!   integers. A run that does not balance fails.
 //!
@@ -130,6 +134,8 @@
 //! between tokens. **Output speed**: tokens after the first over the time after the first. **Hit**: a
 //! cached input token. **KV length**: tokens of context behind a generated token. **Goodput**: requests
 //! per second that met their class's SLO.
+
+#![forbid(unsafe_code)]
 
 pub mod catalog;
 pub mod cli;

@@ -4,11 +4,13 @@
 //! Scenarios are under `cli/`, or bundled and shortened; what is written goes to a directory of its own
 //! under the system's temporary one, and is removed.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod support;
 
-use assert_cmd::Command;
+use std::fs;
+use std::path::Path;
+
 use serde_json::Value;
+use support::program::{Scratch, tokentide};
 
 /// A minute of the published day with a hundredth of its requests.
 const SHORT_DAY: [&str; 10] = [
@@ -25,53 +27,6 @@ const SHORT_DAY: [&str; 10] = [
 ];
 
 const JSON: [&str; 2] = ["--format", "json"];
-
-/// A directory of a test's own, removed when the test is over, however it ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    /// `test` must be unlike that of every other test in this file.
-    fn new(test: &str) -> Self {
-        let name = format!("tokentide-cli-{}-{test}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        fs::create_dir(&dir).expect("a new directory in the temporary one");
-        Self(dir)
-    }
-
-    /// The path of something in it.
-    fn path(&self, name: &str) -> String {
-        let path = self.0.join(name);
-        path.to_str().expect("a path in UTF-8").to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // a failed removal must not hide why a test failed
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// What the program said and how it ended.
-struct Said {
-    code: Option<i32>,
-    out: Vec<u8>,
-    err: String,
-}
-
-/// Runs the program.
-fn tokentide(arguments: &[&str]) -> Said {
-    let mut command: Command = assert_cmd::cargo::cargo_bin_cmd!("tokentide");
-    let output = command
-        .args(arguments)
-        .output()
-        .expect("the program starts");
-    Said {
-        code: output.status.code(),
-        out: output.stdout,
-        err: String::from_utf8(output.stderr).expect("messages in UTF-8"),
-    }
-}
 
 /// Runs the program, which must end with `code`; what it printed.
 fn ends_with(code: i32, arguments: &[&str]) -> Vec<u8> {

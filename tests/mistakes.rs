@@ -52,6 +52,9 @@ fn files_with_mistakes() {
         "meaning",
         "no-decode",
         "flood",
+        "outside",
+        "outside-csv",
+        "limits",
     ] {
         holds(name, messages(&format!("tests/mistakes/{name}.toml"), &[]));
     }
@@ -73,6 +76,8 @@ fn arguments_with_mistakes() {
         "class.chta.priority=2",
         "seed.value=3",
         "extends=deepseek-day-hits-30",
+        "name=[\u{9b}31m\u{92}\u{202e}",
+        "name=\u{9b}31m\u{92}=[",
     ];
     holds("bad-set", messages(base, &all));
     let typed = [

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use clap::Args;
 
-use super::{Exit, ScenarioArguments, load, print, refuse};
+use super::{Exit, ScenarioArguments, load, print, refuse, tell};
 use crate::cluster::schedule::paid_nodes;
+use crate::experiment::Need;
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::format::{count, fixed, length, percent};
 use crate::scenario::{ArrivalKind, Scenario};
@@ -31,6 +32,9 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
     if arguments.resolved {
         return print(&scenario.resolved_toml);
     }
+    if let Some(why) = Need::of(&scenario).beyond(&scenario) {
+        return refuse(&why);
+    }
     let scenario = match with_capacities(&scenario) {
         Ok(scenario) => scenario,
         Err(why) => return refuse(&why),
@@ -42,7 +46,7 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
         Ok(workload) => {
             let realised = realised::realised(&scenario, &workload);
             for warning in realised::warnings(&realised) {
-                eprintln!("warning: {warning}");
+                tell(&format!("warning: {warning}"));
             }
             print(&describe(&scenario, &realised))
         }

@@ -13,13 +13,18 @@ pub enum Exit {
     BadInput,
     /// Done, but a class fell short of the attainment that its SLO states.
     SloMissed,
+    /// The user had enough.
+    Interrupted,
 }
+
+/// The exit code after Ctrl-C or a request to terminate.
+pub const INTERRUPTED: u8 = 130;
 
 /// The codes, for `--help`.
 pub const HELP: &str = "\
 Exit codes:
   0    done
-  1    the run failed
+  1    the run failed, or grew beyond the scenario's limits: unstable
   2    bad usage, scenario or input data
   3    done, but a class fell short of the attainment that its SLO states
   130  interrupted";
@@ -31,6 +36,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::BadInput => 2,
             Exit::SloMissed => 3,
+            Exit::Interrupted => INTERRUPTED,
         })
     }
 }

@@ -1,16 +1,30 @@
-//! Output files: written beside their place and renamed, so that none is ever half there.
+//! Output files: all written beside their places first, then renamed, so that none is ever half there and
+//! the last one stands only beside those of its own run.
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Makes the directory ready. One that holds something is refused unless `overwrite`.
+/// The files of a run in the order in which they are put in place: the last one says that all are there.
+pub const OF_A_RUN: [&str; 5] = [
+    "scenario.resolved.toml",
+    "hours.csv",
+    "intervals.csv",
+    "run.log",
+    "summary.json",
+];
+
+/// Makes the directory ready. One that holds something is refused unless `overwrite`; what an
+/// interrupted run has left of its files does not count and is removed.
 ///
 /// # Errors
 /// A sentence for people: what is in the way and what to do.
 pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
     let said = |error: io::Error| format!("cannot use {} for output: {error}", dir.display());
     fs::create_dir_all(dir).map_err(said)?;
+    for name in OF_A_RUN {
+        remove(&beside(dir, name)).map_err(said)?;
+    }
     let occupied = fs::read_dir(dir).map_err(said)?.next().is_some();
     if occupied && !overwrite {
         return Err(format!(
@@ -21,22 +35,62 @@ pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes one file whole, or not at all.
+/// Writes the files of a run, names of [`OF_A_RUN`] in that order. Until all of them are on the disk,
+/// those of an earlier run stay as they are.
 ///
 /// # Errors
 /// A sentence for people: which file, and why not.
-pub fn write(dir: &Path, name: &str, text: &str) -> Result<(), String> {
-    let place = dir.join(name);
-    let beside = dir.join(format!(".{name}.partial"));
-    let attempt = || -> io::Result<()> {
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &place)
-    };
-    attempt().map_err(|error| {
+pub fn write(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
+    let done = files
+        .iter()
+        .try_for_each(|(name, text)| {
+            write_beside(&beside(dir, name), text).map_err(|error| (dir.join(name), error))
+        })
+        .and_then(|()| put_in_place(dir, files));
+    done.map_err(|(place, error)| {
         // What is left of the attempt is no result; if it cannot go, its name says so.
-        let _ = fs::remove_file(&beside);
+        for (name, _) in files {
+            let _ = remove(&beside(dir, name));
+        }
         format!("cannot write {}: {error}", place.display())
     })
+}
+
+/// Where a file is written before it is put in place.
+fn beside(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!(".{name}.partial"))
+}
+
+fn write_beside(path: &Path, text: &str) -> io::Result<()> {
+    remove(path)?;
+    // New: whatever somebody has put there meanwhile, a link perhaps, is not followed.
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn put_in_place(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io::Error)> {
+    // From the last name to the first: what says that all are there goes before the others.
+    for name in OF_A_RUN.iter().rev() {
+        let stale = name == &OF_A_RUN[OF_A_RUN.len() - 1] || files.iter().all(|(n, _)| n != name);
+        if stale {
+            let place = dir.join(name);
+            remove(&place).map_err(|error| (place, error))?;
+        }
+    }
+    for (name, _) in files {
+        let place = dir.join(name);
+        fs::rename(beside(dir, name), &place).map_err(|error| (place, error))?;
+    }
+    // The names are on the disk too. Not every system lets a directory be synchronised.
+    let _ = fs::File::open(dir).and_then(|dir| dir.sync_all());
+    Ok(())
+}
+
+/// Removes a file that need not be there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

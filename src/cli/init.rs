@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, fail, refuse};
+use super::{Exit, fail, refuse, tell};
 
 /// A small service on one kind of node, with every key that most users change, explained.
 const TEMPLATE: &str = include_str!("init.toml");
@@ -33,6 +33,6 @@ pub fn execute(arguments: &InitArguments) -> Exit {
     if let Err(error) = file.write_all(TEMPLATE.as_bytes()) {
         return fail(&format!("cannot write {shown}: {error}"));
     }
-    eprintln!("wrote {shown}; try: tokentide run {shown}");
+    tell(&format!("wrote {shown}; try: tokentide run {shown}"));
     Exit::Done
 }

@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod files;
 mod init;
+mod interrupt;
 mod progress;
 mod report;
 mod run;
@@ -116,7 +117,7 @@ fn load(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit
             None => Ok(scenario),
         },
         Err(mistakes) => {
-            eprintln!("{}", mistakes.render(colour(&std::io::stderr())));
+            tell(&mistakes.render(colour(&std::io::stderr())));
             Err(Exit::BadInput)
         }
     }
@@ -158,14 +159,20 @@ fn print_page(
     }
 }
 
+/// Says something on standard error. Nobody need be there to hear it.
+fn tell(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Says why a run failed.
 fn fail(why: &str) -> Exit {
-    eprintln!("error: {why}");
+    tell(&format!("error: {why}"));
     Exit::Failed
 }
 
 /// Says what is wrong with the input.
 fn refuse(why: &str) -> Exit {
-    eprintln!("error: {why}");
+    tell(&format!("error: {why}"));
     Exit::BadInput
 }

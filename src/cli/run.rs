@@ -5,9 +5,13 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{Exit, FormatArgument, ScenarioArguments, colour, fail, files, load, print, refuse};
-use crate::experiment::run_with_progress;
+use super::{
+    Exit, FormatArgument, ScenarioArguments, colour, fail, files, load, print, refuse, tell,
+};
+use crate::experiment::unstable::bytes;
+use crate::experiment::{RunError, run_with_progress};
 use crate::report::summary::RunSummary;
 use crate::report::{Format, Style, csv, render};
 use crate::scenario::Scenario;
@@ -45,54 +49,78 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     {
         return refuse(&why);
     }
+    let interrupt = Interrupt::listen();
     let began = Instant::now();
     let total = scenario.warm_up + scenario.duration;
     let mut progress = Progress::new(!arguments.quiet, &scenario, total);
     let result = run_with_progress(
         &scenario,
         usize::from(arguments.threads),
-        &mut |now, requests| progress.at(now, requests),
+        &mut |now, requests| {
+            progress.at(now, requests);
+            !interrupt.has_come()
+        },
     );
     let summary = match result {
         Ok(summary) => summary,
         Err(error) => {
             progress.abandon();
-            return fail(&error.to_string());
+            return match error {
+                RunError::TooLarge(why) => refuse(&why),
+                RunError::Cancelled => {
+                    tell("interrupted; nothing was written");
+                    Exit::Interrupted
+                }
+                error => fail(&error.to_string()),
+            };
         }
     };
     progress.finish();
-    if let Some(dir) = &arguments.out {
+    let style = Style::new(colour(&std::io::stdout()));
+    let shown = render(&summary, arguments.format.into(), &style);
+    let mut size = shown.len();
+    let mut files = Vec::new();
+    if arguments.out.is_some() {
         let log = format!(
             "tokentide {}\nthreads {}\nwall_s {:.3}\n",
             env!("CARGO_PKG_VERSION"),
             arguments.threads,
             began.elapsed().as_secs_f64()
         );
-        if let Err(why) = write_files(dir, &scenario, &summary, &log) {
-            return fail(&why);
-        }
+        files = of_run(&scenario, &summary, log);
+        size += files.iter().map(|(_, text)| text.len()).sum::<usize>();
     }
-    let style = Style::new(colour(&std::io::stdout()));
-    match print(&render(&summary, arguments.format.into(), &style)) {
+    if size as u64 > scenario.limits.output_bytes {
+        return fail(&format!(
+            "the output is {}, and limits.output_mb is {}; nothing was written",
+            bytes(size as u64),
+            scenario.limits.output_bytes as f64 / 1e6
+        ));
+    }
+    if let Some(dir) = &arguments.out
+        && let Err(why) = files::write(dir, &files)
+    {
+        return fail(&why);
+    }
+    match print(&shown) {
         Exit::Done if slo_missed(&summary) => Exit::SloMissed,
         exit => exit,
     }
 }
 
-fn write_files(
-    dir: &std::path::Path,
-    scenario: &Scenario,
-    summary: &RunSummary,
-    log: &str,
-) -> Result<(), String> {
-    let plain = Style::default();
-    files::write(dir, "scenario.resolved.toml", &scenario.resolved_toml)?;
-    files::write(dir, "hours.csv", &csv::hours(summary))?;
+/// The files of a run, in the order in which they are put in place.
+fn of_run(scenario: &Scenario, summary: &RunSummary, log: String) -> Vec<(&'static str, String)> {
+    let [resolved, hours, intervals, run_log, whole] = files::OF_A_RUN;
+    let mut files = vec![
+        (resolved, scenario.resolved_toml.clone()),
+        (hours, csv::hours(summary)),
+    ];
     if !summary.intervals.is_empty() {
-        files::write(dir, "intervals.csv", &csv::intervals(summary))?;
+        files.push((intervals, csv::intervals(summary)));
     }
-    files::write(dir, "run.log", log)?;
-    files::write(dir, "summary.json", &render(summary, Format::Json, &plain))
+    files.push((run_log, log));
+    files.push((whole, render(summary, Format::Json, &Style::default())));
+    files
 }
 
 fn slo_missed(summary: &RunSummary) -> bool {

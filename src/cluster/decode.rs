@@ -15,11 +15,11 @@ pub(super) mod wheel;
 
 use std::collections::VecDeque;
 
-use super::Handover;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
 use super::slots::Slots;
 use super::transfer::Link;
+use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::Balance};
 use crate::perf::StepTimes;
 use crate::scenario::{Admission, Pool, Role, Scenario};
@@ -179,6 +179,21 @@ impl<O: Observer> Decode<O> {
             }
         }
         self.observer.advance(until);
+    }
+
+    /// What is here.
+    pub fn inside(&self) -> Inside {
+        let unrouted = self.unrouted.len();
+        let mut inside = Inside {
+            queued: unrouted as u64,
+            served: 0,
+            moving: (self.moving.len() - unrouted) as u64,
+        };
+        for unit in &self.units {
+            inside.queued += unit.queue.len() as u64;
+            inside.served += unit.resident_count() as u64;
+        }
+        inside
     }
 
     /// Tells the observer what is still here, and balances the books.

@@ -7,9 +7,10 @@
 
 use std::collections::VecDeque;
 
-use super::Handover;
+use super::queue::Queue;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
+use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::Balance};
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Scenario};
@@ -77,6 +78,8 @@ pub trait Server: Clone {
     fn blocked(&self) -> [bool; 2] {
         [false; 2]
     }
+    /// How many wait here, and how many are on ranks.
+    fn inside(&self) -> (usize, usize);
     /// Tells the observer who is still here when the simulation ends; says how many.
     fn still_in(
         &self,
@@ -125,7 +128,7 @@ pub struct Intake<U: Server, O> {
     routing: Routing,
     max_queue_requests: Option<usize>,
     /// Requests for which no unit serves, first in first out.
-    unrouted: VecDeque<U::Waiting>,
+    unrouted: Queue<U::Waiting>,
     events: VecDeque<Event>,
     /// The earliest step end.
     next_end: SimTime,
@@ -165,7 +168,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
             routing: Routing::new(pool.router, pool.report_interval, count),
             rules,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
-            unrouted: VecDeque::new(),
+            unrouted: Queue::default(),
             events: events.into(),
             next_end: SimTime::NEVER,
             dirty: Vec::new(),
@@ -253,10 +256,24 @@ impl<U: Server, O: Observer> Intake<U, O> {
         }
     }
 
+    /// What is here.
+    pub fn inside(&self) -> Inside {
+        let mut inside = Inside {
+            queued: self.unrouted.len() as u64,
+            ..Inside::default()
+        };
+        for unit in &self.units {
+            let (queued, served) = unit.inside();
+            inside.queued += queued as u64;
+            inside.served += served as u64;
+        }
+        inside
+    }
+
     /// Tells the observer what is still here, and balances the books.
     pub fn finish(mut self) -> (O, u64, Vec<Balance>) {
         let mut inside = self.unrouted.len() as u64;
-        for waiting in &self.unrouted {
+        for waiting in self.unrouted.iter() {
             self.observer
                 .still_in(waiting.request(), Place::PrefillQueue, waiting.since());
             waiting.carry(&mut self.tokens);
@@ -313,7 +330,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         let working = self.working.iter().filter(|w| **w).count();
         self.observer.units(now, self.paid, working as u64);
         if opened {
-            for waiting in std::mem::take(&mut self.unrouted) {
+            for waiting in self.unrouted.drain() {
                 self.route(waiting);
             }
         }

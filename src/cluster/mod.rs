@@ -11,6 +11,7 @@ mod least;
 mod levels;
 pub mod mixed;
 pub mod prefill;
+mod queue;
 pub mod router;
 pub mod schedule;
 mod slots;
@@ -18,6 +19,17 @@ pub mod transfer;
 
 use crate::units::SimTime;
 use crate::workload::Request;
+
+/// Requests inside one pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// Waiting in a queue of it.
+    pub queued: u64,
+    /// Being served.
+    pub served: u64,
+    /// On their way to it.
+    pub moving: u64,
+}
 
 /// A request that has its first token and goes on to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,23 +74,20 @@ pub fn paid_units(schedule: &Schedule, scenario: &Scenario, to: SimTime) -> Vec<
 pub fn events(schedule: &Schedule, scenario: &Scenario, end: SimTime) -> Vec<Event> {
     // A release after the end still forbids steps that would reach it.
     let paid = paid_units(schedule, scenario, end + SimDuration(NS_PER_DAY));
-    let most = paid.iter().map(|(_, units)| *units).max().unwrap_or(0);
     let mut events = Vec::new();
-    for unit in 0..most {
-        let mut since: Option<SimTime> = None;
-        for &(at, units) in &paid {
-            match since {
-                None if units > unit => since = Some(at),
-                Some(from) if units <= unit => {
-                    life(schedule, unit, from, at, &mut events);
-                    since = None;
-                }
-                _ => {}
+    // When each paid unit was first paid, lowest index first.
+    let mut since: Vec<SimTime> = Vec::new();
+    for &(at, units) in &paid {
+        let units = units as usize;
+        while since.len() > units {
+            if let Some(from) = since.pop() {
+                life(schedule, since.len() as u32, from, at, &mut events);
             }
         }
-        if let Some(from) = since {
-            life(schedule, unit, from, SimTime::NEVER, &mut events);
-        }
+        since.resize(units, at);
+    }
+    for (unit, from) in (0..).zip(since) {
+        life(schedule, unit, from, SimTime::NEVER, &mut events);
     }
     events.retain(|e| e.at < end);
     events.sort_unstable();

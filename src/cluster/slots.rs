@@ -17,6 +17,11 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T: Copy> Slots<T> {
+    /// How many records are kept.
+    pub fn len(&self) -> usize {
+        self.items.len() - self.free.len()
+    }
+
     /// Keeps a record; says where.
     #[inline]
     pub fn store(&mut self, item: T) -> u32 {

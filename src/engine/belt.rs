@@ -3,6 +3,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
+use crate::cluster::Inside;
 use crate::units::SimTime;
 
 /// Stretches that may lie on a belt.
@@ -14,6 +15,8 @@ pub struct Stretch<T> {
     pub until: SimTime,
     /// Requests that have arrived until then.
     pub arrived: u64,
+    /// What is then inside the pool that hands over.
+    pub inside: Inside,
     /// In the order of time.
     pub items: Vec<T>,
 }
@@ -24,6 +27,7 @@ impl<T> Stretch<T> {
         Self {
             until: SimTime::ZERO,
             arrived: 0,
+            inside: Inside::default(),
             items: Vec::new(),
         }
     }
@@ -69,17 +73,19 @@ impl<T> Giver<T> {
         self.empty.try_recv().unwrap_or_else(|_| Stretch::new())
     }
 
-    /// Lays a stretch on the belt. Where the other end is gone, so is the use of it.
-    pub fn give(&mut self, stretch: Stretch<T>) {
-        let _ = self.full.send(stretch);
+    /// Lays a stretch on the belt. False where the other end is gone, and with it the use of going on.
+    pub fn give(&mut self, stretch: Stretch<T>) -> bool {
+        self.full.send(stretch).is_ok()
     }
 }
 
 impl<T> Taker<T> {
-    /// Hands every stretch to `use_it` until the giver is gone.
-    pub fn drain(self, mut use_it: impl FnMut(&Stretch<T>)) {
+    /// Hands every stretch to `use_it` until the giver is gone, or `use_it` says that it was the last.
+    pub fn drain(self, mut use_it: impl FnMut(&Stretch<T>) -> bool) {
         for stretch in self.full {
-            use_it(&stretch);
+            if !use_it(&stretch) {
+                return;
+            }
             let _ = self.empty.send(stretch);
         }
     }

@@ -5,7 +5,8 @@
 //! and the intake pool starts its steps.
 
 use super::feedback::Feedback;
-use super::pipeline::{Outcome, stretches};
+use super::pipeline::{GoOn, Outcome, stretches};
+use crate::cluster::Inside;
 use crate::cluster::decode::Decode;
 use crate::cluster::intake::{Intake, Server};
 use crate::metrics::Observer;
@@ -23,13 +24,9 @@ pub struct Coupled<U: Server, P, D> {
 
 impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
     /// Plays to the end.
-    pub fn play(
-        mut self,
-        scenario: &Scenario,
-        progress: &mut dyn FnMut(SimTime, u64),
-    ) -> Outcome<P, D> {
+    pub fn play(mut self, scenario: &Scenario, go_on: &mut GoOn<'_>) -> Outcome<P, D> {
         let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
-        let mut arrived = 0;
+        let (mut arrived, mut handed_over) = (0, 0);
         let (mut open, mut arrivals, mut handovers) = (Vec::new(), Vec::new(), Vec::new());
         for until in stretches(scenario, end) {
             open.clear();
@@ -50,6 +47,7 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
                 if let Some(decode) = &mut self.decode {
                     decode.advance(now + SimDuration(1), &handovers);
                 }
+                handed_over += handovers.len() as u64;
                 handovers.clear();
                 self.hear(now);
                 arrivals.clear();
@@ -66,7 +64,14 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
                 self.intake.start_steps(now);
                 self.hear(now);
             }
-            progress(until, arrived);
+            let in_decode = self
+                .decode
+                .as_ref()
+                .map_or(Inside::default(), Decode::inside);
+            let in_intake = self.intake.inside();
+            if !go_on(until, arrived, handed_over, in_intake, in_decode) {
+                break;
+            }
         }
         self.intake.observer.advance(end);
         if let Some(decode) = &mut self.decode {

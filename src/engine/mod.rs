@@ -10,5 +10,7 @@ mod belt;
 mod coupled;
 mod feedback;
 mod pipeline;
+mod watch;
 
-pub use pipeline::{Outcome, simulate};
+pub use pipeline::{Outcome, Stop, simulate};
+pub use watch::{Cap, Overload, Queue, user_bytes};

@@ -3,17 +3,22 @@
 use super::belt::{Stretch, belt};
 use super::coupled::Coupled;
 use super::feedback::Feedback;
+use super::watch::{Overload, Watch};
 use crate::cluster::decode::Decode;
 use crate::cluster::intake::{Intake, Server};
-use crate::cluster::{Handover, mixed, prefill};
+use crate::cluster::{Handover, Inside, mixed, prefill};
 use crate::metrics::{Observer, audit::Balance};
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{NS_PER_S, SimTime};
-use crate::workload::{ClosedLoops, Request, Workload, mean_requests_per_s};
+use crate::workload::{ClosedLoops, Request, Workload, mean_requests_per_s, peak_requests_per_s};
 
 /// Requests to a stretch, about: few enough to stay in a cache, enough to pay for handing them over.
 const REQUESTS_PER_STRETCH: f64 = 4096.0;
+/// And about the most, where the rate has a peak.
+const REQUESTS_MAX: f64 = 262_144.0;
+/// No stretch is shorter than this: the largest rates that a scenario may state still fit memory (1 us).
+const STRETCH_MIN_S: f64 = 1e-6;
 /// No stretch is longer than this, so that progress is heard of (1 min of simulated time).
 const STRETCH_MAX_S: f64 = 60.0;
 
@@ -30,27 +35,58 @@ pub struct Outcome<P, D> {
     pub balances: Vec<Balance>,
 }
 
+/// Why a simulation did not reach its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// No pool takes arrivals.
+    NoIntake,
+    /// It outgrew the scenario's limits.
+    Overload(Overload),
+    /// `progress` said that enough is enough.
+    Cancelled,
+}
+
 /// Plays `scenario` to its end, telling the observers everything, on up to three threads. `progress`
-/// hears now and then how far the last stage has come and how many requests have arrived. `None` where
-/// no pool takes arrivals.
+/// hears now and then how far the last stage has come and how many requests have arrived, and says
+/// whether to go on. `base_bytes` of memory are taken by other things than requests in flight.
+///
+/// # Errors
+/// Where the simulation ended before its end.
 pub fn simulate<P: Observer + Send, D: Observer + Send>(
     scenario: &Scenario,
     workload: Workload,
     times: &StepTimes,
     observers: (P, D),
     threads: usize,
-    progress: &mut dyn FnMut(SimTime, u64),
-) -> Option<Outcome<P, D>> {
-    let pool = scenario.pools.iter().find(|p| p.role != Role::Decode)?;
-    Some(match pool.role {
+    base_bytes: u64,
+    progress: &mut dyn FnMut(SimTime, u64) -> bool,
+) -> Result<Outcome<P, D>, Stop> {
+    let pool = scenario.pools.iter().find(|p| p.role != Role::Decode);
+    let pool = pool.ok_or(Stop::NoIntake)?;
+    let mut watch = Watch::new(scenario, base_bytes);
+    let mut stop = None;
+    let mut go_on = |at: SimTime, arrived, handed_over, intake, decode| {
+        if let Some(overload) = watch.look(at, arrived, handed_over, intake, decode) {
+            stop = Some(Stop::Overload(overload));
+        } else if !progress(at, arrived) {
+            stop = Some(Stop::Cancelled);
+        }
+        stop.is_none()
+    };
+    let outcome = match pool.role {
         Role::Mixed => start::<mixed::Unit, P, D>(
-            scenario, pool, workload, times, observers, threads, progress,
+            scenario, pool, workload, times, observers, threads, &mut go_on,
         ),
         _ => start::<prefill::Unit, P, D>(
-            scenario, pool, workload, times, observers, threads, progress,
+            scenario, pool, workload, times, observers, threads, &mut go_on,
         ),
-    })
+    };
+    stop.map_or(Ok(outcome), Err)
 }
+
+/// Hears at the end of every stretch the time, the requests that have arrived and that have been handed
+/// over, and what is inside the pools; says whether to go on.
+pub(super) type GoOn<'a> = dyn FnMut(SimTime, u64, u64, Inside, Inside) -> bool + 'a;
 
 /// Builds the pools and plays them: as a pipeline, or coupled where users wait for their answers.
 fn start<U, P, D>(
@@ -60,7 +96,7 @@ fn start<U, P, D>(
     times: &StepTimes,
     (of_intake, of_decode): (P, D),
     threads: usize,
-    progress: &mut dyn FnMut(SimTime, u64),
+    go_on: &mut GoOn<'_>,
 ) -> Outcome<P, D>
 where
     U: Server + Send,
@@ -79,11 +115,11 @@ where
             intake: Intake::new(scenario, pool, times.clone(), end, Feedback::new(of_intake)),
             decode: decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode)),
         }
-        .play(scenario, progress);
+        .play(scenario, go_on);
     }
     let intake: Intake<U, P> = Intake::new(scenario, pool, times.clone(), end, of_intake);
     let decode = decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode));
-    play(scenario, workload, intake, decode, threads, progress)
+    play(scenario, workload, intake, decode, threads, go_on)
 }
 
 fn play<U, P, D>(
@@ -92,7 +128,7 @@ fn play<U, P, D>(
     mut intake: Intake<U, P>,
     mut decode: Option<Decode<D>>,
     threads: usize,
-    progress: &mut dyn FnMut(SimTime, u64),
+    go_on: &mut GoOn<'_>,
 ) -> Outcome<P, D>
 where
     U: Server + Send,
@@ -102,7 +138,7 @@ where
     D: Observer + Send,
 {
     let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
-    let mut arrived = 0;
+    let (mut arrived, mut handed_over) = (0, 0);
     let mut first = |until: SimTime, arrivals: &mut Stretch<Request>| {
         arrivals.begin(until, arrived);
         workload.fill(until, &mut arrivals.items);
@@ -112,12 +148,23 @@ where
     let mut middle = |arrivals: &Stretch<Request>, handovers: &mut Stretch<Handover>| {
         handovers.begin(arrivals.until, arrivals.arrived);
         intake.advance(arrivals.until, &arrivals.items, &mut handovers.items);
+        handovers.inside = intake.inside();
     };
     let mut last = |handovers: &Stretch<Handover>| {
+        let mut inside = Inside::default();
         if let Some(decode) = &mut decode {
             decode.advance(handovers.until, &handovers.items);
+            inside = decode.inside();
         }
-        progress(handovers.until, handovers.arrived);
+        handed_over += handovers.items.len() as u64;
+        let in_intake = handovers.inside;
+        go_on(
+            handovers.until,
+            handovers.arrived,
+            handed_over,
+            in_intake,
+            inside,
+        )
     };
     let stretches = stretches(scenario, end);
     match threads {
@@ -126,7 +173,9 @@ where
             for until in stretches {
                 first(until, &mut arrivals);
                 middle(&arrivals, &mut handovers);
-                last(&handovers);
+                if !last(&handovers) {
+                    break;
+                }
             }
         }
         2 => std::thread::scope(|scope| {
@@ -137,7 +186,9 @@ where
                     let mut handovers = giver.blank();
                     first(until, &mut arrivals);
                     middle(&arrivals, &mut handovers);
-                    giver.give(handovers);
+                    if !giver.give(handovers) {
+                        break;
+                    }
                 }
             });
             taker.drain(last);
@@ -149,14 +200,16 @@ where
                 for until in stretches {
                     let mut arrivals = arrivals_in.blank();
                     first(until, &mut arrivals);
-                    arrivals_in.give(arrivals);
+                    if !arrivals_in.give(arrivals) {
+                        break;
+                    }
                 }
             });
             scope.spawn(move || {
                 arrivals_out.drain(|arrivals| {
                     let mut handovers = handovers_in.blank();
                     middle(arrivals, &mut handovers);
-                    handovers_in.give(handovers);
+                    handovers_in.give(handovers)
                 });
             });
             handovers_out.drain(last);
@@ -181,12 +234,11 @@ pub(super) fn stretches(
     scenario: &Scenario,
     end: SimTime,
 ) -> impl Iterator<Item = SimTime> + Send + use<> {
-    let rate = mean_requests_per_s(scenario);
-    let seconds = if rate > 0.0 {
-        (REQUESTS_PER_STRETCH / rate).clamp(1e-3, STRETCH_MAX_S)
-    } else {
-        STRETCH_MAX_S
-    };
+    // Without any rate (recordings, users) a sum is zero, of either sign.
+    let time = |requests: f64, per_s: f64| requests / per_s.max(f64::MIN_POSITIVE);
+    let seconds = time(REQUESTS_PER_STRETCH, mean_requests_per_s(scenario))
+        .min(time(REQUESTS_MAX, peak_requests_per_s(scenario)))
+        .clamp(STRETCH_MIN_S, STRETCH_MAX_S);
     let step = (seconds * NS_PER_S as f64) as u64;
     (1..=end.0.div_ceil(step)).map(move |i| SimTime(i.saturating_mul(step)).min(end))
 }

@@ -1,9 +1,14 @@
-//! Runs of scenarios: one run today.
+//! Runs of scenarios: one run today. What it needs is estimated before ([`need`]), and a run that
+//! outgrows its limits says why ([`unstable`]).
 
 pub mod calibrate;
 pub mod explain;
 pub mod measurement;
+pub mod need;
 mod run;
+pub mod unstable;
 pub mod validate;
 
+pub use need::Need;
 pub use run::{RunError, run, run_with_progress};
+pub use unstable::Unstable;

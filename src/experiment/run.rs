@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::{Need, Unstable};
 use crate::economics::Tariff;
-use crate::engine::simulate;
+use crate::engine::{Stop, simulate};
 use crate::metrics::{Recorder, Timeline};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::assemble::{Evidence, assemble};
@@ -21,6 +22,12 @@ pub enum RunError {
     StepTimes(String),
     /// There is no pool that takes arrivals.
     NoPrefillPool,
+    /// The scenario alone is beyond its limits.
+    TooLarge(String),
+    /// The run outgrew the scenario's limits.
+    Unstable(Box<Unstable>),
+    /// Whoever heard of the progress asked to stop.
+    Cancelled,
     /// Two counts of the same thing disagree: a fault of the program.
     Audit(String),
 }
@@ -33,6 +40,9 @@ impl fmt::Display for RunError {
             Self::NoPrefillPool => {
                 write!(f, "the scenario has no prefill pool to take its requests")
             }
+            Self::TooLarge(why) => write!(f, "{why}"),
+            Self::Unstable(what) => write!(f, "{what}"),
+            Self::Cancelled => write!(f, "interrupted"),
             Self::Audit(what) => {
                 write!(
                     f,
@@ -48,20 +58,26 @@ impl std::error::Error for RunError {}
 /// Runs a scenario on up to `threads` threads. The summary does not depend on their number.
 ///
 /// # Errors
-/// Where the workload cannot be drawn, a step time does not fit the clock, or an audit fails.
+/// Where the workload cannot be drawn, a step time does not fit the clock, the run outgrows the
+/// scenario's limits, or an audit fails.
 pub fn run(scenario: &Scenario, threads: usize) -> Result<RunSummary, RunError> {
-    run_with_progress(scenario, threads, &mut |_, _| {})
+    run_with_progress(scenario, threads, &mut |_, _| true)
 }
 
-/// The same; `progress` hears the simulated time and the number of requests so far.
+/// The same; `progress` hears the simulated time and the number of requests so far, and says whether to
+/// go on.
 ///
 /// # Errors
-/// As for [`run`].
+/// As for [`run`], and where `progress` says no.
 pub fn run_with_progress(
     scenario: &Scenario,
     threads: usize,
-    progress: &mut dyn FnMut(SimTime, u64),
+    progress: &mut dyn FnMut(SimTime, u64) -> bool,
 ) -> Result<RunSummary, RunError> {
+    let need = Need::of(scenario);
+    if let Some(why) = need.beyond(scenario) {
+        return Err(RunError::TooLarge(why));
+    }
     let scenario = &with_capacities(scenario).map_err(RunError::StepTimes)?;
     let times = StepTimes::compile(scenario).map_err(RunError::StepTimes)?;
     let workload = Workload::new(scenario).map_err(RunError::Workload)?;
@@ -73,10 +89,21 @@ pub fn run_with_progress(
         scenario.report_every,
         &price_changes,
     );
-    let recorder = Recorder::new(scenario, timeline.clone());
-    let observers = (recorder.clone(), recorder);
-    let outcome = simulate(scenario, workload, &times, observers, threads, progress)
-        .ok_or(RunError::NoPrefillPool)?;
+    let recorder = || Recorder::new(scenario, timeline.clone());
+    let outcome = simulate(
+        scenario,
+        workload,
+        &times,
+        (recorder(), recorder()),
+        threads,
+        need.memory_bytes,
+        progress,
+    );
+    let outcome = outcome.map_err(|stop| match stop {
+        Stop::NoIntake => RunError::NoPrefillPool,
+        Stop::Overload(seen) => RunError::Unstable(Box::new(Unstable::new(scenario, seen))),
+        Stop::Cancelled => RunError::Cancelled,
+    })?;
     let evidence = Evidence {
         timeline,
         intake: outcome.intake.finish(),

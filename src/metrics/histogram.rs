@@ -8,8 +8,9 @@ const SUB_BITS: u32 = 7;
 const SUB: usize = 1 << SUB_BITS;
 const BUCKETS: usize = (64 - SUB_BITS as usize + 1) * SUB;
 
-/// Counts of durations in nanoseconds.
-#[derive(Clone, Debug)]
+/// Counts of durations in nanoseconds. One that has never counted anything holds no buckets: most
+/// histograms of most pools stay so.
+#[derive(Clone, Debug, Default)]
 pub struct Histogram {
     counts: Box<[u64]>,
     total: u64,
@@ -44,17 +45,6 @@ fn middle_of(bucket: usize) -> u64 {
     low + ((1_u64 << shift) >> 1)
 }
 
-impl Default for Histogram {
-    fn default() -> Self {
-        Self {
-            counts: vec![0; BUCKETS].into_boxed_slice(),
-            total: 0,
-            sum_ns: 0,
-            max_ns: 0,
-        }
-    }
-}
-
 impl Histogram {
     /// Counts one duration.
     #[inline]
@@ -65,12 +55,23 @@ impl Histogram {
     /// Counts the same duration several times.
     #[inline]
     pub fn add_many(&mut self, ns: u64, times: u64) {
-        self.counts[bucket_of(ns)] += times;
+        let bucket = bucket_of(ns);
+        match self.counts.get_mut(bucket) {
+            Some(count) => *count += times,
+            None => self.begin(bucket, times),
+        }
         self.total += times;
         self.sum_ns += u128::from(ns) * u128::from(times);
         if times > 0 && ns > self.max_ns {
             self.max_ns = ns;
         }
+    }
+
+    /// Makes the buckets, and counts in the first of them.
+    #[cold]
+    fn begin(&mut self, bucket: usize, times: u64) {
+        self.counts = vec![0; BUCKETS].into_boxed_slice();
+        self.counts[bucket] = times;
     }
 
     /// Empties this histogram into a value at rest.

@@ -1,13 +1,23 @@
 //! Local calendar time of a simulated instant, as RFC 3339 text with the scenario's offset.
 
-use crate::scenario::LocalTime;
-use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
+use crate::scenario::{LocalTime, Scenario};
+use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration, SimTime};
 
 /// `start + after`, to the second below, e.g. `2025-02-28T03:30:00+08:00`.
 pub fn local_text(start: &LocalTime, after: SimDuration) -> String {
-    let since_midnight = u128::from(start.time_of_day.0) + u128::from(after.0);
-    let days = (since_midnight / u128::from(NS_PER_DAY)) as i64;
-    let seconds = (since_midnight % u128::from(NS_PER_DAY)) as u64 / NS_PER_S;
+    text_at(start, i128::from(after.0))
+}
+
+/// A simulated instant in the same form; one in the warm-up lies before the start.
+pub fn text_of(scenario: &Scenario, at: SimTime) -> String {
+    let after = i128::from(at.0) - i128::from(scenario.warm_up.0);
+    text_at(&scenario.start, after)
+}
+
+fn text_at(start: &LocalTime, after_ns: i128) -> String {
+    let since_midnight = i128::from(start.time_of_day.0) + after_ns;
+    let days = since_midnight.div_euclid(i128::from(NS_PER_DAY)) as i64;
+    let seconds = since_midnight.rem_euclid(i128::from(NS_PER_DAY)) as u64 / NS_PER_S;
     let (year, month, day) = civil_from_days(days_from_civil(date_of(&start.text)) + days);
     let offset = start.utc_offset_minutes;
     let sign = if offset < 0 { '-' } else { '+' };

@@ -23,7 +23,7 @@ pub mod table;
 pub mod verdict;
 
 mod hourly;
-mod local;
+pub mod local;
 mod totals;
 mod warnings;
 mod wording;

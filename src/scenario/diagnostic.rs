@@ -139,7 +139,7 @@ fn add_snippet<'a>(
     let line = 1 + text[..from].bytes().filter(|b| *b == b'\n').count();
     let mut end = text[to..].find('\n').map_or(text.len(), |n| to + n);
     end = floor_char(text, end.min(to + MAX_TAIL));
-    let mut snippet = Snippet::source(&text[from..end])
+    let mut snippet = Snippet::source(harmless(&text[from..end]))
         .line_start(line)
         .path(name);
     for (at, label, kind) in spans {
@@ -150,6 +150,17 @@ fn add_snippet<'a>(
         snippet = snippet.annotation(annotation);
     }
     group.element(snippet)
+}
+
+/// A source's text without what the renderer lets through and a terminal would obey: each such
+/// character becomes a harmless one of as many bytes, so that places in the text stay where they are.
+fn harmless(text: &str) -> String {
+    let replace = |c: char| match (visible(c) == c, c.len_utf8()) {
+        (true, _) | (_, 1) => c, // the renderer shows these as pictures
+        (_, 2) => '\u{b7}',
+        _ => '\u{fffd}',
+    };
+    text.chars().map(replace).collect()
 }
 
 /// The part of a span on its first line, on character boundaries of the text.

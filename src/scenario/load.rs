@@ -7,15 +7,19 @@ use std::path::{Path, PathBuf};
 use super::bundled::{BUNDLED, bundled};
 use super::check::check;
 use super::diagnostic::{Diagnostic, Mistakes, Report};
+use super::files::Files;
 use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
-use super::tree::{Table, Value, parse};
+use super::tree::{Table, Value, parse, structure};
 use super::{Scenario, file, overrides, resolve};
 
-/// Largest file that is read, 16 MiB: a hand-written scenario has kilobytes, a CSV of every second of
-/// a day two or three megabytes.
-const MAX_FILE_BYTES: u64 = 16 << 20;
+/// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
+/// written out have half of it.
+const MAX_STRUCTURE: usize = 2 << 20;
+
+/// Longest chain of scenarios that extend one another.
+const MAX_CHAIN: usize = 16;
 
 /// Reads the scenario that a person named: a bundled one, or a file. Something is a path when it is a
 /// file, contains a separator, or ends in `.toml`.
@@ -38,20 +42,23 @@ pub fn load(target: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
 }
 
 /// Reads a scenario from a text; `name` is what messages call it. It may extend bundled scenarios, and
-/// files relative to the working directory.
+/// files in the working directory.
 ///
 /// # Errors
 ///
 /// All mistakes in the text and in `overrides` (`key.path=value`) at once.
 pub fn load_str(name: &str, text: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
     let mut reader = Reader::default();
-    let tree = reader.text(name, name, text.to_string(), None, None);
+    let tree = reader.text(name, name, text.to_string(), Some(PathBuf::new()), None);
     reader.finish(tree, overrides)
 }
 
 #[derive(Default)]
 struct Reader {
     sources: Sources,
+    files: Files,
+    /// Of all texts so far.
+    structure: usize,
     report: Report,
     /// Identity and display name of the scenarios being read, outermost first.
     chain: Vec<(String, String)>,
@@ -74,7 +81,12 @@ impl Reader {
         if self.report.incomplete {
             return Err(self.report.into_mistakes(self.sources));
         }
-        attach_csvs(&mut root, &mut self.sources, &mut self.report);
+        attach_csvs(
+            &mut root,
+            &mut self.sources,
+            &mut self.files,
+            &mut self.report,
+        );
         let scenario = resolve::resolve(&root, &mut self.report);
         match scenario {
             Some(scenario) if self.report.is_empty() => Ok(scenario),
@@ -82,12 +94,22 @@ impl Reader {
         }
     }
 
-    /// Opens what a person named at `at`, relative to `directory`.
+    /// Opens what the user named, or what a file in `directory` names at `at`.
     fn open(&mut self, target: &str, at: Span, directory: Option<&Path>) -> Option<Table> {
-        let path = directory.map_or_else(|| PathBuf::from(target), |d| d.join(target));
         let separator = target.contains(['/', '\\']);
-        if separator || target.ends_with(".toml") || (directory.is_none() && path.is_file()) {
-            return self.file(&path, at);
+        let named = directory.is_none() && Path::new(target).is_file();
+        if separator || target.ends_with(".toml") || named {
+            let path = match directory {
+                None => Ok(PathBuf::from(target)),
+                Some(directory) => self.files.within(directory, target, at),
+            };
+            return match path {
+                Ok(path) => self.file(&path, at),
+                Err(found) => {
+                    self.report.push(found);
+                    None
+                }
+            };
         }
         match bundled(target) {
             Some(found) => {
@@ -108,7 +130,8 @@ impl Reader {
         let identity = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         self.enter(identity.display().to_string(), &shown, at)?;
         let directory = path.parent().map(Path::to_path_buf);
-        match read_file(path, at, "toml", &mut self.sources) {
+        self.files.root_at(directory.clone().unwrap_or_default());
+        match self.files.read(path, at, "toml", &mut self.sources) {
             Ok(text) => self.text(&shown, &shown, text, directory, Some(at)),
             Err(found) => {
                 self.report.push(found);
@@ -132,6 +155,12 @@ impl Reader {
                 .push(found.note(format!("the chain is {chain}")));
             return None;
         }
+        if self.chain.len() == MAX_CHAIN {
+            let message = format!("{} is one base too many", quote(shown));
+            let label = format!("at most {MAX_CHAIN} scenarios extend one another");
+            self.report.push(Diagnostic::new(message, at).label(label));
+            return None;
+        }
         self.chain.push((identity, shown.to_string()));
         Some(())
     }
@@ -151,8 +180,11 @@ impl Reader {
             .add(name.to_string(), text.clone(), directory.clone());
         self.main.get_or_insert(source);
         let at = at.unwrap_or(Span::whole(source));
+        self.structure += structure(&text);
         let found = if let Some(found) = not_text(&text, source, shown) {
             vec![found]
+        } else if self.structure > MAX_STRUCTURE {
+            vec![too_much(shown, at)]
         } else {
             match parse(&text, source) {
                 Ok(root) if root.entries.is_empty() => vec![nothing_there(shown, at)],
@@ -184,10 +216,10 @@ impl Reader {
 
 /// Replaces the path of each CSV (a class's traffic or trace, a profile of step times) by the file's text, so
 /// that the resolved scenario needs no other file and its hash covers the figures.
-fn attach_csvs(root: &mut Table, sources: &mut Sources, report: &mut Report) {
+fn attach_csvs(root: &mut Table, sources: &mut Sources, files: &mut Files, report: &mut Report) {
     let performance = root.entry_mut("performance").map(|e| &mut e.node.value);
     if let Some(Value::Table(performance)) = performance {
-        attach_csv(performance, sources, report);
+        attach_csv(performance, sources, files, report);
     }
     let Some(Value::List(classes)) = root.entry_mut("class").map(|e| &mut e.node.value) else {
         return;
@@ -198,22 +230,29 @@ fn attach_csvs(root: &mut Table, sources: &mut Sources, report: &mut Report) {
         };
         let arrivals = class.entry_mut("arrivals").map(|e| &mut e.node.value);
         if let Some(Value::Table(arrivals)) = arrivals {
-            attach_csv(arrivals, sources, report);
+            attach_csv(arrivals, sources, files, report);
         }
     }
 }
 
-fn attach_csv(table: &mut Table, sources: &mut Sources, report: &mut Report) {
+fn attach_csv(table: &mut Table, sources: &mut Sources, files: &mut Files, report: &mut Report) {
     let Some(csv) = table.entry_mut("csv") else {
         return;
     };
     let at = csv.node.at;
     match &mut csv.node.value {
         Value::Text(path) => {
-            let directory = sources.get(at.source).and_then(|s| s.directory.clone());
-            let path = directory.unwrap_or_default().join(path.as_str());
-            match read_file(&path, at, "csv", sources) {
-                Ok(text) => {
+            let directory = sources.get(at.source).and_then(|s| s.directory.as_deref());
+            let path = match directory {
+                None => Ok(PathBuf::from(path.as_str())),
+                Some(directory) => files.within(directory, path, at),
+            };
+            let text = path.and_then(|path| {
+                let text = files.read(&path, at, "csv", sources)?;
+                Ok((path, text))
+            });
+            match text {
+                Ok((path, text)) => {
                     let source =
                         sources.add(path.display().to_string(), plain_newlines(&text), None);
                     csv.node = resolve::csv_node(source, sources);
@@ -235,8 +274,12 @@ fn attach_csv(table: &mut Table, sources: &mut Sources, report: &mut Report) {
     }
 }
 
+/// Without a byte order mark, and with line feeds alone at the ends of lines: a text that has been through
+/// here does not change when it comes again.
 fn plain_newlines(text: &str) -> String {
-    text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
+    let lines = text.trim_start_matches('\u{feff}').split('\n');
+    let lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\r')).collect();
+    lines.join("\n")
 }
 
 fn unknown_scenario(target: &str, at: Span, in_file: bool) -> Diagnostic {
@@ -261,69 +304,6 @@ fn unknown_scenario(target: &str, at: Span, in_file: bool) -> Diagnostic {
         .help(format!("a path {whose} contains a `/` or ends in `.toml`"))
 }
 
-/// Reads a text file, or says at `at`, where it was named, why not.
-fn read_file(
-    path: &Path,
-    at: Span,
-    suffix: &str,
-    sources: &mut Sources,
-) -> Result<String, Diagnostic> {
-    let shown = path.display().to_string();
-    let refuse =
-        |why: String| Diagnostic::new(format!("cannot read {}", quote(&shown)), at).label(why);
-    let attributes = match fs::metadata(path) {
-        Ok(attributes) => attributes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let found = refuse("no such file".to_string());
-            return Err(match similar_file(path, suffix) {
-                Some(name) => found.help(format!("did you mean {}?", quote(&name))),
-                None => found,
-            });
-        }
-        Err(error) => return Err(refuse(error.to_string())),
-    };
-    if attributes.is_dir() {
-        return Err(refuse("this is a directory".to_string()).help("name a file in it"));
-    }
-    if !attributes.is_file() {
-        return Err(refuse("this is not an ordinary file".to_string()));
-    }
-    if attributes.len() > MAX_FILE_BYTES {
-        let size = attributes.len().div_ceil(1 << 20);
-        let limit = MAX_FILE_BYTES >> 20;
-        return Err(refuse(format!("{size} MiB; at most {limit} MiB are read")));
-    }
-    let bytes = fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let start = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        let source = sources.add(shown.clone(), text, None);
-        let at = Span {
-            source,
-            start,
-            end: start + '\u{fffd}'.len_utf8(),
-        };
-        Diagnostic::new(format!("{} is not a text file", quote(&shown)), at)
-            .label(format!("byte {start} is not UTF-8"))
-            .help("scenarios and traffic are text in UTF-8; is this the right file?")
-    })
-}
-
-/// A file of the same directory and kind with nearly the same name.
-fn similar_file(path: &Path, suffix: &str) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let directory = path.parent().filter(|d| !d.as_os_str().is_empty());
-    let entries = fs::read_dir(directory.unwrap_or(Path::new("."))).ok()?;
-    let mut names: Vec<String> = entries
-        .take(10_000)
-        .filter_map(|e| e.ok()?.file_name().into_string().ok())
-        .filter(|n| Path::new(n).extension().is_some_and(|e| e == suffix))
-        .collect();
-    names.sort_unstable();
-    let found = nearest(name, names.iter().map(String::as_str))?;
-    Some(path.with_file_name(found).display().to_string())
-}
-
 /// Control characters are the mark of a file that is no text at all.
 fn not_text(text: &str, source: usize, shown: &str) -> Option<Diagnostic> {
     let odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
@@ -340,6 +320,16 @@ fn not_text(text: &str, source: usize, shown: &str) -> Option<Diagnostic> {
             .label(format!("control character {} (U+{code:04X})", visible(c)))
             .help("scenarios are text in UTF-8; is this the right file?"),
     )
+}
+
+fn too_much(shown: &str, at: Span) -> Diagnostic {
+    let most = MAX_STRUCTURE >> 20;
+    let message = format!("{} holds too many keys and values", quote(shown));
+    Diagnostic::new(message, at)
+        .label(format!(
+            "at most {most} MiB beside texts in quotes, with what it extends"
+        ))
+        .help("is this the right file? long lists of numbers belong in a CSV")
 }
 
 fn nothing_there(shown: &str, at: Span) -> Diagnostic {

@@ -9,6 +9,7 @@ mod check;
 mod class;
 mod diagnostic;
 mod file;
+mod files;
 mod load;
 mod merge;
 mod overrides;
@@ -70,6 +71,8 @@ pub struct Scenario {
     pub performance: Performance,
     /// Multi-token prediction; `None` when every step emits one token.
     pub mtp: Option<Mtp>,
+    /// How large a run may become.
+    pub limits: Limits,
     /// Streams of requests, in the order of the file.
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
@@ -217,6 +220,29 @@ pub struct Transfer {
     pub overlap_65536: u32,
     /// Between one rank's GPU memory and its host, for preempted requests.
     pub host_bandwidth: BytesPerSecond,
+}
+
+/// How large a run may become. Beyond any of these it ends and says why, so that what a run does stays a
+/// matter of scenario, seed and version, not of the machine's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests that have arrived and not ended, at once.
+    pub requests_in_flight: u64,
+    /// Memory, as estimated from the scenario and the requests in flight.
+    pub memory_bytes: u64,
+    /// All output.
+    pub output_bytes: u64,
+}
+
+impl Default for Limits {
+    /// What the file's shape says.
+    fn default() -> Self {
+        Self {
+            requests_in_flight: 80_000_000,
+            memory_bytes: 4_000_000_000,
+            output_bytes: 256_000_000,
+        }
+    }
 }
 
 /// Multi-token prediction (S14).

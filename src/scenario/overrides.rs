@@ -10,6 +10,9 @@ use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote};
 use super::tree::{Entry, Node, Table, Value, parse_value};
 
+/// Most keys in a path: trees are walked by functions that call themselves.
+const MAX_PATH: usize = 64;
+
 /// Applies one argument to the tree.
 ///
 /// # Errors
@@ -41,6 +44,10 @@ pub fn apply(root: &mut Table, argument: &str, sources: &mut Sources) -> Result<
         }
         path.push((key.trim(), at));
         start += key.len() + 1;
+    }
+    if path.len() > MAX_PATH {
+        let found = Diagnostic::new("--set has too many keys", whole);
+        return Err(found.label(format!("at most {MAX_PATH}")).help(example));
     }
     if let Some(&("extends", at)) = path.first() {
         let found = Diagnostic::new("`extends` cannot be set from the command line", at);

@@ -13,7 +13,8 @@ pub struct Source {
     pub name: String,
     /// All of it.
     pub text: String,
-    /// The directory that relative paths in it start from; `None`: the working directory.
+    /// The directory that paths in it start from and stay in; `None`: what the user types on a command
+    /// line, which starts from the working directory and may lead anywhere.
     pub directory: Option<PathBuf>,
 }
 

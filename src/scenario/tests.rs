@@ -277,3 +277,17 @@ fn reading_never_panics_on_damaged_text() {
         }
     }
 }
+
+#[test]
+fn limits_left_out_are_those_of_an_empty_table() {
+    let without = read(&small("", POISSON));
+    let empty = read(&small("limits = {}", POISSON));
+    assert_eq!(without.limits, Limits::default());
+    assert_eq!(empty.limits, Limits::default());
+    let stated = read(&small("limits = { memory_gb = 0.5 }", POISSON)).limits;
+    assert_eq!(stated.memory_bytes, 500_000_000);
+    assert_eq!(
+        stated.requests_in_flight,
+        Limits::default().requests_in_flight
+    );
+}

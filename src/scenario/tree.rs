@@ -60,8 +60,67 @@ pub struct Entry {
     pub node: Node,
 }
 
+/// Of a longer text only the first mistake of grammar is found: the library would remember several
+/// hundred bytes for each, and junk is nothing but mistakes.
+const MAX_RECOVERED: usize = 64 << 10;
+
+/// How much of a TOML text is keys, numbers and signs: what becomes a tree of perhaps eighty times the
+/// size. Texts in quotes, comments and blanks do not count.
+pub fn structure(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut count, mut at) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'#' => at = end_of_line(bytes, at),
+            b'"' | b'\'' => {
+                count += 2;
+                at = end_of_string(bytes, at);
+            }
+            b' ' | b'\t' | b'\r' | b'\n' => at += 1,
+            _ => (count, at) = (count + 1, at + 1),
+        }
+    }
+    count
+}
+
+fn end_of_line(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes[from..].iter();
+    rest.take_while(|b| **b != b'\n').count() + from
+}
+
+/// One past the string that begins at `from`; one that is not closed ends with its line, or, if it may
+/// have many, with the text.
+fn end_of_string(bytes: &[u8], from: usize) -> usize {
+    let quote = bytes[from];
+    let long = bytes[from..].starts_with(&[quote; 3]);
+    let mut at = from + if long { 3 } else { 1 };
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'\\' && quote == b'"' {
+            at += 2;
+        } else if long && bytes[at..].starts_with(&[quote; 3]) {
+            return at + 3;
+        } else if !long && (byte == quote || byte == b'\n') {
+            return at + 1;
+        } else {
+            at += 1;
+        }
+    }
+    bytes.len()
+}
+
 /// Reads a whole TOML text, or says everything that is wrong with its grammar.
 pub fn parse(text: &str, source: usize) -> Result<Table, Vec<Diagnostic>> {
+    if text.len() > MAX_RECOVERED {
+        return match DeTable::parse(text) {
+            Ok(root) => Ok(table(root.get_ref(), source, 0)),
+            Err(error) => {
+                let found = grammar(&error, text, source);
+                Err(vec![
+                    found.note("the file is long: only one mistake is shown"),
+                ])
+            }
+        };
+    }
     let (root, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Ok(table(root.get_ref(), source, 0));
@@ -315,5 +374,32 @@ impl Table {
     pub fn duration(&self, key: &str) -> Option<SimDuration> {
         let ps = parse_duration(self.text(key)?).ok()?;
         u64::try_from((ps + 500) / 1000).ok().map(SimDuration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_comments_and_blanks_are_no_structure() {
+        for (text, size) in [
+            ("", 0),
+            ("a = 1 # b = 2\n  c=[ ]", 7),
+            (r##"a = "x # \" ' \" # " b"##, 5),
+            ("a = 'x \\' # '\n b", 5),
+            ("a = \"\"\"x\n\" y\"\" \\\"\"\" z\"\"\"\nb", 5),
+            ("a = '''\n''' b", 5),
+            ("a = \"open\nb = 1", 7),
+            ("a = '''open\nb = 1", 4),
+        ] {
+            assert_eq!(structure(text), size, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_file_shows_one_mistake() {
+        let long = "=\n".repeat(MAX_RECOVERED + 1);
+        assert_eq!(parse(&long, 0).map_err(|found| found.len()).err(), Some(1));
     }
 }

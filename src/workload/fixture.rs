@@ -2,8 +2,8 @@
 
 use crate::catalog::{Gpu, Model};
 use crate::scenario::{
-    ArrivalKind, Arrivals, Class, Law, LengthLaw, LinearDecode, LinearPerformance, LinearPrefill,
-    LocalTime, Node, Performance, Period, RateSegment, Scenario, Transfer,
+    ArrivalKind, Arrivals, Class, Law, LengthLaw, Limits, LinearDecode, LinearPerformance,
+    LinearPrefill, LocalTime, Node, Performance, Period, RateSegment, Scenario, Transfer,
 };
 use crate::units::{BytesPerSecond, NS_PER_HOUR, PicoUsd, SimDuration};
 
@@ -57,6 +57,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
             decode: LinearDecode::default(),
         }),
         mtp: None,
+        limits: Limits::default(),
         classes,
         published: Vec::new(),
     }

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::Request;
+use super::distribution::Distribution;
 use super::generator::WorkloadError;
 use super::hits::HitFactor;
 use super::law::Side;
@@ -263,7 +264,8 @@ impl Source {
 
 /// What holds in each period of a class; work is shared between equal periods.
 fn draws(class: &Class, input: &Lengths) -> Result<Vec<Draw>, WorkloadError> {
-    let mut distributions = BTreeMap::new();
+    // Of the latest scale only: a day of seconds has 86,400, and each would take 68 KB.
+    let mut latest: Option<(u64, Distribution, f64)> = None;
     let mut factors = BTreeMap::new();
     let mut draws = Vec::with_capacity(class.arrivals.periods.len());
     for (index, period) in class.arrivals.periods.iter().enumerate() {
@@ -273,11 +275,14 @@ fn draws(class: &Class, input: &Lengths) -> Result<Vec<Draw>, WorkloadError> {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(_) if period.hit_rate <= 0.0 => HitFactor::ZERO,
             Entry::Vacant(slot) => {
-                let (distribution, mean) = distributions.entry(key.0).or_insert_with(|| {
+                if latest.as_ref().is_none_or(|(scale, ..)| *scale != key.0) {
                     let distribution = input.distribution(input_scale);
                     let mean = distribution.mean();
-                    (distribution, mean)
-                });
+                    latest = Some((key.0, distribution, mean));
+                }
+                let Some((_, distribution, mean)) = &latest else {
+                    continue;
+                };
                 let unreachable = |largest| WorkloadError::UnreachableHitRate {
                     class: class.name.clone(),
                     period: index,

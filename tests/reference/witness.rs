@@ -23,9 +23,9 @@ pub fn watch(
 ) -> History {
     let witness = Witness::new(scenario, requests);
     let observers = (witness.clone(), witness);
-    let outcome =
-        tokentide::engine::simulate(scenario, workload, times, observers, 1, &mut |_, _| {});
-    let outcome = outcome.expect("the scenario has a prefill pool");
+    let mut on = |_, _| true;
+    let outcome = tokentide::engine::simulate(scenario, workload, times, observers, 1, 0, &mut on);
+    let outcome = outcome.expect("the scenario has a prefill pool and outgrows no limit");
     let mut prefill = outcome.intake.history;
     if let Some(decode) = outcome.decode {
         let decode = decode.history;

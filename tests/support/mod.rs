@@ -1,14 +1,18 @@
 //! What tests share: which of them run here, and where measured data lies.
 //!
-//! Three environment variables decide, and only this file reads them, so that nothing is skipped
+//! Four environment variables decide, and only this file reads them, so that nothing is skipped
 //! silently: `TOKENTIDE_SLOW=1` asks for the long form of every test, `TOKENTIDE_DATA` names the
-//! directory of measured data sets, and `TOKENTIDE_SEED` (a whole number, 0 by default) asks tests that
-//! make up their own cases for other ones than usual.
+//! directory of measured data sets, `TOKENTIDE_SEED` (a whole number, 0 by default) asks tests that make up
+//! their own cases for other ones than usual, and `TOKENTIDE_SEEDS=N` plays the closed forms with fresh
+//! seeds, those after N: give another number every night (the date will do) and run
+//! `TOKENTIDE_SLOW=1 TOKENTIDE_SEEDS=20260105 cargo test --release --test closed_forms fresh_seeds`.
 
 // Every test binary compiles this file and uses a part of it.
 #![allow(dead_code)]
 
 use std::path::PathBuf;
+
+pub mod program;
 
 /// Whether the long form of a test is wanted; says so on stderr when it is not.
 pub fn slow(what: &str) -> bool {
@@ -17,6 +21,16 @@ pub fn slow(what: &str) -> bool {
         eprintln!("skipped: {what} (set TOKENTIDE_SLOW=1)");
     }
     wanted
+}
+
+/// Where fresh seeds begin, if they are wanted; says so on stderr when they are not.
+pub fn fresh_seeds(what: &str) -> Option<u64> {
+    let base = std::env::var("TOKENTIDE_SEEDS").ok();
+    if base.is_none() {
+        eprintln!("skipped: {what} (set TOKENTIDE_SEEDS to where they begin)");
+    }
+    // far from the seeds of the other tests, which are small
+    base.map(|base| 10_000 * (1 + base.parse::<u64>().expect("TOKENTIDE_SEEDS is a number")))
 }
 
 /// The file `name` of the measured data, if it is there; says so on stderr when it is not.

@@ -23,7 +23,7 @@ impl<O: Observer> Decode<O> {
         self.kv_1024 -= unit.kv_total_1024();
         self.observer.kv(now, self.kv_1024);
         let mut all: Vec<(u64, From)> = Vec::new();
-        all.extend(unit.queue.drain(..).map(|t| (t.request.id, From::Queue(t))));
+        all.extend(unit.queue.drain().map(|t| (t.request.id, From::Queue(t))));
         all.extend(
             unit.evict_all(&self.rules, &self.observer)
                 .into_iter()

@@ -3,12 +3,11 @@
 //! There are no events per token. A step adds one progress to every resident at once; a request's last
 //! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that are left.
 
-use std::collections::VecDeque;
-
 use super::Rules;
 use super::ranks::{Ranks, Refusal};
 use super::resident::{Due, Resident, Travel};
 use super::wheel::Wheel;
+use crate::cluster::queue::Queue;
 use crate::cluster::slots::Slots;
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
 use crate::units::SimTime;
@@ -17,7 +16,7 @@ use crate::units::SimTime;
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// Waiting requests, first in first out.
-    pub queue: VecDeque<Travel>,
+    pub queue: Queue<Travel>,
     ranks: Ranks,
     residents: Slots<Resident>,
     /// Those whose last step has just ended, with their ranks.
@@ -54,7 +53,7 @@ pub struct Unit {
 impl Unit {
     pub fn new(rules: &Rules, kinds: usize) -> Self {
         Self {
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             ranks: Ranks::new(
                 rules.ranks,
                 rules.kv_capacity_tokens,
@@ -115,6 +114,11 @@ impl Unit {
                 resident.progress_before_1024(due.step - step, per_step),
             )
         })
+    }
+
+    /// How many are on its ranks.
+    pub fn resident_count(&self) -> usize {
+        self.residents.len()
     }
 
     /// KV of all ranks.

@@ -4,8 +4,6 @@
 //! As in a decode unit there are no events per token: everybody who decodes advances together, so a
 //! request's last decode step is known when its prefill ends.
 
-use std::collections::VecDeque;
-
 use super::Rules;
 use super::ranks::{Rank, Refusal};
 use super::request::{Decoding, Prefilling, Prompt, Waiting};
@@ -13,6 +11,7 @@ use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
 use crate::cluster::decode::wheel::Wheel;
 use crate::cluster::intake::{Queued, Server, Tokens};
+use crate::cluster::queue::Queue;
 use crate::cluster::slots::Slots;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
@@ -45,7 +44,7 @@ impl Load {
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// By priority level, first in first out.
-    pub(super) queues: Vec<VecDeque<Waiting>>,
+    pub(super) queues: Vec<Queue<Waiting>>,
     pub(super) queued: usize,
     /// On ranks, in the order of joining.
     pub(super) serving: Vec<Prefilling>,
@@ -228,7 +227,7 @@ impl Server for Unit {
 
     fn new(rules: &Rules, kinds: usize) -> Self {
         Self {
-            queues: vec![VecDeque::new(); rules.levels.count()],
+            queues: vec![Queue::default(); rules.levels.count()],
             queued: 0,
             serving: Vec::new(),
             decoding: Slots::default(),
@@ -266,7 +265,7 @@ impl Server for Unit {
         if self.queued <= most {
             return None;
         }
-        let last = self.queues.iter_mut().rev().find_map(VecDeque::pop_back)?;
+        let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
         self.queued -= 1;
         self.load.remove(&last.prompt, 0, rules);
         Some(last)
@@ -371,7 +370,7 @@ impl Server for Unit {
         observer: &mut impl Observer,
         tokens: &mut Tokens,
     ) -> Vec<Waiting> {
-        let mut moving: Vec<Waiting> = self.queues.iter_mut().flat_map(std::mem::take).collect();
+        let mut moving: Vec<Waiting> = self.queues.iter_mut().flat_map(Queue::drain).collect();
         for prefilling in std::mem::take(&mut self.serving) {
             moving.push(self.uproot_prefilling(&prefilling, now, rules, observer, tokens));
         }
@@ -393,8 +392,12 @@ impl Server for Unit {
         self.waits_for()
     }
 
+    fn inside(&self) -> (usize, usize) {
+        (self.queued, self.serving.len() + self.decoding.len())
+    }
+
     fn still_in(&self, rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
-        for w in self.queues.iter().flatten() {
+        for w in self.queues.iter().flat_map(Queue::iter) {
             observer.still_in(&w.prompt.request, Place::PrefillQueue, w.since);
             w.carry(tokens);
         }

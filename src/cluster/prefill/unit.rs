@@ -1,12 +1,11 @@
 //! One prefill unit: a queue by priority, a batch over its ranks, and the requests that a batch has
 //! computed in part.
 
-use std::collections::VecDeque;
-
 use super::Rules;
 use crate::cluster::Handover;
 use crate::cluster::intake::{Queued, Server, Tokens};
 use crate::cluster::least::{NEVER as FULL, index_of_least};
+use crate::cluster::queue::Queue;
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
 use crate::scenario::{Pool, Scenario};
@@ -43,7 +42,7 @@ pub struct InService {
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// By priority level, first in first out.
-    queues: Vec<VecDeque<Waiting>>,
+    queues: Vec<Queue<Waiting>>,
     queued: usize,
     /// On ranks: in the running step, or between two steps.
     serving: Vec<InService>,
@@ -95,7 +94,7 @@ impl Server for Unit {
 
     fn new(rules: &Rules, _kinds: usize) -> Self {
         Self {
-            queues: vec![VecDeque::new(); rules.levels.count()],
+            queues: vec![Queue::default(); rules.levels.count()],
             queued: 0,
             serving: Vec::new(),
             step_end: SimTime::NEVER,
@@ -136,7 +135,7 @@ impl Server for Unit {
         if self.queued <= most {
             return None;
         }
-        let last = self.queues.iter_mut().rev().find_map(VecDeque::pop_back)?;
+        let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
         self.queued -= 1;
         self.load -= u64::from(computed(&last.request));
         Some(last)
@@ -150,7 +149,7 @@ impl Server for Unit {
         tokens: &mut Tokens,
     ) -> Vec<Waiting> {
         let mut moving: Vec<Waiting> = Vec::new();
-        for w in self.queues.iter_mut().flat_map(std::mem::take) {
+        for w in self.queues.iter_mut().flat_map(Queue::drain) {
             moving.push(w);
         }
         for s in self.serving.drain(..) {
@@ -260,8 +259,12 @@ impl Server for Unit {
         });
     }
 
+    fn inside(&self) -> (usize, usize) {
+        (self.queued, self.serving.len())
+    }
+
     fn still_in(&self, _rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
-        for w in self.queues.iter().flatten() {
+        for w in self.queues.iter().flat_map(Queue::iter) {
             observer.still_in(&w.request, Place::PrefillQueue, w.since);
         }
         for s in &self.serving {

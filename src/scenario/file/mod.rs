@@ -8,6 +8,7 @@ mod class;
 mod constants;
 mod hardware;
 mod law;
+mod limits;
 mod performance;
 mod pool;
 mod published;
@@ -166,6 +167,11 @@ pub static SCENARIO: Shape = Shape {
             "mtp",
             Table(&MTP),
             "Multi-token prediction with one draft token",
+        ),
+        optional(
+            "limits",
+            Table(&limits::LIMITS),
+            "How large a run may become; left out: the defaults",
         ),
         required(
             "class",

@@ -1,6 +1,7 @@
 //! Arrivals: how many requests, and the rate over the day as straight pieces.
 
 use super::super::diagnostic::{Diagnostic, Report};
+use super::super::shape::show_number;
 use super::super::source::Span;
 use super::super::suggest::{choices, list};
 use super::super::text::show_time_of_day;
@@ -10,6 +11,9 @@ use super::csv::{self, Traffic};
 use super::pool::timed;
 use super::profile::{self, Row};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
+
+/// Greatest rate at any time of the day.
+const MAX_PEAK_PER_S: f64 = 1e9;
 
 /// Seconds in a day.
 const DAY_S: f64 = 86_400.0;
@@ -75,6 +79,8 @@ pub fn arrivals(
     }
     let scale = if per_day > 0.0 { per_day / total } else { 0.0 };
     profile::scale(&mut rate, scale);
+    let at = profile.map_or(entry.key_at, |key| table.at(key));
+    peak_is_bounded(&rate, at, report)?;
     let periods = vec![Period {
         input_scale: 1.0,
         output_scale: 1.0,
@@ -194,6 +200,24 @@ fn hourly(items: &[Node], report: &mut Report) -> Option<Vec<RateSegment>> {
         .ok()
 }
 
+/// A day's requests within a microsecond are no load, and would have to be held all at once.
+fn peak_is_bounded(rate: &[RateSegment], at: Span, report: &mut Report) -> Option<()> {
+    let ends = rate
+        .iter()
+        .flat_map(|s| [s.rate_from_per_s, s.rate_to_per_s]);
+    let peak = ends.fold(0.0, f64::max);
+    if peak <= MAX_PEAK_PER_S {
+        return Some(());
+    }
+    let message = format!(
+        "{} requests a second at the peak",
+        show_number(libm::round(peak))
+    );
+    let label = format!("at most {} in a class", show_number(MAX_PEAK_PER_S));
+    report.push(Diagnostic::new(message, at).label(label));
+    None
+}
+
 /// Why a continuous rate can fail.
 fn negative(found: Diagnostic) -> Diagnostic {
     found.label("too far below its neighbours").note(
@@ -260,6 +284,7 @@ fn from_csv(
     if total > 0.0 {
         profile::scale(&mut rate, requests / total);
     }
+    peak_is_bounded(&rate, table.at("csv"), report)?;
     debug_assert!(rate.last().is_some_and(|s| s.to.0 == NS_PER_DAY));
     Some(Arrivals {
         kind,

@@ -10,6 +10,7 @@ mod class;
 mod csv;
 mod hardware;
 mod law;
+mod limits;
 mod performance;
 mod pool;
 mod profile;
@@ -59,6 +60,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         _ => None,
     });
     let mtp = root.table("mtp").and_then(mtp);
+    let limits = limits::limits(root.table("limits"));
     let resolved_toml = write(root);
     Some(Scenario {
         name: root.text("name")?.to_string(),
@@ -75,6 +77,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         transfer: transfer?,
         performance: performance?,
         mtp,
+        limits: limits?,
         classes: classes?,
         published: published?,
     })

@@ -1,0 +1,166 @@
+//! What a run needs before any request is in flight, estimated from the scenario alone, so that a
+//! scenario of large numbers is refused in a moment instead of filling the machine.
+//!
+//! The sizes are of this program's own records, rounded up; `tests/limits.rs` measures that the estimate
+//! is not below what a run takes.
+
+use super::unstable::bytes;
+use crate::cluster::schedule::paid_units;
+use crate::economics::Tariff;
+use crate::engine::user_bytes;
+use crate::metrics::recorder::BUCKETS;
+use crate::report::format::count;
+use crate::scenario::{ArrivalKind, Class, Law, LengthLaw, Pool, Role, Scenario};
+use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimTime};
+
+/// The program, its tables and buffers.
+const PROGRAM_BYTES: u64 = 16_000_000;
+/// A table of quantiles: 4,096 lines of 16 bytes.
+const TABLE_BYTES: u64 = 66_000;
+/// The histograms of one kind of request in both recorders: six of 7,424 buckets of 8 bytes.
+const KIND_BYTES: u64 = 360_000;
+/// A counted cell of time, for both recorders, without its classes: integrals, and distributions that
+/// reach over a few octaves of 128 buckets of 16 bytes.
+const CELL_BYTES: u64 = 80_000;
+/// A class in a cell, for both recorders.
+const CLASS_CELL_BYTES: u64 = 256;
+/// A unit without its ranks: most of it the wheel of those who decode.
+const UNIT_BYTES: u64 = 14_000;
+/// A rank: a dozen numbers.
+const RANK_BYTES: u64 = 128;
+/// A change of a unit's life, in a list that doubles and is copied once.
+const CHANGE_BYTES: u64 = 128;
+/// A period of the day.
+const PERIOD_BYTES: u64 = 128;
+/// A recorded request: its row, its text, its length among the sorted ones.
+const ROW_BYTES: u64 = 192;
+/// An hour or interval in the summary as JSON.
+const SPAN_OUTPUT_BYTES: u64 = 4_500;
+/// A class or a published figure in the summary.
+const CLASS_OUTPUT_BYTES: u64 = 3_000;
+/// Everything else in the output.
+const REST_OUTPUT_BYTES: u64 = 30_000;
+
+/// An estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Memory beside that of requests in flight.
+    pub memory_bytes: u64,
+    /// All output.
+    pub output_bytes: u64,
+    /// Users of closed loops: requests that may be in flight from the start.
+    pub users: u64,
+}
+
+impl Need {
+    /// What a run of this scenario needs.
+    pub fn of(scenario: &Scenario) -> Self {
+        let classes = scenario.classes.len() as u64;
+        let hours = scenario.duration.0.div_ceil(NS_PER_HOUR);
+        let every = |step: u64| scenario.duration.0.div_ceil(step.max(1));
+        let spans = hours + scenario.report_every.map_or(0, |step| every(step.0));
+        let (from, duration) = (SimTime::ZERO + scenario.warm_up, scenario.duration);
+        let price_changes = Tariff::new(scenario).changes(from, from + duration);
+        let cells = spans + price_changes.len() as u64;
+        let kinds = classes * BUCKETS as u64;
+        let cut = cells * (CELL_BYTES + classes * CLASS_CELL_BYTES) + kinds * KIND_BYTES;
+        let pools: u64 = scenario
+            .pools
+            .iter()
+            .map(|p| pool(scenario, p, kinds))
+            .sum();
+        let load: u64 = scenario.classes.iter().map(class).sum();
+        let users: u64 = scenario.classes.iter().map(users).sum();
+        let text = scenario.resolved_toml.len() as u64;
+        let output = spans * SPAN_OUTPUT_BYTES
+            + (classes + scenario.published.len() as u64) * CLASS_OUTPUT_BYTES
+            + text
+            + REST_OUTPUT_BYTES;
+        Self {
+            memory_bytes: PROGRAM_BYTES
+                + cut
+                + pools
+                + load
+                + user_bytes(users)
+                + 4 * text
+                + 2 * output,
+            output_bytes: output,
+            users,
+        }
+    }
+
+    /// What of it the scenario's limits forbid, as a sentence.
+    pub fn beyond(&self, scenario: &Scenario) -> Option<String> {
+        let limits = &scenario.limits;
+        let most = "raise it, or ask for less: fewer classes, units, intervals, changes of the schedule, \
+                    or a shorter time";
+        if self.memory_bytes > limits.memory_bytes {
+            return Some(format!(
+                "the run would take about {} of memory before its first request, and limits.memory_gb is {}: {most}",
+                bytes(self.memory_bytes),
+                limits.memory_bytes as f64 / 1e9
+            ));
+        }
+        if self.output_bytes > limits.output_bytes {
+            return Some(format!(
+                "the run would write about {}, and limits.output_mb is {}: {most}",
+                bytes(self.output_bytes),
+                limits.output_bytes as f64 / 1e6
+            ));
+        }
+        if self.users > limits.requests_in_flight {
+            return Some(format!(
+                "the closed loops have {} users, and limits.requests_in_flight is {}: raise it, or let fewer users ask",
+                count(self.users),
+                count(limits.requests_in_flight)
+            ));
+        }
+        None
+    }
+}
+
+fn pool(scenario: &Scenario, pool: &Pool, kinds: u64) -> u64 {
+    let steps = pool.schedule.steps.iter();
+    let most = u64::from(steps.map(|(_, units)| *units).max().unwrap_or(0));
+    let unit = UNIT_BYTES + u64::from(pool.ranks) * RANK_BYTES + 8 * kinds;
+    let of_role = match pool.role {
+        Role::Prefill => RANK_BYTES * u64::from(pool.ranks) + 1_000,
+        Role::Decode | Role::Mixed => unit,
+    };
+    most * of_role + changes(scenario, pool) * CHANGE_BYTES
+}
+
+/// Changes of units' lives over the whole run: a day's, times its days.
+fn changes(scenario: &Scenario, pool: &Pool) -> u64 {
+    let day = paid_units(&pool.schedule, scenario, SimTime(2 * NS_PER_DAY));
+    let jumps = day.windows(2).map(|w| u64::from(w[0].1.abs_diff(w[1].1)));
+    let first = day.first().map_or(0, |(_, units)| u64::from(*units));
+    let days = (scenario.warm_up.0 + scenario.duration.0).div_ceil(NS_PER_DAY) + 1;
+    2 * (first + jumps.sum::<u64>() * days)
+}
+
+fn class(class: &Class) -> u64 {
+    let rows = match &class.arrivals.kind {
+        ArrivalKind::Trace(rows) => rows.len() as u64,
+        _ => 0,
+    };
+    let tables = 1 + tables(&class.input) + tables(&class.output);
+    tables * TABLE_BYTES
+        + (class.arrivals.periods.len() + class.arrivals.rate.len()) as u64 * PERIOD_BYTES
+        + rows * ROW_BYTES
+}
+
+fn tables(law: &LengthLaw) -> u64 {
+    match &law.law {
+        Law::Mixture { parts } => parts.len() as u64,
+        Law::Empirical { values } => 1 + values.len() as u64 * 64 / TABLE_BYTES,
+        _ => 1,
+    }
+}
+
+fn users(class: &Class) -> u64 {
+    match &class.arrivals.kind {
+        ArrivalKind::ClosedLoop(closed) => u64::from(closed.users),
+        _ => 0,
+    }
+}

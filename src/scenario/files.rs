@@ -1,0 +1,168 @@
+//! The files that a scenario is read from, and how far they may reach.
+//!
+//! A scenario may come from a stranger. What its text names (`extends`, `csv`) is relative to the file
+//! that says so and stays within the folder of the file that the user named: no absolute path, no `..`
+//! out of that folder, no link out of it, nothing but ordinary files. What the user types (the scenario
+//! itself, a path after `--set`) may lie anywhere. Sizes are capped, one by one and together.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+use super::diagnostic::Diagnostic;
+use super::source::{Sources, Span};
+use super::suggest::{nearest, quote};
+
+/// Largest file that is read, 16 MiB: a hand-written scenario has kilobytes, a CSV of every second of
+/// a day two or three megabytes.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// All the files of one scenario together, 32 MiB.
+const MAX_ALL_BYTES: u64 = 32 << 20;
+
+/// Names in a folder that are compared with one that is not there.
+const MAX_NAMES: usize = 10_000;
+
+/// Reads the files of one scenario.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// The folder of the file that the user named; `None`: the scenario was not read from a file.
+    root: Option<PathBuf>,
+    /// Bytes read so far.
+    read: u64,
+}
+
+impl Files {
+    /// From now on, files may name others in this folder.
+    pub fn root_at(&mut self, folder: PathBuf) {
+        self.root.get_or_insert(folder);
+    }
+
+    /// The path that a file in `folder` means by `target`, named at `at`; or why it may not mean that.
+    pub fn within(&self, folder: &Path, target: &str, at: Span) -> Result<PathBuf, Diagnostic> {
+        let root = self.root.as_deref().unwrap_or(Path::new(""));
+        let path = folder.join(target);
+        let refuse = |why: &str| {
+            let message = format!("{} is not in the scenario's folder", quote(target));
+            let help = "paths in a scenario file are relative to it, and stay in the folder of the \
+                        scenario that was named to run; put the file there";
+            Diagnostic::new(message, at).label(why).help(help)
+        };
+        let rooted = |c| matches!(c, Component::RootDir | Component::Prefix(_));
+        if Path::new(target).components().any(rooted) {
+            return Err(refuse("an absolute path"));
+        }
+        if !path.strip_prefix(root).is_ok_and(stays_inside) {
+            return Err(refuse("`..` leads out of it"));
+        }
+        match (fs::canonicalize(&path), fs::canonicalize(here(root))) {
+            (Ok(real), Ok(home)) if !real.starts_with(&home) => {
+                Err(refuse("a link leads out of it"))
+            }
+            _ => Ok(path),
+        }
+    }
+
+    /// Reads a text file, or says at `at`, where it was named, why not.
+    pub fn read(
+        &mut self,
+        path: &Path,
+        at: Span,
+        suffix: &str,
+        sources: &mut Sources,
+    ) -> Result<String, Diagnostic> {
+        let shown = path.display().to_string();
+        let refuse =
+            |why: String| Diagnostic::new(format!("cannot read {}", quote(&shown)), at).label(why);
+        let attributes = match fs::metadata(path) {
+            Ok(attributes) => attributes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let found = refuse("no such file".to_string());
+                return Err(match self.similar(path, suffix) {
+                    Some(name) => found.help(format!("did you mean {}?", quote(&name))),
+                    None => found,
+                });
+            }
+            Err(error) => return Err(refuse(error.to_string())),
+        };
+        if attributes.is_dir() {
+            return Err(refuse("this is a directory".to_string()).help("name a file in it"));
+        }
+        if !attributes.is_file() {
+            return Err(refuse("this is not an ordinary file".to_string()));
+        }
+        let too_long = |bytes: u64| {
+            let size = bytes.div_ceil(1 << 20);
+            let limit = MAX_FILE_BYTES >> 20;
+            refuse(format!("{size} MiB; at most {limit} MiB are read"))
+        };
+        if attributes.len() > MAX_FILE_BYTES {
+            return Err(too_long(attributes.len()));
+        }
+        // A file may be longer than it says.
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(|error| refuse(error.to_string()))?;
+        file.take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| refuse(error.to_string()))?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(too_long(bytes.len() as u64));
+        }
+        self.read += bytes.len() as u64;
+        if self.read > MAX_ALL_BYTES {
+            let limit = MAX_ALL_BYTES >> 20;
+            let why = format!("with it the scenario's files are more than {limit} MiB");
+            return Err(refuse(why).help("the same CSV can serve several classes as one class"));
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let start = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let source = sources.add(shown.clone(), text, None);
+            let at = Span {
+                source,
+                start,
+                end: start + '\u{fffd}'.len_utf8(),
+            };
+            Diagnostic::new(format!("{} is not a text file", quote(&shown)), at)
+                .label(format!("byte {start} is not UTF-8"))
+                .help("scenarios and traffic are text in UTF-8; is this the right file?")
+        })
+    }
+
+    /// A file of the same directory and kind with nearly the same name.
+    fn similar(&self, path: &Path, suffix: &str) -> Option<String> {
+        let name = path.file_name()?.to_str()?;
+        let entries = fs::read_dir(here(path.parent()?)).ok()?;
+        let mut names: Vec<String> = entries
+            .take(MAX_NAMES)
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .filter(|n| Path::new(n).extension().is_some_and(|e| e == suffix))
+            .collect();
+        names.sort_unstable();
+        let found = nearest(name, names.iter().map(String::as_str))?;
+        Some(path.with_file_name(found).display().to_string())
+    }
+}
+
+/// The directory of a path that may be empty.
+fn here(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    }
+}
+
+/// Whether a relative path never leads up and out of where it begins.
+fn stays_inside(path: &Path) -> bool {
+    let mut depth = 0_usize;
+    path.components().all(|component| {
+        let deeper = match component {
+            Component::ParentDir => depth.checked_sub(1),
+            Component::Normal(_) => Some(depth + 1),
+            _ => Some(depth),
+        };
+        depth = deeper.unwrap_or(0);
+        deeper.is_some()
+    })
+}

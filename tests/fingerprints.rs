@@ -1,0 +1,122 @@
+//! Fingerprints of golden runs: a hash of the bytes of `summary.json`, the same with any number of
+//! threads, in debug and in release builds (this test runs in both), on every platform.
+//!
+//! The program chooses no code by what the processor can do, so there are no feature levels to compare; if
+//! it ever does, each of them has to give these bytes. After a change that is meant to change results, run
+//! with `UPDATE_FINGERPRINTS=1` and say so in CHANGELOG.md.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use tokentide::experiment::run;
+use tokentide::report::json;
+use tokentide::scenario::load;
+
+/// A run: its name, the scenario, what is set.
+type Golden = (&'static str, &'static str, &'static [&'static str]);
+
+const SMALL: &str = "tests/cli/small.toml";
+const MIXED: &str = "tests/fingerprints/mixed.toml";
+
+const GOLDEN: [Golden; 9] = [
+    ("two pools", SMALL, &[]),
+    (
+        "users who wait for answers",
+        SMALL,
+        &[
+            "class.chat.arrivals={kind=\"closed-loop\",users=40,think_time=\"2s\",think=\"exponential\"}",
+        ],
+    ),
+    ("a mixed pool, chunked", MIXED, &[]),
+    (
+        "a mixed pool, prompts first, stale reports",
+        MIXED,
+        &[
+            "pools.mixed.batching=\"prefill-first\"",
+            "pools.mixed.report_interval=\"1s\"",
+        ],
+    ),
+    (
+        "preemption",
+        SMALL,
+        &[
+            "pools.decode.kv_capacity_tokens=2500",
+            "class.chat.input.max=2000",
+            "class.chat.arrivals.requests_per_s=30.0",
+        ],
+    ),
+    (
+        "reservation, a short queue, multi-token prediction",
+        SMALL,
+        &[
+            "pools.decode.kv_capacity_tokens=6000",
+            "pools.decode.admission=\"reserve\"",
+            "pools.decode.max_queue_requests=4",
+            "mtp.acceptance=0.7",
+            "class.chat.arrivals.requests_per_s=40.0",
+        ],
+    ),
+    (
+        "migration",
+        SMALL,
+        &[
+            "pools.decode.units={schedule=[[\"11:59\",3],[\"12:00:20\",1],[\"12:00:40\",2]],start_up=\"5s\",drain=\"2s\"}",
+            "pools.prefill.units={schedule=[[\"11:59\",2],[\"12:00:30\",1]]}",
+        ],
+    ),
+    (
+        "a recording",
+        SMALL,
+        &[
+            "class=[{name=\"all\",arrivals={kind=\"trace\",csv={text=\"arrived_s,input_tokens,output_tokens\\n0,5000,20\\n1.5,100,1\\n1.5,70,9\\n40,9000,300\\n\"}}}]",
+        ],
+    ),
+    (
+        "two minutes of the published day, a tenth of its requests",
+        "deepseek-day",
+        &[
+            "duration=\"2min\"",
+            "warm_up=\"30s\"",
+            "report_every=\"30s\"",
+            "class.0.arrivals.requests_per_day=15e6",
+        ],
+    ),
+];
+
+/// FNV-1a, 64 bits.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[test]
+fn golden_runs_have_their_fingerprints() {
+    let mut found = String::new();
+    for (name, scenario, set) in GOLDEN {
+        let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+        let scenario = load(scenario, &set).unwrap_or_else(|why| panic!("{name}:\n{why}"));
+        let bytes = |threads| match run(&scenario, threads) {
+            Ok(summary) => json::to_text(&summary),
+            Err(why) => panic!("{name}: {why}"),
+        };
+        let one = bytes(1);
+        for threads in [2, 4, 8] {
+            assert!(
+                bytes(threads) == one,
+                "{name}: {threads} threads give other bytes than one"
+            );
+        }
+        let _ = writeln!(found, "{:016x}  {name}", hash(one.as_bytes()));
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fingerprints/golden.txt");
+    if std::env::var_os("UPDATE_FINGERPRINTS").is_some() {
+        fs::write(&file, &found).expect("the fingerprints can be written");
+    }
+    let known = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        found, known,
+        "results have changed: on purpose? then UPDATE_FINGERPRINTS=1 cargo test --test fingerprints"
+    );
+}

@@ -1,0 +1,194 @@
+//! What is fuzzed: every text that people, or strangers, hand to the program. A target takes any bytes;
+//! a panic, a hang or a gigabyte of memory is a fault, an error message never is.
+//!
+//! `tests/corpus.rs` plays the kept corpus through the same functions, without libFuzzer, in every test run.
+
+use tokentide::experiment::run;
+use tokentide::perf::StepTimes;
+use tokentide::report::{Format, Style, json, render};
+use tokentide::scenario::{Mistakes, Performance, Scenario, load_str};
+use tokentide::units::{NS_PER_S, Picoseconds, SimDuration};
+use tokentide::workload::{Workload, mean_requests_per_s, realised};
+
+/// A function that takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target with its name.
+pub const ALL: [(&str, Target); 7] = [
+    ("scenario", scenario),
+    ("overrides", overrides),
+    ("catalog", catalog),
+    ("traffic", traffic),
+    ("trace", trace),
+    ("stored_run", stored_run),
+    ("play", play),
+];
+
+/// What `tokentide init` writes: something whole to override.
+const BASE: &str = include_str!("../../src/cli/init.toml");
+
+/// A scenario that is played in a moment.
+const SMALL: &str = include_str!("small.toml");
+
+/// A scenario file.
+fn scenario(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        understood(load_str("fuzz.toml", text, &[]));
+    }
+}
+
+/// One `--set` a line.
+fn overrides(bytes: &[u8]) {
+    if let Some(set) = lines(bytes) {
+        understood(load_str("base.toml", BASE, &set));
+    }
+}
+
+/// Entries like those of the catalog: a model, an accelerator and a price, one a line, as inline tables.
+fn catalog(bytes: &[u8]) {
+    let Some(lines) = lines(bytes) else {
+        return;
+    };
+    let keys = ["model", "node.gpu", "class.0.price"];
+    let set = keys.iter().zip(&lines);
+    let set: Vec<String> = set.map(|(key, line)| format!("{key}={line}")).collect();
+    understood(load_str("base.toml", BASE, &set));
+}
+
+/// A CSV of one's own traffic.
+fn traffic(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let set = format!(
+            "class.0.arrivals={{kind=\"poisson\",csv={{text={}}}}}",
+            quoted(text)
+        );
+        understood(load_str("base.toml", BASE, &[set]));
+    }
+}
+
+/// A recorded workload.
+fn trace(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let set = format!(
+            "class.0.arrivals={{kind=\"trace\",csv={{text={}}}}}",
+            quoted(text)
+        );
+        understood(load_str("traced.toml", &traced(), &[set]));
+    }
+}
+
+/// A stored run, shown in every form.
+fn stored_run(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match json::read(text) {
+        Ok(summary) => {
+            for format in [Format::Table, Format::Json, Format::Csv, Format::Markdown] {
+                let shown = render(&summary, format, &Style::default());
+                assert!(!shown.is_empty());
+            }
+            let again = json::read(&json::to_text(&summary));
+            assert!(again.is_ok_and(|again| json::to_text(&again) == json::to_text(&summary)));
+        }
+        Err(why) => assert!(!why.to_string().is_empty()),
+    }
+}
+
+/// A small scenario with one `--set` a line, played for at most a second. Where the first line is "mixed",
+/// its pools are one.
+fn play(bytes: &[u8]) {
+    let Some(mut set) = lines(bytes) else {
+        return;
+    };
+    let mut text = SMALL.to_owned();
+    if set.first().is_some_and(|line| line == "mixed") {
+        set.remove(0);
+        text = mixed();
+    }
+    let Ok(mut scenario) = load_str("small.toml", &text, &set) else {
+        return;
+    };
+    scenario.duration = scenario.duration.min(SimDuration(NS_PER_S));
+    scenario.warm_up = scenario.warm_up.min(SimDuration(NS_PER_S));
+    // No instant without end, and nothing that takes long to play.
+    #[allow(irrefutable_let_patterns)] // other kinds may come
+    if let Performance::Linear(times) = &mut scenario.performance {
+        times.prefill.base = times.prefill.base.max(MILLISECOND);
+        times.decode.base = times.decode.base.max(MILLISECOND);
+    }
+    for pool in &mut scenario.pools {
+        pool.report_interval = pool.report_interval.max(SimDuration(NS_PER_S / 100));
+        if pool.ranks > 64 || pool.schedule.steps.iter().any(|(_, units)| *units > 16) {
+            return;
+        }
+    }
+    if mean_requests_per_s(&scenario) > 1e4 || scenario.classes.len() > 8 {
+        return;
+    }
+    if let Ok(summary) = run(&scenario, 1) {
+        let again = run(&scenario, 3).expect("what one thread can play, three can");
+        assert_eq!(json::to_text(&summary), json::to_text(&again));
+    }
+}
+
+/// 10^9 ps.
+const MILLISECOND: Picoseconds = Picoseconds(1_000_000_000);
+
+/// What a scenario says is put to use as `check` does; mistakes are shown.
+fn understood(read: Result<Scenario, Mistakes>) {
+    match read {
+        Ok(scenario) => {
+            let _ = StepTimes::compile(&scenario);
+            if let Ok(workload) = Workload::new(&scenario) {
+                let realised = realised::realised(&scenario, &workload);
+                let _ = realised::warnings(&realised);
+            }
+            let again = load_str("resolved.toml", &scenario.resolved_toml, &[]);
+            let again = again.unwrap_or_else(|why| panic!("resolved, but not read again:\n{why}"));
+            assert_eq!(again.hash, scenario.hash);
+        }
+        Err(mistakes) => {
+            assert!(mistakes.count() > 0);
+            let shown = mistakes.render(false);
+            let harmful = shown.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(harmful, None);
+        }
+    }
+}
+
+/// The lines of a text.
+fn lines(bytes: &[u8]) -> Option<Vec<String>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+/// A TOML string that means this text.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The small scenario with one mixed pool instead of its two.
+fn mixed() -> String {
+    let start = SMALL.find("[pools.prefill]").expect("a pool");
+    let end = SMALL.find("[performance]").expect("a table");
+    let pool = "[pools.mixed]\nnodes_per_unit = 1\nparallelism = { attention_data = 2 }\n\
+                max_batch_tokens = 512\nmax_batch_requests = 8\nkv_capacity_tokens = 4_000\nunits = 2\n";
+    [&SMALL[..start], pool, &SMALL[end..]].concat()
+}
+
+/// The base without what recordings say themselves.
+fn traced() -> String {
+    let of_lengths = |line: &&str| !line.starts_with("input") && !line.starts_with("output");
+    let lines: Vec<&str> = BASE.lines().filter(of_lengths).collect();
+    lines.join("\n")
+}
