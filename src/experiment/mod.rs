@@ -5,6 +5,8 @@ pub mod calibrate;
 pub mod explain;
 pub mod measurement;
 pub mod need;
+pub mod parallel;
+pub mod replicate;
 mod run;
 pub mod unstable;
 pub mod validate;

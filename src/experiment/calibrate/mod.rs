@@ -11,7 +11,8 @@ pub mod measurements;
 
 use serde::Serialize;
 
-use super::measurement::{Measurement, Prediction, in_parallel};
+use super::measurement::{Measurement, Prediction};
+use super::parallel::in_parallel;
 use super::validate::errors::{Group, Pair, group};
 use crate::catalog::{self, Constant, Engine, Figure, Number, Provenance};
 use crate::scenario::Scenario;

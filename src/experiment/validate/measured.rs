@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::errors::{Group, Order, Pair, group, order};
 use crate::catalog;
-use crate::experiment::measurement::{Measurement, Prediction, in_parallel};
+use crate::experiment::measurement::{Measurement, Prediction};
+use crate::experiment::parallel::in_parallel;
 
 /// Differences of throughput below this are the measurements' own noise.
 const NOISE: f64 = 0.03;

@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::experiment::measurement::in_parallel;
+use crate::experiment::parallel::in_parallel;
 use crate::experiment::run;
 use crate::report::summary::RunSummary;
 use crate::scenario::load_str;
