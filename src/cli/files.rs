@@ -20,9 +20,17 @@ pub const OF_A_RUN: [&str; 5] = [
 /// # Errors
 /// A sentence for people: what is in the way and what to do.
 pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
+    prepare_for(dir, &OF_A_RUN, overwrite)
+}
+
+/// The same for files of these names.
+///
+/// # Errors
+/// As for [`prepare`].
+pub fn prepare_for(dir: &Path, names: &[&str], overwrite: bool) -> Result<(), String> {
     let said = |error: io::Error| format!("cannot use {} for output: {error}", dir.display());
     fs::create_dir_all(dir).map_err(said)?;
-    for name in OF_A_RUN {
+    for name in names {
         remove(&beside(dir, name)).map_err(said)?;
     }
     let occupied = fs::read_dir(dir).map_err(said)?.next().is_some();
@@ -41,12 +49,20 @@ pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
 /// # Errors
 /// A sentence for people: which file, and why not.
 pub fn write(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
+    write_these(dir, &OF_A_RUN, files)
+}
+
+/// The same for files of these names, the last of which says that all are there.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_these(dir: &Path, names: &[&str], files: &[(&str, String)]) -> Result<(), String> {
     let done = files
         .iter()
         .try_for_each(|(name, text)| {
             write_beside(&beside(dir, name), text).map_err(|error| (dir.join(name), error))
         })
-        .and_then(|()| put_in_place(dir, files));
+        .and_then(|()| put_in_place(dir, names, files));
     done.map_err(|(place, error)| {
         // What is left of the attempt is no result; if it cannot go, its name says so.
         for (name, _) in files {
@@ -69,10 +85,14 @@ fn write_beside(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn put_in_place(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io::Error)> {
+fn put_in_place(
+    dir: &Path,
+    names: &[&str],
+    files: &[(&str, String)],
+) -> Result<(), (PathBuf, io::Error)> {
     // From the last name to the first: what says that all are there goes before the others.
-    for name in OF_A_RUN.iter().rev() {
-        let stale = name == &OF_A_RUN[OF_A_RUN.len() - 1] || files.iter().all(|(n, _)| n != name);
+    for name in names.iter().rev() {
+        let stale = Some(name) == names.last() || files.iter().all(|(n, _)| n != name);
         if stale {
             let place = dir.join(name);
             remove(&place).map_err(|error| (place, error))?;

@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod init;
 mod interrupt;
+mod plan;
 mod progress;
 mod report;
 mod run;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::RunArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
     Check(check::CheckArguments),
+    /// Search for the deployment, or the node schedule, that keeps given promises at the least cost
+    Plan(plan::PlanArguments),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
     Explain(explain::ExplainArguments),
     /// Hold the step-time model against what somebody measured
@@ -93,6 +96,7 @@ pub fn execute(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
+        Command::Plan(arguments) => plan::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Validate(arguments) => validate::execute(arguments),
         Command::Calibrate(arguments) => calibrate::execute(arguments),

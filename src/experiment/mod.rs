@@ -6,6 +6,7 @@ pub mod explain;
 pub mod measurement;
 pub mod need;
 pub mod parallel;
+pub mod plan;
 pub mod replicate;
 mod run;
 pub mod unstable;

@@ -14,6 +14,7 @@ mod load;
 mod merge;
 mod overrides;
 mod performance;
+mod plan;
 mod resolve;
 pub mod schema;
 mod shape;
@@ -36,6 +37,9 @@ pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
+pub use plan::{PlanOption, PlanTable};
+
+pub use text::{parse_duration, show_time_of_day};
 
 use crate::catalog::{Gpu, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
@@ -77,6 +81,8 @@ pub struct Scenario {
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
     pub published: Vec<Published>,
+    /// What a plan decides. No part of the resolved text: each of its candidates is a scenario of its own.
+    pub plan: PlanTable,
 }
 
 /// An instant of the calendar with its offset from UTC.
