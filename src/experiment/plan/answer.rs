@@ -36,6 +36,10 @@ pub struct Answer {
     pub runners_up: Vec<Deployment>,
     /// Of what fails, the one that fails by least: among the cheaper ones where there is an answer.
     pub nearest_miss: Option<Deployment>,
+    /// The scenario's own schedule, where schedules are sought.
+    pub baseline: Option<Deployment>,
+    /// Pools of the schedule, and its slots.
+    pub schedule: Option<Timetable>,
     /// What became of each option.
     pub options: Vec<OptionRow>,
     /// The answer if step times are wrong.
@@ -58,6 +62,8 @@ pub struct Deployment {
     pub units: String,
     /// All that differs from the scenario, as for `--set`.
     pub settings: Vec<String>,
+    /// Nodes, mean over time.
+    pub nodes: f64,
     /// Paid node-hours.
     pub node_hours: f64,
     /// What they cost.
@@ -99,6 +105,28 @@ pub struct SloRow {
     pub shown: String,
 }
 
+/// Units over the day.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timetable {
+    /// Names of the pools.
+    pub pools: Vec<String>,
+    /// Slot by slot, from local midnight.
+    pub slots: Vec<SlotRow>,
+}
+
+/// Units of a part of the day.
+#[derive(Clone, Debug, Serialize)]
+pub struct SlotRow {
+    /// Local time at which it begins.
+    pub from: String,
+    /// Requests per second, mean.
+    pub requests_per_s: f64,
+    /// Units of each pool.
+    pub units: Vec<u32>,
+    /// All nodes.
+    pub nodes: u32,
+}
+
 /// What became of an option.
 #[derive(Clone, Debug, Serialize)]
 pub struct OptionRow {
@@ -127,8 +155,8 @@ pub struct StepTimesRow {
     pub factor: f64,
     /// The answer, in words; `null`: nothing keeps every promise.
     pub answer: Option<String>,
-    /// Its node-hours.
-    pub node_hours: Option<f64>,
+    /// Its nodes, mean over time.
+    pub nodes: Option<f64>,
     /// How this was found.
     pub by: &'static str,
 }
@@ -138,13 +166,13 @@ impl Deployment {
     pub fn of(trial: &Trial, designs: &[Design], question: &Question) -> Self {
         let design = &designs[trial.candidate.design];
         let hardest = trial.hardest();
-        let first = trial.runs.first();
         Self {
             option: question.options[design.option].name.clone(),
             choices: design.label.clone(),
             units: trial.candidate.words(design),
             settings: trial.candidate.settings(design),
-            node_hours: first.map_or(0.0, |r| r.node_hours),
+            nodes: f64::from(trial.candidate.nodes),
+            node_hours: f64::from(trial.candidate.nodes) * seconds(&design.scenario) / 3_600.0,
             cost_usd: trial.candidate.cost_usd,
             profit_usd: trial.worth(Goal::Profit),
             goodput_per_s: trial.worth(Goal::Goodput),
@@ -253,7 +281,7 @@ pub fn of_grid(
             candidates: found.candidates,
             ruled_out: found.ruled_out,
             simulated: found.trials.len(),
-            nodes: own.as_ref().map(|d| d.node_hours * 3_600.0 / seconds(base)),
+            nodes: own.as_ref().map(|d| d.nodes),
             cost_usd: own.as_ref().map(|d| d.cost_usd),
             reason: reason(found, own.as_ref(), designs, question),
             best: own.map(|d| match d.choices.as_str() {
@@ -300,6 +328,8 @@ pub fn empty(base: &Scenario, question: &Question) -> Answer {
         best: None,
         runners_up: Vec::new(),
         nearest_miss: None,
+        baseline: None,
+        schedule: None,
         options: Vec::new(),
         step_times: Vec::new(),
         notes: Vec::new(),
@@ -307,7 +337,7 @@ pub fn empty(base: &Scenario, question: &Question) -> Answer {
     }
 }
 
-fn seconds(scenario: &Scenario) -> f64 {
+pub(super) fn seconds(scenario: &Scenario) -> f64 {
     scenario.duration.0 as f64 / crate::units::NS_PER_S as f64
 }
 

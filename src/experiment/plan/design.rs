@@ -46,6 +46,9 @@ pub struct Candidate {
 /// What cannot be read, the way mistakes in a scenario are shown.
 pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, String> {
     let mut all = Vec::new();
+    // A plan may go beyond the nodes that the scenario has.
+    let fleet = base.node.fleet.filter(|fleet| *fleet < question.nodes);
+    let fleet = fleet.map(|_| format!("node.fleet={}", question.nodes));
     for (index, option) in question.options.iter().enumerate() {
         let plain = changed(base, &option.name, &option.set)?;
         let own = option.vary.iter().map(|text| Choice::parse(text));
@@ -60,7 +63,8 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
                 format!("the options and their choices make more than {MAX_DESIGNS} designs; give fewer values")
             })?;
         for number in 0..combinations {
-            let (mut settings, mut labels) = (option.set.clone(), Vec::new());
+            let mut settings: Vec<String> = fleet.iter().chain(&option.set).cloned().collect();
+            let mut labels = Vec::new();
             let mut rest = number;
             for choice in &choices {
                 let value = &choice.values[rest % choice.values.len()];

@@ -10,14 +10,18 @@
 
 pub mod answer;
 mod choice;
+mod curve;
 pub mod design;
 mod grid;
 mod load;
 pub mod page;
 pub mod question;
 mod rescale;
+mod schedule;
 mod screen;
 pub mod slo;
+mod slots;
+mod timetable;
 pub mod trial;
 
 pub use answer::Answer;
@@ -33,6 +37,11 @@ use crate::scenario::Scenario;
 /// # Errors
 /// Where the question's options cannot be read, a run fails, or somebody wants it to end.
 pub fn plan(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {
+    if question.schedule.is_some() {
+        let mut answer = timetable::scheduled(base, question, bench)?;
+        answer.simulations = bench.runs.load(Ordering::Relaxed);
+        return Ok(answer);
+    }
     let mut answer = constant(base, question, bench)?;
     if question.goal == Goal::Cost && question.step_error > 0.0 && answer.best.is_some() {
         for factor in [1.0 + question.step_error, 1.0 - question.step_error] {

@@ -1,6 +1,6 @@
 //! The answer of a plan for people.
 
-use super::answer::{Answer, Deployment};
+use super::answer::{Answer, Deployment, Timetable};
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
@@ -16,10 +16,10 @@ impl Answer {
         };
         let sections = [
             self.best.as_ref().map(promises),
+            self.schedule.as_ref().map(hours),
             Some(self.ranked()),
             (!self.options.is_empty()).then(|| self.by_option()),
             (!self.step_times.is_empty()).then(|| self.if_wrong()),
-            self.best.as_ref().map(|best| self.settings(best)),
         ];
         Page {
             title: format!("Plan: {}", plain(&self.scenario)),
@@ -56,9 +56,10 @@ impl Answer {
             return said;
         };
         let mut said = vec![format!(
-            "{}: {} node-hours, {}.",
+            "{}: {} nodes, {} node-hours, {}.",
             plain(&best.words()),
-            fixed(best.node_hours, 1),
+            figure(best.nodes),
+            figure(best.node_hours),
             usd(best.cost_usd)
         )];
         said.push(format!(
@@ -80,6 +81,19 @@ impl Answer {
         } else if self.goal == "cost" {
             said.push("All that is cheaper is ruled out by arithmetic.".to_string());
         }
+        if let Some(own) = &self.baseline {
+            let change = (best.node_hours / own.node_hours - 1.0) * 100.0;
+            said.push(format!(
+                "The scenario's own schedule takes {} node-hours ({}{} % of difference) and {}.",
+                figure(own.node_hours),
+                if change < 0.0 { "-" } else { "+" },
+                fixed(change.abs(), 1),
+                match &own.broken {
+                    Some(broken) => format!("breaks a promise: {}", plain(broken)),
+                    None => format!("keeps every promise; {} binds", own.binding),
+                }
+            ));
+        }
         if let Some(next) = self.runners_up.first() {
             said.push(format!(
                 "Runner-up: {}, {}; {} binds.",
@@ -94,6 +108,7 @@ impl Answer {
     fn ranked(&self) -> Section {
         let mut grid = Grid::new(vec![
             Column::left("deployment"),
+            Column::right("nodes"),
             Column::right("node-\nhours"),
             Column::right("cost"),
             Column::right("goodput\nreq/s"),
@@ -104,6 +119,7 @@ impl Answer {
             self.best.iter().collect::<Vec<_>>(),
             self.runners_up.iter().collect(),
             self.nearest_miss.iter().collect(),
+            self.baseline.iter().collect(),
         ];
         for deployment in rows.into_iter().flatten() {
             let fails = deployment.broken.is_some();
@@ -111,7 +127,8 @@ impl Answer {
             let why = deployment.broken.as_ref().unwrap_or(&deployment.binding);
             grid.rows.push(vec![
                 Cell::toned(tone, deployment.words()),
-                Cell::new(fixed(deployment.node_hours, 1)),
+                Cell::new(figure(deployment.nodes)),
+                Cell::new(figure(deployment.node_hours)),
                 Cell::new(usd(deployment.cost_usd)),
                 Cell::new(fixed(deployment.goodput_per_s, 2)),
                 Cell::new(format!(
@@ -142,7 +159,7 @@ impl Answer {
             grid.rows.push(vec![
                 Cell::new(&row.option),
                 Cell::new(row.best.as_deref().unwrap_or("none")),
-                Cell::new(maybe(row.nodes, |n| fixed(n, 1))),
+                Cell::new(maybe(row.nodes, figure)),
                 Cell::new(maybe(row.cost_usd, usd)),
                 Cell::new(count(row.candidates as u64)),
                 Cell::new(count(row.ruled_out as u64)),
@@ -159,7 +176,7 @@ impl Answer {
         let mut grid = Grid::new(vec![
             Column::left("steps take"),
             Column::left("answer"),
-            Column::right("node-\nhours"),
+            Column::right("nodes"),
             Column::left("found by"),
         ]);
         for row in &self.step_times {
@@ -168,20 +185,35 @@ impl Answer {
             grid.rows.push(vec![
                 Cell::new(format!("{change} {more}")),
                 Cell::new(row.answer.as_deref().unwrap_or("nothing within the bounds")),
-                Cell::new(maybe(row.node_hours, |n| fixed(n, 1))),
+                Cell::new(maybe(row.nodes, figure)),
                 Cell::toned(Tone::Quiet, row.by),
             ]);
         }
         section("If the step times are wrong", Body::Grid(grid))
     }
+}
 
-    fn settings(&self, best: &Deployment) -> Section {
-        let line = |text: &String| (Tone::Plain, format!("--set '{}'", plain(text)));
-        section(
-            "To run it: the same scenario with",
-            Body::Lines(best.settings.iter().map(line).collect()),
-        )
+/// Units over the day.
+fn hours(timetable: &Timetable) -> Section {
+    let mut columns = vec![Column::left("from"), Column::right("requests\n/s")];
+    let pools = timetable.pools.iter();
+    columns.extend(pools.map(|pool| Column::right(&format!("{pool}\nunits"))));
+    columns.extend([Column::right("nodes"), Column::bar()]);
+    let most = timetable.slots.iter().map(|slot| slot.nodes).max();
+    let most = f64::from(most.unwrap_or(1).max(1));
+    let mut grid = Grid::new(columns);
+    for slot in &timetable.slots {
+        let mut cells = vec![
+            Cell::new(&slot.from),
+            Cell::new(fixed(slot.requests_per_s, 0)),
+        ];
+        let units = slot.units.iter();
+        cells.extend(units.map(|n| Cell::new(count(u64::from(*n)))));
+        cells.push(Cell::new(count(u64::from(slot.nodes))));
+        cells.push(Cell::bar(Tone::Plain, f64::from(slot.nodes) / most));
+        grid.rows.push(cells);
     }
+    section("Units over the day, local time", Body::Grid(grid))
 }
 
 fn promises(best: &Deployment) -> Section {
@@ -202,6 +234,14 @@ fn promises(best: &Deployment) -> Section {
     let mut section = section("Promises", Body::Grid(grid));
     section.notes.extend(best.limit.clone());
     section
+        .notes
+        .push("--out DIR writes the scenario of this answer, ready to run.".to_string());
+    section
+}
+
+/// Whole numbers as such, others to a tenth.
+fn figure(x: f64) -> String {
+    fixed(x, if x.fract() == 0.0 { 0 } else { 1 })
 }
 
 fn section(title: &str, body: Body) -> Section {

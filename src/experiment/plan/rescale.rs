@@ -60,7 +60,7 @@ pub fn row(answer: &Answer, factor: f64) -> StepTimesRow {
     StepTimesRow {
         factor,
         answer: answer.best.as_ref().map(|best| best.words()),
-        node_hours: answer.best.as_ref().map(|best| best.node_hours),
+        nodes: answer.best.as_ref().map(|best| best.nodes),
         by: "the same search, one replication",
     }
 }

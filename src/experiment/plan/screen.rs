@@ -84,7 +84,7 @@ impl Screen {
         fixed_point(|s| {
             let prompts = rate * s;
             let rank = PrefillLoad {
-                tokens: (prompts * load.computed) as u64,
+                tokens: (prompts * load.computed).max(1.0) as u64,
                 pairs: (prompts * load.pairs) as u64,
             };
             let most_pairs = pool.max_batch_pairs.unwrap_or(u64::MAX);
@@ -120,7 +120,8 @@ impl Screen {
                     tokens: (prompts * load.computed) as u64,
                     pairs: (prompts * load.pairs) as u64,
                 },
-                requests: requests as u32,
+                // Somebody is there, or there would be no step.
+                requests: requests.max(1.0) as u32,
                 kv_1024: (requests * load.kv * 1024.0) as u64,
                 chunks: prompts as u32,
                 joins: prompts as u32,

@@ -79,11 +79,12 @@ impl Bench<'_> {
     /// # Errors
     /// Where one of them fails for another reason than overload, or somebody wants the plan to end.
     pub fn play(&self, items: &[(&Scenario, u32)], slos: &[Slo]) -> Result<Vec<Run>, Stopped> {
+        let each = (self.threads / items.len().max(1)).max(1);
         let runs = in_parallel_on(self.threads, items, |(scenario, replication)| {
             let seed = replicate::seed(scenario.seed, u64::from(*replication));
             let scenario = (*scenario).clone().with_seed(seed);
             self.runs.fetch_add(1, Ordering::Relaxed);
-            match run_with_progress(&scenario, 1, &mut |_, _| (self.go_on)()) {
+            match run_with_progress(&scenario, each, &mut |_, _| (self.go_on)()) {
                 Ok(summary) => Ok(judge(&summary, slos)),
                 Err(RunError::Unstable(_)) => {
                     Ok(lost("it grew beyond the scenario's limits: overload"))
