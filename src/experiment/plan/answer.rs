@@ -367,13 +367,13 @@ fn reason(
             t.candidate.words(&designs[t.candidate.design])
         ))
     });
-    match (broken, best, &found.why_ruled_out) {
+    // Of what arithmetic rules out, the dearest that would still be cheaper says most.
+    let ruled_out = found.why_ruled_out.iter().rev();
+    let ruled_out = ruled_out.map(|(c, why)| (*c, why)).find(|(c, _)| *c < cost);
+    match (broken, best, ruled_out) {
         (Some(broken), _, _) => broken,
-        (None, Some(best), Some(why)) if question.goal == Goal::Cost => {
-            format!("{} binds; fewer: {why}", best.binding)
-        }
+        (None, _, Some((_, why))) if question.goal == Goal::Cost || best.is_none() => why.clone(),
         (None, Some(best), _) => format!("{} binds", best.binding),
-        (None, None, Some(why)) => why.clone(),
-        (None, None, None) => "no number of units is within the bounds".to_string(),
+        (None, None, _) => "no number of units is within the bounds".to_string(),
     }
 }

@@ -74,8 +74,8 @@ pub struct Found {
     pub candidates: usize,
     /// Of them, ruled out by arithmetic.
     pub ruled_out: usize,
-    /// Why the last of those was.
-    pub why_ruled_out: Option<String>,
+    /// What those cost, and why they were, by rising cost.
+    pub why_ruled_out: Vec<(f64, String)>,
     /// Those that were simulated, in the order in which they were.
     pub trials: Vec<Trial>,
 }
@@ -103,13 +103,16 @@ pub fn search(
             match candidate.ruled_out(design, loads.as_ref(), question) {
                 Some(why) => {
                     found.ruled_out += 1;
-                    found.why_ruled_out = Some(why);
+                    let words = candidate.words(design);
+                    let why = format!("{words}: {why}");
+                    found.why_ruled_out.push((candidate.cost_usd, why));
                 }
                 None => open.push(candidate),
             }
         }
     }
     open.sort_by(|a, b| a.cost_usd.total_cmp(&b.cost_usd));
+    found.why_ruled_out.sort_by(|a, b| a.0.total_cmp(&b.0));
     let search = Search {
         base,
         designs,

@@ -80,6 +80,8 @@ impl Answer {
             ));
         } else if self.goal == "cost" {
             said.push("All that is cheaper is ruled out by arithmetic.".to_string());
+            let own = self.options.iter().find(|row| row.option == best.option);
+            said.extend(own.map(|row| format!("For example {}.", plain(&row.reason))));
         }
         if let Some(own) = &self.baseline {
             let change = (best.node_hours / own.node_hours - 1.0) * 100.0;

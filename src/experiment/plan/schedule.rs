@@ -18,9 +18,9 @@ use super::trial::{Bench, Run, Stopped};
 use crate::scenario::{Pool, Role, Scenario};
 
 /// Rounds of two simulations.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 4;
 /// A bracket this narrow is closed.
-const NARROW: f64 = 1.004;
+const NARROW: f64 = 1.01;
 /// What the two schedules of a round are expected to take of their limits.
 const EXPECTED: [f64; 2] = [0.996, 1.008];
 /// The same before anything is known: arithmetic is optimistic.
@@ -213,22 +213,16 @@ impl<'a> Scheduling<'a> {
     pub fn if_steps_took(&self, factor: f64) -> Option<f64> {
         let screen = self.design.screen.as_ref().ok()?;
         let best = &self.played[self.best()?];
-        let mut caps = vec![self.question.nodes; self.slots.len()];
+        let mut free = vec![self.question.nodes; self.slots.len()];
         let mut sum = 0.0;
         for (axis, level) in self.axes.iter().zip(&best.levels) {
             let bounds = bounds(axis.pool, self.question);
             let curve = Curve::new(screen, axis.index, &self.slots, bounds, factor);
-            let units: Vec<u32> = caps
-                .iter()
-                .map(|n| (n / axis.pool.nodes_per_unit).min(bounds.1))
-                .collect();
-            let new = curve.reach(axis.aim, level.step_s / factor, &units);
+            let new = curve.reach(axis.aim, level.step_s / factor, &self.caps(axis, &free));
             if new.step_s > level.step_s / factor {
                 return None;
             }
-            for (cap, n) in caps.iter_mut().zip(&new.units) {
-                *cap -= n * axis.pool.nodes_per_unit;
-            }
+            take(&mut free, &new.units, axis.pool);
             sum += curve.unit_hours(&new.units) * f64::from(axis.pool.nodes_per_unit);
         }
         Some(sum)
@@ -239,18 +233,23 @@ impl<'a> Scheduling<'a> {
         let mut free = vec![self.question.nodes; self.slots.len()];
         let mut levels = Vec::new();
         for (axis, target) in self.axes.iter().zip(targets) {
-            let most = bounds(axis.pool, self.question).1;
-            let caps: Vec<u32> = free
-                .iter()
-                .map(|n| (n / axis.pool.nodes_per_unit).min(most))
-                .collect();
+            let caps = self.caps(axis, &free);
             let level = axis.curve.reach(axis.aim, *target, &caps);
-            for (free, n) in free.iter_mut().zip(&level.units) {
-                *free -= n * axis.pool.nodes_per_unit;
-            }
+            take(&mut free, &level.units, axis.pool);
             levels.push(level);
         }
         levels
+    }
+
+    /// Units that a pool may have in each slot. They are paid from shortly before it, so there must be room
+    /// for them in the slot before, too.
+    fn caps(&self, axis: &Axis<'_>, free: &[u32]) -> Vec<u32> {
+        let most = bounds(axis.pool, self.question).1;
+        let before = |slot: usize| free[(slot + free.len() - 1) % free.len()];
+        let room = |slot: usize| free[slot].min(before(slot));
+        (0..free.len())
+            .map(|slot| (room(slot) / axis.pool.nodes_per_unit).min(most))
+            .collect()
     }
 
     fn node_hours(&self, levels: &[Level]) -> f64 {
@@ -392,6 +391,14 @@ impl Axis<'_> {
             let above = self.seen.iter().filter(|(t, s)| *s > 1.0 && *t > kept);
             self.broke = above.map(|(t, _)| *t).reduce(f64::min);
         }
+    }
+}
+
+/// Takes a pool's nodes off: in each slot those of it, or of the next one, if they are more.
+fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
+    for (slot, free) in free.iter_mut().enumerate() {
+        let most = units[slot].max(units[(slot + 1) % units.len()]);
+        *free = free.saturating_sub(most * pool.nodes_per_unit);
     }
 }
 
