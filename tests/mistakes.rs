@@ -133,6 +133,7 @@ fn every_figure_is_in_the_summary() {
         start: String::new(),
         duration_s: 0.0,
         replications: 1,
+        step_times: Default::default(),
         requests: RequestCounts::default(),
         tokens: TokenCounts::default(),
         kv_hit_rate: None,
