@@ -2,7 +2,7 @@
 //! evener experts and fewer layers never make a step slower; more work never makes it quicker; no step is
 //! quicker than reading what it must read.
 
-use tokentide::catalog::{Compute, Number};
+use tokentide::catalog::{Attention, Compute, Number};
 use tokentide::perf::{MixedLoad, PrefillLoad, StepTimes, with_capacities};
 use tokentide::scenario::{ExpertPopularity, Performance, Role, Scenario, load, load_str};
 
@@ -172,6 +172,9 @@ fn fewer_layers_never_make_a_step_slower() {
             architecture.layers -= layers;
             if architecture.experts.is_none() {
                 architecture.dense_layers = architecture.layers;
+            }
+            if let Attention::Grouped { window_layers, .. } = &mut architecture.attention {
+                *window_layers = (*window_layers).min(architecture.layers);
             }
             true
         });
