@@ -12,6 +12,7 @@ mod interrupt;
 mod progress;
 mod report;
 mod run;
+mod runs;
 mod schema;
 mod validate;
 

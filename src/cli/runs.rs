@@ -1,0 +1,54 @@
+//! Several runs at once, for the commands that play them.
+
+use super::interrupt::Interrupt;
+use super::progress::Runs;
+use super::{Exit, fail, refuse, tell};
+use crate::experiment::RunError;
+use crate::experiment::replicate::run_all;
+use crate::report::summary::RunSummary;
+use crate::scenario::Scenario;
+
+/// Plays scenarios on so many threads, and shows how many are done.
+pub fn play_all(
+    scenarios: &[Scenario],
+    threads: usize,
+    quiet: bool,
+    interrupt: &Interrupt,
+) -> Result<Vec<RunSummary>, RunError> {
+    let runs = Runs::new(!quiet, scenarios);
+    let result = run_all(scenarios, threads, &|run, now, requests| {
+        runs.at(run, now, requests);
+        !interrupt.has_come()
+    });
+    let progress = runs.into_progress();
+    match result {
+        Ok(summaries) => {
+            progress.finish();
+            Ok(summaries)
+        }
+        Err(failed) => {
+            progress.abandon();
+            let seed = scenarios.get(failed.index).map_or(0, |s| s.seed);
+            if failed.why != RunError::Cancelled && scenarios.len() > 1 {
+                tell(&format!(
+                    "run {} of {} (seed {seed}) failed",
+                    failed.index + 1,
+                    scenarios.len()
+                ));
+            }
+            Err(failed.why)
+        }
+    }
+}
+
+/// Says why there is no result.
+pub fn say(error: &RunError) -> Exit {
+    match error {
+        RunError::TooLarge(why) => refuse(why),
+        RunError::Cancelled => {
+            tell("interrupted; nothing was written");
+            Exit::Interrupted
+        }
+        error => fail(&error.to_string()),
+    }
+}
