@@ -115,13 +115,16 @@ fn warned<'a>(summary: &'a RunSummary, words: &str) -> Option<&'a String> {
 
 #[test]
 fn a_start_that_is_counted_is_noticed() {
-    // 100 servers' worth of users in a rank that everybody shares: full after five minutes.
+    // Each of 85 requests a second stays for 20 s: the system is full after that, 1,700 requests.
     let file = "tests/closed_forms/infinite-servers.toml";
-    let empty = played(&scenario(file, &["duration=1h", "warm_up=0s"]));
-    let found = warned(&empty, "set warm_up to at least");
-    assert!(found.is_some(), "{:?}", empty.warnings);
-    let full = played(&scenario(file, &["duration=1h", "warm_up=15min"]));
-    assert_eq!(warned(&full, "warm_up"), None);
+    let of = |warm_up| {
+        let set = ["duration=100s", "class.all.output.value=10001", warm_up];
+        played(&scenario(file, &set))
+    };
+    let empty = of("warm_up=0s");
+    let found = warned(&empty, "the first 20 s still look like a start");
+    assert!(found.is_some_and(|text| text.contains("\"20 s\"")), "{:?}", empty.warnings);
+    assert_eq!(warned(&of("warm_up=20s"), "warm_up"), None);
 }
 
 #[test]

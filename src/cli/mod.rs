@@ -4,6 +4,7 @@
 mod calibrate;
 mod catalog;
 mod check;
+mod compare;
 mod exit;
 mod explain;
 mod files;
@@ -33,6 +34,8 @@ pub struct Arguments {
 enum Command {
     /// Simulate a scenario and print what happened
     Run(run::RunArguments),
+    /// Hold scenarios against one another: differences with intervals, a ranking, and the reason
+    Compare(compare::CompareArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
     Check(check::CheckArguments),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
@@ -93,6 +96,7 @@ impl From<FormatArgument> for Format {
 pub fn execute(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
+        Command::Compare(arguments) => compare::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Validate(arguments) => validate::execute(arguments),
