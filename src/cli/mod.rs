@@ -114,8 +114,21 @@ pub fn execute(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Reads a scenario and applies the common options; on mistakes, shows them.
+/// Reads a scenario for a command that needs plain numbers: those of uncertain inputs are their middles.
 fn load(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit> {
+    let scenario = load_ranges(arguments)?;
+    let inputs: Vec<&str> = scenario.uncertain.iter().map(|u| u.path.as_str()).collect();
+    if !inputs.is_empty() {
+        tell(&format!(
+            "note: {} uncertain; the middle is taken here, `run` plays the range",
+            inputs.join(", ")
+        ));
+    }
+    Ok(scenario)
+}
+
+/// Reads a scenario and applies the common options; on mistakes, shows them.
+fn load_ranges(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit> {
     match crate::scenario::load(&arguments.scenario, &arguments.set) {
         Ok(scenario) => match arguments.seed {
             Some(seed) => Ok(scenario.with_seed(seed)),

@@ -7,10 +7,14 @@ use clap::Args;
 
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::runs::{play_all, say};
-use super::{Exit, FormatArgument, ScenarioArguments, colour, fail, files, load, print, refuse};
-use crate::experiment::unstable::bytes;
+use super::runs::{play_all, play_draws, say};
+use super::{
+    Exit, FormatArgument, ScenarioArguments, colour, fail, files, load_ranges, print, print_page,
+    refuse, tell,
+};
 use crate::experiment::replicate::{replications, together};
+use crate::experiment::uncertain::{hypercube, judge, scenarios};
+use crate::experiment::unstable::bytes;
 use crate::experiment::{RunError, run_with_progress};
 use crate::report::summary::RunSummary;
 use crate::report::{Format, Style, csv, render};
@@ -36,6 +40,9 @@ pub struct RunArguments {
     /// Independent replications of the run: figures become their means, with 95 % intervals
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     replications: u32,
+    /// Draws of a scenario with uncertain inputs
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    draws: u32,
     /// No progress, no remarks
     #[arg(long, short)]
     quiet: bool,
@@ -43,10 +50,13 @@ pub struct RunArguments {
 
 /// Runs, prints, writes.
 pub fn execute(arguments: &RunArguments) -> Exit {
-    let scenario = match load(&arguments.scenario) {
+    let scenario = match load_ranges(&arguments.scenario) {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
+    if !scenario.uncertain.is_empty() {
+        return uncertain(arguments, &scenario);
+    }
     if let Some(dir) = &arguments.out
         && let Err(why) = files::prepare(dir, arguments.overwrite)
     {
@@ -87,6 +97,35 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     match print(&shown) {
         Exit::Done if slo_missed(&summary) => Exit::SloMissed,
         exit => exit,
+    }
+}
+
+/// Plays draws of a scenario with uncertain inputs.
+fn uncertain(arguments: &RunArguments, scenario: &Scenario) -> Exit {
+    if arguments.replications > 1 || arguments.out.is_some() {
+        return refuse(
+            "a scenario with uncertain inputs is played in --draws, without --replications and --out; to keep the \
+             files of one run, set its inputs by --set",
+        );
+    }
+    let rows = hypercube(scenario, arguments.draws);
+    let draws = match scenarios(scenario, &rows) {
+        Ok(draws) => draws,
+        Err(mistakes) => {
+            tell(&mistakes.render(colour(&std::io::stderr())));
+            return Exit::BadInput;
+        }
+    };
+    let threads = usize::from(arguments.threads);
+    match play_draws(&draws, threads, arguments.quiet, &Interrupt::listen()) {
+        Ok(runs) => {
+            let outlook = judge(scenario, &rows, &runs);
+            match print_page(&outlook.page(), &outlook, arguments.format) {
+                Exit::Done if runs.iter().flatten().any(slo_missed) => Exit::SloMissed,
+                exit => exit,
+            }
+        }
+        Err(error) => say(&error),
     }
 }
 

@@ -5,6 +5,7 @@ use super::progress::Runs;
 use super::{Exit, fail, refuse, tell};
 use crate::experiment::RunError;
 use crate::experiment::replicate::run_all;
+use crate::experiment::uncertain::play;
 use crate::report::summary::RunSummary;
 use crate::scenario::Scenario;
 
@@ -39,6 +40,26 @@ pub fn play_all(
             Err(failed.why)
         }
     }
+}
+
+/// Plays draws of uncertain inputs, and shows how many are done.
+pub fn play_draws(
+    draws: &[Scenario],
+    threads: usize,
+    quiet: bool,
+    interrupt: &Interrupt,
+) -> Result<Vec<Option<RunSummary>>, RunError> {
+    let runs = Runs::new(!quiet, draws);
+    let result = play(draws, threads, &|run, now, requests| {
+        runs.at(run, now, requests);
+        !interrupt.has_come()
+    });
+    let progress = runs.into_progress();
+    match &result {
+        Ok(_) => progress.finish(),
+        Err(_) => progress.abandon(),
+    }
+    result
 }
 
 /// Says why there is no result.

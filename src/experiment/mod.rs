@@ -1,4 +1,5 @@
-//! Runs of scenarios: one, several of the same ([`replicate`]), several against one another ([`compare`]).
+//! Runs of scenarios: one, several of the same ([`replicate`]), several against one another ([`compare`]),
+//! draws of what is uncertain ([`uncertain`]).
 //! What a run needs is estimated before ([`need`]), and one that outgrows its limits says why
 //! ([`unstable`]).
 
@@ -10,6 +11,7 @@ pub mod need;
 pub mod parallel;
 pub mod replicate;
 mod run;
+pub mod uncertain;
 pub mod unstable;
 pub mod validate;
 

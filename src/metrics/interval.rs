@@ -175,7 +175,13 @@ mod tests {
     #[test]
     fn the_mean_of_equals_is_exact() {
         assert_eq!(mean(&[0.1; 7]), Some(0.1));
-        assert_eq!(of_mean(&[0.1; 7]), Some(Interval { low: 0.1, high: 0.1 }));
+        assert_eq!(
+            of_mean(&[0.1; 7]),
+            Some(Interval {
+                low: 0.1,
+                high: 0.1
+            })
+        );
         assert_eq!(mean(&[]), None);
         assert_eq!(of_mean(&[1.0]), None);
     }

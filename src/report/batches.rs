@@ -73,9 +73,8 @@ fn is_steady(scenario: &Scenario) -> bool {
                 if closed.requests.is_none() && closed.ramp_up <= scenario.warm_up);
         };
         let rate = first.rate_from_per_s;
-        let same = |s: &crate::scenario::RateSegment| {
-            s.rate_from_per_s == rate && s.rate_to_per_s == rate
-        };
+        let same =
+            |s: &crate::scenario::RateSegment| s.rate_from_per_s == rate && s.rate_to_per_s == rate;
         let periods = arrivals.periods.windows(2).all(|w| w[0] == w[1]);
         arrivals.rate.iter().all(same) && periods
     };
@@ -92,9 +91,7 @@ pub(super) fn judge(scenario: &Scenario, evidence: &Evidence, summary: &mut RunS
     let stretches = |step: usize| -> Vec<Stretch> {
         let kept: Vec<SimTime> = edges.iter().step_by(step).copied().collect();
         let pairs = kept.windows(2);
-        pairs
-            .map(|w| Stretch::new(evidence, w[0], w[1]))
-            .collect()
+        pairs.map(|w| Stretch::new(evidence, w[0], w[1])).collect()
     };
     let in_system = |s: &[Stretch]| s.iter().map(Stretch::in_system).collect::<Vec<f64>>();
     let mut parts = stretches(1);
@@ -116,11 +113,7 @@ pub(super) fn judge(scenario: &Scenario, evidence: &Evidence, summary: &mut RunS
     summary.confidence = confidence(scenario, &value_of(summary), &parts);
 }
 
-fn confidence(
-    scenario: &Scenario,
-    whole: &Value,
-    parts: &[Value],
-) -> BTreeMap<String, Interval> {
+fn confidence(scenario: &Scenario, whole: &Value, parts: &[Value]) -> BTreeMap<String, Interval> {
     let n = parts.len() as f64;
     let of = |path: String| {
         let middle = number(whole, &path)?;
@@ -139,7 +132,10 @@ fn confidence(
         Some((path, interval))
     };
     let paths = paths(scenario).into_iter();
-    paths.filter(|p| !p.starts_with("classes.")).filter_map(of).collect()
+    paths
+        .filter(|p| !p.starts_with("classes."))
+        .filter_map(of)
+        .collect()
 }
 
 /// Paths of the figures that can have an interval: all but counts of observations, largest values and

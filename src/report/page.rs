@@ -7,8 +7,8 @@ use super::format::{NONE, by_field, count, fixed, length, plain};
 use super::grid::{Cell, Column, Grid};
 use super::hourly;
 use super::style::Tone;
-use super::sureness;
 use super::summary::{PublishedRow, RunSummary};
+use super::sureness;
 use super::totals;
 use super::verdict::{self, Grade};
 

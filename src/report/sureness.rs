@@ -20,7 +20,10 @@ const FIGURES: [(&str, &str); 13] = [
     ("cost", "economics.cost_usd"),
     ("revenue", "economics.revenue_usd"),
     ("profit", "economics.profit_usd"),
-    ("per million output tokens", "economics.usd_per_million_output_tokens"),
+    (
+        "per million output tokens",
+        "economics.usd_per_million_output_tokens",
+    ),
 ];
 
 /// Figures with their intervals; `None` where there are none.
@@ -56,7 +59,9 @@ pub fn confidence(summary: &RunSummary) -> Option<Section> {
     Some(Section {
         title: "How sure the figures are".to_string(),
         body: Body::Grid(grid),
-        notes: vec![how + "; the intervals of all figures are in the JSON output under `confidence`."],
+        notes: vec![
+            how + "; the intervals of all figures are in the JSON output under `confidence`.",
+        ],
     })
 }
 

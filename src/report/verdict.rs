@@ -248,9 +248,13 @@ pub fn limits(summary: &RunSummary) -> Vec<(&Span, Limit)> {
 
 fn worst(summary: &RunSummary) -> Option<Worst> {
     let (usual_request_s, paces) = paces(summary)?;
-    let worst = paces
-        .iter()
-        .reduce(|worst, pace| if pace.is_worse_than(worst) { pace } else { worst })?;
+    let worst = paces.iter().reduce(|worst, pace| {
+        if pace.is_worse_than(worst) {
+            pace
+        } else {
+            worst
+        }
+    })?;
     let span = worst.span;
     Some(Worst {
         start: span.start.clone(),

@@ -86,7 +86,11 @@ fn few_requests(summary: &RunSummary) -> Option<String> {
     let latencies = [("TTFT", &l.ttft_s), ("TPOT", &l.tpot_s), ("E2E", &l.e2e_s)];
     let behind = latencies.map(|(name, d)| (name, d.count * runs));
     let least_behind = behind.iter().map(|(_, n)| *n).filter(few).min()?;
-    let names: Vec<&str> = behind.iter().filter(|(_, n)| few(n)).map(|(name, _)| *name).collect();
+    let names: Vec<&str> = behind
+        .iter()
+        .filter(|(_, n)| few(n))
+        .map(|(name, _)| *name)
+        .collect();
     let times = least.div_ceil(least_behind);
     Some(format!(
         "only {} requests behind the p99 of {}, and one in a hundred lies beyond it: a duration {} times as long, \
@@ -107,10 +111,11 @@ fn start_seen(scenario: &Scenario, summary: &RunSummary) -> Option<String> {
     let series = &summary.in_system;
     let is_outlier = |rest: &[f64]| {
         rest.len() >= 6
-            && first_against_rest(rest)
-                .is_some_and(|t| t.abs() > t_quantile(START, rest.len() - 2))
+            && first_against_rest(rest).is_some_and(|t| t.abs() > t_quantile(START, rest.len() - 2))
     };
-    let batches = (0..series.len()).take_while(|n| is_outlier(&series[*n..])).count();
+    let batches = (0..series.len())
+        .take_while(|n| is_outlier(&series[*n..]))
+        .count();
     if batches == 0 {
         return None;
     }
@@ -147,11 +152,20 @@ mod tests {
         assert_eq!(few_requests(&summary), None);
         summary.latency.tpot_s.count = 212;
         let text = few_requests(&summary).unwrap_or_default();
-        assert!(text.contains("only 212 requests behind the p99 of TPOT"), "{text}");
-        assert!(text.contains("5 times") && text.contains("--replications 5"), "{text}");
+        assert!(
+            text.contains("only 212 requests behind the p99 of TPOT"),
+            "{text}"
+        );
+        assert!(
+            text.contains("5 times") && text.contains("--replications 5"),
+            "{text}"
+        );
         summary.replications = 3;
         let text = few_requests(&summary).unwrap_or_default();
-        assert!(text.contains("only 636") && text.contains("--replications 6"), "{text}");
+        assert!(
+            text.contains("only 636") && text.contains("--replications 6"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -167,6 +181,9 @@ mod tests {
         summary.in_system[0] = 10.0;
         summary.in_system[1] = 50.0;
         let text = start_seen(&scenario, &summary).unwrap_or_default();
-        assert!(text.starts_with("the first 12 min still look like a start (30.0 requests"), "{text}");
+        assert!(
+            text.starts_with("the first 12 min still look like a start (30.0 requests"),
+            "{text}"
+        );
     }
 }

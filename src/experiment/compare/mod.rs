@@ -197,7 +197,9 @@ fn decisive(sides: &[Side]) -> String {
     if summaries().any(|s| s.economics.revenue_usd > 0.0) {
         return "economics.profit_usd".to_owned();
     }
-    let promised = summaries().flat_map(|s| &s.classes).find(|(_, c)| c.slo.is_some());
+    let promised = summaries()
+        .flat_map(|s| &s.classes)
+        .find(|(_, c)| c.slo.is_some());
     match promised {
         Some((class, _)) => format!("classes.{class}.slo.goodput_per_s"),
         None => "latency.e2e_s.mean".to_owned(),
@@ -253,7 +255,10 @@ fn ranking(by: &str, sides: &[Side]) -> Vec<Rank> {
             .and_then(|best| difference(by, best, side));
         let is_worse = |d: &Difference| matches!(d.finding, Finding::Higher | Finding::Lower);
         let is_unknown = |d: &Difference| d.finding == Finding::Unknown && d.difference != 0.0;
-        if to_best.as_ref().is_none_or(|d| is_worse(d) || is_unknown(d)) {
+        if to_best
+            .as_ref()
+            .is_none_or(|d| is_worse(d) || is_unknown(d))
+        {
             rank = index + 1;
         }
         Rank {

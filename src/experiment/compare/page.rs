@@ -40,8 +40,14 @@ impl Comparison {
         let names: Vec<String> = self.sides.iter().map(|s| s.label.clone()).collect();
         let pairs = match (self.replications, self.streams) {
             (1, _) => "one run of each".to_owned(),
-            (n, "common") => format!("{} runs of each, with common random numbers", count(n.into())),
-            (n, _) => format!("{} runs of each, with independent random numbers", count(n.into())),
+            (n, "common") => format!(
+                "{} runs of each, with common random numbers",
+                count(n.into())
+            ),
+            (n, _) => format!(
+                "{} runs of each, with independent random numbers",
+                count(n.into())
+            ),
         };
         let mut sections = vec![self.sides(), self.ranked()];
         for versus in &self.versus {
@@ -49,7 +55,10 @@ impl Comparison {
             sections.push(Section {
                 title: format!("Why {} differs from {}", versus.label, versus.against),
                 body: Body::Lines(match versus.reasons.as_slice() {
-                    [] => vec![(Tone::Plain, "Nothing that chance does not explain.".to_owned())],
+                    [] => vec![(
+                        Tone::Plain,
+                        "Nothing that chance does not explain.".to_owned(),
+                    )],
                     reasons => reasons.iter().map(|r| (Tone::Plain, r.clone())).collect(),
                 }),
                 notes: Vec::new(),
@@ -137,7 +146,9 @@ impl Comparison {
             Column::left("in words"),
         ]);
         let row = |rank: &Rank| {
-            let value = rank.value.map_or_else(|| NONE.to_owned(), |x| by_field(&self.by, x));
+            let value = rank
+                .value
+                .map_or_else(|| NONE.to_owned(), |x| by_field(&self.by, x));
             let mut cells = vec![rank.rank.to_string(), rank.label.clone(), value];
             match &rank.to_best {
                 Some(difference) => {
@@ -180,7 +191,9 @@ fn summary_of(versus: &Versus) -> String {
         );
     }
     if better + worse == 0 && equal + same == n {
-        return format!("No significant difference between {label} and {against} in any of {n} figures.");
+        return format!(
+            "No significant difference between {label} and {against} in any of {n} figures."
+        );
     }
     format!(
         "{label} against {against}: better in {better} of {n} figures, worse in {worse}, no significant difference \
@@ -315,5 +328,7 @@ fn maybe_text(text: Option<String>) -> String {
 
 fn relative(d: &Difference) -> String {
     let part = (d.before != 0.0).then(|| 100.0 * d.difference / d.before.abs());
-    signed(part.unwrap_or(f64::NAN), |x| maybe(Some(x), |x| fixed(x, 1)))
+    signed(part.unwrap_or(f64::NAN), |x| {
+        maybe(Some(x), |x| fixed(x, 1))
+    })
 }

@@ -39,7 +39,11 @@ pub fn limited_by(summary: &RunSummary) -> String {
     };
     match found.len() {
         0 => "nothing".to_owned(),
-        _ => found.iter().map(sentence).collect::<Vec<_>>().join(", then "),
+        _ => found
+            .iter()
+            .map(sentence)
+            .collect::<Vec<_>>()
+            .join(", then "),
     }
 }
 
