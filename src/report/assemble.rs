@@ -133,6 +133,7 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         start: scenario.start.text.clone(),
         duration_s: scenario.duration.as_secs_f64(),
         replications: 1,
+        step_times: super::basis::basis(scenario),
         requests: RequestCounts {
             in_flight: evidence.in_flight,
             ..counted.requests

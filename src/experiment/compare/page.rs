@@ -2,7 +2,7 @@
 
 use super::reason::signed;
 use super::{Comparison, Difference, Finding, Rank, Side, Versus, direction};
-use crate::report::format::{NONE, by_field, count, fixed, maybe};
+use crate::report::format::{NONE, by_field, count, fixed};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
@@ -181,6 +181,7 @@ fn summary_of(versus: &Versus) -> String {
     let better = count_of(|d| good(d) > 0);
     let worse = count_of(|d| good(d) < 0);
     let same = count_of(|d| d.finding == Finding::NotSignificant);
+    let neither = n - equal - same - better - worse;
     let (label, against) = (&versus.label, &versus.against);
     if equal == n {
         return format!("{label} and {against} are the same in all {n} figures, exactly.");
@@ -196,8 +197,8 @@ fn summary_of(versus: &Versus) -> String {
         );
     }
     format!(
-        "{label} against {against}: better in {better} of {n} figures, worse in {worse}, no significant difference \
-         in {}.",
+        "{label} against {against}: better in {better} of {n} figures, worse in {worse}, other in {neither} without \
+         being either, no significant difference in {}.",
         equal + same
     )
 }
@@ -327,8 +328,12 @@ fn maybe_text(text: Option<String>) -> String {
 }
 
 fn relative(d: &Difference) -> String {
-    let part = (d.before != 0.0).then(|| 100.0 * d.difference / d.before.abs());
-    signed(part.unwrap_or(f64::NAN), |x| {
-        maybe(Some(x), |x| fixed(x, 1))
-    })
+    if d.before == 0.0 {
+        return NONE.to_owned();
+    }
+    let percent = 100.0 * d.difference / d.before.abs();
+    if percent >= 1_000.0 {
+        return format!("x {}", fixed(d.after / d.before, 0));
+    }
+    signed(percent, |x| fixed(x, 1))
 }

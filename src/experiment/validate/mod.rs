@@ -4,6 +4,7 @@
 //! alone. A figure that entered the constants is named as such beside its ratio.
 
 pub mod archive;
+pub mod balance;
 pub mod cases;
 pub mod errors;
 pub mod measured;
