@@ -29,13 +29,11 @@ pub fn play_all(
         }
         Err(failed) => {
             progress.abandon();
-            let seed = scenarios.get(failed.index).map_or(0, |s| s.seed);
-            if failed.why != RunError::Cancelled && scenarios.len() > 1 {
-                tell(&format!(
-                    "run {} of {} (seed {seed}) failed",
-                    failed.index + 1,
-                    scenarios.len()
-                ));
+            if let Some(scenario) = scenarios.get(failed.index)
+                && failed.why != RunError::Cancelled
+            {
+                let (name, seed) = (&scenario.name, scenario.seed);
+                tell(&format!("{name} failed with seed {seed}:"));
             }
             Err(failed.why)
         }

@@ -99,7 +99,7 @@ pub fn hypercube(scenario: &Scenario, draws: u32) -> Vec<Vec<f64>> {
         let mut stream = Stream::new(scenario.seed, "uncertain", &input.path);
         let mut parts: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {
-            let j = (u128::from(stream.draw()) * (i as u128 + 1) >> 64) as usize;
+            let j = ((u128::from(stream.draw()) * (i as u128 + 1)) >> 64) as usize;
             parts.swap(i, j);
         }
         let within =
