@@ -103,6 +103,9 @@ const CERTAIN: [&str; 7] = [
     "published",
 ];
 
+/// Most uncertain inputs: a hypercube of more needs more draws than anybody plays.
+const MOST: usize = 100;
+
 /// The uncertain numbers of a scenario, and where they were taken from.
 #[derive(Debug, Default)]
 pub struct Taken {
@@ -197,6 +200,7 @@ impl UncertainLaw {
 pub fn take(root: &mut Table, shape: &'static Shape, main: usize, report: &mut Report) -> Taken {
     let mut search = Search {
         taken: Taken::default(),
+        is_full: false,
         report,
     };
     let mut steps = Vec::new();
@@ -267,6 +271,8 @@ impl Scenario {
 
 struct Search<'a> {
     taken: Taken,
+    /// Whether it has been said that there are too many.
+    is_full: bool,
     report: &'a mut Report,
 }
 
@@ -334,6 +340,14 @@ impl Search<'_> {
             let found = Diagnostic::new(message, written.at).label("this is a range");
             self.report
                 .push(found.help("every draw shares it: write one value"));
+            return;
+        }
+        if self.taken.inputs.len() == MOST {
+            if !std::mem::replace(&mut self.is_full, true) {
+                let message = format!("more than {MOST} inputs are uncertain");
+                let found = Diagnostic::new(message, written.at).label("this is one too many");
+                self.report.push(found);
+            }
             return;
         }
         match law(&table, unit, &path, written.at) {
