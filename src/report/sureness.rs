@@ -26,7 +26,7 @@ const FIGURES: [(&str, &str); 13] = [
     ),
 ];
 
-/// Figures with their intervals; `None` where there are none.
+/// Figures with their intervals, those that chance does not touch left out; `None` where there are none.
 pub fn confidence(summary: &RunSummary) -> Option<Section> {
     let tree = value_of(summary);
     let mut grid = Grid::new(vec![
@@ -40,6 +40,9 @@ pub fn confidence(summary: &RunSummary) -> Option<Section> {
         let Some((x, interval)) = number(&tree, path).zip(summary.confidence.get(path)) else {
             continue;
         };
+        if interval.low == interval.high {
+            continue;
+        }
         let cells = [
             name.to_owned(),
             by_field(path, x),
