@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::metrics::Interval;
+
 /// The version of this shape; it grows when a reader of an older shape would misread.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What a run returns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -28,6 +30,9 @@ pub struct RunSummary {
     pub duration_s: f64,
     /// How many independent runs stand behind the figures.
     pub replications: u32,
+    /// What the step times rest on.
+    #[serde(default)]
+    pub step_times: Basis,
     /// Requests by fate.
     pub requests: RequestCounts,
     /// Tokens by kind.
@@ -56,6 +61,14 @@ pub struct RunSummary {
     pub intervals: Vec<Span>,
     /// Published figures beside simulated ones.
     pub published: Vec<PublishedRow>,
+    /// 95 % confidence intervals of figures, by their path here: over replications, or over batches of
+    /// one long run whose load does not change over time. Empty where neither can be had.
+    #[serde(default)]
+    pub confidence: BTreeMap<String, Interval>,
+    /// Requests in the system, time average, in each batch of the window; empty where the load changes over
+    /// time. What the check of the warm-up looks at.
+    #[serde(default)]
+    pub in_system: Vec<f64>,
     /// Balances that must hold exactly.
     pub audit: BTreeMap<String, Balance>,
     /// What a careful reader should know.
@@ -63,12 +76,25 @@ pub struct RunSummary {
 }
 
 /// Names a scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioId {
     /// Its name.
     pub name: String,
     /// Hash of its resolved text.
     pub hash: String,
+}
+
+/// What the step times rest on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// `linear`, `roofline` or `table`.
+    pub kind: String,
+    /// Of a roofline: whose constants.
+    pub engine: Option<String>,
+    /// The accelerator that they were measured on.
+    pub measured_on: Option<String>,
+    /// How many constants are measured, derived, calibrated, assumed, or given by the scenario.
+    pub constants: BTreeMap<String, u32>,
 }
 
 /// Requests by fate. `in_flight_at_start + arrived` equals the sum of the others.

@@ -24,6 +24,7 @@ mod suggest;
 mod tests;
 mod text;
 mod tree;
+mod uncertain;
 mod write;
 
 pub use bundled::{BUNDLED, Bundled, bundled};
@@ -38,8 +39,8 @@ pub use performance::{
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
 pub use plan::{PlanOption, PlanTable};
-
 pub use text::{parse_duration, show_time_of_day};
+pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
 
 use crate::catalog::{Gpu, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
@@ -83,6 +84,8 @@ pub struct Scenario {
     pub published: Vec<Published>,
     /// What a plan decides. No part of the resolved text: each of its candidates is a scenario of its own.
     pub plan: PlanTable,
+    /// Numbers that are not known exactly; all else here is made of their middles.
+    pub uncertain: Vec<Uncertain>,
 }
 
 /// An instant of the calendar with its offset from UTC.

@@ -25,6 +25,9 @@ const NARROW: f64 = 1.01;
 const EXPECTED: [f64; 2] = [0.996, 1.008];
 /// The same before anything is known: arithmetic is optimistic.
 const AT_FIRST: [f64; 2] = [0.85, 0.97];
+/// More in flight than so many times what arithmetic expects, and some, is overload.
+const IN_FLIGHT: f64 = 4.0;
+const FEW: f64 = 10_000.0;
 /// What an overload counts as, where no figure says more.
 const OVERLOAD: f64 = 1.15;
 /// From one unit to the next this much may be asked of a target at once.
@@ -270,8 +273,12 @@ impl<'a> Scheduling<'a> {
 
     fn play(&mut self, open: Vec<Vec<Level>>) -> Result<(), Stopped> {
         let settings: Vec<Vec<String>> = open.iter().map(|levels| self.settings(levels)).collect();
-        let scenarios: Result<Vec<Scenario>, Stopped> =
-            settings.iter().map(|s| self.scenario(s)).collect();
+        let limited = open.iter().zip(&settings).map(|(levels, settings)| {
+            let most = format!("limits.requests_in_flight={}", self.most_in_flight(levels));
+            let settings: Vec<String> = settings.iter().cloned().chain([most]).collect();
+            self.scenario(&settings)
+        });
+        let scenarios: Result<Vec<Scenario>, Stopped> = limited.collect();
         let scenarios = scenarios?;
         let items: Vec<(&Scenario, u32)> = scenarios.iter().map(|s| (s, 0)).collect();
         let runs = self.bench.play(&items, &self.question.slos)?;
@@ -299,6 +306,35 @@ impl<'a> Scheduling<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Requests that can be in flight while a schedule keeps any promise worth the name: a run beyond that is
+    /// overloaded, and ends instead of filling the memory. It changes no figure of a run that stays below.
+    fn most_in_flight(&self, levels: &[Level]) -> u64 {
+        let per_step = self
+            .design
+            .screen
+            .as_ref()
+            .map_or(1.0, |screen| screen.tokens_per_step());
+        let in_slot = |slot: &Slot| {
+            let life_s = self.axes.iter().zip(levels).map(|(axis, level)| {
+                let steps = match axis.pool.role {
+                    Role::Prefill => 2.0,
+                    Role::Decode | Role::Mixed => 2.0 + slot.load.decoded / per_step,
+                };
+                // A slot may be slower than the mean of all.
+                2.0 * steps
+                    * if level.step_s.is_finite() {
+                        level.step_s
+                    } else {
+                        1.0
+                    }
+            });
+            slot.load.peak_per_s * life_s.sum::<f64>()
+        };
+        let expected = self.slots.iter().map(in_slot).fold(0.0, f64::max);
+        let limit = self.base.limits.requests_in_flight;
+        (IN_FLIGHT * expected + FEW).min(limit as f64) as u64
     }
 
     fn settings(&self, levels: &[Level]) -> Vec<String> {

@@ -81,6 +81,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         classes: classes?,
         published: published?,
         plan: PlanTable::default(),
+        uncertain: Vec::new(),
     })
 }
 
