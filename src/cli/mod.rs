@@ -13,6 +13,7 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod sweep;
 mod validate;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -34,6 +35,8 @@ enum Command {
     Run(run::RunArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
     Check(check::CheckArguments),
+    /// Run many variants of a scenario in parallel; go on where an earlier one was interrupted
+    Sweep(Box<sweep::SweepArguments>),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
     Explain(explain::ExplainArguments),
     /// Hold the step-time model against what somebody measured
@@ -92,6 +95,7 @@ impl From<FormatArgument> for Format {
 pub fn execute(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
+        Command::Sweep(arguments) => sweep::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Validate(arguments) => validate::execute(arguments),

@@ -8,6 +8,7 @@ pub mod need;
 pub mod parallel;
 pub mod replicate;
 mod run;
+pub mod sweep;
 pub mod unstable;
 pub mod validate;
 

@@ -12,7 +12,7 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, resolve};
+use super::{Scenario, file, overrides, resolve, sweep};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -87,9 +87,10 @@ impl Reader {
             &mut self.files,
             &mut self.report,
         );
+        let sweep = sweep::take(&mut root);
         let scenario = resolve::resolve(&root, &mut self.report);
         match scenario {
-            Some(scenario) if self.report.is_empty() => Ok(scenario),
+            Some(scenario) if self.report.is_empty() => Ok(Scenario { sweep, ..scenario }),
             _ => Err(self.report.into_mistakes(self.sources)),
         }
     }

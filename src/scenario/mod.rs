@@ -19,6 +19,7 @@ pub mod schema;
 mod shape;
 mod source;
 mod suggest;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -30,12 +31,15 @@ pub use class::{
     ArrivalKind, Arrivals, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo, TraceRow,
 };
 pub use diagnostic::Mistakes;
+pub use file::MAX_RUNS;
 pub use file::all_fields as summary_fields;
 pub use load::{load, load_str};
 pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
+pub use sweep::SweepTable;
+pub use write::hash as text_hash;
 
 use crate::catalog::{Gpu, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
@@ -77,6 +81,8 @@ pub struct Scenario {
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
     pub published: Vec<Published>,
+    /// What a sweep varies. No part of the resolved text: each of its runs is a scenario of its own.
+    pub sweep: SweepTable,
 }
 
 /// An instant of the calendar with its offset from UTC.
