@@ -209,6 +209,7 @@ impl Task<'_> {
             &mut keep,
             &progress,
         );
+        let synchronised = ledger.finish();
         progress.finish();
         let kept = all - runs.len() + progress.count();
         let goes_on = format!(
@@ -217,6 +218,10 @@ impl Task<'_> {
             count(all as u64),
             self.dir.display()
         );
+        let stopped = match synchronised {
+            Ok(()) => stopped,
+            Err(why) => Stopped::Broken(why),
+        };
         match stopped {
             Stopped::Complete if self.shard == Shard::WHOLE => Ok(None),
             Stopped::Complete => {
@@ -268,6 +273,7 @@ fn conclude(
             (RESULTS[2], pareto),
         ];
         files::replace(dir, &files).map_err(|why| fail(&why))?;
+        ledger::tidy(dir);
     }
     let shown = match format {
         FormatArgument::Csv => print(&rows),

@@ -113,10 +113,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drawing_reads_like_this() {
-        let dots = [(1.0, 10.0, true), (2.0, 15.0, false), (3.0, 400.0, true)];
+    fn points_stand_where_their_figures_say() {
+        let dots = [(1.0, 10.0, true), (2.0, 63.0, false), (3.0, 400.0, true)];
         let axis = |name| Axis { name, show: None };
-        insta::assert_snapshot!(scatter(&dots, axis("speed"), axis("load")).join("\n"), @"");
+        let lines = scatter(&dots, axis("speed"), axis("load"));
+        assert_eq!(lines.len(), SIZE.1 + 4);
+        assert_eq!(lines[0], "      load (by ratios)");
+        assert_eq!(lines[1], format!("400 │ {:>1$}", '●', SIZE.0));
+        assert_eq!(lines[SIZE.1], " 10 │ ●");
+        // a ratio of 6.3 of 40: in the middle of both axes
+        let middle = lines.iter().find(|line| line.contains('·'));
+        let at = middle.and_then(|line| line.chars().position(|c| c == '·'));
+        assert_eq!(at, Some(6 + SIZE.0 / 2));
+        assert_eq!(lines[SIZE.1 + 2], format!("     1{:>1$}", '3', SIZE.0));
+        assert!(lines[SIZE.1 + 3].ends_with("speed"), "{lines:#?}");
         assert!(scatter(&[], axis("x"), axis("y")).is_empty());
     }
 

@@ -203,8 +203,8 @@ mod tests {
                 .any(|p| beats(&p.aims(&FRONTS[0]).unwrap_or_default(), &own))
         };
         assert!(!front.points.is_empty());
-        for i in 0..all.len() {
-            assert_eq!(front.points.contains(&i), !beaten(i), "{:?}", all[i]);
+        for (i, point) in all.iter().enumerate() {
+            assert_eq!(front.points.contains(&i), !beaten(i), "{point:?}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! The ledger: what is done of a sweep, on the disk before it counts.
+//! The ledger: what is done of a sweep.
 //!
 //! A sweep's folder holds `sweep.json` (the manifest) and one ledger for each shard that wrote there, a line
 //! a run: `{"check":"…","entry":{…}}`, where the check is the FNV-1a hash of the entry's text. Lines are only
-//! appended, in one piece, and synchronised. So a program that is killed leaves at most an unfinished last
+//! appended, in one piece, and synchronised with the disk. So a program that is killed leaves at most an unfinished last
 //! line, which does not count; a line that is damaged otherwise is an error and is never passed over. One
 //! process at a time writes a ledger: it holds a lock, which the system releases when it ends, however it
 //! ends. Reading takes all ledgers of a folder together, so that nobody repeats what another has done.
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::manifest::Manifest;
@@ -37,7 +38,12 @@ pub struct Ledger {
     path: PathBuf,
     /// Bytes of whole lines.
     length: u64,
+    /// When they were last known to be on the disk, and whether they still are all there.
+    synchronised: (Instant, bool),
 }
+
+/// Runs that follow one another faster than this are synchronised together.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Makes a folder that of a sweep, or finds that it is.
 ///
@@ -66,12 +72,26 @@ pub fn claim(dir: &Path, manifest: &Manifest) -> Result<(), String> {
                 file.sync_all()
             })
             .and_then(|()| fs::rename(&own, &place));
-        if let Err(error) = written {
+        if let Err(error) = written
+            && !place.exists()
+        {
             let _ = fs::remove_file(&own);
             return Err(cannot(error));
         }
     }
     same(dir, manifest)
+}
+
+/// Removes what processes have left that were killed while they claimed the folder.
+pub fn tidy(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(&format!(".{MANIFEST}.")) && name.ends_with(".partial") {
+            // If it cannot go, it is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Whether a folder is that of this sweep.
@@ -237,18 +257,24 @@ impl Ledger {
             length: whole as u64,
             file,
             path,
+            synchronised: (Instant::now(), true),
         })
     }
 
-    /// Writes a run down; it is on the disk when this returns.
+    /// Writes a run down: from then on a kill of this program does not lose it, and, unless others follow at
+    /// once, a failing machine neither. [`Ledger::finish`] says when all are on the disk.
     ///
     /// # Errors
     /// A sentence for people. The ledger then is as it was before.
     pub fn append(&mut self, entry: &Entry) -> Result<(), String> {
-        self.append_all([entry])
+        self.write(&write_line(entry))?;
+        if self.synchronised.0.elapsed() < PATIENCE {
+            return Ok(());
+        }
+        self.synchronise()
     }
 
-    /// Writes runs down, all or none; they are on the disk when this returns.
+    /// Writes runs down, all or none, on the disk.
     ///
     /// # Errors
     /// As for [`Ledger::append`].
@@ -257,17 +283,39 @@ impl Ledger {
         entries: impl IntoIterator<Item = &'a Entry>,
     ) -> Result<(), String> {
         let lines: String = entries.into_iter().map(write_line).collect();
-        let written = self.file.write_all(lines.as_bytes());
-        match written.and_then(|()| self.file.sync_data()) {
-            Ok(()) => {
-                self.length += lines.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                // If this fails too, the part of a line does not count anyway.
-                let _ = self.file.set_len(self.length);
-                Err(format!("cannot write {}: {error}", self.path.display()))
-            }
+        self.write(&lines)?;
+        self.synchronise()
+    }
+
+    /// Returns when all that was written is on the disk.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn finish(mut self) -> Result<(), String> {
+        if self.synchronised.1 {
+            return Ok(());
         }
+        self.synchronise()
+    }
+
+    fn write(&mut self, lines: &str) -> Result<(), String> {
+        self.synchronised.1 = false;
+        self.file.write_all(lines.as_bytes()).map_err(|error| {
+            // If this fails too, the part of a line does not count anyway.
+            let _ = self.file.set_len(self.length);
+            self.cannot(&error)
+        })?;
+        self.length += lines.len() as u64;
+        Ok(())
+    }
+
+    fn synchronise(&mut self) -> Result<(), String> {
+        self.file.sync_data().map_err(|error| self.cannot(&error))?;
+        self.synchronised = (Instant::now(), true);
+        Ok(())
+    }
+
+    fn cannot(&self, error: &std::io::Error) -> String {
+        format!("cannot write {}: {error}", self.path.display())
     }
 }
