@@ -39,7 +39,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`units`] | integer time and money |
-//! | [`catalog`] | GPUs, models, prices: data with sources |
+//! | [`catalog`] | GPUs, models, engines, prices: data with sources |
 //! | [`scenario`] | the file's shape, its mistakes, its meaning |
 //! | [`perf`] | how long steps take; the boundary behind which models of step times live |
 //! | [`workload`] | arrivals, lengths, cache hits; named random streams |
@@ -52,6 +52,8 @@
 //! | [`cli`] | commands |
 //!
 //! Dependencies point from the last lines to the first ones; `tests/tidy.rs` enforces it.
+//!
+//! What is modelled, what is ignored, and how large the known errors are: [`experiment::validate`].
 //!
 //! # Invariants
 //!

@@ -55,6 +55,11 @@ fn files_with_mistakes() {
         "outside",
         "outside-csv",
         "limits",
+        "odd-model",
+        "bad-profile",
+        "short-profile",
+        "mixed-words",
+        "bad-trace",
     ] {
         holds(name, messages(&format!("tests/mistakes/{name}.toml"), &[]));
     }
@@ -133,6 +138,7 @@ fn every_figure_is_in_the_summary() {
         start: String::new(),
         duration_s: 0.0,
         replications: 1,
+        step_times: Default::default(),
         requests: RequestCounts::default(),
         tokens: TokenCounts::default(),
         kv_hit_rate: None,
@@ -167,6 +173,7 @@ fn every_figure_is_in_the_summary() {
         "start",
         "duration_s",
         "replications",
+        "step_times.",
         "classes.r1.slo.required",
     ];
     actual.retain(|path| !not_a_figure.iter().any(|prefix| path.starts_with(prefix)));

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Exit, FormatArgument, fail, print_page, refuse};
+use crate::experiment::validate::balance::{Balance, balances};
 use crate::experiment::validate::measured::{Report, predictions, report};
 use crate::experiment::validate::{
     Outcome, Sensitivity, mlperf, outcomes, page, sensitivities, silicon, vllm,
@@ -28,6 +29,7 @@ pub struct ValidateArguments {
 #[derive(Default, Serialize)]
 struct Everything {
     cases: Vec<Outcome>,
+    balance: Vec<Balance>,
     sensitivities: Vec<Sensitivity>,
     silicon: Vec<Report>,
     vllm: Vec<vllm::Figure>,
@@ -46,10 +48,11 @@ enum Trouble {
 pub fn execute(arguments: &ValidateArguments) -> Exit {
     match everything(arguments) {
         Ok(all) => {
-            let mut sections: Vec<_> = all.silicon.iter().map(page::measured).collect();
+            let mut sections = vec![page::balance(&all.balance)];
             if !all.sensitivities.is_empty() {
-                sections.insert(0, page::sensitivity(&all.cases, &all.sensitivities));
+                sections.push(page::sensitivity(&all.cases, &all.sensitivities));
             }
+            sections.extend(all.silicon.iter().map(page::measured));
             if !all.vllm.is_empty() {
                 sections.push(page::vllm(&all.vllm));
             }
@@ -66,6 +69,7 @@ pub fn execute(arguments: &ValidateArguments) -> Exit {
 fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
     let mut all = Everything {
         cases: outcomes().map_err(Trouble::Play)?,
+        balance: balances().to_vec(),
         ..Everything::default()
     };
     if arguments.sensitivity {

@@ -130,6 +130,7 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         start: scenario.start.text.clone(),
         duration_s: scenario.duration.as_secs_f64(),
         replications: 1,
+        step_times: super::basis::basis(scenario),
         requests,
         tokens,
         kv_hit_rate: ratio(tokens.cached_input as f64, tokens.input as f64),

@@ -15,7 +15,7 @@ const BLOCKED: f64 = 0.05;
 /// Units this busy are close to what they can do.
 const BUSY: f64 = 0.85;
 /// Tokens slower than the run's by this factor are worth a word.
-const SLOWER: f64 = 1.05;
+const SLOWER: f64 = 1.02;
 
 /// What limits an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,6 +10,7 @@
 //! writes the text where it belongs.
 
 pub mod assemble;
+mod basis;
 pub mod csv;
 pub mod format;
 pub mod grid;

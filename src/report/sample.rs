@@ -142,6 +142,7 @@ pub fn day() -> RunSummary {
         start: "2025-02-28T02:00:00+08:00".to_string(),
         duration_s: 10_800.0,
         replications: 1,
+        step_times: Default::default(),
         requests: RequestCounts {
             arrived: three(REQUESTS.arrived),
             completed: three(REQUESTS.completed) - 200,

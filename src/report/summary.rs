@@ -28,6 +28,9 @@ pub struct RunSummary {
     pub duration_s: f64,
     /// How many independent runs stand behind the figures.
     pub replications: u32,
+    /// What the step times rest on.
+    #[serde(default)]
+    pub step_times: Basis,
     /// Requests by fate.
     pub requests: RequestCounts,
     /// Tokens by kind.
@@ -69,6 +72,19 @@ pub struct ScenarioId {
     pub name: String,
     /// Hash of its resolved text.
     pub hash: String,
+}
+
+/// What the step times rest on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// `linear`, `roofline` or `table`.
+    pub kind: String,
+    /// Of a roofline: whose constants.
+    pub engine: Option<String>,
+    /// The accelerator that they were measured on.
+    pub measured_on: Option<String>,
+    /// How many constants are measured, derived, calibrated, assumed, or given by the scenario.
+    pub constants: BTreeMap<String, u32>,
 }
 
 /// Requests by fate. `in_flight_at_start + arrived` equals the sum of the others.

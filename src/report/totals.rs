@@ -1,5 +1,6 @@
 //! The run as a whole: totals, latencies, pools, classes, and latencies by input length.
 
+use super::basis::in_words;
 use super::format::{NONE, column, count, fixed, maybe, number, percent, seconds, si, usd};
 use super::grid::{Cell, Column, Grid};
 use super::hourly::pool_names;
@@ -34,7 +35,7 @@ pub fn figures(summary: &RunSummary) -> Section {
         count(r.in_flight_at_start),
         count(r.in_flight)
     ));
-    let rows = vec![
+    let mut rows = vec![
         ("Requests", requests),
         (
             "Tokens",
@@ -109,6 +110,10 @@ pub fn figures(summary: &RunSummary) -> Section {
             ],
         ),
     ];
+    let basis = in_words(&summary.step_times);
+    if !basis.is_empty() {
+        rows.push(("Step times", basis));
+    }
     Section {
         title: "Totals".to_string(),
         body: Body::Figures(rows),

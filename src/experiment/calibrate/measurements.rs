@@ -1,6 +1,6 @@
 //! Measurements from a file: a plain CSV of one's own, or the columns of aiconfigurator's measured set.
 
-use crate::catalog::Number;
+use crate::catalog::{self, Number};
 use crate::experiment::measurement::Measurement;
 use crate::experiment::validate::silicon;
 
@@ -116,6 +116,23 @@ impl Row<'_> {
                 .ok_or(format!("line {}: `{column}` is empty", self.line))
         };
         let gemm = self.number_kind("gemm", Number::Bf16)?;
+        let (engine, gpu, model) = (name("engine")?, name("gpu")?, name("model")?);
+        for (column, cell, known) in [
+            (
+                "engine",
+                &engine,
+                catalog::engines().iter().any(|e| e.name == engine),
+            ),
+            ("gpu", &gpu, catalog::gpu(&gpu).is_some()),
+            ("model", &model, catalog::model(&model).is_some()),
+        ] {
+            if !known {
+                return Err(format!(
+                    "line {}: `{column}` is {cell:?}, which the catalog does not have; see `tokentide catalog`",
+                    self.line
+                ));
+            }
+        }
         let batching = match (self.cell)("batching").unwrap_or("chunked") {
             "chunked" => "chunked",
             "prefill-first" => "prefill-first",
@@ -129,9 +146,9 @@ impl Row<'_> {
         };
         let measured = Measurement {
             curve: String::new(),
-            engine: name("engine")?,
-            gpu: name("gpu")?,
-            model: name("model")?,
+            engine,
+            gpu,
+            model,
             gemm,
             experts: self.number_kind("experts", gemm)?,
             kv: self.number_kind("kv", Number::Bf16)?,
@@ -228,6 +245,11 @@ mod tests {
         let row = |cells: &str| read(&format!("{HEAD}\n{cells}\n")).expect_err("a mistake");
         let bad = row("vllm,h100,qwen3-32b,four,1024,256,16,500,10");
         assert!(bad.contains("line 2") && bad.contains("`gpus`"), "{bad}");
+        let unknown = row("vlm,h100,qwen3-32b,4,1024,256,16,500,10");
+        assert!(
+            unknown.contains("line 2") && unknown.contains("`engine`"),
+            "{unknown}"
+        );
         let strange = read("engine,gpu,mode\n").expect_err("a mistake");
         assert!(strange.contains("`mode`"), "{strange}");
     }

@@ -8,9 +8,9 @@ use crate::perf::roofline::unit::{Reach, Shape, Unit};
 use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
 
 /// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).
-const ZIPF: f64 = 0.6352;
+pub const ZIPF: f64 = 0.6352;
 /// Drift of popularity, from the same measurement's standard deviations.
-const DRIFT: f64 = 0.105;
+pub const DRIFT: f64 = 0.105;
 /// Accelerators in a node of all cases.
 const GPUS: u32 = 8;
 

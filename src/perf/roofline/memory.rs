@@ -24,12 +24,14 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// KV tokens that a rank holds.
+    /// KV tokens that a rank holds: without end where every layer has a window.
     pub fn kv_tokens(&self) -> f64 {
-        if self.kv_per_token > 0.0 {
-            libm::floor((self.kv / self.kv_per_token).max(0.0))
-        } else {
+        if self.kv <= 0.0 {
             0.0
+        } else if self.kv_per_token > 0.0 {
+            libm::floor(self.kv / self.kv_per_token)
+        } else {
+            f64::INFINITY
         }
     }
 }

@@ -57,11 +57,9 @@ pub fn architecture(
         .map(Number::named)
         .or(base.map(|b| b.weights))
         .unwrap_or_default();
-    Some(Architecture {
+    let whole = Architecture {
         layers,
-        dense_layers: number("dense_layers", base.map(|b| b.dense_layers))
-            .unwrap_or(of_no_base)
-            .min(layers),
+        dense_layers: number("dense_layers", base.map(|b| b.dense_layers)).unwrap_or(of_no_base),
         hidden: number("hidden", base.map(|b| b.hidden))?,
         ffn: number("ffn", base.map(|b| b.ffn)).unwrap_or(0),
         vocabulary: number("vocabulary", base.map(|b| b.vocabulary))?,
@@ -73,7 +71,73 @@ pub fn architecture(
             .map(Number::named)
             .or(base.map(|b| b.expert_weights))
             .unwrap_or(weights),
-    })
+    };
+    for (key, message) in inconsistencies(&whole) {
+        // Where the table does not say it, the base does, and something else was changed.
+        let said = [key, "layers"]
+            .into_iter()
+            .find(|key| table.get(key).is_some());
+        let first = || table.entries.iter().map(|e| e.key_at).min();
+        if let Some(at) = said.map(|key| table.at(key)).or_else(first) {
+            let mistake = Diagnostic::new(message, at).label("no model is like this");
+            report.push(mistake.help(format!("change `{key}` to suit")));
+        }
+    }
+    Some(whole)
+}
+
+/// What no transformer can be, each with the key that says it.
+fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let layers = model.layers;
+    if model.dense_layers > layers {
+        let n = model.dense_layers;
+        found.push((
+            "dense_layers",
+            format!("{n} dense layers are more than all {layers}"),
+        ));
+    }
+    if let Attention::Grouped {
+        window_layers,
+        heads,
+        kv_heads,
+        ..
+    } = model.attention
+    {
+        if window_layers > layers {
+            let message =
+                format!("{window_layers} layers with a window are more than all {layers}");
+            found.push(("grouped", message));
+        }
+        if !heads.is_multiple_of(kv_heads.max(1)) {
+            let message = format!("{heads} query heads cannot share {kv_heads} KV heads evenly");
+            found.push(("grouped", message));
+        }
+    }
+    if let Some(e) = model.experts {
+        if e.top_k > e.routed {
+            let message = format!(
+                "a token cannot choose {} of {} routed experts",
+                e.top_k, e.routed
+            );
+            found.push(("experts", message));
+        }
+        if e.top_groups > e.groups {
+            let message = format!(
+                "a token cannot choose in {} of {} groups",
+                e.top_groups, e.groups
+            );
+            found.push(("experts", message));
+        }
+        if !e.routed.is_multiple_of(e.groups.max(1)) {
+            let message = format!(
+                "{} routed experts do not fill {} groups evenly",
+                e.routed, e.groups
+            );
+            found.push(("experts", message));
+        }
+    }
+    found
 }
 
 fn latent(table: &Table) -> Option<Attention> {

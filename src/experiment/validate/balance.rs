@@ -1,0 +1,85 @@
+//! Case 9: how unevenly DeepSeek-R1's tokens fall on expert-parallel ranks, with and without balancing.
+//!
+//! TensorRT-LLM, blog 4, table 1: (max - mean)/mean of the tokens of a rank, 256 tokens a rank and decode
+//! iteration. Its mean of 1,024 rows a rank is 128 tokens, eight experts each.
+
+use serde::Serialize;
+
+use super::cases::{DRIFT, ZIPF};
+use crate::perf::roofline::experts::{Setup, measured_imbalance};
+use crate::scenario::ExpertPopularity;
+
+/// Layers with experts.
+const LAYERS: u64 = 58;
+/// Tokens of a rank.
+const TOKENS: f64 = 128.0;
+
+/// A measured imbalance beside the model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Balance {
+    /// What ran.
+    pub about: &'static str,
+    /// (max - mean)/mean over ranks, as the model says.
+    pub predicted: f64,
+    /// The same as measured.
+    pub measured: f64,
+    /// What was set by it; empty: a prediction.
+    pub input_of: &'static str,
+}
+
+/// All three.
+pub fn balances() -> [Balance; 3] {
+    let of = |ranks, slots, balanced| {
+        let setup = Setup {
+            experts: 256,
+            top_k: 8,
+            groups: 8,
+            ranks,
+            slots,
+            nodes: 1,
+            popularity: ExpertPopularity::Zipf { exponent: ZIPF },
+            balanced,
+            drift: if balanced { DRIFT } else { 0.0 },
+            clustering: 0.0,
+        };
+        measured_imbalance(&setup, TOKENS, LAYERS) - 1.0
+    };
+    [
+        Balance {
+            about: "EP32, experts in order, no copies",
+            predicted: of(32, 256, false),
+            measured: 1.564,
+            input_of: "the exponent of popularity, 0.6352",
+        },
+        Balance {
+            about: "EP32, 9 slots a rank, balanced",
+            predicted: of(32, 288, true),
+            measured: 0.109,
+            input_of: "",
+        },
+        Balance {
+            about: "EP36, 8 slots a rank, balanced",
+            predicted: of(36, 288, true),
+            measured: 0.115,
+            input_of: "",
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_exponent_gives_the_measured_imbalances() {
+        for balance in balances() {
+            let most = if balance.input_of.is_empty() {
+                0.03
+            } else {
+                0.005
+            };
+            let off = (balance.predicted - balance.measured).abs();
+            assert!(off < most, "{balance:?}");
+        }
+    }
+}
