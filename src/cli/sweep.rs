@@ -1,5 +1,6 @@
 //! `tokentide sweep`: many variants of a scenario, in parallel, here or on a cluster.
 
+mod machines;
 mod merge;
 mod progress;
 mod slurm;
@@ -25,6 +26,7 @@ use progress::Progress;
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_long_help = machines::HELP)]
 pub struct SweepArguments {
     #[command(subcommand)]
     then: Option<Then>,

@@ -1,5 +1,5 @@
-//! Runs of scenarios: one run today. What it needs is estimated before ([`need`]), and a run that
-//! outgrows its limits says why ([`unstable`]).
+//! Runs of scenarios: one ([`run()`]) or many ([`sweep`]). What a run needs is estimated before ([`need`]), and
+//! one that outgrows its limits says why ([`unstable`]).
 
 pub mod calibrate;
 pub mod explain;
