@@ -48,7 +48,7 @@
 //! | [`cluster`] | pools, units, ranks, routers, transfers, schedules |
 //! | [`engine`] | the pipeline of stages |
 //! | [`report`] | the summary and its views |
-//! | [`experiment`] | a run, and many of them: [`experiment::sweep`] |
+//! | [`experiment`] | a run, replications, comparisons, draws of what is uncertain, sweeps |
 //! | [`cli`] | commands |
 //!
 //! Dependencies point from the last lines to the first ones; `tests/tidy.rs` enforces it.
@@ -135,7 +135,8 @@
 //! **TTFT**: arrival to first token. **TPOT**: (end to end - TTFT) / (output tokens - 1). **ITL**: a gap
 //! between tokens. **Output speed**: tokens after the first over the time after the first. **Hit**: a
 //! cached input token. **KV length**: tokens of context behind a generated token. **Goodput**: requests
-//! per second that met their class's SLO.
+//! per second that met their class's SLO. **Replication**: a run of the same scenario with other random
+//! numbers. **Batch**: one of equal parts of a run whose load does not change over time.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,10 @@
-//! Runs of scenarios: one ([`run()`]) or many ([`sweep`]). What a run needs is estimated before ([`need`]), and
-//! one that outgrows its limits says why ([`unstable`]).
+//! Runs of scenarios: one ([`run()`]), several of the same ([`replicate`]), several against one another
+//! ([`compare`]), draws of what is uncertain ([`uncertain`]), many with other values ([`sweep`]).
+//! What a run needs is estimated before ([`need`]), and one that outgrows its limits says why
+//! ([`unstable`]).
 
 pub mod calibrate;
+pub mod compare;
 pub mod explain;
 pub mod measurement;
 pub mod need;
@@ -9,6 +12,7 @@ pub mod parallel;
 pub mod replicate;
 mod run;
 pub mod sweep;
+pub mod uncertain;
 pub mod unstable;
 pub mod validate;
 

@@ -12,7 +12,7 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, resolve, sweep};
+use super::{Scenario, file, overrides, resolve, sweep, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -77,6 +77,10 @@ impl Reader {
             }
         }
         let main = self.main.unwrap_or(0);
+        let taken = uncertain::take(&mut root, &file::SCENARIO, main, &mut self.report);
+        if taken.is_refused {
+            return Err(self.report.into_mistakes(self.sources));
+        }
         check(&mut root, &file::SCENARIO, main, &mut self.report);
         if self.report.incomplete {
             return Err(self.report.into_mistakes(self.sources));
@@ -90,7 +94,9 @@ impl Reader {
         let sweep = sweep::take(&mut root);
         let scenario = resolve::resolve(&root, &mut self.report);
         match scenario {
-            Some(scenario) if self.report.is_empty() => Ok(Scenario { sweep, ..scenario }),
+            Some(scenario) if self.report.is_empty() => taken
+                .into_scenario(scenario, &mut root)
+                .map(|scenario| Scenario { sweep, ..scenario }),
             _ => Err(self.report.into_mistakes(self.sources)),
         }
     }

@@ -24,6 +24,7 @@ mod sweep;
 mod tests;
 mod text;
 mod tree;
+mod uncertain;
 mod write;
 
 pub use bundled::{BUNDLED, Bundled, bundled};
@@ -39,6 +40,7 @@ pub use performance::{
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
 pub use sweep::SweepTable;
+pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
 pub use write::hash as text_hash;
 
 use crate::catalog::{Gpu, Model};
@@ -81,6 +83,8 @@ pub struct Scenario {
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
     pub published: Vec<Published>,
+    /// Numbers that are not known exactly; all else here is made of their middles.
+    pub uncertain: Vec<Uncertain>,
     /// What a sweep varies. No part of the resolved text: each of its runs is a scenario of its own.
     pub sweep: SweepTable,
 }
