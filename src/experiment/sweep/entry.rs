@@ -48,7 +48,8 @@ pub struct Entry {
     pub verdict: Option<String>,
     /// Output tokens per second and accelerator that is paid.
     pub output_tokens_per_s_per_gpu: Option<f64>,
-    /// The summary without its hours, intervals, length buckets and audit, which `tokentide run` gives.
+    /// The summary without its hours, intervals, length buckets and audit, which `tokentide run` gives, and with
+    /// the confidence intervals of the main figures only.
     pub summary: Option<RunSummary>,
 }
 
@@ -96,6 +97,9 @@ fn done(scenario: &Scenario, mut summary: RunSummary) -> Entry {
     summary.intervals.clear();
     summary.input_length_buckets.clear();
     summary.audit.clear();
+    summary.in_system.clear();
+    let kept = |path: &String| CERTAIN.iter().any(|group| path.starts_with(group));
+    summary.confidence.retain(|path, _| kept(path));
     Entry {
         key: scenario.hash.clone(),
         status: Status::Done,
@@ -105,6 +109,9 @@ fn done(scenario: &Scenario, mut summary: RunSummary) -> Entry {
         summary: Some(summary),
     }
 }
+
+/// Groups of figures whose confidence intervals are kept.
+const CERTAIN: [&str; 3] = ["decode.", "economics.", "latency."];
 
 /// The verdict of a run whose queues still grew at its end.
 pub const OVERLOADED: &str = "overloaded";

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::entry::OVERLOADED;
 use super::results::Outcome;
+use crate::metrics::interval::{Interval, mean, of_mean};
 
 /// A figure that should be small or large.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +79,8 @@ pub struct Point {
     pub values: Vec<String>,
     /// Means over the replications, by path; absent where a replication has none.
     pub figures: BTreeMap<&'static str, f64>,
+    /// 95 % intervals of these means, by path; with two replications or more.
+    pub intervals: BTreeMap<&'static str, Interval>,
     /// Whether it may be on a front.
     pub counts: bool,
 }
@@ -115,18 +118,20 @@ pub fn points(outcomes: &[Outcome<'_>]) -> Vec<Point> {
     let parts = outcomes.chunk_by(|a, b| a.run.point == b.run.point);
     parts
         .map(|runs| {
-            let mut figures = BTreeMap::new();
+            let (mut figures, mut intervals) = (BTreeMap::new(), BTreeMap::new());
             for aim in FRONTS.iter().flat_map(|front| front.aims) {
                 let all = runs.iter().map(|run| run.figure(aim.path));
-                if let Some(all) = all.collect::<Option<Vec<f64>>>() {
-                    let mean = all.iter().sum::<f64>() / all.len() as f64;
-                    figures.insert(aim.path, mean);
-                }
+                let Some(all) = all.collect::<Option<Vec<f64>>>() else {
+                    continue;
+                };
+                figures.extend(mean(&all).map(|mean| (aim.path, mean)));
+                intervals.extend(of_mean(&all).map(|interval| (aim.path, interval)));
             }
             Point {
                 number: runs[0].run.point,
                 values: runs[0].run.values.clone(),
                 figures,
+                intervals,
                 counts: runs.iter().all(|run| run.verdict() != OVERLOADED),
             }
         })
@@ -176,6 +181,7 @@ mod tests {
             number,
             values: Vec::new(),
             figures: figures.iter().copied().collect(),
+            intervals: BTreeMap::new(),
             counts: true,
         }
     }

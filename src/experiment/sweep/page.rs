@@ -213,7 +213,10 @@ fn list(
 fn means(manifest: &Manifest) -> Vec<String> {
     match manifest.replications {
         1 => Vec::new(),
-        n => vec![format!("Figures are means of {} runs.", count(n))],
+        n => vec![format!(
+            "Figures are means of {} runs; pareto.csv has their 95 % intervals.",
+            count(n)
+        )],
     }
 }
 

@@ -189,7 +189,8 @@ fn paths(outcomes: &[Outcome<'_>]) -> Vec<String> {
     paths
 }
 
-/// The points on each front, best first in its first figure.
+/// The points on each front, best first in its first figure: means, and their 95 % intervals where points have
+/// replications.
 pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> String {
     let mut head = vec!["front".to_string(), "point".to_string()];
     head.extend(manifest.keys.clone());
@@ -199,14 +200,23 @@ pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> St
             paths.push(aim.path);
         }
     }
-    head.extend(paths.iter().map(|path| (*path).to_string()));
+    for path in &paths {
+        head.extend(
+            [String::new(), ".low".into(), ".high".into()].map(|end| format!("{path}{end}")),
+        );
+    }
     let mut rows = vec![head];
     for front in fronts {
         for &on in &front.points {
             let point = &points[on];
             let mut cells = vec![front.kind.name.to_string(), point.number.to_string()];
             cells.extend(point.values.iter().map(|value| unquoted(value).to_string()));
-            cells.extend(paths.iter().map(|path| cell(point.figure(path))));
+            for path in &paths {
+                let interval = point.intervals.get(path);
+                cells.push(cell(point.figure(path)));
+                cells.push(cell(interval.map(|interval| interval.low)));
+                cells.push(cell(interval.map(|interval| interval.high)));
+            }
             rows.push(cells);
         }
     }
@@ -235,6 +245,7 @@ pub fn value(
             "point": point.number,
             "values": named(manifest, &point.values),
             "figures": point.figures,
+            "confidence": point.intervals,
         })
     };
     let of_front = |front: &Front| {
