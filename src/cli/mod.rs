@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod runs;
 mod schema;
+mod sweep;
 mod validate;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +42,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Search for the deployment, or the node schedule, that keeps given promises at the least cost
     Plan(plan::PlanArguments),
+    /// Run many variants of a scenario in parallel; go on where an earlier one was interrupted
+    Sweep(Box<sweep::SweepArguments>),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
     Explain(explain::ExplainArguments),
     /// Hold the step-time model against what somebody measured
@@ -100,6 +103,7 @@ pub fn execute(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Compare(arguments) => compare::execute(arguments),
+        Command::Sweep(arguments) => sweep::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
         Command::Plan(arguments) => plan::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),

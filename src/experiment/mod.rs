@@ -1,5 +1,6 @@
-//! Runs of scenarios: one, several of the same ([`replicate`]), several against one another ([`compare`]),
-//! draws of what is uncertain ([`uncertain`]), the best of many deployments ([`plan`]).
+//! Runs of scenarios: one ([`run()`]), several of the same ([`replicate`]), several against one another
+//! ([`compare`]), draws of what is uncertain ([`uncertain`]), many with other values ([`sweep`]),
+//! the best of many deployments ([`plan`]).
 //! What a run needs is estimated before ([`need`]), and one that outgrows its limits says why
 //! ([`unstable`]).
 
@@ -12,6 +13,7 @@ pub mod parallel;
 pub mod plan;
 pub mod replicate;
 mod run;
+pub mod sweep;
 pub mod uncertain;
 pub mod unstable;
 pub mod validate;

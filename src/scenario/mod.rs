@@ -20,6 +20,7 @@ pub mod schema;
 mod shape;
 mod source;
 mod suggest;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -32,6 +33,7 @@ pub use class::{
     ArrivalKind, Arrivals, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo, TraceRow,
 };
 pub use diagnostic::Mistakes;
+pub use file::MAX_RUNS;
 pub use file::all_fields as summary_fields;
 pub use load::{load, load_str};
 pub use performance::{
@@ -39,8 +41,10 @@ pub use performance::{
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
 pub use plan::{PlanOption, PlanTable};
+pub use sweep::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
+pub use write::hash as text_hash;
 
 use crate::catalog::{Gpu, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
@@ -86,6 +90,8 @@ pub struct Scenario {
     pub plan: PlanTable,
     /// Numbers that are not known exactly; all else here is made of their middles.
     pub uncertain: Vec<Uncertain>,
+    /// What a sweep varies. No part of the resolved text: each of its runs is a scenario of its own.
+    pub sweep: SweepTable,
 }
 
 /// An instant of the calendar with its offset from UTC.

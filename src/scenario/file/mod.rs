@@ -13,9 +13,11 @@ mod performance;
 mod plan;
 mod pool;
 mod published;
+mod sweep;
 
 pub use arrivals::MAX_REQUESTS_PER_DAY;
 pub use published::{all_fields, is_summary_field, suggest_field};
+pub use sweep::MAX_RUNS;
 
 use super::shape::Grain::Nanosecond;
 use super::shape::Kind::{
@@ -178,6 +180,11 @@ pub static SCENARIO: Shape = Shape {
             "How large a run may become; left out: the defaults",
         ),
         optional("plan", Table(&plan::PLAN), "What `tokentide plan` decides"),
+        optional(
+            "sweep",
+            Table(&sweep::SWEEP),
+            "What `tokentide sweep` varies",
+        ),
         required(
             "class",
             List(&Table(&class::CLASS), 1, 1_000),
