@@ -112,7 +112,7 @@ fn no_schedule_is_cheaper() {
             units[0], units[1]
         );
         let run = runs(DAY, &[setting], 1).remove(0);
-        run.latency.tpot_s.mean.expect("tokens") <= 0.48
+        run.latency.tpot_s.mean.expect("tokens") <= 0.35
     };
     let mut least = u32::MAX;
     for first in 1..=5 {
@@ -166,11 +166,11 @@ fn the_answer_does_not_depend_on_threads() {
 
 #[test]
 fn longer_steps_need_no_fewer_nodes() {
-    let said = tokentide(&["plan", SMALL, "--format", "json", "--step-error", "0.2"]);
+    let said = tokentide(&["plan", SMALL, "--format", "json", "--step-error", "0.14"]);
     let answer: Value = serde_json::from_slice(&said.out).expect("JSON");
     let rows = answer["step_times"].as_array().expect("rows");
     let nodes = |i: usize| rows[i]["nodes"].as_f64();
-    assert_eq!(rows[0]["factor"].as_f64(), Some(1.2));
+    assert_eq!(rows[0]["factor"].as_f64(), Some(1.14));
     assert!(nodes(0) > answer["best"]["nodes"].as_f64(), "{answer:#}");
     assert!(nodes(1) < nodes(0), "{answer:#}");
 }
@@ -236,7 +236,7 @@ fn questions_without_sense_are_refused() {
         &[SMALL, "--vary", "pools.decode.max_batch_request=1,2"],
     );
     refuses(
-        &["no `price`"],
+        &["no class has a `price`"],
         &[
             "tests/cli/small.toml",
             "--nodes",
