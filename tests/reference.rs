@@ -42,10 +42,14 @@ mod dice;
 mod fleet;
 #[path = "reference/history.rs"]
 mod history;
+#[path = "reference/intake.rs"]
+mod intake;
 #[path = "reference/lengths.rs"]
 mod lengths;
 #[path = "reference/load.rs"]
 mod load;
+#[path = "reference/mixed.rs"]
+mod mixed;
 #[path = "reference/plan.rs"]
 mod plan;
 #[path = "reference/pools.rs"]
@@ -62,23 +66,25 @@ mod shrink;
 mod simulation;
 #[path = "reference/text.rs"]
 mod text;
+#[path = "reference/times.rs"]
+mod times;
+#[path = "reference/users.rs"]
+mod users;
 #[path = "reference/witness.rs"]
 mod witness;
 #[path = "reference/world.rs"]
 mod world;
 
 use coverage::Coverage;
-use simulation::Outcome;
+use simulation::{Outcome, REQUESTS_MAX};
 use text::Table;
 
 /// Files of the short and the long form: a few are refused, so that ten thousand scenarios are played.
 const FILES: [u64; 2] = [400, 10_500];
 /// Of a hundred generated files, at most this many may be refused or too large to play.
 const REFUSED_MAX_PERCENT: u64 = 5;
-/// The reference is slow: scenarios of more requests are left out.
-const REQUESTS_MAX: usize = 3_000;
-
-/// And those whose routers hear of more loads than this.
+/// The reference is slow: scenarios of many requests are left out, and those whose routers hear of more
+/// loads than this.
 const REPORTS_MAX: u64 = 100_000;
 
 /// What came of a file.
@@ -154,13 +160,14 @@ fn compare(file: &Table) -> Verdict {
         return Verdict::Refused;
     }
     let played = panic::catch_unwind(|| {
-        let reference = simulation::simulate(&scenario, &times, &requests);
-        let difference = difference(&scenario, &times, workload, &requests, &reference);
-        (reference, difference)
+        let reference = simulation::simulate(&scenario, &times, &requests)?;
+        let difference = difference(&scenario, &times, workload, &reference);
+        Some((reference, difference))
     });
     match played {
-        Ok((reference, None)) => Verdict::Equal(Box::new(scenario), Box::new(reference)),
-        Ok((_, Some(how))) => Verdict::Different(how),
+        Ok(None) => Verdict::Refused,
+        Ok(Some((reference, None))) => Verdict::Equal(Box::new(scenario), Box::new(reference)),
+        Ok(Some((_, Some(how)))) => Verdict::Different(how),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or(panic.downcast_ref::<&str>().copied());
@@ -181,15 +188,14 @@ fn difference(
     scenario: &Scenario,
     times: &StepTimes,
     workload: Workload,
-    requests: &[Request],
     reference: &Outcome,
 ) -> Option<String> {
-    let engine = witness::watch(scenario, workload, times, requests.len());
+    let engine = witness::watch(scenario, workload, times, reference.requests.len());
     if let Some(how) = history::difference(&reference.history, &engine) {
         return Some(how);
     }
     match experiment::run(scenario, 2) {
-        Ok(summary) => books::difference(scenario, requests, reference, &summary),
+        Ok(summary) => books::difference(scenario, reference, &summary),
         Err(why) => Some(why.to_string()),
     }
 }

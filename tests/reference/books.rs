@@ -9,7 +9,7 @@ use tokentide::scenario::{Role, Scenario};
 use tokentide::workload::Request;
 
 use crate::history::{End, Life};
-use crate::simulation::Outcome;
+use crate::simulation::{Outcome, slot};
 use crate::world::{TOKEN, half_up};
 
 const HOUR: u64 = 3_600_000_000_000;
@@ -32,7 +32,6 @@ struct Books<'a> {
 /// Which figures of a summary are not what the reference says; `None`: all are.
 pub fn difference(
     scenario: &Scenario,
-    requests: &[Request],
     outcome: &Outcome,
     summary: &RunSummary,
 ) -> Option<String> {
@@ -40,7 +39,7 @@ pub fn difference(
     let end = start + scenario.duration.0;
     let mut books = Books {
         scenario,
-        requests,
+        requests: &outcome.requests,
         outcome,
         start,
         end,
@@ -212,7 +211,7 @@ impl Books<'_> {
 
         let mut node_ns = 0;
         for pool in &self.scenario.pools {
-            let paid = self.outcome.history.unit_time[pool.role as usize].paid;
+            let paid = self.outcome.history.unit_time[slot(pool.role)].paid;
             node_ns += paid * u128::from(pool.nodes_per_unit);
         }
         let gpus = u128::from(self.scenario.node.gpus);
@@ -328,14 +327,14 @@ impl Books<'_> {
         let history = &self.outcome.history;
         for pool in &self.scenario.pools {
             let theirs = &summary.pools[&pool.name];
-            let (waits, works) = if pool.role == Role::Decode {
-                (Place::DecodeQueue, Place::Decode)
-            } else {
-                (Place::PrefillQueue, Place::Prefill)
+            let (waits, works) = match pool.role {
+                Role::Prefill => (Place::PrefillQueue, Place::Prefill),
+                Role::Decode => (Place::DecodeQueue, Place::Decode),
+                Role::Mixed => (Place::PrefillQueue, Place::Decode),
             };
             let [waiting, serving] =
                 [waits, works].map(|place| self.outcome.sojourns[place as usize] as f64);
-            let time = history.unit_time[pool.role as usize];
+            let time = history.unit_time[slot(pool.role)];
             let part = |a: f64, b: f64| if b == 0.0 { 0.0 } else { a / b };
             let working = time.working as f64;
             let rows = [

@@ -59,8 +59,9 @@ fn check_in(base: &str, set: &[&str], requests: &[&str], expected: &[&str]) {
     let workload = Workload::new(&scenario).expect("a recorded workload");
     let mut arriving = Vec::new();
     workload.clone().fill(SimTime::NEVER, &mut arriving);
-    let reference = simulation::simulate(&scenario, &times, &arriving).history;
-    let engine = witness::watch(&scenario, workload, &times, arriving.len());
+    let reference = simulation::simulate(&scenario, &times, &arriving);
+    let reference = reference.expect("few requests").history;
+    let engine = witness::watch(&scenario, workload, &times, reference.lives.len());
     for (who, history) in [("the reference", reference), ("the engine", engine)] {
         let shown: Vec<String> = history.lives.iter().map(shown).collect();
         assert_eq!(shown, expected, "{who}");
