@@ -199,14 +199,14 @@ impl Mixed {
     ) {
         self.units[index].blocked = None;
         while let Some(&id) = self.units[index].queue.first() {
-            if waited.is_some_and(|began| self.head_is_newer(world, index, began)) {
-                return;
-            }
             if !self.fits(world, id, &[]) {
                 world.saw("a request is too large for any mixed rank");
                 self.units[index].queue.remove(0);
                 world.end(id, End::Failed(world.now));
                 continue;
+            }
+            if waited.is_some_and(|began| self.head_is_newer(world, index, began)) {
+                return;
             }
             match self.rank_for(world, index, id, room) {
                 Ok(rank) => {
