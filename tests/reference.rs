@@ -58,6 +58,8 @@ mod pools;
 mod prefill;
 #[path = "reference/rules.rs"]
 mod rules;
+#[path = "reference/rules_mixed.rs"]
+mod rules_mixed;
 #[path = "reference/scenarios.rs"]
 mod scenarios;
 #[path = "reference/shrink.rs"]
