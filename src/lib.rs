@@ -116,7 +116,7 @@
 //!   in the order of joining; the queue's head, priority by priority, on the rank with the least KV (then the
 //!   fewest requests, then the lowest index) among those with a place, room for a token (under `whole` for the
 //!   whole prompt, or for a full batch of it), and memory. No overtaking. With `look_ahead` the head joins only
-//!   if it waited when the step before began; but where nobody would be on the unit, all who wait may. From
+//!   if it waited when the step that ends there began; but where nobody would be on the unit, all who wait may. From
 //!   joining on a request holds the KV that it will hold when its prefill ends (I + emitted + what that end
 //!   emits; under `reserve` all that it will ever hold counts), and it fits beside the growth of those who
 //!   decode. What an empty rank could not hold fails as the head of the queue, with `look_ahead` too, however
