@@ -76,6 +76,7 @@ impl Mixed {
         }
         let decodes = decoding && !prompts_alone;
         if chunks.is_empty() && !decodes {
+            self.units[index].began = None;
             return;
         }
         if decodes && !chunks.is_empty() {
@@ -109,7 +110,7 @@ impl Mixed {
             });
         }
         let unit = &mut self.units[index];
-        unit.began = from;
+        unit.began = Some(from);
         unit.step = Some(Step {
             from,
             ends,
@@ -170,7 +171,7 @@ impl Mixed {
             room.push(left);
         }
         let began = self.units[index].began;
-        let waited = self.pool.look_ahead.then_some(began);
+        let waited = began.filter(|_| self.pool.look_ahead);
         self.admit(world, index, &mut room, &mut chunks, waited);
         if waited.is_some() && self.units[index].ranks.iter().all(Vec::is_empty) {
             // Nobody is on the unit, so that nothing was put together ahead.

@@ -159,8 +159,8 @@ impl Books<'_> {
         let Some(price) = &class.price else {
             return 0;
         };
-        let local =
-            i128::from(self.scenario.start.time_of_day.0) - i128::from(self.start) + i128::from(at);
+        let begins = i128::from(self.scenario.start.time_of_day.0);
+        let local = begins - i128::from(self.scenario.warm_up.0) + i128::from(at);
         let offset = i128::from(self.scenario.start.utc_offset_minutes) * 60_000_000_000;
         let utc = (local - offset).rem_euclid(DAY);
         // From `from` on, counted round the clock, the window is this long.

@@ -24,8 +24,8 @@ struct Unit {
     /// Who is on each rank, in the order of joining.
     ranks: Vec<Vec<Resident>>,
     step: Option<Step>,
-    /// When the latest step began.
-    began: u64,
+    /// When the running step began, or the one that ends now; an idle unit has none.
+    began: Option<u64>,
     /// A step would have outlasted the unit: none starts until its release.
     is_stopped: bool,
     /// Why the head of the queue waits, if it is known to.
@@ -134,7 +134,7 @@ impl Mixed {
         for index in self.fleet.released(world.now) {
             let unit = &mut self.units[index];
             assert!(unit.step.is_none(), "a step runs at its unit's release");
-            (unit.is_stopped, unit.blocked) = (false, None);
+            (unit.is_stopped, unit.blocked, unit.began) = (false, None, None);
             let mut leaving = std::mem::take(&mut unit.queue);
             let residents = unit.ranks.iter_mut().flat_map(|rank| rank.drain(..));
             leaving.extend(residents.map(|resident| resident.id));
