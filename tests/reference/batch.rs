@@ -263,7 +263,9 @@ impl Mixed {
         room: &[u64],
     ) -> Result<usize, Option<Blocked>> {
         let least = match self.pool.batching {
-            Batching::Whole => world.remaining(id).min(u64::from(self.pool.max_batch_tokens)),
+            Batching::Whole => world
+                .remaining(id)
+                .min(u64::from(self.pool.max_batch_tokens)),
             Batching::Chunked | Batching::PrefillFirst => 1,
         };
         let most = self.pool.max_batch_requests as usize;

@@ -32,11 +32,7 @@ struct Books<'a> {
 }
 
 /// Which figures of a summary are not what the reference says; `None`: all are.
-pub fn difference(
-    scenario: &Scenario,
-    outcome: &Outcome,
-    summary: &RunSummary,
-) -> Option<String> {
+pub fn difference(scenario: &Scenario, outcome: &Outcome, summary: &RunSummary) -> Option<String> {
     let start = scenario.warm_up.0;
     let end = start + scenario.duration.0;
     let mut books = Books {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use tokentide::scenario::{
-    Admission, ArrivalKind, Class, Law, LengthLaw, Pool, Role, Router, Scenario,
+    Admission, ArrivalKind, Batching, Class, ClosedLoop, Law, LengthLaw, Performance, Pool, Role,
+    Router, Scenario,
 };
 
 /// How many scenarios in ten thousand must have each: about half of what they have.
@@ -143,13 +144,18 @@ fn features(scenario: &Scenario) -> Vec<&'static str> {
     let mut all = vec![
         ("multi-token prediction", scenario.mtp.is_some()),
         ("warm-up", scenario.warm_up.0 > 0),
-        ("no decode pool", scenario.pools.len() == 1),
+        (
+            "no decode pool",
+            scenario.pools.len() == 1 && scenario.pools[0].role == Role::Prefill,
+        ),
         (
             "decode before prefill",
             scenario.pools[0].role == Role::Decode,
         ),
         ("several classes", scenario.classes.len() > 1),
         ("priorities", priorities.clone().min() != priorities.max()),
+        ("intervals", scenario.report_every.is_some()),
+        (times(&scenario.performance), true),
     ];
     scenario
         .pools
@@ -169,9 +175,24 @@ fn features(scenario: &Scenario) -> Vec<&'static str> {
     found
 }
 
-fn of_pool(pool: &Pool) -> [(&'static str, bool); 9] {
-    let generates = pool.role == Role::Decode;
+fn times(performance: &Performance) -> &'static str {
+    match performance {
+        Performance::Linear(_) => "linear step times",
+        Performance::Roofline(_) => "step times from first principles",
+        Performance::Table(_) => "measured step times",
+    }
+}
+
+fn of_pool(pool: &Pool) -> [(&'static str, bool); 14] {
+    let generates = pool.role != Role::Prefill;
+    let is_mixed = pool.role == Role::Mixed;
+    let batches = |batching| is_mixed && pool.batching == batching;
     [
+        ("mixed pool", is_mixed),
+        ("chunked", batches(Batching::Chunked)),
+        ("prefill-first", batches(Batching::PrefillFirst)),
+        ("whole", batches(Batching::Whole)),
+        ("look-ahead", pool.look_ahead),
         ("round-robin", pool.router == Router::RoundRobin),
         ("least-loaded", pool.router == Router::LeastLoaded),
         ("least-kv", pool.router == Router::LeastKv),
@@ -184,12 +205,22 @@ fn of_pool(pool: &Pool) -> [(&'static str, bool); 9] {
     ]
 }
 
-fn of_class(class: &Class) -> [(&'static str, bool); 12] {
+fn of_class(class: &Class) -> [(&'static str, bool); 17] {
     let arrivals = &class.arrivals;
+    let closed = match &arrivals.kind {
+        ArrivalKind::ClosedLoop(closed) => Some(closed),
+        _ => None,
+    };
+    let users = |has: fn(&ClosedLoop) -> bool| closed.is_some_and(has);
     let price = class.price.as_ref();
     [
         ("poisson", arrivals.kind == ArrivalKind::Poisson),
         ("deterministic", arrivals.kind == ArrivalKind::Deterministic),
+        ("users", closed.is_some()),
+        ("users who think", users(|c| c.think_time.0 > 0)),
+        ("users who think exponentially", users(|c| c.exponential)),
+        ("users who begin one by one", users(|c| c.ramp_up.0 > 0)),
+        ("so many requests of users", users(|c| c.requests.is_some())),
         ("recorded", matches!(arrivals.kind, ArrivalKind::Trace(_))),
         ("changing rate", arrivals.rate.len() > 1),
         (

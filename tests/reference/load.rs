@@ -266,7 +266,10 @@ pub fn recorded(file: &Table, requests: &[Request]) -> Table {
         let Value::Table(class) = class else {
             continue;
         };
-        if class.iter().any(|(key, value)| key == "arrivals" && is_closed(value)) {
+        if class
+            .iter()
+            .any(|(key, value)| key == "arrivals" && is_closed(value))
+        {
             continue;
         }
         class.retain(|(key, _)| {

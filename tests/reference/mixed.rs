@@ -320,7 +320,10 @@ impl Mixed {
             let units = self.units.iter();
             units.filter(|unit| unit.blocked == Some(why)).count() as u64
         };
-        let residents = self.units.iter().flat_map(|unit| unit.ranks.iter().flatten());
+        let residents = self
+            .units
+            .iter()
+            .flat_map(|unit| unit.ranks.iter().flatten());
         Usage {
             busy: self.units.iter().filter(|unit| unit.step.is_some()).count() as u64,
             blocked_by_kv: blocked(Blocked::ByKv),

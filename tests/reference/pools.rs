@@ -93,7 +93,11 @@ pub fn prefill(plan: &mut Plan) -> Table {
         None
     };
     limits(plan, &mut pool, batch);
-    routing(plan, &mut pool, &["least-loaded", "least-loaded", "round-robin"]);
+    routing(
+        plan,
+        &mut pool,
+        &["least-loaded", "least-loaded", "round-robin"],
+    );
     put(&mut pool, "units", units(plan, plan.intake.units));
     pool
 }

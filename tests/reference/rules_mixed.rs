@@ -97,21 +97,13 @@ fn who_is_preempted_computes_again_what_it_had() {
         "start 0 first 1 done 9",
         "start 1 first 2 preempted 5 done 14",
     ];
-    check(
-        &["pools.mixed.kv_capacity_tokens=25"],
-        &requests,
-        &expected,
-    );
+    check(&["pools.mixed.kv_capacity_tokens=25"], &requests, &expected);
     // A step later with a token more.
     let expected = [
         "start 0 first 1 done 9",
         "start 1 first 2 preempted 6 done 13",
     ];
-    check(
-        &["pools.mixed.kv_capacity_tokens=26"],
-        &requests,
-        &expected,
-    );
+    check(&["pools.mixed.kv_capacity_tokens=26"], &requests, &expected);
 }
 
 #[test]

@@ -103,7 +103,9 @@ impl Simulation<'_> {
     /// Users hear how their requests have ended.
     fn hear(&mut self) {
         let ended = std::mem::take(&mut self.world.ended);
-        self.users.hear(self.world.now, &ended);
+        if self.users.hear(self.world.now, &ended) {
+            self.world.saw("a user is turned away");
+        }
     }
 
     /// One phase of an instant, pools in the order of the file.
@@ -131,13 +133,14 @@ impl Simulation<'_> {
     }
 
     /// How often something of each kind has happened so far.
-    fn happened(&self) -> [(&'static str, u64); 6] {
+    fn happened(&self) -> [(&'static str, u64); 7] {
         let seen = |what| self.world.seen.get(what).copied().unwrap_or_default();
         let counted = [
             "report",
             "schedule change",
             "prefill step end",
             "decode step end",
+            "mixed step end",
             "KV arrival",
             "arrival",
         ];
@@ -145,7 +148,7 @@ impl Simulation<'_> {
     }
 
     /// Notes which kinds of events share this instant.
-    fn note_ties(&mut self, before: &[(&'static str, u64); 6]) {
+    fn note_ties(&mut self, before: &[(&'static str, u64); 7]) {
         let after = self.happened();
         let happened = before.iter().zip(&after).filter(|(b, a)| b.1 < a.1);
         let kinds: Vec<&str> = happened.map(|(b, _)| b.0).collect();

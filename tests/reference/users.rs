@@ -70,8 +70,10 @@ impl AllUsers {
         requests
     }
 
-    /// Requests have ended now: their users think. Of one class, first those who are content.
-    pub fn hear(&mut self, now: u64, ended: &[(usize, End)]) {
+    /// Requests have ended now: their users think. Of one class, first those who are content. Says whether
+    /// anybody is not.
+    pub fn hear(&mut self, now: u64, ended: &[(usize, End)]) -> bool {
+        let mut turned_away = false;
         for users in &mut self.0 {
             let of_class = ended.iter().filter(|(class, _)| *class == users.class);
             let well = |end: &End| matches!(end, End::Completed(_));
@@ -80,9 +82,11 @@ impl AllUsers {
             for well in well {
                 let think = users.draws.think();
                 let pause = if well { think } else { think.max(SECOND_NS) };
+                turned_away |= !well;
                 users.due.push(now + pause);
             }
         }
+        turned_away
     }
 }
 
