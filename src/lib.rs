@@ -39,7 +39,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`units`] | integer time and money |
-//! | [`catalog`] | GPUs, models, prices: data with sources |
+//! | [`catalog`] | GPUs, models, engines, prices: data with sources |
 //! | [`scenario`] | the file's shape, its mistakes, its meaning |
 //! | [`perf`] | how long steps take; the boundary behind which models of step times live |
 //! | [`workload`] | arrivals, lengths, cache hits; named random streams |
@@ -48,10 +48,12 @@
 //! | [`cluster`] | pools, units, ranks, routers, transfers, schedules |
 //! | [`engine`] | the pipeline of stages |
 //! | [`report`] | the summary and its views |
-//! | [`experiment`] | a run |
+//! | [`experiment`] | a run, replications, comparisons, draws of what is uncertain |
 //! | [`cli`] | commands |
 //!
 //! Dependencies point from the last lines to the first ones; `tests/tidy.rs` enforces it.
+//!
+//! What is modelled, what is ignored, and how large the known errors are: [`experiment::validate`].
 //!
 //! # Invariants
 //!
@@ -137,7 +139,8 @@
 //! **TTFT**: arrival to first token. **TPOT**: (end to end - TTFT) / (output tokens - 1). **ITL**: a gap
 //! between tokens. **Output speed**: tokens after the first over the time after the first. **Hit**: a
 //! cached input token. **KV length**: tokens of context behind a generated token. **Goodput**: requests
-//! per second that met their class's SLO.
+//! per second that met their class's SLO. **Replication**: a run of the same scenario with other random
+//! numbers. **Batch**: one of equal parts of a run whose load does not change over time.
 
 #![forbid(unsafe_code)]
 

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use clap::Args;
 
-use super::{Exit, ScenarioArguments, load, print, refuse, tell};
+use super::{Exit, ScenarioArguments, load_ranges, print, refuse, tell};
 use crate::cluster::schedule::paid_nodes;
 use crate::experiment::Need;
+use crate::experiment::uncertain::page::range;
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::format::{count, fixed, length, percent};
 use crate::scenario::{ArrivalKind, Scenario};
@@ -25,7 +26,7 @@ pub struct CheckArguments {
 
 /// Checks and prints.
 pub fn execute(arguments: &CheckArguments) -> Exit {
-    let scenario = match load(&arguments.scenario) {
+    let scenario = match load_ranges(&arguments.scenario) {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
@@ -113,6 +114,15 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             percent(class.hit_rate),
             fixed(class.output, 2),
             fixed(class.stated_output, 2)
+        );
+    }
+    for input in &scenario.uncertain {
+        let _ = writeln!(text, "  range    {}: {}", input.path, range(input));
+    }
+    if !scenario.uncertain.is_empty() {
+        let _ = writeln!(
+            text,
+            "  the figures above are those of the middles of the ranges"
         );
     }
     let _ = writeln!(text, "no mistakes; scenario {}", scenario.hash);

@@ -4,6 +4,7 @@
 mod calibrate;
 mod catalog;
 mod check;
+mod compare;
 mod exit;
 mod explain;
 mod files;
@@ -12,6 +13,7 @@ mod interrupt;
 mod progress;
 mod report;
 mod run;
+mod runs;
 mod schema;
 mod validate;
 
@@ -32,6 +34,8 @@ pub struct Arguments {
 enum Command {
     /// Simulate a scenario and print what happened
     Run(run::RunArguments),
+    /// Hold scenarios against one another: differences with intervals, a ranking, and the reason
+    Compare(compare::CompareArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
     Check(check::CheckArguments),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
@@ -92,6 +96,7 @@ impl From<FormatArgument> for Format {
 pub fn execute(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
+        Command::Compare(arguments) => compare::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Validate(arguments) => validate::execute(arguments),
@@ -109,8 +114,21 @@ pub fn execute(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Reads a scenario and applies the common options; on mistakes, shows them.
+/// Reads a scenario for a command that needs plain numbers: those of uncertain inputs are their middles.
 fn load(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit> {
+    let scenario = load_ranges(arguments)?;
+    let inputs: Vec<&str> = scenario.uncertain.iter().map(|u| u.path.as_str()).collect();
+    if !inputs.is_empty() {
+        tell(&format!(
+            "note: {} uncertain; the middle is taken here, `run` plays the range",
+            inputs.join(", ")
+        ));
+    }
+    Ok(scenario)
+}
+
+/// Reads a scenario and applies the common options; on mistakes, shows them.
+fn load_ranges(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenario, Exit> {
     match crate::scenario::load(&arguments.scenario, &arguments.set) {
         Ok(scenario) => match arguments.seed {
             Some(seed) => Ok(scenario.with_seed(seed)),

@@ -2,6 +2,7 @@
 //! terminal; one line at the end anywhere. Wall-clock times appear here and nowhere in the results.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,6 +25,8 @@ pub struct Progress {
     began: Instant,
     shown: Option<Instant>,
     requests: u64,
+    /// What stands instead of the local time, where several runs are played.
+    place: Option<String>,
 }
 
 impl Progress {
@@ -39,6 +42,7 @@ impl Progress {
             began: Instant::now(),
             shown: None,
             requests: 0,
+            place: None,
         }
     }
 
@@ -54,13 +58,9 @@ impl Progress {
         }
         self.shown = Some(instant);
         let elapsed_s = (instant - self.began).as_secs_f64();
-        bar.set_message(status(
-            now,
-            self.total,
-            self.origin,
-            requests_so_far,
-            elapsed_s,
-        ));
+        let place = self.place.clone();
+        let place = place.unwrap_or_else(|| clock(now + self.origin));
+        bar.set_message(status(&place, now, self.total, requests_so_far, elapsed_s));
         bar.set_position(now.0.min(self.total.0));
     }
 
@@ -83,6 +83,71 @@ impl Progress {
     }
 }
 
+/// One display of several runs at once.
+#[derive(Debug)]
+pub struct Runs {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    progress: Progress,
+    /// Of each run: the simulated time in parts of one run of all, and its requests.
+    at: Vec<(u64, u64)>,
+    /// The whole time of each run, likewise.
+    whole: Vec<u64>,
+}
+
+impl Runs {
+    /// A display of these runs.
+    pub fn new(enabled: bool, scenarios: &[Scenario]) -> Self {
+        let runs = scenarios.len().max(1) as u64;
+        let whole = |s: &Scenario| (s.warm_up + s.duration).0 / runs;
+        let whole: Vec<u64> = scenarios.iter().map(whole).collect();
+        let total = SimDuration(whole.iter().sum());
+        let bar = (enabled && std::io::stderr().is_terminal()).then(|| bar(total));
+        let progress = Progress {
+            bar,
+            is_quiet: !enabled,
+            total,
+            origin: SimDuration::ZERO,
+            began: Instant::now(),
+            shown: None,
+            requests: 0,
+            place: Some(String::new()),
+        };
+        let state = State {
+            progress,
+            at: vec![(0, 0); whole.len()],
+            whole,
+        };
+        Self {
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Tells where a run is.
+    pub fn at(&self, run: usize, now: SimTime, requests: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = state.at.len() as u64;
+        if let Some(at) = state.at.get_mut(run) {
+            *at = (now.0 / runs, requests);
+        }
+        let now: u64 = state.at.iter().map(|(now, _)| now).sum();
+        let requests = state.at.iter().map(|(_, requests)| requests).sum();
+        let done = state.at.iter().zip(&state.whole);
+        let done = done.filter(|((now, _), whole)| now >= whole).count();
+        state.progress.place = Some(format!("{done} of {runs} runs"));
+        state.progress.at(SimTime(now), requests);
+    }
+
+    /// The display, when all runs have ended.
+    pub fn into_progress(self) -> Progress {
+        let state = self.state.into_inner();
+        state.unwrap_or_else(PoisonError::into_inner).progress
+    }
+}
+
 fn bar(total: SimDuration) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total.0), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {msg}");
@@ -100,14 +165,7 @@ fn origin(start: SimDuration, warm_up: SimDuration) -> SimDuration {
 }
 
 /// What stands behind the bar: `03:30  3.80 M requests/s  00:32 left`.
-fn status(
-    now: SimTime,
-    total: SimDuration,
-    origin: SimDuration,
-    requests: u64,
-    elapsed_s: f64,
-) -> String {
-    let place = clock(now + origin);
+fn status(place: &str, now: SimTime, total: SimDuration, requests: u64, elapsed_s: f64) -> String {
     let pace = si(requests as f64 / elapsed_s.max(1e-3));
     let done = now.0 as f64 / (total.0 as f64).max(1.0);
     if done <= 0.0 || elapsed_s < 0.5 {
@@ -148,7 +206,8 @@ mod tests {
         let total = SimDuration(24 * NS_PER_HOUR);
         let noon = SimDuration(12 * NS_PER_HOUR);
         let now = SimTime(NS_PER_HOUR * 31 / 2);
-        let status_at = |elapsed_s| status(now, total, noon, 76_000_000, elapsed_s);
+        let place = clock(now + noon);
+        let status_at = |elapsed_s| status(&place, now, total, 76_000_000, elapsed_s);
         assert_eq!(status_at(20.0), "03:30  3.80 M requests/s  00:11 left");
         assert_eq!(status_at(0.25), "03:30  304.0 M requests/s");
     }
@@ -172,13 +231,7 @@ mod tests {
 
     #[test]
     fn a_run_longer_than_its_total_has_nothing_left() {
-        let text = status(
-            SimTime(2_000),
-            SimDuration(1_000),
-            SimDuration::ZERO,
-            1,
-            10.0,
-        );
+        let text = status("00:00", SimTime(2_000), SimDuration(1_000), 1, 10.0);
         assert!(text.ends_with("00:00 left"), "{text}");
     }
 }

@@ -7,9 +7,13 @@ use clap::Args;
 
 use super::interrupt::Interrupt;
 use super::progress::Progress;
+use super::runs::{play_all, play_draws, say};
 use super::{
-    Exit, FormatArgument, ScenarioArguments, colour, fail, files, load, print, refuse, tell,
+    Exit, FormatArgument, ScenarioArguments, colour, fail, files, load_ranges, print, print_page,
+    refuse, tell,
 };
+use crate::experiment::replicate::{replications, together};
+use crate::experiment::uncertain::{hypercube, judge, scenarios};
 use crate::experiment::unstable::bytes;
 use crate::experiment::{RunError, run_with_progress};
 use crate::report::summary::RunSummary;
@@ -33,6 +37,12 @@ pub struct RunArguments {
     /// Allow --out to replace the files of an earlier run
     #[arg(long, requires = "out")]
     overwrite: bool,
+    /// Independent replications of the run: figures become their means, with 95 % intervals
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    replications: u32,
+    /// Draws of a scenario with uncertain inputs
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    draws: u32,
     /// No progress, no remarks
     #[arg(long, short)]
     quiet: bool,
@@ -40,10 +50,13 @@ pub struct RunArguments {
 
 /// Runs, prints, writes.
 pub fn execute(arguments: &RunArguments) -> Exit {
-    let scenario = match load(&arguments.scenario) {
+    let scenario = match load_ranges(&arguments.scenario) {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
+    if !scenario.uncertain.is_empty() {
+        return uncertain(arguments, &scenario);
+    }
     if let Some(dir) = &arguments.out
         && let Err(why) = files::prepare(dir, arguments.overwrite)
     {
@@ -51,31 +64,10 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     }
     let interrupt = Interrupt::listen();
     let began = Instant::now();
-    let total = scenario.warm_up + scenario.duration;
-    let mut progress = Progress::new(!arguments.quiet, &scenario, total);
-    let result = run_with_progress(
-        &scenario,
-        usize::from(arguments.threads),
-        &mut |now, requests| {
-            progress.at(now, requests);
-            !interrupt.has_come()
-        },
-    );
-    let summary = match result {
+    let summary = match play(arguments, &scenario, &interrupt) {
         Ok(summary) => summary,
-        Err(error) => {
-            progress.abandon();
-            return match error {
-                RunError::TooLarge(why) => refuse(&why),
-                RunError::Cancelled => {
-                    tell("interrupted; nothing was written");
-                    Exit::Interrupted
-                }
-                error => fail(&error.to_string()),
-            };
-        }
+        Err(error) => return say(&error),
     };
-    progress.finish();
     let style = Style::new(colour(&std::io::stdout()));
     let shown = render(&summary, arguments.format.into(), &style);
     let mut size = shown.len();
@@ -106,6 +98,63 @@ pub fn execute(arguments: &RunArguments) -> Exit {
         Exit::Done if slo_missed(&summary) => Exit::SloMissed,
         exit => exit,
     }
+}
+
+/// Plays draws of a scenario with uncertain inputs.
+fn uncertain(arguments: &RunArguments, scenario: &Scenario) -> Exit {
+    if arguments.replications > 1 || arguments.out.is_some() {
+        return refuse(
+            "a scenario with uncertain inputs is played in --draws, without --replications and --out; to keep the \
+             files of one run, set its inputs by --set",
+        );
+    }
+    let rows = hypercube(scenario, arguments.draws);
+    let draws = match scenarios(scenario, &rows) {
+        Ok(draws) => draws,
+        Err(mistakes) => {
+            tell(&mistakes.render(colour(&std::io::stderr())));
+            return Exit::BadInput;
+        }
+    };
+    let threads = usize::from(arguments.threads);
+    match play_draws(&draws, threads, arguments.quiet, &Interrupt::listen()) {
+        Ok(runs) => {
+            let outlook = judge(scenario, &rows, &runs);
+            match print_page(&outlook.page(), &outlook, arguments.format) {
+                Exit::Done if runs.iter().flatten().any(slo_missed) => Exit::SloMissed,
+                exit => exit,
+            }
+        }
+        Err(error) => say(&error),
+    }
+}
+
+/// Plays the scenario, once or as often as asked, and shows where it is.
+fn play(
+    arguments: &RunArguments,
+    scenario: &Scenario,
+    interrupt: &Interrupt,
+) -> Result<RunSummary, RunError> {
+    let threads = usize::from(arguments.threads);
+    if arguments.replications > 1 {
+        let runs = replications(scenario, arguments.replications);
+        let summaries = play_all(&runs, threads, arguments.quiet, interrupt);
+        return summaries.and_then(|summaries| {
+            together(scenario, &summaries)
+                .ok_or_else(|| RunError::Audit("replications do not add up".to_owned()))
+        });
+    }
+    let total = scenario.warm_up + scenario.duration;
+    let mut progress = Progress::new(!arguments.quiet, scenario, total);
+    let result = run_with_progress(scenario, threads, &mut |now, requests| {
+        progress.at(now, requests);
+        !interrupt.has_come()
+    });
+    match result {
+        Ok(_) => progress.finish(),
+        Err(_) => progress.abandon(),
+    }
+    result
 }
 
 /// The files of a run, in the order in which they are put in place.

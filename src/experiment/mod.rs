@@ -1,13 +1,17 @@
-//! Runs of scenarios: one run today. What it needs is estimated before ([`need`]), and a run that
-//! outgrows its limits says why ([`unstable`]).
+//! Runs of scenarios: one, several of the same ([`replicate`]), several against one another ([`compare`]),
+//! draws of what is uncertain ([`uncertain`]).
+//! What a run needs is estimated before ([`need`]), and one that outgrows its limits says why
+//! ([`unstable`]).
 
 pub mod calibrate;
+pub mod compare;
 pub mod explain;
 pub mod measurement;
 pub mod need;
 pub mod parallel;
 pub mod replicate;
 mod run;
+pub mod uncertain;
 pub mod unstable;
 pub mod validate;
 

@@ -9,6 +9,7 @@ use crate::cluster::schedule::paid_units;
 use crate::economics::Tariff;
 use crate::engine::user_bytes;
 use crate::metrics::recorder::BUCKETS;
+use crate::report::batches;
 use crate::report::format::count;
 use crate::scenario::{ArrivalKind, Class, Law, LengthLaw, Pool, Role, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimTime};
@@ -39,7 +40,7 @@ const SPAN_OUTPUT_BYTES: u64 = 4_500;
 /// A class or a published figure in the summary.
 const CLASS_OUTPUT_BYTES: u64 = 3_000;
 /// Everything else in the output.
-const REST_OUTPUT_BYTES: u64 = 30_000;
+const REST_OUTPUT_BYTES: u64 = 50_000;
 
 /// An estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,8 @@ impl Need {
         let spans = hours + scenario.report_every.map_or(0, |step| every(step.0));
         let (from, duration) = (SimTime::ZERO + scenario.warm_up, scenario.duration);
         let price_changes = Tariff::new(scenario).changes(from, from + duration);
-        let cells = spans + price_changes.len() as u64;
+        let batches = batches::edges(scenario).len() as u64;
+        let cells = spans + price_changes.len() as u64 + batches;
         let kinds = classes * BUCKETS as u64;
         let cut = cells * (CELL_BYTES + classes * CLASS_CELL_BYTES) + kinds * KIND_BYTES;
         let pools: u64 = scenario

@@ -1,5 +1,24 @@
-//! Replications: the same scenario under other draws.
+//! Replications: the same scenario under other draws, and what they say together.
+//!
+//! The summary of several runs has the shape of one run's, so that everything that shows or judges a run
+//! takes it: every figure is the mean over the replications, whole numbers rounded. Three kinds are not
+//! means: the largest values (`max`, `peak`) are the largest of all, a balance is the sum of the
+//! replications' balances, and warnings are those of the means. A figure that some replications do
+//! not have (a latency of nobody) is the mean of the others and has no interval.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Number, Value};
+
+use super::parallel::in_parallel_on;
+use super::run::{RunError, run_with_progress};
+use crate::metrics::interval::{mean, of_mean};
+use crate::report::batches::{number, paths, value_of};
+use crate::report::summary::{Balance, Interval, RunSummary};
+use crate::report::warnings::warnings;
+use crate::scenario::Scenario;
+use crate::units::SimTime;
 use crate::workload::random::Stream;
 
 /// The seed of a replication: number 0 is the scenario as it stands, the others have streams of their own.
@@ -9,6 +28,144 @@ pub fn seed(scenario_seed: u64, replication: u64) -> u64 {
         // 53 bits: a whole number in TOML and in JSON, wherever they are read.
         n => Stream::new(scenario_seed, "replication", &n.to_string()).draw() >> 11,
     }
+}
+
+/// So many copies of a scenario, each with a seed of its own.
+pub fn replications(scenario: &Scenario, n: u32) -> Vec<Scenario> {
+    let one = |i| scenario.clone().with_seed(seed(scenario.seed, i));
+    (0..u64::from(n)).map(one).collect()
+}
+
+/// Hears which run is where: its index, the simulated time and the requests so far; says whether to go on.
+pub type Watch<'a> = &'a (dyn Fn(usize, SimTime, u64) -> bool + Sync);
+
+/// A run of several that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failed {
+    /// Which.
+    pub index: usize,
+    /// Why.
+    pub why: RunError,
+}
+
+/// Plays scenarios, several at a time; what is left of the threads goes to each.
+///
+/// # Errors
+/// The first that failed, in the order of the scenarios; those after it are not waited for.
+pub fn run_all(
+    scenarios: &[Scenario],
+    threads: usize,
+    watch: Watch<'_>,
+) -> Result<Vec<RunSummary>, Failed> {
+    let first_failed = AtomicUsize::new(usize::MAX);
+    let each = (threads / scenarios.len().max(1)).max(1);
+    let items: Vec<(usize, &Scenario)> = scenarios.iter().enumerate().collect();
+    let results = in_parallel_on(threads, &items, |(index, scenario)| {
+        let goes_on = || first_failed.load(Ordering::Relaxed) > *index;
+        if !goes_on() {
+            return Err(RunError::Cancelled);
+        }
+        let result = run_with_progress(scenario, each, &mut |now, requests| {
+            watch(*index, now, requests) && goes_on()
+        });
+        if result.is_err() {
+            first_failed.fetch_min(*index, Ordering::Relaxed);
+        }
+        result
+    });
+    let indexed = results.into_iter().enumerate();
+    indexed
+        .map(|(index, result)| result.map_err(|why| Failed { index, why }))
+        .collect()
+}
+
+/// What runs of one scenario say together, the first of them being number 0. Of one run: what it says.
+pub fn together(scenario: &Scenario, runs: &[RunSummary]) -> Option<RunSummary> {
+    let first = runs.first()?;
+    if runs.len() == 1 {
+        return Some(first.clone());
+    }
+    let trees: Vec<Value> = runs.iter().map(value_of).collect();
+    let mut summary: RunSummary = serde_json::from_value(mean_tree("", &trees)).ok()?;
+    summary.replications = runs.len() as u32;
+    summary.seed = first.seed;
+    summary.confidence = confidence(scenario, &trees);
+    summary.audit = sum_of_balances(runs);
+    summary.warnings = warnings(scenario, &summary);
+    Some(summary)
+}
+
+fn confidence(scenario: &Scenario, trees: &[Value]) -> BTreeMap<String, Interval> {
+    let of = |path: String| {
+        let values: Option<Vec<f64>> = trees.iter().map(|tree| number(tree, &path)).collect();
+        let interval = of_mean(&values?)?;
+        Some((path, interval))
+    };
+    paths(scenario).into_iter().filter_map(of).collect()
+}
+
+/// Means of numbers, place by place; what is no number is that of the first.
+fn mean_tree(key: &str, trees: &[Value]) -> Value {
+    let present: Vec<&Value> = trees.iter().filter(|tree| !tree.is_null()).collect();
+    match present.first() {
+        None => Value::Null,
+        Some(Value::Object(first)) => {
+            let member = |key: &String| {
+                let each: Vec<Value> = present
+                    .iter()
+                    .map(|tree| tree.get(key).cloned().unwrap_or_default())
+                    .collect();
+                (key.clone(), mean_tree(key, &each))
+            };
+            Value::Object(first.keys().map(member).collect())
+        }
+        Some(Value::Array(first)) => {
+            let member = |i: usize| {
+                let each: Vec<Value> = present
+                    .iter()
+                    .map(|tree| tree.get(i).cloned().unwrap_or_default())
+                    .collect();
+                mean_tree(key, &each)
+            };
+            Value::Array((0..first.len()).map(member).collect())
+        }
+        Some(Value::Number(first)) => {
+            let values: Vec<f64> = present.iter().filter_map(|v| v.as_f64()).collect();
+            let is_largest = ["max", "peak", "nodes_peak"].contains(&key);
+            let value = if is_largest {
+                values.iter().copied().reduce(f64::max)
+            } else {
+                mean(&values)
+            };
+            let value = value.unwrap_or_default();
+            if first.is_u64() {
+                Value::from(libm::round(value) as u64)
+            } else {
+                Number::from_f64(value).map_or(Value::Null, Value::Number)
+            }
+        }
+        Some(other) => (*other).clone(),
+    }
+}
+
+fn sum_of_balances(runs: &[RunSummary]) -> BTreeMap<String, Balance> {
+    let mut sums: BTreeMap<String, (u128, u128, bool)> = BTreeMap::new();
+    for (name, balance) in runs.iter().flat_map(|run| &run.audit) {
+        let sum = sums.entry(name.clone()).or_insert((0, 0, true));
+        let count = |text: &str| text.parse::<u128>().unwrap_or_default();
+        sum.0 += count(&balance.left);
+        sum.1 += count(&balance.right);
+        sum.2 &= balance.holds;
+    }
+    let balance = |(name, (left, right, holds)): (String, (u128, u128, bool))| {
+        let balance = Balance {
+            left: left.to_string(),
+            right: right.to_string(),
+            holds: holds && left == right,
+        };
+        (name, balance)
+    };
+    sums.into_iter().map(balance).collect()
 }
 
 #[cfg(test)]
@@ -24,5 +181,21 @@ mod tests {
         seeds.sort_unstable();
         seeds.dedup();
         assert_eq!(seeds.len(), 3000);
+    }
+
+    #[test]
+    fn means_are_taken_place_by_place() {
+        let trees: Vec<Value> = [
+            r#"{"a": 1, "b": 0.5, "max": 3, "c": [null, 1.5], "d": "x"}"#,
+            r#"{"a": 2, "b": 1.5, "max": 9, "c": [2.5, null], "d": "y"}"#,
+            r#"{"a": 2, "b": 1.0, "max": 4, "c": [null, 0.5], "d": "x"}"#,
+        ]
+        .iter()
+        .filter_map(|text| serde_json::from_str(text).ok())
+        .collect();
+        assert_eq!(
+            mean_tree("", &trees).to_string(),
+            r#"{"a":2,"b":1.0,"c":[2.5,1.0],"d":"x","max":9}"#
+        );
     }
 }

@@ -8,6 +8,7 @@ use crate::engine::{Stop, simulate};
 use crate::metrics::{Recorder, Timeline};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::assemble::{Evidence, assemble};
+use crate::report::batches;
 use crate::report::summary::RunSummary;
 use crate::scenario::Scenario;
 use crate::units::SimTime;
@@ -82,13 +83,9 @@ pub fn run_with_progress(
     let times = StepTimes::compile(scenario).map_err(RunError::StepTimes)?;
     let workload = Workload::new(scenario).map_err(RunError::Workload)?;
     let start = SimTime::ZERO + scenario.warm_up;
-    let price_changes = Tariff::new(scenario).changes(start, start + scenario.duration);
-    let timeline = Timeline::new(
-        start,
-        scenario.duration,
-        scenario.report_every,
-        &price_changes,
-    );
+    let mut edges = Tariff::new(scenario).changes(start, start + scenario.duration);
+    edges.extend(batches::edges(scenario));
+    let timeline = Timeline::new(start, scenario.duration, scenario.report_every, &edges);
     let recorder = || Recorder::new(scenario, timeline.clone());
     let outcome = simulate(
         scenario,

@@ -3,15 +3,17 @@
 //! [`Recorder`] is the observer behind every summary: counters, populations and latency histograms in
 //! *cells* of time whose edges are those of hours, intervals and prices, so that any hour or interval
 //! is a sum of cells, exactly. [`audit`] holds two independent counts of the same thing against each
-//! other.
+//! other; [`interval`] says how sure a mean is.
 
 pub mod audit;
 pub mod cells;
 pub mod histogram;
+pub mod interval;
 pub mod observer;
 pub mod recorder;
 
 pub use cells::{Cell, Timeline};
 pub use histogram::{Distribution, Histogram};
+pub use interval::Interval;
 pub use observer::{Fate, Joined, Observer, Place, StepRecord, Unobserved};
 pub use recorder::Recorder;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::batches;
 use super::local::local_text;
 use super::summary::{
     Balance as BalanceRow, ClassSummary, DecodeSummary, Distribution, Economics, Latency,
@@ -35,7 +36,7 @@ pub struct Evidence {
 }
 
 /// A stretch of the window: both pools' cells, added up.
-struct Stretch {
+pub(super) struct Stretch {
     from: SimTime,
     to: SimTime,
     intake: Cell,
@@ -43,7 +44,7 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn new(evidence: &Evidence, from: SimTime, to: SimTime) -> Self {
+    pub(super) fn new(evidence: &Evidence, from: SimTime, to: SimTime) -> Self {
         let range = evidence.timeline.cells(from, to);
         let sum = |record: &Record| Cell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
         Self {
@@ -56,6 +57,12 @@ impl Stretch {
 
     fn ns(&self) -> u64 {
         self.to.since(self.from).0
+    }
+
+    /// Requests anywhere in the system, time average.
+    pub(super) fn in_system(&self) -> f64 {
+        let places = |cell: &Cell| cell.integrals.places.iter().sum::<u128>();
+        (places(&self.intake) + places(&self.decode)) as f64 / self.ns() as f64
     }
 
     fn class(&self, index: usize) -> ClassCounts {
@@ -113,12 +120,8 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
             .map(|(a, b)| span(scenario, &Stretch::new(evidence, a, b)))
             .collect()
     };
-    let counts = window.all_classes();
-    let mut requests = window.requests();
-    requests.in_flight = evidence.in_flight;
-    let tokens = token_counts(&counts);
-    let (node_ns, peak) = paid_nodes(scenario, from, to);
-    let node_hours = node_ns as f64 / NS_PER_HOUR as f64;
+    let (node_ns, _) = paid_nodes(scenario, from, to);
+    let counted = of_stretch(scenario, &window);
     let mut summary = RunSummary {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -131,30 +134,44 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         duration_s: scenario.duration.as_secs_f64(),
         replications: 1,
         step_times: super::basis::basis(scenario),
-        requests,
-        tokens,
-        kv_hit_rate: ratio(tokens.cached_input as f64, tokens.input as f64),
-        nodes: NodeCounts {
-            mean: node_ns as f64 / window.ns() as f64,
-            peak: peak as u32,
-            node_hours,
+        requests: RequestCounts {
+            in_flight: evidence.in_flight,
+            ..counted.requests
         },
-        throughput: throughput(scenario, &window, &tokens),
-        latency: latency(&window.latencies()),
         input_length_buckets: length_buckets(evidence),
-        decode: decode_summary(scenario, &window),
-        economics: economics(scenario, node_ns, &counts, &tokens),
-        pools: pools(scenario, &window),
         classes: classes(scenario, evidence, &window),
         hours: spans(SimDuration(NS_PER_HOUR)),
         intervals: scenario.report_every.map(spans).unwrap_or_default(),
-        published: Vec::new(),
         audit: audit(scenario, evidence, &window, node_ns),
-        warnings: Vec::new(),
+        ..counted
     };
+    batches::judge(scenario, evidence, &mut summary);
     summary.published = published(scenario, &summary);
     summary.warnings = warnings(scenario, &summary);
     summary
+}
+
+/// What follows from one stretch of the window alone; all else is empty.
+pub(super) fn of_stretch(scenario: &Scenario, stretch: &Stretch) -> RunSummary {
+    let counts = stretch.all_classes();
+    let tokens = token_counts(&counts);
+    let (node_ns, peak) = paid_nodes(scenario, stretch.from, stretch.to);
+    RunSummary {
+        requests: stretch.requests(),
+        tokens,
+        kv_hit_rate: ratio(tokens.cached_input as f64, tokens.input as f64),
+        nodes: NodeCounts {
+            mean: node_ns as f64 / stretch.ns() as f64,
+            peak: peak as u32,
+            node_hours: node_ns as f64 / NS_PER_HOUR as f64,
+        },
+        throughput: throughput(scenario, stretch, &tokens),
+        latency: latency(&stretch.latencies()),
+        decode: decode_summary(scenario, stretch),
+        economics: economics(scenario, node_ns, &counts, &tokens),
+        pools: pools(scenario, stretch),
+        ..RunSummary::default()
+    }
 }
 
 fn ratio(a: f64, b: f64) -> Option<f64> {

@@ -85,6 +85,9 @@ pub fn service(summary: &RunSummary) -> Option<Section> {
 /// Cost and revenue by hour; `None` for a run without hours.
 pub fn money(summary: &RunSummary) -> Option<Section> {
     let hours = hours(summary)?;
+    if summary.economics.revenue_usd == 0.0 {
+        return Some(cost(summary, &hours));
+    }
     let mut grid = Grid::new(vec![
         Column::left("hour"),
         Column::right("cost $"),
@@ -114,6 +117,38 @@ pub fn money(summary: &RunSummary) -> Option<Section> {
         body: Body::Grid(grid),
         notes,
     })
+}
+
+/// What there is to say of money where nobody pays.
+fn cost(summary: &RunSummary, hours: &[Row<'_>]) -> Section {
+    let mut grid = Grid::new(vec![
+        Column::left("hour"),
+        Column::right("cost $"),
+        Column::bar(),
+    ]);
+    let scale = hours
+        .iter()
+        .fold(0.0_f64, |scale, row| scale.max(row.cost_usd));
+    let dollars = |x: f64| Cell::new(fixed(x, if scale >= 100.0 { 0 } else { 2 }));
+    let row = |row: &Row, bar: Cell, is_total: bool| {
+        vec![label_cell(&row.label, is_total), dollars(row.cost_usd), bar]
+    };
+    grid.rows = hours
+        .iter()
+        .map(|hour| {
+            let end = part_of(hour.cost_usd, scale);
+            let (tone, glyph) = (Tone::Cost, '█');
+            row(hour, Cell::Bar(vec![Piece { tone, glyph, end }]), false)
+        })
+        .collect();
+    grid.total = Some(row(&whole(summary), Cell::new(""), true));
+    let mut notes = vec!["no revenue: no completed request has a price".to_string()];
+    notes.extend(cut_note(summary));
+    Section {
+        title: "Hour by hour: cost".to_string(),
+        body: Body::Grid(grid),
+        notes,
+    }
 }
 
 fn money_row(row: &Row, scale: f64, bar: Cell, is_total: bool) -> Vec<Cell> {

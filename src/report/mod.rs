@@ -4,13 +4,15 @@
 //! [`summary::RunSummary`] is the one value that a run returns; everything else here is a view of it,
 //! so a stored run is shown again without simulating. [`verdict`] judges it, [`page`] arranges it into
 //! sections of lines and [`grid`]s, and [`table`] (terminal) and [`markdown`] print the same page.
-//! [`csv`] has a row an hour or interval, [`json`] writes and reads the value itself.
+//! [`batches`] says how sure the figures of one long run are. [`csv`] has a row an hour or interval,
+//! [`json`] writes and reads the value itself.
 //!
 //! Nothing here asks the terminal, the clock or the disk: the caller passes a [`style::Style`] and
 //! writes the text where it belongs.
 
 pub mod assemble;
 mod basis;
+pub mod batches;
 pub mod csv;
 pub mod format;
 pub mod grid;
@@ -25,8 +27,9 @@ pub mod verdict;
 
 mod hourly;
 pub mod local;
+mod sureness;
 mod totals;
-mod warnings;
+pub mod warnings;
 mod wording;
 
 #[cfg(test)]

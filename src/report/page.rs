@@ -8,6 +8,7 @@ use super::grid::{Cell, Column, Grid};
 use super::hourly;
 use super::style::Tone;
 use super::summary::{PublishedRow, RunSummary};
+use super::sureness;
 use super::totals;
 use super::verdict::{self, Grade};
 
@@ -60,6 +61,7 @@ pub fn arrange(summary: &RunSummary) -> Page {
         hourly::money(summary),
         Some(totals::figures(summary)),
         Some(totals::latency(summary)),
+        sureness::confidence(summary),
         totals::pools(summary),
         totals::classes(summary),
         totals::length_buckets(summary),

@@ -230,6 +230,8 @@ pub fn day() -> RunSummary {
                 "predicted",
             ),
         ],
+        confidence: Default::default(),
+        in_system: Vec::new(),
         audit: [
             ("requests".to_string(), balance("300900")),
             ("tokens".to_string(), balance("17")),

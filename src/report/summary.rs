@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::metrics::Interval;
+
 /// The version of this shape; it grows when a reader of an older shape would misread.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What a run returns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -59,6 +61,14 @@ pub struct RunSummary {
     pub intervals: Vec<Span>,
     /// Published figures beside simulated ones.
     pub published: Vec<PublishedRow>,
+    /// 95 % confidence intervals of figures, by their path here: over replications, or over batches of
+    /// one long run whose load does not change over time. Empty where neither can be had.
+    #[serde(default)]
+    pub confidence: BTreeMap<String, Interval>,
+    /// Requests in the system, time average, in each batch of the window; empty where the load changes over
+    /// time. What the check of the warm-up looks at.
+    #[serde(default)]
+    pub in_system: Vec<f64>,
     /// Balances that must hold exactly.
     pub audit: BTreeMap<String, Balance>,
     /// What a careful reader should know.
@@ -66,7 +76,7 @@ pub struct RunSummary {
 }
 
 /// Names a scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioId {
     /// Its name.
     pub name: String,

@@ -184,7 +184,15 @@ fn parts(summary: &RunSummary) -> &[Span] {
     }
 }
 
-fn worst(summary: &RunSummary) -> Option<Worst> {
+/// A part of the run, and how it went.
+struct Pace<'a> {
+    span: &'a Span,
+    lost: f64,
+    request_s: f64,
+}
+
+/// What an average request of the whole run took, and how each part of it went.
+fn paces(summary: &RunSummary) -> Option<(f64, Vec<Pace<'_>>)> {
     let tokens_after_first = match summary.requests.completed {
         0 => 0.0,
         completed => (summary.tokens.output / completed as f64 - 1.0).max(0.0),
@@ -195,7 +203,7 @@ fn worst(summary: &RunSummary) -> Option<Worst> {
     };
     let usual_ttft_s = summary.latency.ttft_s.mean?;
     let usual_request_s = usual_ttft_s + decode_s(summary.decode.output_speed_tokens_per_s);
-    let mut worst: Option<(f64, f64, &Span)> = None;
+    let mut paces = Vec::new();
     let mut last_s = usual_request_s;
     for span in parts(summary) {
         let served = span.latency.ttft_s.mean.map(|ttft_s| {
@@ -209,28 +217,54 @@ fn worst(summary: &RunSummary) -> Option<Worst> {
             None => continue,
         };
         last_s = request_s;
-        let lost = lost_part(span);
-        let is_worse = worst.is_none_or(|(most_lost, longest_s, _)| {
-            lost > most_lost || (lost == most_lost && request_s > longest_s)
+        paces.push(Pace {
+            span,
+            lost: lost_part(span),
+            request_s,
         });
-        if is_worse {
-            worst = Some((lost, request_s, span));
-        }
     }
-    worst.map(|(lost, request_s, span)| Worst {
+    Some((usual_request_s, paces))
+}
+
+impl Pace<'_> {
+    fn is_worse_than(&self, other: &Self) -> bool {
+        self.lost > other.lost || (self.lost == other.lost && self.request_s > other.request_s)
+    }
+
+    fn limit(&self, summary: &RunSummary) -> Limit {
+        let usual_speed = summary.decode.output_speed_tokens_per_s;
+        limit(self.span, self.lost, self.request_s, usual_speed)
+    }
+}
+
+/// What limits each part of the run in which something was served or waited.
+pub fn limits(summary: &RunSummary) -> Vec<(&Span, Limit)> {
+    let paces = paces(summary).map_or_else(Vec::new, |(_, paces)| paces);
+    paces
+        .iter()
+        .map(|pace| (pace.span, pace.limit(summary)))
+        .collect()
+}
+
+fn worst(summary: &RunSummary) -> Option<Worst> {
+    let (usual_request_s, paces) = paces(summary)?;
+    let worst = paces.iter().reduce(|worst, pace| {
+        if pace.is_worse_than(worst) {
+            pace
+        } else {
+            worst
+        }
+    })?;
+    let span = worst.span;
+    Some(Worst {
         start: span.start.clone(),
         duration_s: span.duration_s,
-        lost,
-        request_s,
+        lost: worst.lost,
+        request_s: worst.request_s,
         usual_request_s,
         ttft_p99_s: span.latency.ttft_s.p99,
         output_speed_tokens_per_s: span.output_speed_tokens_per_s,
-        limit: limit(
-            span,
-            lost,
-            request_s,
-            summary.decode.output_speed_tokens_per_s,
-        ),
+        limit: worst.limit(summary),
     })
 }
 

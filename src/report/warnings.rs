@@ -1,6 +1,8 @@
-//! What a careful reader should know before believing a summary.
+//! What a careful reader should know before believing a summary, and what to do about it.
 
+use super::format::{count, fixed, length};
 use super::summary::RunSummary;
+use crate::metrics::interval::{first_against_rest, mean, t_quantile};
 use crate::scenario::{Role, Scenario};
 
 /// A queue that grew by this part of all arrivals is called growing.
@@ -10,9 +12,17 @@ const WAITING_KV: f64 = 0.1;
 /// Preemptions to completed requests.
 const PREEMPTED: f64 = 0.01;
 
+/// Observations that a 99th percentile should have beyond it.
+const BEYOND: u64 = 10;
+/// How sure it must be that a run's beginning is unlike the rest: one false alarm in a thousand runs.
+const START: f64 = 0.999;
+/// Completed requests from which a run is asked for a confidence interval.
+const LONG: u64 = 1_000;
+
 /// Warnings about a run, each saying what was seen and what it means.
 pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
     let mut warnings = Vec::new();
+    let mut is_growing = false;
     let first = summary.hours.first();
     for pool in &scenario.pools {
         let Some(end) = summary.pools.get(&pool.name) else {
@@ -23,9 +33,11 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
             .map_or(0.0, |p| p.queue_length_mean);
         let grown = end.queue_length_end as f64 - start;
         if grown > (GROWTH * summary.requests.arrived as f64).max(20.0) {
+            is_growing = true;
             warnings.push(format!(
                 "the {} queue has grown to {} requests at the end and is still growing or draining: the pool is \
-                 overloaded, and means over this window do not describe a steady state",
+                 overloaded, and means over this window do not describe a steady state; more units, fewer requests, \
+                 or max_queue_requests to reject what cannot wait",
                 pool.name, end.queue_length_end
             ));
         }
@@ -54,8 +66,124 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
             summary.decode.preemptions
         ));
     }
+    warnings.extend(few_requests(summary));
+    if !is_growing {
+        warnings.extend(start_seen(scenario, summary));
+    }
+    warnings.extend(no_interval(summary));
     if summary.requests.arrived == 0 {
         warnings.push("no request arrived in the window".to_owned());
     }
     warnings
+}
+
+/// Latencies whose 99th percentile rests on few observations.
+fn few_requests(summary: &RunSummary) -> Option<String> {
+    let l = &summary.latency;
+    let runs = u64::from(summary.replications.max(1));
+    let least = 100 * BEYOND;
+    let few = |n: &u64| (1..least).contains(n);
+    let latencies = [("TTFT", &l.ttft_s), ("TPOT", &l.tpot_s), ("E2E", &l.e2e_s)];
+    let behind = latencies.map(|(name, d)| (name, d.count * runs));
+    let least_behind = behind.iter().map(|(_, n)| *n).filter(few).min()?;
+    let names: Vec<&str> = behind
+        .iter()
+        .filter(|(_, n)| few(n))
+        .map(|(name, _)| *name)
+        .collect();
+    let times = least.div_ceil(least_behind);
+    Some(format!(
+        "only {} requests behind the p99 of {}, and one in a hundred lies beyond it: a duration {} times as long, \
+         or --replications {}, puts {BEYOND} there",
+        count(least_behind),
+        names.join(", "),
+        count(times),
+        count(times * runs),
+    ))
+}
+
+/// Whether the window's beginning is still unlike the rest: the number in the system of its first batch
+/// is a prediction's outlier, judged by Student's t at [`START`]. It is left out until the next one is not.
+///
+/// Batches are a twentieth of the window: a shorter start that this does not see moves means by less than a
+/// twentieth of its own excess. Where the load changes over time there are no batches and no check.
+fn start_seen(scenario: &Scenario, summary: &RunSummary) -> Option<String> {
+    let series = &summary.in_system;
+    let is_outlier = |rest: &[f64]| {
+        rest.len() >= 6
+            && first_against_rest(rest).is_some_and(|t| t.abs() > t_quantile(START, rest.len() - 2))
+    };
+    let batches = (0..series.len())
+        .take_while(|n| is_outlier(&series[*n..]))
+        .count();
+    if batches == 0 {
+        return None;
+    }
+    let batch_s = summary.duration_s / series.len() as f64;
+    let start_s = libm::ceil(batch_s * batches as f64);
+    let (early, later) = (mean(&series[..batches])?, mean(&series[batches..])?);
+    Some(format!(
+        "the first {} still look like a start ({} requests in the system, {} later): set warm_up to at least \"{}\"",
+        length(start_s),
+        fixed(early, 1),
+        fixed(later, 1),
+        length(start_s + libm::ceil(scenario.warm_up.as_secs_f64()))
+    ))
+}
+
+/// A long run of a steady load whose batches say nothing, since they depend on one another.
+fn no_interval(summary: &RunSummary) -> Option<String> {
+    let is_missing = !summary.in_system.is_empty() && summary.confidence.is_empty();
+    (is_missing && summary.replications == 1 && summary.requests.completed >= LONG).then(|| {
+        "no confidence interval: parts of this run depend on one another; a longer duration, or --replications 5, \
+         gives one"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::day;
+
+    #[test]
+    fn a_p99_of_few_requests_says_how_many_would_do() {
+        let mut summary = day();
+        assert_eq!(few_requests(&summary), None);
+        summary.latency.tpot_s.count = 212;
+        let text = few_requests(&summary).unwrap_or_default();
+        assert!(
+            text.contains("only 212 requests behind the p99 of TPOT"),
+            "{text}"
+        );
+        assert!(
+            text.contains("5 times") && text.contains("--replications 5"),
+            "{text}"
+        );
+        summary.replications = 3;
+        let text = few_requests(&summary).unwrap_or_default();
+        assert!(
+            text.contains("only 636") && text.contains("--replications 6"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_run_that_begins_empty_is_noticed() {
+        let scenario = crate::scenario::load("deepseek-day", &[]);
+        let Ok(scenario) = scenario else {
+            panic!("a bundled scenario");
+        };
+        let mut summary = day();
+        summary.duration_s = 7_200.0;
+        summary.in_system = (0..20).map(|i| 80.0 + f64::from(i * 7 % 5)).collect();
+        assert_eq!(start_seen(&scenario, &summary), None);
+        summary.in_system[0] = 10.0;
+        summary.in_system[1] = 50.0;
+        let text = start_seen(&scenario, &summary).unwrap_or_default();
+        assert!(
+            text.starts_with("the first 12 min still look like a start (30.0 requests"),
+            "{text}"
+        );
+    }
 }

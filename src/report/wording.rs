@@ -103,6 +103,20 @@ impl fmt::Display for Worst {
     }
 }
 
+impl Limit {
+    /// The limit in a few words, without figures; `None`: nothing limits.
+    pub fn what(&self) -> Option<&'static str> {
+        match self {
+            Self::PrefillCompute { .. } => Some("prefill compute"),
+            Self::DecodeKvMemory { .. } => Some("decode KV memory"),
+            Self::DecodeBatch { .. } => Some("the decode batch limit"),
+            Self::DecodeUnits { .. } => Some("the number of decode units"),
+            Self::DecodeSpeed { .. } => Some("decode speed"),
+            Self::Nothing => None,
+        }
+    }
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = |x: f64| fixed(x, 0);

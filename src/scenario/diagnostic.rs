@@ -210,6 +210,12 @@ impl Report {
         }
     }
 
+    /// Adds the mistakes of another report.
+    pub fn absorb(&mut self, other: Self) {
+        self.dropped += other.dropped;
+        other.found.into_iter().for_each(|found| self.push(found));
+    }
+
     /// Whether nothing is wrong so far.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()

@@ -12,7 +12,7 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, resolve};
+use super::{Scenario, file, overrides, resolve, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -77,6 +77,10 @@ impl Reader {
             }
         }
         let main = self.main.unwrap_or(0);
+        let taken = uncertain::take(&mut root, &file::SCENARIO, main, &mut self.report);
+        if taken.is_refused {
+            return Err(self.report.into_mistakes(self.sources));
+        }
         check(&mut root, &file::SCENARIO, main, &mut self.report);
         if self.report.incomplete {
             return Err(self.report.into_mistakes(self.sources));
@@ -89,7 +93,7 @@ impl Reader {
         );
         let scenario = resolve::resolve(&root, &mut self.report);
         match scenario {
-            Some(scenario) if self.report.is_empty() => Ok(scenario),
+            Some(scenario) if self.report.is_empty() => taken.into_scenario(scenario, &mut root),
             _ => Err(self.report.into_mistakes(self.sources)),
         }
     }

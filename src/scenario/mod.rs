@@ -23,6 +23,7 @@ mod suggest;
 mod tests;
 mod text;
 mod tree;
+mod uncertain;
 mod write;
 
 pub use bundled::{BUNDLED, Bundled, bundled};
@@ -36,6 +37,7 @@ pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
+pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
 
 use crate::catalog::{Gpu, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
@@ -77,6 +79,8 @@ pub struct Scenario {
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
     pub published: Vec<Published>,
+    /// Numbers that are not known exactly; all else here is made of their middles.
+    pub uncertain: Vec<Uncertain>,
 }
 
 /// An instant of the calendar with its offset from UTC.

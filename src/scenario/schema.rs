@@ -3,12 +3,14 @@
 //! Draft 7, which Taplo (the TOML language server) reads. A file that extends another may leave out
 //! what that one says, so keys are demanded only where a file cannot inherit: at the root of a file
 //! that extends nothing, and in the members of lists, which are replaced whole. The checker demands
-//! the rest once everything is merged.
+//! the rest once everything is merged. Any number may be a range here; the checker knows the few that may
+//! not be.
 
 use serde_json::{Map, Value, json};
 
 use super::file::SCENARIO;
 use super::shape::{Field, Kind, Need, Range, Shape, Tagged};
+use super::uncertain::FORMS;
 
 /// The schema as text, with a newline at its end.
 pub fn json_schema() -> String {
@@ -110,7 +112,43 @@ fn simple_default(toml: &str) -> Option<Value> {
     serde_json::from_str(&toml.replace('_', "")).ok()
 }
 
-fn kind(kind: &'static Kind, complete: bool, definitions: &mut Map<String, Value>) -> Value {
+fn kind(of: &'static Kind, complete: bool, definitions: &mut Map<String, Value>) -> Value {
+    let plain = plain_kind(of, complete, definitions);
+    let name = match of {
+        Kind::Number(_) | Kind::Integer(..) => "range",
+        Kind::Duration(..) => "duration_range",
+        _ => return plain,
+    };
+    let range = refer(name, false, definitions, |_| range(of));
+    json!({ "anyOf": [plain, range] })
+}
+
+/// What may stand where a number is expected and not known exactly.
+fn range(of: &Kind) -> Value {
+    let one = if matches!(of, Kind::Duration(..)) {
+        "string"
+    } else {
+        "number"
+    };
+    let laws: Vec<&str> = FORMS.iter().map(|(name, _)| *name).collect();
+    json!({
+        "type": "object",
+        "description": "A number that is not known exactly: anywhere between `low` and `high`, or by a law",
+        "properties": {
+            "kind": { "enum": laws, "description": "The law; left out: uniform" },
+            "low": { "type": one, "description": "Least value" },
+            "high": { "type": one, "description": "Greatest value" },
+            "mode": { "type": one, "description": "Triangular: the likeliest value" },
+            "mean": { "type": one, "description": "Normal and lognormal: the mean before cutting" },
+            "sd": { "type": one, "description": "Normal: standard deviation before cutting" },
+            "cv": { "type": "number", "description": "Lognormal: standard deviation over mean" },
+        },
+        "required": ["low", "high"],
+        "additionalProperties": false,
+    })
+}
+
+fn plain_kind(kind: &'static Kind, complete: bool, definitions: &mut Map<String, Value>) -> Value {
     match kind {
         Kind::Text => json!({ "type": "string", "minLength": 1, "maxLength": 1000 }),
         Kind::LongText => json!({ "type": "string" }),
@@ -235,7 +273,7 @@ mod tests {
         walk(&schema, "");
         assert_eq!(schema["properties"]["seed"]["default"], 1);
         assert_eq!(
-            schema["definitions"]["node"]["properties"]["gpus"]["maximum"],
+            schema["definitions"]["node"]["properties"]["gpus"]["anyOf"][0]["maximum"],
             1024
         );
     }

@@ -60,6 +60,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         limits: Limits::default(),
         classes,
         published: Vec::new(),
+        uncertain: Vec::new(),
     }
 }
 

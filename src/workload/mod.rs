@@ -23,7 +23,7 @@ pub mod generator;
 pub mod hits;
 pub mod law;
 pub mod length;
-mod normal;
+pub mod normal;
 pub mod profile;
 pub mod quantile;
 pub mod random;

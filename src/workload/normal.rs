@@ -4,7 +4,7 @@
 //! 37 (1988), routine PPND16: rational approximations with a relative error near 10^-16.
 
 /// The z that a standard normal variable exceeds with probability `p`, for `0 < p <= 0.5`.
-pub(super) fn upper_quantile(p: f64) -> f64 {
+pub fn upper_quantile(p: f64) -> f64 {
     let q = 0.5 - p;
     if q <= 0.425 {
         let r = 0.180_625 - q * q;

@@ -3,6 +3,7 @@
 //!
 //! `tests/corpus.rs` plays the kept corpus through the same functions, without libFuzzer, in every test run.
 
+use tokentide::experiment::calibrate::measurements;
 use tokentide::experiment::run;
 use tokentide::perf::StepTimes;
 use tokentide::report::{Format, Style, json, render};
@@ -14,12 +15,14 @@ use tokentide::workload::{Workload, mean_requests_per_s, realised};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name.
-pub const ALL: [(&str, Target); 7] = [
+pub const ALL: [(&str, Target); 9] = [
     ("scenario", scenario),
     ("overrides", overrides),
     ("catalog", catalog),
     ("traffic", traffic),
     ("trace", trace),
+    ("profile", profile),
+    ("measurements", measured),
     ("stored_run", stored_run),
     ("play", play),
 ];
@@ -74,6 +77,45 @@ fn trace(bytes: &[u8]) {
             quoted(text)
         );
         understood(load_str("traced.toml", &traced(), &[set]));
+    }
+}
+
+/// A profile of step times, inside and outside of which steps are taken.
+fn profile(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let csv = quoted(text);
+        for extrapolate in [false, true] {
+            let set = format!(
+                "performance={{kind=\"table\",extrapolate={extrapolate},csv={{text={csv}}}}}"
+            );
+            let plain = "kv_capacity_tokens=4_000";
+            let set = [set, format!("pools.decode.{plain}")];
+            let read = load_str("base.toml", BASE, &set);
+            if let Ok(scenario) = &read
+                && let Ok(times) = StepTimes::compile(scenario)
+            {
+                for n in [1, 100, 100_000] {
+                    let step = times.decode_step(&[n; 2], &[u64::from(n) * 1_000_000; 2]);
+                    assert!(step.0 > 0);
+                }
+            }
+            understood(read);
+        }
+    }
+}
+
+/// A CSV of measurements to calibrate on.
+fn measured(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        match measurements::read(text) {
+            Ok(all) => {
+                // A scenario of every one, or a reason; the first ones suffice.
+                for measurement in all.iter().take(4) {
+                    let _ = measurement.scenario();
+                }
+            }
+            Err(why) => assert!(!why.is_empty()),
+        }
     }
 }
 

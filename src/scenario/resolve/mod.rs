@@ -80,6 +80,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         limits: limits?,
         classes: classes?,
         published: published?,
+        uncertain: Vec::new(),
     })
 }
 

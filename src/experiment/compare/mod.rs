@@ -1,0 +1,300 @@
+//! Comparison of scenarios: which is better, by how much, how surely, and why.
+//!
+//! All scenarios are played with the same seeds (common random numbers): streams are named by purpose and
+//! class, so a class that two scenarios share has the same arrivals and lengths in both, and what differs
+//! between a pair of runs is what the scenarios make of them. The interval of a difference is Student's t
+//! over the differences of the pairs; where it holds zero, there is no significant difference. Where a
+//! figure of every pair is the same to the last bit, its difference is exactly zero.
+
+pub mod page;
+mod reason;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::replicate::{self, together};
+use crate::metrics::interval::{mean, of_mean};
+use crate::report::batches::{number, paths, value_of};
+use crate::report::summary::{Interval, RunSummary};
+use crate::scenario::Scenario;
+
+/// Most scenarios: they are named by letters. More are a sweep.
+pub const MOST: usize = 26;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Runs of every scenario.
+    pub replications: u32,
+    /// Whether every scenario has random streams of its own, instead of common ones.
+    pub independent: bool,
+    /// The figure that decides; `None`: what suits the scenarios.
+    pub by: Option<String>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Runs behind every figure.
+    pub replications: u32,
+    /// `common` or `independent`.
+    pub streams: &'static str,
+    /// What is compared, in the order given.
+    pub sides: Vec<Side>,
+    /// The figure that decides.
+    pub by: String,
+    /// Sides by that figure, the best first.
+    pub ranking: Vec<Rank>,
+    /// Every side after the first against the first.
+    pub versus: Vec<Versus>,
+}
+
+/// A scenario and what its runs say together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Side {
+    /// A letter.
+    pub label: String,
+    /// The scenario's name.
+    pub name: String,
+    /// What limits it, in words.
+    pub limited_by: String,
+    /// The means of its runs.
+    pub summary: RunSummary,
+    #[serde(skip)]
+    trees: Vec<Value>,
+}
+
+/// A place in the ranking.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rank {
+    /// From 1; those that do not differ significantly from the best share its rank.
+    pub rank: usize,
+    /// Which side.
+    pub label: String,
+    /// Its figure; `None`: it has none.
+    pub value: Option<f64>,
+    /// Against the best one.
+    pub to_best: Option<Difference>,
+}
+
+/// One side against another.
+#[derive(Clone, Debug, Serialize)]
+pub struct Versus {
+    /// Which side.
+    pub label: String,
+    /// Against which.
+    pub against: String,
+    /// Figure by figure.
+    pub differences: Vec<Difference>,
+    /// Why they differ, in sentences.
+    pub reasons: Vec<String>,
+}
+
+/// A figure of two scenarios.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Its path in the summary.
+    pub field: String,
+    /// Mean of what it is compared with.
+    pub before: f64,
+    /// Its mean.
+    pub after: f64,
+    /// Mean of the differences.
+    pub difference: f64,
+    /// Where the true difference lies with 95 % confidence; `None` of one pair of runs.
+    pub interval: Option<Interval>,
+    /// What that means.
+    pub finding: Finding,
+}
+
+/// What a difference means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Every pair has the same figure.
+    Equal,
+    /// The interval holds zero.
+    NotSignificant,
+    /// The interval lies above zero.
+    Higher,
+    /// The interval lies below zero.
+    Lower,
+    /// One pair of runs: nobody can say.
+    Unknown,
+}
+
+/// The scenarios to play, in an order that keeps pairs together.
+pub fn runs(scenarios: &[Scenario], question: &Question) -> Vec<Scenario> {
+    let base = scenarios.first().map_or(1, |s| s.seed);
+    let mut runs = Vec::new();
+    for replication in 0..u64::from(question.replications) {
+        for (side, scenario) in scenarios.iter().enumerate() {
+            let own = if question.independent {
+                1_000_000 * side as u64
+            } else {
+                0
+            };
+            let seed = replicate::seed(base, own + replication);
+            runs.push(scenario.clone().with_seed(seed));
+        }
+    }
+    runs
+}
+
+/// What the runs of [`runs`] say. `None` where there are not as many.
+pub fn judge(
+    scenarios: &[Scenario],
+    question: &Question,
+    summaries: &[RunSummary],
+) -> Option<Comparison> {
+    let side = |(index, scenario): (usize, &Scenario)| {
+        let of_side = summaries.iter().skip(index).step_by(scenarios.len());
+        let of_side: Vec<RunSummary> = of_side.cloned().collect();
+        let summary = together(scenario, &of_side)?;
+        Some(Side {
+            label: char::from(b'A' + index as u8).to_string(),
+            name: scenario.name.clone(),
+            limited_by: reason::limited_by(&summary),
+            trees: of_side.iter().map(value_of).collect(),
+            summary,
+        })
+    };
+    let sides: Option<Vec<Side>> = scenarios.iter().enumerate().map(side).collect();
+    let sides = sides?;
+    let (first, others) = sides.split_first()?;
+    let by = question.by.clone().unwrap_or_else(|| decisive(&sides));
+    let fields = paths(scenarios.first()?);
+    let versus = others.iter().map(|side| {
+        let differences: Vec<Difference> = fields
+            .iter()
+            .filter_map(|field| difference(field, first, side))
+            .collect();
+        Versus {
+            label: side.label.clone(),
+            against: first.label.clone(),
+            reasons: reason::reasons(first, side, &differences),
+            differences,
+        }
+    });
+    Some(Comparison {
+        replications: question.replications,
+        streams: if question.independent {
+            "independent"
+        } else {
+            "common"
+        },
+        versus: versus.collect(),
+        ranking: ranking(&by, &sides),
+        by,
+        sides,
+    })
+}
+
+/// The figure that decides where nobody says: profit where requests pay, else goodput where something is
+/// promised, else the time that a request takes.
+fn decisive(sides: &[Side]) -> String {
+    let summaries = || sides.iter().map(|side| &side.summary);
+    if summaries().any(|s| s.economics.revenue_usd > 0.0) {
+        return "economics.profit_usd".to_owned();
+    }
+    let promised = summaries()
+        .flat_map(|s| &s.classes)
+        .find(|(_, c)| c.slo.is_some());
+    match promised {
+        Some((class, _)) => format!("classes.{class}.slo.goodput_per_s"),
+        None => "latency.e2e_s.mean".to_owned(),
+    }
+}
+
+/// Which way a figure is better: 1 more, -1 less, 0 neither.
+pub fn direction(field: &str) -> i8 {
+    let last = field.rsplit('.').next().unwrap_or(field);
+    let more = [
+        "completed",
+        "output_speed_tokens_per_s",
+        "revenue_usd",
+        "profit_usd",
+        "cost_profit_ratio",
+        "attainment",
+        "goodput_per_s",
+        "decode_output_tokens_per_s_per_node",
+        "prefill_input_tokens_per_s_per_node",
+    ];
+    let less = [
+        "rejected",
+        "timed_out",
+        "failed",
+        "node_hours",
+        "cost_usd",
+        "usd_per_million_output_tokens",
+        "energy_kwh",
+        "unbilled_requests",
+        "preemptions",
+        "queue_length_mean",
+    ];
+    if more.contains(&last) {
+        1
+    } else if less.contains(&last) || field.contains("latency.") {
+        -1
+    } else {
+        0
+    }
+}
+
+fn ranking(by: &str, sides: &[Side]) -> Vec<Rank> {
+    let value = |side: &Side| number(&value_of(&side.summary), by);
+    let better = if direction(by) < 0 { -1.0 } else { 1.0 };
+    let mut sorted: Vec<(&Side, Option<f64>)> = sides.iter().map(|s| (s, value(s))).collect();
+    let merit = |x: &Option<f64>| x.map_or(f64::NEG_INFINITY, |x| better * x);
+    sorted.sort_by(|a, b| merit(&b.1).total_cmp(&merit(&a.1)));
+    let mut rank = 1;
+    let best = sorted.first().map(|(side, _)| *side);
+    let place = |(index, (side, value)): (usize, &(&Side, Option<f64>))| {
+        let to_best = best
+            .filter(|best| best.label != side.label)
+            .and_then(|best| difference(by, best, side));
+        let is_worse = |d: &Difference| matches!(d.finding, Finding::Higher | Finding::Lower);
+        let is_unknown = |d: &Difference| d.finding == Finding::Unknown && d.difference != 0.0;
+        if to_best
+            .as_ref()
+            .is_none_or(|d| is_worse(d) || is_unknown(d))
+        {
+            rank = index + 1;
+        }
+        Rank {
+            rank,
+            label: side.label.clone(),
+            value: *value,
+            to_best,
+        }
+    };
+    sorted.iter().enumerate().map(place).collect()
+}
+
+/// A figure of `side` less that of `first`, pair by pair; `None` where a run has none.
+fn difference(field: &str, first: &Side, side: &Side) -> Option<Difference> {
+    let values = |side: &Side| -> Option<Vec<f64>> {
+        side.trees.iter().map(|tree| number(tree, field)).collect()
+    };
+    let (before, after) = (values(first)?, values(side)?);
+    let pairs: Vec<f64> = after.iter().zip(&before).map(|(b, a)| b - a).collect();
+    let interval = of_mean(&pairs);
+    let finding = if pairs.iter().all(|d| *d == 0.0) {
+        Finding::Equal
+    } else {
+        match &interval {
+            None => Finding::Unknown,
+            Some(interval) if interval.low > 0.0 => Finding::Higher,
+            Some(interval) if interval.high < 0.0 => Finding::Lower,
+            Some(_) => Finding::NotSignificant,
+        }
+    };
+    Some(Difference {
+        field: field.to_owned(),
+        before: mean(&before)?,
+        after: mean(&after)?,
+        difference: mean(&pairs)?,
+        interval,
+        finding,
+    })
+}

@@ -1,0 +1,339 @@
+//! A comparison for people: the verdict, the ranking, then each side against the first.
+
+use super::reason::signed;
+use super::{Comparison, Difference, Finding, Rank, Side, Versus, direction};
+use crate::report::format::{NONE, by_field, count, fixed};
+use crate::report::grid::{Cell, Column, Grid};
+use crate::report::page::{Body, Page, Section};
+use crate::report::style::Tone;
+
+/// Figures that are shown where both sides have them and one of them is not zero: ends of their paths.
+const SHOWN: [(&str, &str); 20] = [
+    ("requests.completed", "requests completed"),
+    ("requests.rejected", "requests rejected"),
+    ("latency.ttft_s.mean", "TTFT mean"),
+    ("latency.ttft_s.p50", "TTFT p50"),
+    ("latency.ttft_s.p99", "TTFT p99"),
+    ("latency.tpot_s.mean", "TPOT mean"),
+    ("latency.tpot_s.p99", "TPOT p99"),
+    ("latency.e2e_s.mean", "E2E mean"),
+    ("latency.e2e_s.p99", "E2E p99"),
+    ("decode.output_speed_tokens_per_s", "tokens/s per request"),
+    ("decode.batch_per_rank", "requests on a decode rank"),
+    ("kv_hit_rate", "KV hit rate"),
+    ("pools.prefill.utilization", "prefill busy"),
+    ("pools.decode.utilization", "decode busy"),
+    ("pools.mixed.utilization", "mixed busy"),
+    ("nodes.node_hours", "node-hours"),
+    ("economics.cost_usd", "cost"),
+    ("economics.revenue_usd", "revenue"),
+    ("economics.profit_usd", "profit"),
+    (
+        "economics.usd_per_million_output_tokens",
+        "per million output tokens",
+    ),
+];
+
+impl Comparison {
+    /// For people.
+    pub fn page(&self) -> Page {
+        let names: Vec<String> = self.sides.iter().map(|s| s.label.clone()).collect();
+        let pairs = match (self.replications, self.streams) {
+            (1, _) => "one run of each".to_owned(),
+            (n, "common") => format!(
+                "{} runs of each, with common random numbers",
+                count(n.into())
+            ),
+            (n, _) => format!(
+                "{} runs of each, with independent random numbers",
+                count(n.into())
+            ),
+        };
+        let mut sections = vec![self.sides(), self.ranked()];
+        for versus in &self.versus {
+            sections.push(differences(versus));
+            sections.push(Section {
+                title: format!("Why {} differs from {}", versus.label, versus.against),
+                body: Body::Lines(match versus.reasons.as_slice() {
+                    [] => vec![(
+                        Tone::Plain,
+                        "Nothing that chance does not explain.".to_owned(),
+                    )],
+                    reasons => reasons.iter().map(|r| (Tone::Plain, r.clone())).collect(),
+                }),
+                notes: Vec::new(),
+            });
+        }
+        Page {
+            title: format!("Comparison of {}", names.join(", ")),
+            subtitle: format!("{pairs}; tokentide {}", env!("CARGO_PKG_VERSION")),
+            verdict: (Tone::Strong, self.verdict()),
+            sections,
+        }
+    }
+
+    /// Who is best, and whether that is sure.
+    fn verdict(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if let [best, .., _] = self.ranking.as_slice() {
+            let figure = label_of(&self.by);
+            let tied: Vec<&str> = self
+                .ranking
+                .iter()
+                .filter(|r| r.rank == 1)
+                .map(|r| r.label.as_str())
+                .collect();
+            sentences.push(match tied.as_slice() {
+                [_] if self.replications == 1 => format!(
+                    "{} is ahead by {figure} in one run of each; one run has no interval, --replications 5 gives one.",
+                    self.named(&best.label)
+                ),
+                [_] => format!("{} is best by {figure}.", self.named(&best.label)),
+                _ if self.is_same(&tied) => {
+                    format!("{} have the same {figure}, exactly.", and(&tied))
+                }
+                _ => format!(
+                    "No significant difference in {figure} between {}.",
+                    and(&tied)
+                ),
+            });
+        }
+        for versus in &self.versus {
+            sentences.push(summary_of(versus));
+        }
+        sentences
+    }
+
+    fn is_same(&self, labels: &[&str]) -> bool {
+        let ranks = self.ranking.iter();
+        ranks
+            .filter(|r| labels.contains(&r.label.as_str()))
+            .filter_map(|r| r.to_best.as_ref())
+            .all(|d| d.finding == Finding::Equal)
+    }
+
+    fn named(&self, label: &str) -> String {
+        let name = self.sides.iter().find(|s| s.label == label);
+        format!("{label} ({})", name.map_or("", |s| s.name.as_str()))
+    }
+
+    fn sides(&self) -> Section {
+        let mut grid = Grid::new(vec![
+            Column::left(""),
+            Column::left("scenario"),
+            Column::left("limited by"),
+        ]);
+        let row = |side: &Side| {
+            let cells = [&side.label, &side.name, &side.limited_by];
+            cells.map(Cell::new).into()
+        };
+        grid.rows = self.sides.iter().map(row).collect();
+        Section {
+            title: "Scenarios".to_owned(),
+            body: Body::Grid(grid),
+            notes: Vec::new(),
+        }
+    }
+
+    fn ranked(&self) -> Section {
+        let mut grid = Grid::new(vec![
+            Column::right("rank"),
+            Column::left(""),
+            Column::right(&label_of(&self.by)),
+            Column::right("to the\nbest"),
+            Column::right("95 % interval\nfrom"),
+            Column::right("95 % interval\nto"),
+            Column::left("in words"),
+        ]);
+        let row = |rank: &Rank| {
+            let value = rank
+                .value
+                .map_or_else(|| NONE.to_owned(), |x| by_field(&self.by, x));
+            let mut cells = vec![rank.rank.to_string(), rank.label.clone(), value];
+            match &rank.to_best {
+                Some(difference) => {
+                    cells.extend(change(difference));
+                    cells.push(words(difference).to_owned());
+                }
+                None => {
+                    cells.extend(std::iter::repeat_n(String::new(), 3));
+                    cells.push("best".to_owned());
+                }
+            }
+            cells.iter().map(Cell::new).collect()
+        };
+        grid.rows = self.ranking.iter().map(row).collect();
+        Section {
+            title: format!("Ranked by {}", label_of(&self.by)),
+            body: Body::Grid(grid),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// How many figures differ, and which way.
+fn summary_of(versus: &Versus) -> String {
+    let shown: Vec<&Difference> = shown(versus).map(|(_, d)| d).collect();
+    let n = shown.len();
+    let count_of = |of: fn(&Difference) -> bool| shown.iter().filter(|d| of(d)).count();
+    let equal = count_of(|d| d.finding == Finding::Equal);
+    let unknown = count_of(|d| d.finding == Finding::Unknown);
+    let better = count_of(|d| good(d) > 0);
+    let worse = count_of(|d| good(d) < 0);
+    let same = count_of(|d| d.finding == Finding::NotSignificant);
+    let neither = n - equal - same - better - worse;
+    let (label, against) = (&versus.label, &versus.against);
+    if equal == n {
+        return format!("{label} and {against} are the same in all {n} figures, exactly.");
+    }
+    if unknown > 0 {
+        return format!(
+            "{label} differs from {against} in {unknown} of {n} figures; one pair of runs cannot say whether by chance."
+        );
+    }
+    if better + worse == 0 && equal + same == n {
+        return format!(
+            "No significant difference between {label} and {against} in any of {n} figures."
+        );
+    }
+    format!(
+        "{label} against {against}: better in {better} of {n} figures, worse in {worse}, other in {neither} without \
+         being either, no significant difference in {}.",
+        equal + same
+    )
+}
+
+fn differences(versus: &Versus) -> Section {
+    let (label, against) = (&versus.label, &versus.against);
+    let mut grid = Grid::new(vec![
+        Column::left("figure"),
+        Column::right(against),
+        Column::right(label),
+        Column::right(&format!("{label} - {against}")),
+        Column::right("95 % interval\nfrom"),
+        Column::right("95 % interval\nto"),
+        Column::right("%"),
+        Column::left("in words"),
+    ]);
+    for (name, d) in shown(versus) {
+        let tone = match good(d) {
+            1 => Tone::Good,
+            -1 => Tone::Bad,
+            _ => Tone::Plain,
+        };
+        let mut cells = vec![
+            Cell::new(&name),
+            Cell::new(by_field(&d.field, d.before)),
+            Cell::new(by_field(&d.field, d.after)),
+        ];
+        cells.extend(change(d).iter().map(Cell::new));
+        cells.push(Cell::new(relative(d)));
+        cells.push(Cell::toned(tone, words(d)));
+        grid.rows.push(cells);
+    }
+    let mut notes = Vec::new();
+    if grid.rows.iter().len() > 1 && versus.differences.iter().any(|d| d.interval.is_some()) {
+        notes.push(
+            "Each interval holds the true difference 19 times in 20: of twenty figures that do not differ, one \
+             looks as if it did."
+                .to_owned(),
+        );
+    }
+    Section {
+        title: format!("{label} against {against}"),
+        body: Body::Grid(grid),
+        notes,
+    }
+}
+
+/// The figures that people ask for first, and what was promised to classes.
+fn shown(versus: &Versus) -> impl Iterator<Item = (String, &Difference)> {
+    let found = |field: &str| versus.differences.iter().find(move |d| d.field == field);
+    let listed = SHOWN
+        .iter()
+        .filter_map(move |(field, name)| Some(((*name).to_owned(), found(field)?)));
+    let promised = versus
+        .differences
+        .iter()
+        .filter(|d| d.field.ends_with(".slo.attainment") || d.field.ends_with(".slo.goodput_per_s"))
+        .map(|d| (label_of(&d.field), d));
+    listed
+        .chain(promised)
+        .filter(|(_, d)| d.before != 0.0 || d.after != 0.0)
+}
+
+/// A figure's name, or its path.
+fn label_of(field: &str) -> String {
+    if let Some((_, name)) = SHOWN.iter().find(|(path, _)| *path == field) {
+        return (*name).to_owned();
+    }
+    match field.split('.').collect::<Vec<_>>().as_slice() {
+        ["classes", class, "slo", "attainment"] => format!("SLO met by {class}"),
+        ["classes", class, "slo", "goodput_per_s"] => format!("goodput of {class} per s"),
+        _ => field.to_owned(),
+    }
+}
+
+/// `A, B and C`.
+fn and(labels: &[&str]) -> String {
+    match labels {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => labels.concat(),
+    }
+}
+
+/// 1: better, -1: worse, 0: neither, or not sure.
+fn good(d: &Difference) -> i8 {
+    match d.finding {
+        Finding::Higher => direction(&d.field),
+        Finding::Lower => -direction(&d.field),
+        Finding::Equal | Finding::NotSignificant | Finding::Unknown => 0,
+    }
+}
+
+fn words(d: &Difference) -> &'static str {
+    match (d.finding, good(d)) {
+        (Finding::Equal, _) => "exactly equal",
+        (Finding::NotSignificant, _) => "no significant difference",
+        (Finding::Unknown, _) => "one pair: no interval",
+        (_, 1) => "better",
+        (_, -1) => "worse",
+        (Finding::Higher, _) => "higher",
+        (Finding::Lower, _) => "lower",
+    }
+}
+
+/// The difference and the ends of its interval; of shares, in percentage points.
+fn change(d: &Difference) -> [String; 3] {
+    let show = |x: f64| {
+        let text = signed(x, |x| by_field(&d.field, x));
+        match text.strip_suffix(" %") {
+            Some(points) => format!("{points} pp"),
+            None => text,
+        }
+    };
+    if d.finding == Finding::Equal {
+        return ["0".to_owned(), "0".to_owned(), "0".to_owned()];
+    }
+    let interval = d.interval.as_ref();
+    [
+        show(d.difference),
+        maybe_text(interval.map(|i| show(i.low))),
+        maybe_text(interval.map(|i| show(i.high))),
+    ]
+}
+
+fn maybe_text(text: Option<String>) -> String {
+    text.unwrap_or_else(|| NONE.to_owned())
+}
+
+fn relative(d: &Difference) -> String {
+    if d.before == 0.0 {
+        return NONE.to_owned();
+    }
+    let percent = 100.0 * d.difference / d.before.abs();
+    if percent >= 1_000.0 {
+        return format!("x {}", fixed(d.after / d.before, 0));
+    }
+    signed(percent, |x| fixed(x, 1))
+}

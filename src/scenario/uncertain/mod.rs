@@ -1,0 +1,165 @@
+//! Numbers that nobody knows exactly: a range or a law where a number, whole number or duration is expected.
+//!
+//! ```toml
+//! hit_rate = { low = 0.4, high = 0.6 }                                        # anywhere between
+//! per_token = { kind = "triangular", low = "90us", mode = "100us", high = "150us" }
+//! ```
+//!
+//! The shape of the file stays as it is: before it is checked, each such table is taken out of the tree and
+//! its middle put in. Both ends must fit the key's own bounds, and are checked with its own words. All else
+//! that reads a scenario sees a plain number, the middle; who plays ranges draws numbers and sets them in
+//! the resolved text, as `--set` would.
+
+mod law;
+mod search;
+
+use super::shape::{Grain, Kind};
+use super::source::Span;
+use super::text::parse_duration;
+use super::tree::{Node, Value};
+use super::{Mistakes, Scenario, load_str};
+pub use law::FORMS;
+pub use search::take;
+
+/// A number that is not known exactly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Uncertain {
+    /// Where it is, as for `--set`.
+    pub path: String,
+    /// What is known of it. Durations are in picoseconds.
+    pub law: UncertainLaw,
+    /// How a draw of it is written.
+    pub unit: Unit,
+}
+
+/// What is known of a number. Every law keeps within `low` and `high`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UncertainLaw {
+    /// Its form.
+    pub form: Form,
+    /// Least value.
+    pub low: f64,
+    /// Greatest value.
+    pub high: f64,
+}
+
+/// The form of a law.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    /// Anywhere between, evenly.
+    Uniform,
+    /// Anywhere between, its logarithm evenly.
+    LogUniform,
+    /// Likeliest at the mode, straight down to both ends.
+    Triangular {
+        /// The likeliest value.
+        mode: f64,
+    },
+    /// Normal, cut at both ends.
+    Normal {
+        /// Mean before cutting.
+        mean: f64,
+        /// Standard deviation before cutting.
+        sd: f64,
+    },
+    /// Lognormal, cut at both ends.
+    Lognormal {
+        /// Mean before cutting.
+        mean: f64,
+        /// Standard deviation over mean before cutting.
+        cv: f64,
+    },
+}
+
+/// What a draw is rounded to and written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A number.
+    Number,
+    /// A whole number.
+    Whole,
+    /// A duration in whole nanoseconds.
+    Nanoseconds,
+    /// A duration in whole picoseconds.
+    Picoseconds,
+}
+
+impl Uncertain {
+    /// A value of it as TOML: whole where it must be.
+    pub fn text(&self, x: f64) -> String {
+        self.unit.text(x)
+    }
+}
+
+impl Unit {
+    fn text(self, x: f64) -> String {
+        match self {
+            Self::Number => format!("{x:?}"),
+            Self::Whole => format!("{}", libm::round(x) as i128),
+            Self::Nanoseconds => format!("\"{}ns\"", libm::round(x / 1e3) as u128),
+            Self::Picoseconds => format!("\"{}ps\"", libm::round(x) as u128),
+        }
+    }
+
+    fn node(self, x: f64, at: Span) -> Node {
+        let value = match self {
+            Self::Number => Value::Float(x),
+            Self::Whole => Value::Integer(libm::round(x) as i128),
+            Self::Nanoseconds | Self::Picoseconds => {
+                Value::Text(self.text(x).trim_matches('"').to_owned())
+            }
+        };
+        Node { value, at }
+    }
+
+    /// The unit of a kind that a range may stand for.
+    fn of(kind: &Kind) -> Option<Self> {
+        match kind {
+            Kind::Number(_) => Some(Self::Number),
+            Kind::Integer(..) => Some(Self::Whole),
+            Kind::Duration(_, _, Grain::Nanosecond) => Some(Self::Nanoseconds),
+            Kind::Duration(_, _, Grain::Picosecond) => Some(Self::Picoseconds),
+            Kind::Either(one, other) => Self::of(one).or_else(|| Self::of(other)),
+            _ => None,
+        }
+    }
+
+    fn read(self, node: &Node) -> Option<f64> {
+        match self {
+            Self::Number | Self::Whole => node.number(),
+            Self::Nanoseconds | Self::Picoseconds => {
+                parse_duration(node.text()?).ok().map(|ps| ps as f64)
+            }
+        }
+    }
+}
+
+impl UncertainLaw {
+    /// What stands for the law where one number is wanted: the middle of a range, the likeliest value of a
+    /// triangle, the median of the others before cutting.
+    pub fn middle(&self) -> f64 {
+        let middle = match self.form {
+            Form::Uniform => self.low + (self.high - self.low) / 2.0,
+            Form::LogUniform => libm::sqrt(self.low) * libm::sqrt(self.high),
+            Form::Triangular { mode } => mode,
+            Form::Normal { mean, .. } => mean,
+            Form::Lognormal { mean, cv } => mean / libm::sqrt(1.0 + cv * cv),
+        };
+        middle.clamp(self.low, self.high)
+    }
+}
+
+impl Scenario {
+    /// The scenario with numbers in the places of its uncertain inputs, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Where the numbers do not go together.
+    pub fn drawn(&self, values: &[f64]) -> Result<Scenario, Mistakes> {
+        let inputs = self.uncertain.iter().zip(values);
+        let set: Vec<String> = inputs
+            .map(|(input, x)| format!("{}={}", input.path, input.unit.text(*x)))
+            .collect();
+        load_str(&self.name, &self.resolved_toml, &set)
+    }
+}

@@ -1,0 +1,230 @@
+//! Finds ranges and laws in a tree by its shape, takes them out, and puts them back.
+
+use super::super::check::check;
+use super::super::diagnostic::{Diagnostic, Report};
+use super::super::shape::{Field, Kind, Shape, Tagged};
+use super::super::suggest::quote;
+use super::super::tree::{Node, Table, Value};
+use super::super::write::{hash, write};
+use super::law::law;
+use super::{Mistakes, Scenario, Uncertain, UncertainLaw, Unit};
+
+/// Keys of the root that every draw shares: what is counted, and how much a run may take.
+const CERTAIN: [&str; 7] = [
+    "seed",
+    "start",
+    "duration",
+    "warm_up",
+    "report_every",
+    "limits",
+    "published",
+];
+
+/// Most uncertain inputs: a hypercube of more needs more draws than anybody plays.
+const MOST: usize = 100;
+
+/// The uncertain numbers of a scenario, and where they were taken from.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What they are.
+    pub inputs: Vec<Uncertain>,
+    /// Whether an end of a range was refused, and with it all that is wrong was told.
+    pub is_refused: bool,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    steps: Vec<Step>,
+    /// The table as it was written.
+    written: Node,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Key(String),
+    /// A member of a list, and its name.
+    Item(usize, Option<String>),
+}
+
+/// Takes every range and law out of a tree and puts its middle in; what is wrong with them goes to the
+/// report.
+pub fn take(root: &mut Table, shape: &'static Shape, main: usize, report: &mut Report) -> Taken {
+    let mut search = Search {
+        taken: Taken::default(),
+        is_full: false,
+        report,
+    };
+    let mut steps = Vec::new();
+    search.fields(root, &[shape.fields], &mut steps);
+    let mut taken = search.taken;
+    for key in ["low", "high"] {
+        if taken.places.is_empty() || taken.is_refused {
+            break;
+        }
+        let mut end = root.clone();
+        for place in &taken.places {
+            let written = place.written.table().and_then(|t| t.get(key));
+            if let (Some(node), Some(written)) = (find(&mut end, &place.steps), written) {
+                *node = written.clone();
+            }
+        }
+        let mut found = Report::default();
+        check(&mut end, shape, main, &mut found);
+        taken.is_refused = !found.is_empty();
+        report.absorb(found);
+    }
+    taken
+}
+
+impl Taken {
+    /// The scenario that was made of the middles, with the ranges in its resolved text again. What its parts
+    /// must be beside one another is tried at all low ends together, and at all high ones.
+    pub fn into_scenario(self, scenario: Scenario, root: &mut Table) -> Result<Scenario, Mistakes> {
+        if self.places.is_empty() {
+            return Ok(scenario);
+        }
+        for place in &self.places {
+            if let Some(node) = find(root, &place.steps) {
+                *node = place.written.clone();
+            }
+        }
+        let resolved_toml = write(root);
+        let scenario = Scenario {
+            hash: hash(&resolved_toml),
+            resolved_toml,
+            uncertain: self.inputs,
+            ..scenario
+        };
+        let end = |of: fn(&UncertainLaw) -> f64| {
+            let values: Vec<f64> = scenario.uncertain.iter().map(|u| of(&u.law)).collect();
+            scenario.drawn(&values)
+        };
+        end(|law| law.low)?;
+        end(|law| law.high)?;
+        Ok(scenario)
+    }
+}
+
+struct Search<'a> {
+    taken: Taken,
+    /// Whether it has been said that there are too many.
+    is_full: bool,
+    report: &'a mut Report,
+}
+
+impl Search<'_> {
+    fn fields(&mut self, table: &mut Table, parts: &[&'static [Field]], steps: &mut Vec<Step>) {
+        for field in parts.iter().flat_map(|part| part.iter()) {
+            let Some(entry) = table.entry_mut(field.key) else {
+                continue;
+            };
+            steps.push(Step::Key(field.key.to_owned()));
+            self.value(&mut entry.node, &field.kind, steps);
+            steps.pop();
+        }
+    }
+
+    fn value(&mut self, node: &mut Node, kind: &Kind, steps: &mut Vec<Step>) {
+        if let (Some(unit), Some(table)) = (Unit::of(kind), node.table())
+            && looks_uncertain(table)
+        {
+            self.take(node, unit, steps);
+            return;
+        }
+        match (kind, &mut node.value) {
+            (Kind::Table(shape), Value::Table(table)) => self.fields(table, &[shape.fields], steps),
+            (Kind::Tagged(tagged), Value::Table(table)) => self.variant(table, tagged, steps),
+            (Kind::Either(one, other), _) => {
+                self.value(node, one, steps);
+                self.value(node, other, steps);
+            }
+            (Kind::List(of, ..), Value::List(items)) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    let name = item.table().and_then(|t| t.text("name")).map(str::to_owned);
+                    steps.push(Step::Item(index, name));
+                    self.value(item, of, steps);
+                    steps.pop();
+                }
+            }
+            (Kind::Pair(first, second), Value::List(items)) => {
+                for (index, (item, of)) in items.iter_mut().zip([first, second]).enumerate() {
+                    steps.push(Step::Item(index, None));
+                    self.value(item, of, steps);
+                    steps.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn variant(&mut self, table: &mut Table, tagged: &'static Tagged, steps: &mut Vec<Step>) {
+        let tag = table.text("kind").unwrap_or_default();
+        let known = tagged.variants.iter().find(|v| v.tag == tag);
+        let own: &'static [Field] = known.map_or(&[], |v| v.fields);
+        self.fields(table, &[own, tagged.common], steps);
+    }
+
+    fn take(&mut self, node: &mut Node, unit: Unit, steps: &[Step]) {
+        let path = path_of(steps);
+        let written = node.clone();
+        let table = written.table().cloned().unwrap_or_default();
+        node.value = Value::Bad;
+        let is_certain =
+            matches!(steps.first(), Some(Step::Key(key)) if CERTAIN.contains(&key.as_str()));
+        if is_certain {
+            let message = format!("{} cannot be uncertain", quote(&path));
+            let found = Diagnostic::new(message, written.at).label("this is a range");
+            self.report
+                .push(found.help("every draw shares it: write one value"));
+            return;
+        }
+        if self.taken.inputs.len() == MOST {
+            if !std::mem::replace(&mut self.is_full, true) {
+                let message = format!("more than {MOST} inputs are uncertain");
+                let found = Diagnostic::new(message, written.at).label("this is one too many");
+                self.report.push(found);
+            }
+            return;
+        }
+        match law(&table, unit, &path, written.at) {
+            Ok(law) => {
+                *node = unit.node(law.middle(), written.at);
+                self.taken.inputs.push(Uncertain { path, law, unit });
+                self.taken.places.push(Place {
+                    steps: steps.to_vec(),
+                    written,
+                });
+            }
+            Err(found) => self.report.push(found),
+        }
+    }
+}
+
+/// A table with an end of a range, where a number is expected.
+fn looks_uncertain(table: &Table) -> bool {
+    table.get("low").is_some() || table.get("high").is_some()
+}
+
+fn path_of(steps: &[Step]) -> String {
+    let keys = steps.iter().map(|step| match step {
+        Step::Key(key) => key.clone(),
+        Step::Item(_, Some(name)) => name.clone(),
+        Step::Item(index, None) => index.to_string(),
+    });
+    keys.collect::<Vec<_>>().join(".")
+}
+
+fn find<'a>(root: &'a mut Table, steps: &[Step]) -> Option<&'a mut Node> {
+    let (first, rest) = steps.split_first()?;
+    let Step::Key(key) = first else {
+        return None;
+    };
+    let node = &mut root.entry_mut(key)?.node;
+    rest.iter()
+        .try_fold(node, |node, step| match (step, &mut node.value) {
+            (Step::Key(key), Value::Table(table)) => Some(&mut table.entry_mut(key)?.node),
+            (Step::Item(index, _), Value::List(items)) => items.get_mut(*index),
+            _ => None,
+        })
+}
