@@ -1,12 +1,13 @@
 //! The engine against the reference simulator: random small scenarios that use every feature, in which
 //! every request must fare equally, to the nanosecond.
 //!
-//! The reference (`simulation.rs` and what it uses) is slow and plain, written from the exact rules S1-S16
-//! and the crate documentation, not from the engine. It takes a scenario's meaning, its requests and its
-//! step times, and works everything else out anew: schedules, routers, queues, batches, transfers,
-//! lock-step token by token, preemption, migration, and what the summary says of them. Compared are what
-//! became of each request, every step, unit-time by kind, and the figures of the summary, from a run on
-//! one thread and from one on two.
+//! The reference (`simulation.rs` and what it uses) is slow and plain, written from the exact rules S1-S18
+//! and the crate documentation, not from the engine. It takes a scenario's meaning, the requests of its
+//! open classes, what its users draw, and its step times, of whatever model, and works everything else out
+//! anew: schedules, routers, queues, batches, transfers, lock-step token by token, chunks of prompts beside
+//! answers, preemption, migration, when users ask again, and what the summary says of them. Compared are
+//! what became of each request, every step, unit-time by kind, and the figures of the summary, with its
+//! quantiles, hours and intervals, from a run on one thread and from one on two.
 //!
 //! That the two do not err alike is what `rules.rs` is for: small scenarios worked out by hand.
 //!
