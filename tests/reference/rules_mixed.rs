@@ -107,6 +107,19 @@ fn who_is_preempted_computes_again_what_it_had() {
 }
 
 #[test]
+fn of_those_who_joined_a_mixed_rank_together_the_highest_id_is_preempted() {
+    // Three of 11 tokens fit for one step (36), not for two (39). There is room again when the others are
+    // done, and the end of 12 computed tokens emits the third and last.
+    let set = [
+        "pools.mixed.max_batch_tokens=30",
+        "pools.mixed.kv_capacity_tokens=36",
+    ];
+    let stays = "start 0 first 1 done 3";
+    let leaves = "start 0 first 1 preempted 2 done 4";
+    check(&set, &["0,10,3"; 3], &[stays, stays, leaves]);
+}
+
+#[test]
 fn what_no_mixed_rank_can_hold_fails() {
     let requests = ["0,10,10"];
     let never = ["failed 0"];
