@@ -90,7 +90,7 @@ const LEAST_IN_10_000: &[(&str, u64)] = &[
     ("mixed step end", 1_800),
     ("mixed step end with arrival", 200),
     ("multi-token prediction", 1_500),
-    ("no decode pool", 600),
+    ("no decode pool", 200),
     ("no decode unit serves", 330),
     ("no mixed unit serves", 320),
     ("no prefill unit serves", 460),
