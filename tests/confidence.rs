@@ -85,9 +85,10 @@ fn covers(what: &str, one: impl Fn(u64) -> BTreeMap<String, Interval> + Sync) {
 
 #[test]
 fn intervals_over_replications_hold_the_truth() {
-    let scenario = half_load("1h");
-    covers("10 replications", |seed| {
-        replicated(&scenario.clone().with_seed(seed), 10, 1).confidence
+    // Long enough: the 99th percentile of a short run is too low by more than its interval forgives.
+    let scenario = half_load("4h");
+    covers("5 replications", |seed| {
+        replicated(&scenario.clone().with_seed(seed), 5, 1).confidence
     });
 }
 

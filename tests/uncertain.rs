@@ -224,7 +224,7 @@ fn a_hundred_ranges_are_enough() {
     let range = "{ low = 1.0, high = 2.0 }";
     let day = vec![range; 24].join(", ");
     let class = format!(
-        "{{ name = \"NAME\", arrivals = {{ kind = \"poisson\", requests_per_day = 1e5, hourly_means = [{day}] }}, input = {{ kind = \"constant\", value = 1 }}, output = {{ kind = \"constant\", value = 1 }} }}"
+        "{{ name = \"NAME\", arrivals = {{ kind = \"poisson\", requests_per_day = 1e5, hourly_means = [{day}] }}, input = {{ kind = \"constant\", value = 2000 }}, output = {{ kind = \"constant\", value = 1 }} }}"
     );
     let classes = |n: usize| {
         let all: Vec<String> = (0..n)

@@ -96,7 +96,7 @@ impl Outlook {
                 None => String::new(),
             };
             sentences.push(format!(
-                "{} from {} to {}{on}.",
+                "Over the draws, {} lies between {} and {}{on}.",
                 name.map_or("", |(_, name)| name),
                 by_field(&range.field, range.low),
                 by_field(&range.field, range.high)
