@@ -41,11 +41,29 @@ pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
 /// # Errors
 /// A sentence for people: which file, and why not.
 pub fn write(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
+    write_then(dir, files, || remove_stale(dir, files))
+}
+
+/// Writes files over earlier ones of the same names, which stay until all are on the disk.
+///
+/// # Errors
+/// A sentence for people: which file, and why not.
+pub fn replace(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
+    write_then(dir, files, || Ok(()))
+}
+
+/// Writes all files beside their places, then does what `before` says, then puts them in place.
+fn write_then(
+    dir: &Path,
+    files: &[(&str, String)],
+    before: impl FnOnce() -> Result<(), (PathBuf, io::Error)>,
+) -> Result<(), String> {
     let done = files
         .iter()
         .try_for_each(|(name, text)| {
             write_beside(&beside(dir, name), text).map_err(|error| (dir.join(name), error))
         })
+        .and_then(|()| before())
         .and_then(|()| put_in_place(dir, files));
     done.map_err(|(place, error)| {
         // What is left of the attempt is no result; if it cannot go, its name says so.
@@ -69,7 +87,8 @@ fn write_beside(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn put_in_place(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io::Error)> {
+/// Removes what would stand beside the files of this run and is not of it.
+fn remove_stale(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io::Error)> {
     // From the last name to the first: what says that all are there goes before the others.
     for name in OF_A_RUN.iter().rev() {
         let stale = name == &OF_A_RUN[OF_A_RUN.len() - 1] || files.iter().all(|(n, _)| n != name);
@@ -78,6 +97,10 @@ fn put_in_place(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io
             remove(&place).map_err(|error| (place, error))?;
         }
     }
+    Ok(())
+}
+
+fn put_in_place(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io::Error)> {
     for (name, _) in files {
         let place = dir.join(name);
         fs::rename(beside(dir, name), &place).map_err(|error| (place, error))?;

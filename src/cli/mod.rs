@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod runs;
 mod schema;
+mod sweep;
 mod validate;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +39,8 @@ enum Command {
     Compare(compare::CompareArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
     Check(check::CheckArguments),
+    /// Run many variants of a scenario in parallel; go on where an earlier one was interrupted
+    Sweep(Box<sweep::SweepArguments>),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
     Explain(explain::ExplainArguments),
     /// Hold the step-time model against what somebody measured
@@ -97,6 +100,7 @@ pub fn execute(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Compare(arguments) => compare::execute(arguments),
+        Command::Sweep(arguments) => sweep::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Validate(arguments) => validate::execute(arguments),

@@ -1,5 +1,5 @@
-//! Runs of scenarios: one, several of the same ([`replicate`]), several against one another ([`compare`]),
-//! draws of what is uncertain ([`uncertain`]).
+//! Runs of scenarios: one ([`run()`]), several of the same ([`replicate`]), several against one another
+//! ([`compare`]), draws of what is uncertain ([`uncertain`]), many with other values ([`sweep`]).
 //! What a run needs is estimated before ([`need`]), and one that outgrows its limits says why
 //! ([`unstable`]).
 
@@ -11,6 +11,7 @@ pub mod need;
 pub mod parallel;
 pub mod replicate;
 mod run;
+pub mod sweep;
 pub mod uncertain;
 pub mod unstable;
 pub mod validate;

@@ -41,6 +41,9 @@ fn section_text(section: &Section, text: &mut String) {
                 text.push_str(&format!("- {}\n", escape(line)));
             }
         }
+        Body::Drawing(lines) => {
+            text.push_str(&format!("```text\n{}\n```\n", lines.join("\n")));
+        }
     }
     for note in &section.notes {
         text.push_str(&format!("\n{}\n", escape(note)));

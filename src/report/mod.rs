@@ -20,6 +20,7 @@ pub mod json;
 pub mod limit;
 pub mod markdown;
 pub mod page;
+pub mod plot;
 pub mod style;
 pub mod summary;
 pub mod table;

@@ -45,6 +45,8 @@ pub enum Body {
     Figures(Vec<(&'static str, Vec<String>)>),
     /// Sentences.
     Lines(Vec<(Tone, String)>),
+    /// Lines that stay as they are: a drawing in characters.
+    Drawing(Vec<String>),
 }
 
 /// Arranges a run.

@@ -51,6 +51,12 @@ fn section_text(section: &Section, style: &Style, text: &mut String) {
                 push_lines(line, *tone, style, text);
             }
         }
+        Body::Drawing(lines) => {
+            for line in lines {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
     }
     for note in &section.notes {
         push_lines(note, Tone::Quiet, style, text);

@@ -246,6 +246,23 @@ impl Mistakes {
         self.found.len() + self.dropped
     }
 
+    /// The first of them in a line, and how many more: `"x" is too large: must be from 0 to 1`.
+    pub fn brief(&self) -> String {
+        let Some(first) = self.found.first() else {
+            return String::new();
+        };
+        let more = match self.count() {
+            1 => String::new(),
+            n => format!(" (and {} more)", n - 1),
+        };
+        let label = if first.label.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", first.label)
+        };
+        clean(&format!("{}{label}{more}", first.message)).replace('\n', " ")
+    }
+
     /// All of them (the first twenty, and how many more) in rustc's look.
     pub fn render(&self, colour: bool) -> String {
         let shown = self.found.iter().take(MAX_SHOWN);

@@ -12,7 +12,7 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, resolve, uncertain};
+use super::{Scenario, file, overrides, resolve, sweep, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -91,9 +91,12 @@ impl Reader {
             &mut self.files,
             &mut self.report,
         );
+        let sweep = sweep::take(&mut root);
         let scenario = resolve::resolve(&root, &mut self.report);
         match scenario {
-            Some(scenario) if self.report.is_empty() => taken.into_scenario(scenario, &mut root),
+            Some(scenario) if self.report.is_empty() => taken
+                .into_scenario(scenario, &mut root)
+                .map(|scenario| Scenario { sweep, ..scenario }),
             _ => Err(self.report.into_mistakes(self.sources)),
         }
     }

@@ -19,6 +19,7 @@ pub mod schema;
 mod shape;
 mod source;
 mod suggest;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -31,13 +32,16 @@ pub use class::{
     ArrivalKind, Arrivals, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo, TraceRow,
 };
 pub use diagnostic::Mistakes;
+pub use file::MAX_RUNS;
 pub use file::all_fields as summary_fields;
 pub use load::{load, load_str};
 pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
+pub use sweep::SweepTable;
 pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
+pub use write::hash as text_hash;
 
 use crate::catalog::{Gpu, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
@@ -81,6 +85,8 @@ pub struct Scenario {
     pub published: Vec<Published>,
     /// Numbers that are not known exactly; all else here is made of their middles.
     pub uncertain: Vec<Uncertain>,
+    /// What a sweep varies. No part of the resolved text: each of its runs is a scenario of its own.
+    pub sweep: SweepTable,
 }
 
 /// An instant of the calendar with its offset from UTC.

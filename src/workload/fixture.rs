@@ -61,6 +61,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         classes,
         published: Vec::new(),
         uncertain: Vec::new(),
+        sweep: crate::scenario::SweepTable::default(),
     }
 }
 

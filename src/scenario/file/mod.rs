@@ -12,9 +12,11 @@ mod limits;
 mod performance;
 mod pool;
 mod published;
+mod sweep;
 
 pub use arrivals::MAX_REQUESTS_PER_DAY;
 pub use published::{all_fields, is_summary_field, suggest_field};
+pub use sweep::MAX_RUNS;
 
 use super::shape::Grain::Nanosecond;
 use super::shape::Kind::{
@@ -172,6 +174,11 @@ pub static SCENARIO: Shape = Shape {
             "limits",
             Table(&limits::LIMITS),
             "How large a run may become; left out: the defaults",
+        ),
+        optional(
+            "sweep",
+            Table(&sweep::SWEEP),
+            "What `tokentide sweep` varies",
         ),
         required(
             "class",

@@ -1,0 +1,491 @@
+//! Axes: which keys of the scenario vary, and over what. One language for `--vary` and `[sweep] vary`:
+//!
+//! | text | means |
+//! |---|---|
+//! | `kv_cache.hit_rate=0.3,0.5,0.7` | these values, typed as for `--set` |
+//! | `pools.decode.units=1..9:2` | from 1 to 9 in steps of 2; whole numbers without a step go by 1 |
+//! | `duration=10min..60min:10min` | the same with a unit |
+//! | `class.chat.arrivals.requests_per_s=log(1,1000,7)` | seven values in equal ratios |
+//! | `kv_cache.hit_rate=0.1..0.9`, `k=log(1.0,1000.0)` | all between: samples only |
+//! | `a,b=(1,2),(3,4)` | linked: both keys change together |
+//!
+//! A range whose ends are written as whole numbers has whole numbers only.
+
+use std::ops::Range;
+
+/// Most values on one axis.
+const MAX_VALUES: usize = 100_000;
+
+/// Keys that change together, and over what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Paths in the scenario.
+    pub keys: Vec<String>,
+    /// Where they go.
+    pub values: Values,
+}
+
+/// What an axis goes over.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Rows of values as TOML text, one for each key.
+    List(Vec<Vec<String>>),
+    /// Everything between two numbers, for samples.
+    Between(Span),
+}
+
+/// Everything between two numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// The least.
+    pub low: f64,
+    /// The greatest.
+    pub high: f64,
+    /// Whether ratios count, not differences.
+    pub is_log: bool,
+    /// What is written after the number: a unit of time, or nothing.
+    pub unit: String,
+}
+
+/// Why a text is no axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AxisError {
+    /// The text.
+    pub text: String,
+    /// The bytes of it that are wrong.
+    pub at: Range<usize>,
+    /// What is wrong, and what to write.
+    pub why: String,
+}
+
+impl AxisError {
+    /// The way mistakes in a scenario are shown; `source` is what people call the text.
+    pub fn show(&self, source: &str) -> String {
+        let chars = |bytes: &str| bytes.chars().count();
+        let column = chars(&self.text[..self.at.start]);
+        let marks = chars(&self.text[self.at.clone()]).max(1);
+        format!(
+            "not an axis\n --> {source}:1:{}\n  |\n1 | {}\n  | {}{} {}\n  |\n  = help: write key=1,2,3 or \
+             key=1..9:2 or key=log(1,1000,7), or linked keys: a,b=(1,2),(3,4)",
+            column + 1,
+            crate::report::format::plain(&self.text),
+            " ".repeat(column),
+            "^".repeat(marks),
+            self.why
+        )
+    }
+}
+
+/// A piece of the text and where it stands.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    text: &'a str,
+    start: usize,
+}
+
+impl<'a> Piece<'a> {
+    fn part(self, range: Range<usize>) -> Self {
+        let text = &self.text[range.clone()];
+        let lead = text.len() - text.trim_start().len();
+        Self {
+            text: text.trim(),
+            start: self.start + range.start + lead,
+        }
+    }
+
+    fn at(self) -> Range<usize> {
+        self.start..self.start + self.text.len()
+    }
+
+    /// Cut at commas outside quotes and brackets.
+    fn cut(self) -> Vec<Self> {
+        let (mut depth, mut quote, mut from) = (0_usize, None, 0);
+        let mut pieces = Vec::new();
+        let mut escaped = false;
+        for (i, c) in self.text.char_indices() {
+            match (quote, c) {
+                (Some('"'), '\\') if !escaped => {
+                    escaped = true;
+                    continue;
+                }
+                (Some(open), c) if c == open && !escaped => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') => quote = Some(c),
+                (None, '[' | '{' | '(') => depth += 1,
+                (None, ']' | '}' | ')') => depth = depth.saturating_sub(1),
+                (None, ',') if depth == 0 => {
+                    pieces.push(self.part(from..i));
+                    from = i + 1;
+                }
+                _ => {}
+            }
+            escaped = false;
+        }
+        pieces.push(self.part(from..self.text.len()));
+        pieces
+    }
+
+    /// What stands in the brackets that enclose the whole piece, after `name`.
+    fn inside(self, name: &str) -> Option<Self> {
+        let rest = self.text.strip_prefix(name)?.trim_start();
+        let inner = rest.strip_prefix('(')?.strip_suffix(')')?;
+        let from = self.text.len() - inner.len() - 1;
+        Some(self.part(from..from + inner.len()))
+    }
+}
+
+/// Reads an axis.
+///
+/// # Errors
+/// What is wrong with the text, and where.
+pub fn parse(text: &str) -> Result<Axis, AxisError> {
+    read(text).map_err(|(at, why)| AxisError {
+        text: text.to_string(),
+        at,
+        why,
+    })
+}
+
+/// Where, and what.
+type Wrong = (Range<usize>, String);
+
+fn read(text: &str) -> Result<Axis, Wrong> {
+    let whole = Piece { text, start: 0 };
+    let Some(equals) = text.find('=') else {
+        return Err((0..text.len(), "there is no `=`".to_string()));
+    };
+    let keys = whole.part(0..equals).cut();
+    if let Some(empty) = keys.iter().find(|k| k.text.is_empty()) {
+        return Err((
+            empty.start..equals.max(empty.start + 1).min(text.len()),
+            "a key is missing here".to_string(),
+        ));
+    }
+    for (i, key) in keys.iter().enumerate() {
+        if keys[..i].iter().any(|k| k.text == key.text) {
+            return Err((key.at(), "this key is named twice".to_string()));
+        }
+    }
+    let values = whole.part(equals + 1..text.len());
+    if values.text.is_empty() {
+        return Err((equals..equals + 1, "no values after this".to_string()));
+    }
+    let values = if keys.len() > 1 {
+        Values::List(rows(values, keys.len())?)
+    } else {
+        single(values)?
+    };
+    if let Values::List(rows) = &values
+        && rows.len() > MAX_VALUES
+    {
+        return Err((
+            equals + 1..text.len(),
+            format!("{} values; at most {MAX_VALUES} on one axis", rows.len()),
+        ));
+    }
+    let keys = keys.iter().map(|k| k.text.to_string()).collect();
+    Ok(Axis { keys, values })
+}
+
+fn rows(values: Piece<'_>, width: usize) -> Result<Vec<Vec<String>>, Wrong> {
+    let row = |piece: Piece<'_>| {
+        let inside = piece.inside("").ok_or_else(|| {
+            let why = format!("linked keys need groups of {width}, such as (1, 2)");
+            (piece.at(), why)
+        })?;
+        let items = inside.cut();
+        if items.len() != width || items.iter().any(|i| i.text.is_empty()) {
+            let why = format!("this needs {width} values, one for each key");
+            return Err((piece.at(), why));
+        }
+        Ok(items.iter().map(|i| i.text.to_string()).collect())
+    };
+    values.cut().into_iter().map(row).collect()
+}
+
+fn single(values: Piece<'_>) -> Result<Values, Wrong> {
+    let pieces = values.cut();
+    let mut list = Vec::new();
+    for piece in &pieces {
+        if piece.text.is_empty() {
+            let at = piece.start.saturating_sub(1)..piece.start;
+            return Err((at, "a value is missing beside this comma".to_string()));
+        }
+        match span(*piece)? {
+            None => list.push(vec![piece.text.to_string()]),
+            Some(Values::List(rows)) => list.extend(rows),
+            Some(between) if pieces.len() == 1 => return Ok(between),
+            Some(Values::Between(_)) => {
+                let why = "a range without a step stands alone; give it a step or a count";
+                return Err((piece.at(), why.to_string()));
+            }
+        }
+    }
+    Ok(Values::List(list))
+}
+
+/// A range, if the piece is one.
+fn span(piece: Piece<'_>) -> Result<Option<Values>, Wrong> {
+    if let Some(inside) = piece.inside("log") {
+        return log(inside).map(Some);
+    }
+    let Some(dots) = piece.text.find("..") else {
+        return Ok(None);
+    };
+    if piece.text.starts_with(['"', '\'', '[', '{']) {
+        return Ok(None);
+    }
+    let colon = piece.text[dots..].find(':').map(|i| dots + i);
+    let low = Number::read(piece.part(0..dots))?;
+    let high = piece.part(dots + 2..colon.unwrap_or(piece.text.len()));
+    let high = Number::read(high)?;
+    let unit = same_unit(&low, &high, piece)?;
+    if low.value > high.value {
+        return Err((piece.at(), "this range runs backwards".to_string()));
+    }
+    let whole = low.is_whole && high.is_whole;
+    let step = match colon {
+        Some(colon) => {
+            let part = piece.part(colon + 1..piece.text.len());
+            let step = Number::read(part)?;
+            if step.unit != unit && step.value != 0.0 {
+                return Err((part.at(), format!("the step needs the unit `{unit}` too")));
+            }
+            if step.value <= 0.0 {
+                return Err((part.at(), "a step must be above zero".to_string()));
+            }
+            Some((step.value, whole && step.is_whole, part))
+        }
+        None if whole && unit.is_empty() => Some((1.0, true, piece)),
+        None => None,
+    };
+    let Some((step, whole, at)) = step else {
+        return Ok(Some(between(&low, &high, false)));
+    };
+    // As many steps as fit, the last one even if rounding made it a little too long.
+    let steps = libm::floor((high.value - low.value) / step + 1e-9);
+    if steps >= MAX_VALUES as f64 {
+        return Err((at.at(), format!("more than {MAX_VALUES} values")));
+    }
+    let values = (0..=steps as u64).map(|i| low.value + i as f64 * step);
+    let texts = values.map(|x| vec![written(x, whole, &unit)]);
+    Ok(Some(Values::List(texts.collect())))
+}
+
+fn log(inside: Piece<'_>) -> Result<Values, Wrong> {
+    let parts = inside.cut();
+    let (low, high) = match parts.as_slice() {
+        [low, high] | [low, high, _] => (Number::read(*low)?, Number::read(*high)?),
+        _ => {
+            let why = "a log range has two ends and a count: log(1, 1000, 7)";
+            return Err((inside.at(), why.to_string()));
+        }
+    };
+    let unit = same_unit(&low, &high, inside)?;
+    if low.value <= 0.0 || low.value > high.value {
+        let why = "a log range rises from above zero";
+        return Err((inside.at(), why.to_string()));
+    }
+    let Some(count) = parts.get(2) else {
+        return Ok(between(&low, &high, true));
+    };
+    let most = MAX_VALUES as u64;
+    let steps = match count.text.parse::<u64>() {
+        Ok(count) if (2..=most).contains(&count) => count - 1,
+        _ => {
+            let why = format!("the count is a whole number from 2 to {most}");
+            return Err((count.at(), why));
+        }
+    };
+    let whole = low.is_whole && high.is_whole;
+    let place = Span {
+        low: low.value,
+        high: high.value,
+        is_log: true,
+        unit,
+    };
+    let mut texts: Vec<Vec<String>> = (0..=steps)
+        .map(|i| {
+            let x = match i {
+                0 => low.value,
+                i if i == steps => high.value,
+                i => place.at(i as f64 / steps as f64),
+            };
+            vec![written(x, whole, &place.unit)]
+        })
+        .collect();
+    texts.dedup();
+    Ok(Values::List(texts))
+}
+
+fn between(low: &Number, high: &Number, is_log: bool) -> Values {
+    // Samples of whole numbers are taken from the list of them.
+    Values::Between(Span {
+        low: low.value,
+        high: high.value,
+        is_log,
+        unit: low.unit.clone(),
+    })
+}
+
+fn same_unit(low: &Number, high: &Number, piece: Piece<'_>) -> Result<String, Wrong> {
+    if low.unit == high.unit {
+        return Ok(low.unit.clone());
+    }
+    let why = "both ends need the same unit";
+    Err((piece.at(), why.to_string()))
+}
+
+impl Span {
+    /// The number at a part of the way.
+    pub fn at(&self, part: f64) -> f64 {
+        if self.is_log {
+            let (low, high) = (libm::log(self.low), libm::log(self.high));
+            return libm::exp(low + part * (high - low)).clamp(self.low, self.high);
+        }
+        self.low + part * (self.high - self.low)
+    }
+
+    /// The same as TOML text.
+    pub fn text_at(&self, part: f64) -> String {
+        written(self.at(part), false, &self.unit)
+    }
+}
+
+/// A number with nine significant digits, which no key needs more of, as TOML.
+fn written(x: f64, whole: bool, unit: &str) -> String {
+    let number = if whole {
+        format!("{:.0}", libm::round(x))
+    } else {
+        let rounded: f64 = format!("{x:.8e}").parse().unwrap_or(x);
+        if unit.is_empty() {
+            format!("{rounded:?}")
+        } else {
+            format!("{rounded}")
+        }
+    };
+    number + unit
+}
+
+/// A number in a range.
+struct Number {
+    value: f64,
+    is_whole: bool,
+    unit: String,
+}
+
+impl Number {
+    fn read(piece: Piece<'_>) -> Result<Self, Wrong> {
+        let is_digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '+');
+        let mut end = piece
+            .text
+            .find(|c| !is_digit(c))
+            .unwrap_or(piece.text.len());
+        if let Some(tail) = piece.text[end..].strip_prefix(['e', 'E'])
+            && tail.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
+        {
+            let digits = tail[1..].find(|c: char| !c.is_ascii_digit());
+            end += 2 + digits.unwrap_or(tail.len() - 1);
+        }
+        let digits = piece.text[..end].replace('_', "");
+        let unit = piece.text[end..].trim();
+        let at = if piece.text.is_empty() {
+            piece.start.saturating_sub(1)..piece.start.max(1)
+        } else {
+            piece.at()
+        };
+        match digits.parse::<f64>() {
+            Ok(value) if value.is_finite() && unit.chars().all(char::is_alphabetic) => Ok(Self {
+                value,
+                is_whole: !digits.contains(['.', 'e', 'E']),
+                unit: unit.to_string(),
+            }),
+            _ => Err((at, "a range needs numbers".to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<String> {
+        match parse(text).unwrap().values {
+            Values::List(rows) => rows.into_iter().map(|row| row.join("|")).collect(),
+            Values::Between(span) => vec![span.text_at(0.0), span.text_at(0.5), span.text_at(1.0)],
+        }
+    }
+
+    #[test]
+    fn lists_ranges_and_links_are_read() {
+        assert_eq!(values("a.b=1, 2.5,x"), ["1", "2.5", "x"]);
+        assert_eq!(values("a = [1, 2], [3]"), ["[1, 2]", "[3]"]);
+        assert_eq!(values(r#"a="x,\"y", 'z,'"#), [r#""x,\"y""#, "'z,'"]);
+        assert_eq!(values("a=1..4"), ["1", "2", "3", "4"]);
+        assert_eq!(values("a=1..9:4, 20"), ["1", "5", "9", "20"]);
+        assert_eq!(values("a=0..1:0.1").len(), 11);
+        assert_eq!(values("a=0..1:0.1")[3], "0.3");
+        assert_eq!(values("a=10min..30min:10min"), ["10min", "20min", "30min"]);
+        assert_eq!(
+            values("a=log(1,1000,7)"),
+            ["1", "3", "10", "32", "100", "316", "1000"]
+        );
+        assert_eq!(values("a=log(1.0,100.0,3)"), ["1.0", "10.0", "100.0"]);
+        assert_eq!(values("a=log(1e2,1e4)"), ["100.0", "1000.0", "10000.0"]);
+        assert_eq!(values("a=0.2..0.4"), ["0.2", "0.3", "0.4"]);
+        assert_eq!(values("a, b = (1, 2), (3, [4, 5])"), ["1|2", "3|[4, 5]"]);
+        assert_eq!(parse("a, b=(1,2)").unwrap().keys, ["a", "b"]);
+        // a text with dots in it is a text
+        assert_eq!(values("a=\"x..y\""), ["\"x..y\""]);
+    }
+
+    #[test]
+    fn mistakes_are_underlined() {
+        let wrong = |text: &str| parse(text).unwrap_err().show("argument --vary");
+        insta::assert_snapshot!(wrong("units=9..1:2"), @r"
+        not an axis
+         --> argument --vary:1:7
+          |
+        1 | units=9..1:2
+          |       ^^^^^^ this range runs backwards
+          |
+          = help: write key=1,2,3 or key=1..9:2 or key=log(1,1000,7), or linked keys: a,b=(1,2),(3,4)
+        ");
+        for (text, at, why) in [
+            ("units", 0..5, "there is no `=`"),
+            ("units=", 5..6, "no values after this"),
+            ("=1", 0..1, "a key is missing here"),
+            ("a,a=(1,2)", 2..3, "this key is named twice"),
+            ("a=1,,2", 3..4, "a value is missing beside this comma"),
+            ("a=1..x", 5..6, "a range needs numbers"),
+            ("a=1..9:0", 7..8, "a step must be above zero"),
+            ("a=1s..9ms:1s", 2..12, "both ends need the same unit"),
+            ("a=0..1:1e-9", 7..11, "more than 100000 values"),
+            (
+                "a,b=1,2",
+                4..5,
+                "linked keys need groups of 2, such as (1, 2)",
+            ),
+            (
+                "a,b=(1,2),(3)",
+                10..13,
+                "this needs 2 values, one for each key",
+            ),
+            ("a=log(0,1,3)", 6..11, "a log range rises from above zero"),
+            (
+                "a=log(1,2,1)",
+                10..11,
+                "the count is a whole number from 2 to 100000",
+            ),
+            (
+                "a=0.1..0.2,5",
+                2..10,
+                "a range without a step stands alone; give it a step or a count",
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.at, error.why.as_str()), (at, why), "{text}");
+        }
+    }
+}

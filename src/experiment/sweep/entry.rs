@@ -1,0 +1,134 @@
+//! What a ledger keeps of a run: how it ended, and the figures of the whole run.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::experiment::{RunError, run_with_progress};
+use crate::report::summary::RunSummary;
+use crate::report::verdict::{Grade, assess};
+use crate::scenario::Scenario;
+use crate::units::SimTime;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// With figures.
+    Done,
+    /// It outgrew the scenario's limits.
+    Unstable,
+    /// Its scenario cannot be: a value out of bounds, a model that does not fit its memory.
+    Infeasible,
+    /// A fault of the program.
+    Failed,
+}
+
+impl Status {
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unstable => "unstable",
+            Self::Infeasible => "infeasible",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A run that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Hash of its resolved scenario.
+    pub key: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why it gave no figures.
+    pub reason: Option<String>,
+    /// How the load was served, in a word.
+    pub verdict: Option<String>,
+    /// Output tokens per second and accelerator that is paid.
+    pub output_tokens_per_s_per_gpu: Option<f64>,
+    /// The summary without its hours, intervals, length buckets and audit, which `tokentide run` gives, and with
+    /// the confidence intervals of the main figures only.
+    pub summary: Option<RunSummary>,
+}
+
+/// Simulates a scenario; `None` if `progress` said no.
+pub fn entry(
+    scenario: &Scenario,
+    threads: usize,
+    progress: &mut dyn FnMut(SimTime, u64) -> bool,
+) -> Option<Entry> {
+    let status = match run_with_progress(scenario, threads, progress) {
+        Ok(summary) => return Some(done(scenario, summary)),
+        Err(RunError::Cancelled) => return None,
+        Err(error) => (
+            match error {
+                RunError::Unstable(_) => Status::Unstable,
+                RunError::Audit(_) => Status::Failed,
+                _ => Status::Infeasible,
+            },
+            error.to_string(),
+        ),
+    };
+    Some(Entry {
+        key: scenario.hash.clone(),
+        status: status.0,
+        reason: Some(status.1),
+        verdict: None,
+        output_tokens_per_s_per_gpu: None,
+        summary: None,
+    })
+}
+
+fn done(scenario: &Scenario, mut summary: RunSummary) -> Entry {
+    let verdict = match assess(&summary).grade {
+        Grade::Broken => "broken",
+        Grade::Overloaded => OVERLOADED,
+        Grade::Losing => "losing requests",
+        Grade::ShortOfSlo => "short of the SLO",
+        Grade::Strained => "strained",
+        Grade::Well => "well",
+        Grade::NoLoad => "no load",
+    };
+    let gpu_seconds = summary.nodes.mean * f64::from(scenario.node.gpus) * summary.duration_s;
+    let per_gpu = (gpu_seconds > 0.0).then(|| summary.tokens.output / gpu_seconds);
+    summary.hours.clear();
+    summary.intervals.clear();
+    summary.input_length_buckets.clear();
+    summary.audit.clear();
+    summary.in_system.clear();
+    let kept = |path: &String| CERTAIN.iter().any(|group| path.starts_with(group));
+    summary.confidence.retain(|path, _| kept(path));
+    Entry {
+        key: scenario.hash.clone(),
+        status: Status::Done,
+        reason: None,
+        verdict: Some(verdict.to_string()),
+        output_tokens_per_s_per_gpu: per_gpu,
+        summary: Some(summary),
+    }
+}
+
+/// Groups of figures whose confidence intervals are kept.
+const CERTAIN: [&str; 3] = ["decode.", "economics.", "latency."];
+
+/// The verdict of a run whose queues still grew at its end.
+pub const OVERLOADED: &str = "overloaded";
+
+impl Entry {
+    /// The entry as a tree, for looking figures up.
+    pub fn tree(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// A figure by its path in the summary (`economics.cost_usd`), or one of the entry's own.
+pub fn figure(tree: &Value, path: &str) -> Option<f64> {
+    if let Some(own) = tree.get(path) {
+        return own.as_f64();
+    }
+    let names = path.split('.');
+    let found = names.fold(tree.get("summary"), |tree, name| tree?.get(name));
+    found?.as_f64()
+}

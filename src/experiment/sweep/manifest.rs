@@ -1,0 +1,227 @@
+//! What a sweep is: every run with its values and its key, in an order of its own, worked out before the
+//! first one begins. The same question gives the same manifest on every machine; it stands in the folder as
+//! `sweep.json`, and whoever works there must have the same.
+//!
+//! A run's key is the hash of its resolved scenario, seed included.
+
+use serde::{Deserialize, Serialize};
+
+use super::axes::{self, Axis};
+use super::design;
+use crate::experiment::parallel::in_parallel_on;
+use crate::experiment::replicate;
+use crate::scenario::{MAX_RUNS, Mistakes, Scenario, load, text_hash};
+
+/// The version of the shapes of the files of a sweep.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// Path or bundled name.
+    pub scenario: String,
+    /// Overrides that hold for all runs.
+    pub set: Vec<String>,
+    /// Axes; they replace those of the scenario that have a key in common with them.
+    pub vary: Vec<String>,
+    /// Points to spread over the axes; `None`: what the scenario says, or the whole grid.
+    pub sample: Option<u64>,
+    /// Runs of each point; `None`: what the scenario says, or one.
+    pub replications: Option<u64>,
+}
+
+/// All runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The program's version.
+    pub version: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Hash of the scenario without its axes.
+    pub hash: String,
+    /// Keys that vary.
+    pub keys: Vec<String>,
+    /// Runs of each point.
+    pub replications: u64,
+    /// In order.
+    pub runs: Vec<PlannedRun>,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRun {
+    /// Its number, from 1.
+    pub run: u64,
+    /// The number of its point, from 1.
+    pub point: u64,
+    /// Which replication it is, from 0.
+    pub replication: u64,
+    /// Values of the manifest's keys, as TOML.
+    pub values: Vec<String>,
+    /// Its seed; `None` if there is no such scenario.
+    pub seed: Option<u64>,
+    /// Hash of its resolved scenario; `None` if there is no such scenario.
+    pub key: Option<String>,
+    /// Why there is no such scenario.
+    pub infeasible: Option<String>,
+}
+
+/// Works out all runs, on so many threads.
+///
+/// # Errors
+/// Mistakes in the scenario or the axes, ready to be shown after `error: ` or, of the scenario itself, alone.
+pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal> {
+    let base = load(&question.scenario, &question.set)
+        .map_err(|mistakes| Refusal::Scenario(mistakes.to_string()))?;
+    let axes = axes_of(question, &base)?;
+    let replications = question
+        .replications
+        .or(base.sweep.replications)
+        .unwrap_or(1);
+    let points = match question.sample.or(base.sweep.sample) {
+        Some(n) if n > MAX_RUNS => Err(too_many(n, replications)),
+        Some(n) => Ok(design::sample(&axes, n, base.seed)),
+        None => design::grid(&axes, MAX_RUNS),
+    };
+    let points = points.map_err(Refusal::Axes)?;
+    if replications == 0 || points.len() as u64 * replications > MAX_RUNS {
+        return Err(Refusal::Axes(too_many(points.len() as u64, replications)));
+    }
+    let keys: Vec<String> = axes.iter().flat_map(|axis| axis.keys.clone()).collect();
+    let resolved = in_parallel_on(threads, &points, |values| {
+        seeds_and_keys(question, &keys, values, replications)
+    });
+    if resolved.iter().all(Result::is_err)
+        && let Some(Err(mistakes)) = resolved.first()
+    {
+        return Err(Refusal::Scenario(mistakes.to_string()));
+    }
+    let mut runs = Vec::new();
+    for (i, (values, found)) in points.iter().zip(&resolved).enumerate() {
+        for replication in 0..replications {
+            let found = found.as_ref().ok();
+            let (seed, key) = found.map(|all| all[replication as usize].clone()).unzip();
+            runs.push(PlannedRun {
+                run: runs.len() as u64 + 1,
+                point: i as u64 + 1,
+                replication,
+                values: values.clone(),
+                seed,
+                key,
+                infeasible: resolved[i].as_ref().err().map(Mistakes::brief),
+            });
+        }
+    }
+    Ok(Manifest {
+        schema_version: SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        scenario: base.name,
+        hash: base.hash,
+        keys,
+        replications,
+        runs,
+    })
+}
+
+/// The scenario of a run.
+///
+/// # Errors
+/// The mistakes in it.
+pub fn scenario_of(
+    question: &Question,
+    keys: &[String],
+    values: &[String],
+    replication: u64,
+) -> Result<Scenario, Mistakes> {
+    let changes = keys.iter().zip(values);
+    let mut set = question.set.clone();
+    set.extend(changes.map(|(key, value)| format!("{key}={value}")));
+    let scenario = load(&question.scenario, &set)?;
+    if replication == 0 {
+        return Ok(scenario);
+    }
+    let seed = replicate::seed(scenario.seed, replication);
+    Ok(scenario.with_seed(seed))
+}
+
+/// Of each replication of a point.
+fn seeds_and_keys(
+    question: &Question,
+    keys: &[String],
+    values: &[String],
+    replications: u64,
+) -> Result<Vec<(u64, String)>, Mistakes> {
+    let first = scenario_of(question, keys, values, 0)?;
+    let seed = first.seed;
+    let with = |i| first.clone().with_seed(replicate::seed(seed, i));
+    Ok((0..replications)
+        .map(|i| if i == 0 { first.clone() } else { with(i) })
+        .map(|scenario| (scenario.seed, scenario.hash))
+        .collect())
+}
+
+fn axes_of(question: &Question, base: &Scenario) -> Result<Vec<Axis>, Refusal> {
+    let read = |texts: &[String], source: &str| {
+        let each = texts
+            .iter()
+            .map(|text| axes::parse(text).map_err(|error| Refusal::Axes(error.show(source))));
+        each.collect::<Result<Vec<Axis>, Refusal>>()
+    };
+    let given = read(&question.vary, "argument --vary")?;
+    let mut all = read(&base.sweep.vary, "sweep.vary of the scenario")?;
+    all.retain(|axis| {
+        !axis
+            .keys
+            .iter()
+            .any(|key| given.iter().any(|g| g.keys.contains(key)))
+    });
+    all.extend(given);
+    for (i, axis) in all.iter().enumerate() {
+        let taken = |key: &&String| all[..i].iter().any(|other| other.keys.contains(key));
+        if let Some(key) = axis.keys.iter().find(taken) {
+            return Err(Refusal::Axes(format!(
+                "two axes vary `{key}`; link or drop one"
+            )));
+        }
+    }
+    if all.is_empty() {
+        return Err(Refusal::Axes(
+            "nothing varies: give --vary key=1,2,3, or the scenario a [sweep] table with `vary`"
+                .to_string(),
+        ));
+    }
+    Ok(all)
+}
+
+fn too_many(points: u64, replications: u64) -> String {
+    format!("{points} points of {replications} runs: a sweep has from 1 to {MAX_RUNS} runs")
+}
+
+/// Why there is no sweep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Mistakes in the scenario, shown in full.
+    Scenario(String),
+    /// A sentence about the axes.
+    Axes(String),
+}
+
+impl Manifest {
+    /// As JSON, ended by a line break.
+    pub fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        text.expect("a manifest has only text as keys") + "\n"
+    }
+
+    /// Names the sweep.
+    pub fn id(&self) -> String {
+        text_hash(&self.text())
+    }
+
+    /// How many points there are.
+    pub fn points(&self) -> u64 {
+        self.runs.last().map_or(0, |run| run.point)
+    }
+}

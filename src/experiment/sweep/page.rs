@@ -1,0 +1,279 @@
+//! A sweep for people: how its runs ended, its points, and its fronts.
+
+use std::collections::BTreeMap;
+
+use super::entry::{OVERLOADED, Status};
+use super::front::{Aim, FRONTS, Front, Point};
+use super::manifest::Manifest;
+use super::results::{Outcome, unquoted};
+use crate::report::format::{NONE, by_field, count, fixed, plain};
+use crate::report::grid::{Cell, Column, Grid};
+use crate::report::page::{Body, Page, Section};
+use crate::report::plot::{self, scatter};
+use crate::report::style::Tone;
+
+/// At most so many points are listed in full, and so many of a front; the files have all.
+const ROWS: usize = 40;
+
+/// Arranges a whole sweep.
+pub fn page(
+    manifest: &Manifest,
+    outcomes: &[Outcome<'_>],
+    points: &[Point],
+    fronts: &[Front],
+) -> Page {
+    let mut sections = Vec::new();
+    sections.extend(reasons(outcomes));
+    if points.len() <= ROWS {
+        sections.push(list(manifest, outcomes, points, fronts));
+    }
+    for front in fronts {
+        sections.push(of_front(manifest, points, front));
+        sections.extend(drawing(points, front));
+    }
+    Page {
+        title: plain(&manifest.scenario),
+        subtitle: subtitle(manifest),
+        verdict: verdict(outcomes),
+        sections,
+    }
+}
+
+/// `40 points of 5 runs over pools.decode.units, tokentide 0.1.0`.
+pub fn subtitle(manifest: &Manifest) -> String {
+    let each = match manifest.replications {
+        1 => String::new(),
+        n => format!(" of {} runs", count(n)),
+    };
+    format!(
+        "{} points{each} over {}, tokentide {}",
+        count(manifest.points()),
+        plain(&manifest.keys.join(", ")),
+        plain(&manifest.version)
+    )
+}
+
+fn verdict(outcomes: &[Outcome<'_>]) -> (Tone, Vec<String>) {
+    let with = |status| outcomes.iter().filter(|o| o.status == status).count() as u64;
+    let done = with(Status::Done);
+    let all = outcomes.len() as u64;
+    let mut sentences = vec![if done == all {
+        format!("All {} runs are done.", count(all))
+    } else {
+        let parts = [Status::Unstable, Status::Infeasible, Status::Failed];
+        let parts = parts.iter().filter(|status| with(**status) > 0);
+        let parts: Vec<String> = parts
+            .map(|status| format!("{} {}", count(with(*status)), status.word()))
+            .collect();
+        format!(
+            "{} of {} runs are done, {}.",
+            count(done),
+            count(all),
+            parts.join(", ")
+        )
+    }];
+    let overloaded = outcomes
+        .iter()
+        .filter(|o| o.verdict() == OVERLOADED)
+        .count() as u64;
+    if overloaded > 0 {
+        sentences.push(format!(
+            "In {} of them the queues still grew at the end; their points are on no front.",
+            count(overloaded)
+        ));
+    }
+    let tone = match () {
+        () if with(Status::Failed) > 0 || done == 0 => Tone::Bad,
+        () if done < all || overloaded > 0 => Tone::Careful,
+        () => Tone::Good,
+    };
+    (tone, sentences)
+}
+
+/// Why runs gave no figures, each reason once.
+fn reasons(outcomes: &[Outcome<'_>]) -> Option<Section> {
+    let mut all: BTreeMap<(&str, String), Vec<u64>> = BTreeMap::new();
+    for outcome in outcomes {
+        if let Some(reason) = outcome.reason {
+            let first = reason
+                .lines()
+                .next()
+                .unwrap_or("")
+                .trim_start_matches("error: ");
+            let reason = (outcome.status.word(), first.to_string());
+            all.entry(reason).or_default().push(outcome.run.run);
+        }
+    }
+    if all.is_empty() {
+        return None;
+    }
+    let rows = all.len();
+    let lines = all.iter().take(ROWS).map(|((status, reason), runs)| {
+        let more = match runs.len() {
+            1 => String::new(),
+            n => format!(" and {} more", count(n as u64 - 1)),
+        };
+        (
+            Tone::Careful,
+            format!("{status}: run {}{more}: {}", runs[0], plain(reason)),
+        )
+    });
+    Some(Section {
+        title: "Runs without figures".to_string(),
+        body: Body::Lines(lines.collect()),
+        notes: left_out(rows),
+    })
+}
+
+fn left_out(rows: usize) -> Vec<String> {
+    let more = rows.saturating_sub(ROWS);
+    let note = format!("and {} more, in the files of --out", count(more as u64));
+    if more > 0 { vec![note] } else { Vec::new() }
+}
+
+/// All aims, each once.
+fn aims() -> Vec<Aim> {
+    let mut all: Vec<Aim> = Vec::new();
+    for aim in FRONTS.iter().flat_map(|front| front.aims) {
+        if !all.contains(aim) {
+            all.push(*aim);
+        }
+    }
+    all
+}
+
+/// A key over two lines, since it is long.
+fn head(key: &str) -> Column {
+    match key.rsplit_once('.') {
+        Some((path, last)) => Column::right(&format!("{path}\n{last}")),
+        None => Column::right(key),
+    }
+}
+
+fn grid(manifest: &Manifest, more: &[&str], aims: &[Aim]) -> Grid {
+    let mut columns = vec![Column::right("point")];
+    columns.extend(manifest.keys.iter().map(|key| head(key)));
+    columns.extend(aims.iter().map(|aim| Column::right(aim.head)));
+    columns.extend(more.iter().map(|name| Column::left(name)));
+    Grid::new(columns)
+}
+
+fn row(point: &Point, aims: &[Aim]) -> Vec<Cell> {
+    let mut cells = vec![Cell::new(count(point.number))];
+    cells.extend(point.values.iter().map(|value| Cell::new(unquoted(value))));
+    cells.extend(
+        aims.iter()
+            .map(|aim| Cell::new(shown(aim, point.figure(aim.path)))),
+    );
+    cells
+}
+
+fn shown(aim: &Aim, figure: Option<f64>) -> String {
+    match figure {
+        None => NONE.to_string(),
+        Some(x) if aim.most => fixed(x, 1),
+        Some(x) => by_field(aim.path, x),
+    }
+}
+
+fn list(
+    manifest: &Manifest,
+    outcomes: &[Outcome<'_>],
+    points: &[Point],
+    fronts: &[Front],
+) -> Section {
+    let aims = aims();
+    let mut grid = grid(manifest, &["served", "on front"], &aims);
+    let runs = outcomes.chunk_by(|a, b| a.run.point == b.run.point);
+    for (i, (point, runs)) in points.iter().zip(runs).enumerate() {
+        let mut served: Vec<&str> = Vec::new();
+        for run in runs {
+            let word = match run.status {
+                Status::Done => run.verdict(),
+                other => other.word(),
+            };
+            if !served.contains(&word) {
+                served.push(word);
+            }
+        }
+        let on = fronts.iter().filter(|front| front.points.contains(&i));
+        let on: Vec<&str> = on.map(|front| front.kind.name).collect();
+        let mut cells = row(point, &aims);
+        cells.push(Cell::new(served.join(", ")));
+        cells.push(Cell::toned(Tone::Good, on.join(", ")));
+        grid.rows.push(cells);
+    }
+    Section {
+        title: "Points".to_string(),
+        body: Body::Grid(grid),
+        notes: means(manifest),
+    }
+}
+
+fn means(manifest: &Manifest) -> Vec<String> {
+    match manifest.replications {
+        1 => Vec::new(),
+        n => vec![format!(
+            "Figures are means of {} runs; pareto.csv has their 95 % intervals.",
+            count(n)
+        )],
+    }
+}
+
+fn of_front(manifest: &Manifest, points: &[Point], front: &Front) -> Section {
+    let mut grid = grid(manifest, &[], front.kind.aims);
+    let on = front.points.iter().take(ROWS);
+    grid.rows = on.map(|i| row(&points[*i], front.kind.aims)).collect();
+    let mut notes = vec![format!(
+        "{} of {} points that were served and have these figures: no other is better in one of them and as \
+         good in the rest.",
+        count(front.points.len() as u64),
+        count(front.compared.len() as u64)
+    )];
+    notes.extend(left_out(front.points.len()));
+    Section {
+        title: front.kind.title.to_string(),
+        body: Body::Grid(grid),
+        notes,
+    }
+}
+
+/// The first two aims, all points and those of the front.
+fn drawing(points: &[Point], front: &Front) -> Option<Section> {
+    let [x, y, ..] = front.kind.aims else {
+        return None;
+    };
+    let dots: Vec<plot::Dot> = front
+        .compared
+        .iter()
+        .filter_map(|i| {
+            let point = &points[*i];
+            Some((
+                point.figure(x.path)?,
+                point.figure(y.path)?,
+                front.points.contains(i),
+            ))
+        })
+        .collect();
+    if dots.len() < 3 {
+        return None;
+    }
+    let names = [x.head.replace('\n', " "), y.head.replace('\n', " ")];
+    let axis = |i: usize, aim: &Aim| plot::Axis {
+        name: &names[i],
+        show: unit(aim),
+    };
+    Some(Section {
+        title: format!("{} against {}", names[1], names[0]),
+        body: Body::Drawing(scatter(&dots, axis(0, x), axis(1, y))),
+        notes: vec!["● on the front   · other points".to_string()],
+    })
+}
+
+fn unit(aim: &Aim) -> Option<fn(f64) -> String> {
+    match aim.path {
+        path if path.contains("usd") => Some(crate::report::format::usd),
+        path if path.contains("_s.") => Some(crate::report::format::seconds),
+        _ => None,
+    }
+}

@@ -1,0 +1,299 @@
+//! The results of a whole sweep as files, in the order of the manifest: whoever did which run, in which order
+//! and how often it was interrupted, the bytes are the same.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::entry::{Entry, Status, figure};
+use super::front::{FRONTS, Front, Point};
+use super::ledger::Done;
+use super::manifest::{Manifest, PlannedRun};
+use crate::report::summary::RunSummary;
+use crate::scenario::summary_fields;
+
+/// A run with its result.
+#[derive(Clone, Debug)]
+pub struct Outcome<'a> {
+    /// What was planned.
+    pub run: &'a PlannedRun,
+    /// How it ended.
+    pub status: Status,
+    /// Why it gave no figures.
+    pub reason: Option<&'a str>,
+    /// What the ledger kept of it, if it was begun.
+    pub entry: Option<&'a Entry>,
+    /// The same for looking figures up.
+    pub tree: Value,
+}
+
+impl Outcome<'_> {
+    /// A figure by its path.
+    pub fn figure(&self, path: &str) -> Option<f64> {
+        figure(&self.tree, path)
+    }
+
+    /// How the load was served.
+    pub fn verdict(&self) -> &str {
+        let verdict = self.entry.and_then(|entry| entry.verdict.as_deref());
+        verdict.unwrap_or("")
+    }
+}
+
+/// Every run with its result, in the order of the manifest.
+///
+/// # Errors
+/// The number of runs that are not done.
+pub fn outcomes<'a>(manifest: &'a Manifest, done: &'a Done) -> Result<Vec<Outcome<'a>>, usize> {
+    let found: Vec<Option<Outcome<'a>>> =
+        manifest.runs.iter().map(|run| outcome(run, done)).collect();
+    let absent = found.iter().filter(|outcome| outcome.is_none()).count();
+    if absent > 0 {
+        return Err(absent);
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn outcome<'a>(run: &'a PlannedRun, done: &'a Done) -> Option<Outcome<'a>> {
+    let Some(key) = &run.key else {
+        return Some(Outcome {
+            run,
+            status: Status::Infeasible,
+            reason: run.infeasible.as_deref(),
+            entry: None,
+            tree: Value::Null,
+        });
+    };
+    let entry = done.get(key)?;
+    Some(Outcome {
+        run,
+        status: entry.status,
+        reason: entry.reason.as_deref(),
+        entry: Some(entry),
+        tree: entry.tree(),
+    })
+}
+
+/// A line of `results.jsonl`.
+#[derive(Serialize)]
+struct Line<'a> {
+    run: u64,
+    point: u64,
+    replication: u64,
+    seed: Option<u64>,
+    key: Option<&'a str>,
+    values: Map<String, Value>,
+    status: Status,
+    reason: Option<&'a str>,
+    verdict: Option<&'a str>,
+    output_tokens_per_s_per_gpu: Option<f64>,
+    summary: Option<&'a RunSummary>,
+}
+
+/// A JSON object a run.
+pub fn json_lines(manifest: &Manifest, outcomes: &[Outcome<'_>]) -> String {
+    let mut text = String::new();
+    for outcome in outcomes {
+        let run = outcome.run;
+        let line = Line {
+            run: run.run,
+            point: run.point,
+            replication: run.replication,
+            seed: run.seed,
+            key: run.key.as_deref(),
+            values: named(manifest, &run.values),
+            status: outcome.status,
+            reason: outcome.reason,
+            verdict: outcome.entry.and_then(|entry| entry.verdict.as_deref()),
+            output_tokens_per_s_per_gpu: outcome
+                .entry
+                .and_then(|entry| entry.output_tokens_per_s_per_gpu),
+            summary: outcome.entry.and_then(|entry| entry.summary.as_ref()),
+        };
+        text.push_str(&serde_json::to_string(&line).expect("a line has only text as keys"));
+        text.push('\n');
+    }
+    text
+}
+
+/// Numbers, booleans, lists and quoted texts as such, everything else as text.
+fn json_value(toml: &str) -> Value {
+    serde_json::from_str(&toml.replace('_', ""))
+        .ok()
+        .filter(|value: &Value| !value.is_string())
+        .unwrap_or_else(|| Value::from(unquoted(toml)))
+}
+
+/// What a person reads of a TOML value.
+pub fn unquoted(toml: &str) -> &str {
+    let inner = |quote| toml.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(toml)
+}
+
+/// What stands before a run's figures.
+const RUN: [&str; 7] = [
+    "run",
+    "point",
+    "replication",
+    "seed",
+    "status",
+    "reason",
+    "verdict",
+];
+
+/// A row a run. The columns after the values are paths of the summary's figures.
+pub fn csv(manifest: &Manifest, outcomes: &[Outcome<'_>]) -> String {
+    let paths = paths(outcomes);
+    let head = RUN.iter().map(|name| (*name).to_string());
+    let head = head.chain(manifest.keys.clone()).chain(paths.clone());
+    let rows = outcomes.iter().map(|outcome| {
+        let run = outcome.run;
+        let mut cells = vec![
+            run.run.to_string(),
+            run.point.to_string(),
+            run.replication.to_string(),
+            run.seed.map(|seed| seed.to_string()).unwrap_or_default(),
+            outcome.status.word().to_string(),
+            outcome.reason.unwrap_or("").to_string(),
+            outcome.verdict().to_string(),
+        ];
+        cells.extend(run.values.iter().map(|value| unquoted(value).to_string()));
+        cells.extend(paths.iter().map(|path| cell(outcome.figure(path))));
+        cells
+    });
+    table(std::iter::once(head.collect()).chain(rows))
+}
+
+fn cell(figure: Option<f64>) -> String {
+    figure.map(|x| x.to_string()).unwrap_or_default()
+}
+
+/// The paths of all figures, with the pools and classes of all runs.
+fn paths(outcomes: &[Outcome<'_>]) -> Vec<String> {
+    let summaries = || outcomes.iter().filter_map(|o| o.entry?.summary.as_ref());
+    let mut pools: Vec<&str> = Vec::new();
+    let mut classes: Vec<&str> = Vec::new();
+    for summary in summaries() {
+        for (names, found) in [
+            (&mut pools, summary.pools.keys().collect::<Vec<_>>()),
+            (&mut classes, summary.classes.keys().collect()),
+        ] {
+            for name in found {
+                if !names.contains(&name.as_str()) {
+                    names.push(name);
+                }
+            }
+        }
+    }
+    let mut paths = vec!["output_tokens_per_s_per_gpu".to_string()];
+    paths.extend(summary_fields(&pools, &classes));
+    paths
+}
+
+/// The points on each front, best first in its first figure: means, and their 95 % intervals where points have
+/// replications.
+pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> String {
+    let mut head = vec!["front".to_string(), "point".to_string()];
+    head.extend(manifest.keys.clone());
+    let mut paths: Vec<&str> = Vec::new();
+    for aim in FRONTS.iter().flat_map(|front| front.aims) {
+        if !paths.contains(&aim.path) {
+            paths.push(aim.path);
+        }
+    }
+    for path in &paths {
+        head.extend(
+            [String::new(), ".low".into(), ".high".into()].map(|end| format!("{path}{end}")),
+        );
+    }
+    let mut rows = vec![head];
+    for front in fronts {
+        for &on in &front.points {
+            let point = &points[on];
+            let mut cells = vec![front.kind.name.to_string(), point.number.to_string()];
+            cells.extend(point.values.iter().map(|value| unquoted(value).to_string()));
+            for path in &paths {
+                let interval = point.intervals.get(path);
+                cells.push(cell(point.figure(path)));
+                cells.push(cell(interval.map(|interval| interval.low)));
+                cells.push(cell(interval.map(|interval| interval.high)));
+            }
+            rows.push(cells);
+        }
+    }
+    table(rows)
+}
+
+/// The whole as one JSON value: how many runs ended how, and the points of the fronts.
+pub fn value(
+    manifest: &Manifest,
+    outcomes: &[Outcome<'_>],
+    points: &[Point],
+    fronts: &[Front],
+) -> Value {
+    let mut runs = Map::new();
+    for status in [
+        Status::Done,
+        Status::Unstable,
+        Status::Infeasible,
+        Status::Failed,
+    ] {
+        let with = outcomes.iter().filter(|outcome| outcome.status == status);
+        runs.insert(status.word().to_string(), Value::from(with.count()));
+    }
+    let one = |point: &Point| {
+        json!({
+            "point": point.number,
+            "values": named(manifest, &point.values),
+            "figures": point.figures,
+            "confidence": point.intervals,
+        })
+    };
+    let of_front = |front: &Front| {
+        let on: Vec<Value> = front.points.iter().map(|i| one(&points[*i])).collect();
+        json!({ "front": front.kind.name, "compared": front.compared.len(), "points": on })
+    };
+    json!({
+        "schema_version": manifest.schema_version,
+        "version": manifest.version,
+        "scenario": { "name": manifest.scenario, "hash": manifest.hash },
+        "keys": manifest.keys,
+        "replications": manifest.replications,
+        "points": manifest.points(),
+        "runs": runs,
+        "fronts": fronts.iter().map(of_front).collect::<Vec<Value>>(),
+    })
+}
+
+/// Values by their keys.
+fn named(manifest: &Manifest, values: &[String]) -> Map<String, Value> {
+    let pairs = manifest.keys.iter().zip(values);
+    pairs
+        .map(|(key, value)| (key.clone(), json_value(value)))
+        .collect()
+}
+
+fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer
+            .write_record(row)
+            .expect("rows are equally long and written to memory");
+    }
+    let bytes = writer.into_inner().expect("memory can be flushed");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_type() {
+        assert_eq!(json_value("1_000"), Value::from(1000));
+        assert_eq!(json_value("0.5"), Value::from(0.5));
+        assert_eq!(json_value("true"), Value::from(true));
+        assert_eq!(json_value("10min"), Value::from("10min"));
+        assert_eq!(json_value("\"least_kv\""), Value::from("least_kv"));
+        assert_eq!(json_value("[1, 2]"), serde_json::json!([1, 2]));
+    }
+}

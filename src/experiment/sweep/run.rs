@@ -1,0 +1,105 @@
+//! Runs what is missing of a sweep, several at once, each on a thread of its own: they are independent, so
+//! this keeps all cores busy where the pipeline of a single run would not.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::entry::{self, Entry};
+use super::ledger::Done;
+use super::manifest::{Manifest, PlannedRun, Question, scenario_of};
+use super::shard::Shard;
+use crate::experiment::parallel::in_parallel_on;
+
+/// Threads of a single run that still help.
+const THREADS_OF_A_RUN: usize = 3;
+
+/// Whoever listens to a sweep.
+pub trait Listener: Sync {
+    /// Asked often: whether to go on.
+    fn goes_on(&self) -> bool;
+    /// A run has ended and is written down.
+    fn ended(&self, entry: &Entry);
+}
+
+/// How a sweep stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// All that was missing is done.
+    Complete,
+    /// The listener had enough.
+    Interrupted,
+    /// Something is wrong that more runs would not mend.
+    Broken(String),
+}
+
+/// The runs of a shard that nobody has done, each key once.
+pub fn missing<'a>(manifest: &'a Manifest, shard: Shard, done: &Done) -> Vec<&'a PlannedRun> {
+    let mut seen = BTreeSet::new();
+    let runs = manifest.runs.iter().filter(|run| shard.has(run.run));
+    runs.filter(|run| {
+        let key = run.key.as_ref();
+        key.is_some_and(|key| !done.contains_key(key) && seen.insert(key))
+    })
+    .collect()
+}
+
+/// Simulates `runs` on so many threads; `keep` puts each result where it is safe.
+pub fn run(
+    question: &Question,
+    manifest: &Manifest,
+    runs: &[&PlannedRun],
+    threads: usize,
+    keep: &mut (dyn FnMut(Entry) -> Result<(), String> + Send),
+    listener: &dyn Listener,
+) -> Stopped {
+    let keep = Mutex::new(keep);
+    let broken: Mutex<Option<String>> = Mutex::new(None);
+    let stop = AtomicBool::new(false);
+    let goes_on = || !stop.load(Ordering::Relaxed) && listener.goes_on();
+    let give_up = |why: String| {
+        stop.store(true, Ordering::Relaxed);
+        if let Ok(mut broken) = broken.lock() {
+            broken.get_or_insert(why);
+        }
+    };
+    let each = (threads / runs.len().max(1)).clamp(1, THREADS_OF_A_RUN);
+    let interrupted = AtomicBool::new(false);
+    in_parallel_on(threads, runs, |run| {
+        if !goes_on() {
+            interrupted.store(true, Ordering::Relaxed);
+            return;
+        }
+        let scenario = match scenario_of(question, &manifest.keys, &run.values, run.replication) {
+            Ok(scenario) if Some(&scenario.hash) == run.key.as_ref() => scenario,
+            _ => {
+                give_up(format!(
+                    "the scenario has changed while the sweep ran (run {}): let it be as it was, or start \
+                     another sweep in another folder",
+                    run.run
+                ));
+                return;
+            }
+        };
+        let Some(entry) = entry::entry(&scenario, each, &mut |_, _| goes_on()) else {
+            interrupted.store(true, Ordering::Relaxed);
+            return;
+        };
+        let kept = match keep.lock() {
+            Ok(mut keep) if !stop.load(Ordering::Relaxed) => keep(entry.clone()),
+            _ => return,
+        };
+        match kept {
+            Ok(()) => listener.ended(&entry),
+            Err(why) => give_up(why),
+        }
+    });
+    let broken = broken
+        .into_inner()
+        .unwrap_or_else(|poison| poison.into_inner());
+    match broken {
+        Some(why) => Stopped::Broken(why),
+        None if interrupted.into_inner() => Stopped::Interrupted,
+        None => Stopped::Complete,
+    }
+}
