@@ -110,23 +110,27 @@
 //! * **S17, mixed pools.** At a boundary a unit first preempts: while the growth of those who decode would
 //!   exceed a rank's capacity, its latest joined (then the highest id), prefilling or decoding, goes to the
 //!   head of its priority's queue in order of id. It loses its KV and what of its prompt was computed, and
-//!   keeps what it has emitted: its prompt is then I + emitted, of which its cached tokens are still cached,
-//!   and the end of that recomputation emits what a decode step emits (one token, more with MTP). Then tokens
-//!   are dealt out, up to `max_batch_tokens` a rank: under `chunked` and `whole` one for every request that decodes (two
-//!   with MTP); the rest of prompts that were cut, in the order of joining; the queue's head, priority by
-//!   priority, on the rank with the least KV (then the fewest requests, then the lowest index) among those
-//!   with a place, room for a token (under `whole` for the whole prompt, or for a full batch of it), and
-//!   memory. No overtaking. With `look_ahead` the head joins only if it waited when the step before began,
-//!   unless nobody is on the unit. From joining on a request holds the KV that
-//!   it will hold when its prefill ends (I + emitted + 1; under `reserve` all that it will ever hold counts),
-//!   and it fits beside the growth of those who decode. What an empty rank could not hold fails. Under
-//!   `prefill-first` those who decode wait while any prompt is in the batch. A request decodes from the step
-//!   after its prefill's last. The least-loaded router counts tokens to compute; least-kv counts KV resident
-//!   and queued. At a release everything recomputes elsewhere.
+//!   keeps what it has emitted: its prompt is then I + emitted (in whole tokens, rounded up), of which its
+//!   cached tokens are still cached, and the end of that recomputation emits what a decode step emits (one
+//!   token, more with MTP); who has emitted nothing gets its first token there, one. Then tokens are dealt
+//!   out, up to `max_batch_tokens` a rank: under `chunked` and `whole` one for every request that decodes (two
+//!   with MTP), and where they are more than that they decode all the same; the rest of prompts that were cut,
+//!   in the order of joining; the queue's head, priority by priority, on the rank with the least KV (then the
+//!   fewest requests, then the lowest index) among those with a place, room for a token (under `whole` for the
+//!   whole prompt, or for a full batch of it), and memory. No overtaking. With `look_ahead` the head joins only
+//!   if it waited when the step that ends there began; but where nobody would be on the unit, all who wait may. From
+//!   joining on a request holds the KV that it will hold when its prefill ends (I + emitted + what that end
+//!   emits; under `reserve` all that it will ever hold counts), and it fits beside the growth of those who
+//!   decode. What an empty rank could not hold fails as the head of the queue, with `look_ahead` too, however
+//!   late it came. Under `prefill-first` those who decode wait while any prompt is in the unit's batch. Who
+//!   joined for a step that would outlast the unit goes back to where it waited. A request decodes from the
+//!   step after its prefill's last. The least-loaded router counts tokens to compute; least-kv counts KV
+//!   resident, and of those who are queued what they will hold from joining on. At a release everything
+//!   recomputes elsewhere.
 //! * **S18, closed loops.** Each of a class's users issues a request (the k-th at k/users of `ramp_up`), waits
 //!   for its end, thinks, and issues the next, until `requests` have been issued. After a rejection or failure
-//!   the pause is at least 1 s. Users free at one instant draw their think times class by class; requests of
-//!   one instant arrive class by class, recorded or drawn ones of a class before those of its users.
+//!   the pause is at least 1 s. Users free at one instant draw their think times class by class, within a class
+//!   after completions first; requests of one instant arrive class by class.
 //!
 //! # Glossary
 //!

@@ -1,12 +1,13 @@
 //! The engine against the reference simulator: random small scenarios that use every feature, in which
 //! every request must fare equally, to the nanosecond.
 //!
-//! The reference (`simulation.rs` and what it uses) is slow and plain, written from the exact rules S1-S16
-//! and the crate documentation, not from the engine. It takes a scenario's meaning, its requests and its
-//! step times, and works everything else out anew: schedules, routers, queues, batches, transfers,
-//! lock-step token by token, preemption, migration, and what the summary says of them. Compared are what
-//! became of each request, every step, unit-time by kind, and the figures of the summary, from a run on
-//! one thread and from one on two.
+//! The reference (`simulation.rs` and what it uses) is slow and plain, written from the exact rules S1-S18
+//! and the crate documentation, not from the engine. It takes a scenario's meaning, the requests of its
+//! open classes, what its users draw, and its step times, of whatever model, and works everything else out
+//! anew: schedules, routers, queues, batches, transfers, lock-step token by token, chunks of prompts beside
+//! answers, preemption, migration, when users ask again, and what the summary says of them. Compared are
+//! what became of each request, every step, unit-time by kind, and the figures of the summary, with its
+//! quantiles, hours and intervals, from a run on one thread and from one on two.
 //!
 //! That the two do not err alike is what `rules.rs` is for: small scenarios worked out by hand.
 //!
@@ -15,6 +16,14 @@
 //! admission), ties to the highest index or the lowest id, the order of the file ignored, a request lost at
 //! a release, discounts an hour late. Each failed here and in `rules.rs`, most of them also in unit tests,
 //! closed forms, or the balances of every run.
+//!
+//! In mixed pools and among users: a token too many in a batch, a step's tokens emitted again after a
+//! preemption, look-ahead that leaves out who comes as a step begins, memory without the coming growth, whole
+//! prompts under `chunked`, one token of the budget for two with multi-token prediction, answers beside
+//! prompts that go first, a ramp that begins a user late, no pause after a rejection, a request too many. Each
+//! failed here and in `rules_mixed.rs`. Only the random scenarios found: hits forgotten when a prompt is
+//! computed again, a preempted request at the queue's tail, the rank with the fewest requests instead of the
+//! least KV, chunks without their context, a user's request behind those of later classes.
 //!
 //! A scenario in which the two differ is cut down to a small file, which is printed in full. The long
 //! form (TOKENTIDE_SLOW=1) plays ten thousand scenarios; TOKENTIDE_SEED asks for others.
@@ -42,10 +51,14 @@ mod dice;
 mod fleet;
 #[path = "reference/history.rs"]
 mod history;
+#[path = "reference/intake.rs"]
+mod intake;
 #[path = "reference/lengths.rs"]
 mod lengths;
 #[path = "reference/load.rs"]
 mod load;
+#[path = "reference/mixed.rs"]
+mod mixed;
 #[path = "reference/plan.rs"]
 mod plan;
 #[path = "reference/pools.rs"]
@@ -54,6 +67,8 @@ mod pools;
 mod prefill;
 #[path = "reference/rules.rs"]
 mod rules;
+#[path = "reference/rules_mixed.rs"]
+mod rules_mixed;
 #[path = "reference/scenarios.rs"]
 mod scenarios;
 #[path = "reference/shrink.rs"]
@@ -62,23 +77,25 @@ mod shrink;
 mod simulation;
 #[path = "reference/text.rs"]
 mod text;
+#[path = "reference/times.rs"]
+mod times;
+#[path = "reference/users.rs"]
+mod users;
 #[path = "reference/witness.rs"]
 mod witness;
 #[path = "reference/world.rs"]
 mod world;
 
 use coverage::Coverage;
-use simulation::Outcome;
+use simulation::{Outcome, REQUESTS_MAX};
 use text::Table;
 
 /// Files of the short and the long form: a few are refused, so that ten thousand scenarios are played.
 const FILES: [u64; 2] = [400, 10_500];
 /// Of a hundred generated files, at most this many may be refused or too large to play.
 const REFUSED_MAX_PERCENT: u64 = 5;
-/// The reference is slow: scenarios of more requests are left out.
-const REQUESTS_MAX: usize = 3_000;
-
-/// And those whose routers hear of more loads than this.
+/// The reference is slow: scenarios of many requests are left out, and those whose routers hear of more
+/// loads than this.
 const REPORTS_MAX: u64 = 100_000;
 
 /// What came of a file.
@@ -154,13 +171,14 @@ fn compare(file: &Table) -> Verdict {
         return Verdict::Refused;
     }
     let played = panic::catch_unwind(|| {
-        let reference = simulation::simulate(&scenario, &times, &requests);
-        let difference = difference(&scenario, &times, workload, &requests, &reference);
-        (reference, difference)
+        let reference = simulation::simulate(&scenario, &times, &requests)?;
+        let difference = difference(&scenario, &times, workload, &reference);
+        Some((reference, difference))
     });
     match played {
-        Ok((reference, None)) => Verdict::Equal(Box::new(scenario), Box::new(reference)),
-        Ok((_, Some(how))) => Verdict::Different(how),
+        Ok(None) => Verdict::Refused,
+        Ok(Some((reference, None))) => Verdict::Equal(Box::new(scenario), Box::new(reference)),
+        Ok(Some((_, Some(how)))) => Verdict::Different(how),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or(panic.downcast_ref::<&str>().copied());
@@ -181,15 +199,14 @@ fn difference(
     scenario: &Scenario,
     times: &StepTimes,
     workload: Workload,
-    requests: &[Request],
     reference: &Outcome,
 ) -> Option<String> {
-    let engine = witness::watch(scenario, workload, times, requests.len());
+    let engine = witness::watch(scenario, workload, times, reference.requests.len());
     if let Some(how) = history::difference(&reference.history, &engine) {
         return Some(how);
     }
     match experiment::run(scenario, 2) {
-        Ok(summary) => books::difference(scenario, requests, reference, &summary),
+        Ok(summary) => books::difference(scenario, reference, &summary),
         Err(why) => Some(why.to_string()),
     }
 }

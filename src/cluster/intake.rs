@@ -251,6 +251,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 let Some(waiting) = self.unrouted.pop_back() else {
                     break;
                 };
+                waiting.carry(&mut self.tokens);
                 self.reject(now, &waiting);
             }
         }

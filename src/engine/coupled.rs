@@ -91,14 +91,14 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
         }
     }
 
-    /// Users hear that their answers have ended: class by class, so that the order of completions within
-    /// an instant does not matter.
+    /// Users hear that their answers have ended: class by class, the completed ones first, so that the order
+    /// in which requests end within an instant, and pools say so, does not matter.
     fn hear(&mut self, now: SimTime) {
         let mut ended = std::mem::take(&mut self.intake.observer.ended);
         if let Some(decode) = &mut self.decode {
             ended.append(&mut decode.observer.ended);
         }
-        ended.sort_unstable();
+        ended.sort_unstable_by_key(|(class, well)| (*class, !well));
         for (class, well) in ended.drain(..) {
             self.loops.ended(now, class, well);
         }

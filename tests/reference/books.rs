@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 
 use tokentide::metrics::Place;
-use tokentide::report::summary::{Distribution, RequestCounts, RunSummary, TokenCounts};
+use tokentide::report::summary::{Distribution, RequestCounts, RunSummary, Span, TokenCounts};
 use tokentide::scenario::{Role, Scenario};
 use tokentide::workload::Request;
 
 use crate::history::{End, Life};
-use crate::simulation::Outcome;
+use crate::simulation::{Outcome, slot};
 use crate::world::{TOKEN, half_up};
 
 const HOUR: u64 = 3_600_000_000_000;
 const DAY: i128 = 24 * HOUR as i128;
 /// Sums of integers are exact; the last division is not always the same one.
 const ROUNDING: f64 = 1e-12;
+/// How wide the buckets are that quantiles are read from (S12).
+const BUCKET: f64 = 0.01;
 
 /// Everything that the figures are made of.
 struct Books<'a> {
@@ -30,17 +32,12 @@ struct Books<'a> {
 }
 
 /// Which figures of a summary are not what the reference says; `None`: all are.
-pub fn difference(
-    scenario: &Scenario,
-    requests: &[Request],
-    outcome: &Outcome,
-    summary: &RunSummary,
-) -> Option<String> {
+pub fn difference(scenario: &Scenario, outcome: &Outcome, summary: &RunSummary) -> Option<String> {
     let start = scenario.warm_up.0;
     let end = start + scenario.duration.0;
     let mut books = Books {
         scenario,
-        requests,
+        requests: &outcome.requests,
         outcome,
         start,
         end,
@@ -61,6 +58,10 @@ pub fn difference(
         books.row(&format!("goodput of {}", class.name), goodput, shown);
     }
     books.money(summary);
+    books.spans("hour", HOUR, &summary.hours);
+    if let Some(every) = scenario.report_every {
+        books.spans("interval", every.0, &summary.intervals);
+    }
     books.latencies(summary);
     books.pools(summary);
     books.differing()
@@ -105,12 +106,13 @@ impl Books<'_> {
                 End::Completed(at) => (&mut counts.completed, at),
                 End::Rejected(at) => (&mut counts.rejected, at),
                 End::Failed(at) => (&mut counts.failed, at),
-                End::Inside(..) | End::Unborn => (&mut counts.in_flight, u64::MAX),
+                End::Inside(..) | End::Unborn => (&mut counts.timed_out, u64::MAX),
             };
-            *fate += u64::from(ended >= self.start);
-            counts.arrived += u64::from(request.at.0 >= self.start);
-            counts.in_flight_at_start +=
-                u64::from(request.at.0 < self.start && ended >= self.start);
+            let at = request.at.0;
+            *fate += u64::from(self.is_counted(ended));
+            counts.arrived += u64::from(self.is_counted(at));
+            counts.in_flight_at_start += u64::from(at < self.start && ended >= self.start);
+            counts.in_flight += u64::from(at < self.end && ended >= self.end);
             if life.first_token.is_some_and(|at| self.is_counted(at)) {
                 input += u64::from(request.input);
                 cached += u64::from(request.cached);
@@ -124,6 +126,7 @@ impl Books<'_> {
             ("completed", counts.completed, shown.completed),
             ("rejected", counts.rejected, shown.rejected),
             ("failed", counts.failed, shown.failed),
+            ("timed out", counts.timed_out, shown.timed_out),
             ("input", input, tokens.input),
             ("cached input", cached, tokens.cached_input),
             ("computed input", input - cached, tokens.computed_input),
@@ -152,8 +155,8 @@ impl Books<'_> {
         let Some(price) = &class.price else {
             return 0;
         };
-        let local =
-            i128::from(self.scenario.start.time_of_day.0) - i128::from(self.start) + i128::from(at);
+        let begins = i128::from(self.scenario.start.time_of_day.0);
+        let local = begins - i128::from(self.scenario.warm_up.0) + i128::from(at);
         let offset = i128::from(self.scenario.start.utc_offset_minutes) * 60_000_000_000;
         let utc = (local - offset).rem_euclid(DAY);
         // From `from` on, counted round the clock, the window is this long.
@@ -182,18 +185,30 @@ impl Books<'_> {
         pico as f64 / 1e12
     }
 
+    /// The same counts and the revenue of stretches of this length.
+    fn spans(&mut self, what: &str, length: u64, spans: &[Span]) {
+        let whole = self.end - self.start;
+        let count = whole.div_ceil(length) as f64;
+        self.row(&format!("{what}s"), count, spans.len() as f64);
+        for (index, span) in (0..).zip(spans) {
+            let start = self.start + index * length;
+            let mut books = Books {
+                start,
+                end: (start + length).min(self.end),
+                rows: Vec::new(),
+                ..*self
+            };
+            let of = format!("{what} {index}");
+            books.counts(&of, None, &span.requests, &span.tokens);
+            let revenue = books.revenue(None, (books.start, books.end));
+            books.row(&format!("revenue of {of}"), revenue, span.revenue_usd);
+            self.rows.extend(books.rows);
+        }
+    }
+
     fn money(&mut self, summary: &RunSummary) {
         let all = self.revenue(None, (self.start, self.end));
         self.row("revenue", all, summary.economics.revenue_usd);
-        for (hour, span) in (0..).zip(&summary.hours) {
-            let from = self.start + hour * HOUR;
-            let revenue = self.revenue(None, (from, (from + HOUR).min(self.end)));
-            self.row(
-                &format!("revenue of hour {hour}"),
-                revenue,
-                span.revenue_usd,
-            );
-        }
         let has_price = |request: &Request| {
             self.scenario.classes[usize::from(request.class)]
                 .price
@@ -212,7 +227,7 @@ impl Books<'_> {
 
         let mut node_ns = 0;
         for pool in &self.scenario.pools {
-            let paid = self.outcome.history.unit_time[pool.role as usize].paid;
+            let paid = self.outcome.history.unit_time[slot(pool.role)].paid;
             node_ns += paid * u128::from(pool.nodes_per_unit);
         }
         let gpus = u128::from(self.scenario.node.gpus);
@@ -320,6 +335,26 @@ impl Books<'_> {
                 longest,
                 theirs.max.unwrap_or_default(),
             );
+            self.quantiles(what, ours, theirs);
+        }
+    }
+
+    /// The nearest rank, to what a bucket's width allows.
+    fn quantiles(&mut self, what: &str, mut ours: Vec<u64>, theirs: &Distribution) {
+        ours.sort_unstable();
+        let shown = [
+            (50, theirs.p50),
+            (90, theirs.p90),
+            (95, theirs.p95),
+            (99, theirs.p99),
+        ];
+        for (percent, theirs) in shown {
+            let rank = (percent * ours.len()).div_ceil(100);
+            let exact = rank.checked_sub(1).map_or(0.0, |at| ours[at] as f64 / 1e9);
+            let theirs = theirs.unwrap_or_default();
+            if (theirs - exact).abs() > BUCKET * exact {
+                self.row(&format!("{what}, {percent} % below"), exact, theirs);
+            }
         }
     }
 
@@ -328,14 +363,14 @@ impl Books<'_> {
         let history = &self.outcome.history;
         for pool in &self.scenario.pools {
             let theirs = &summary.pools[&pool.name];
-            let (waits, works) = if pool.role == Role::Decode {
-                (Place::DecodeQueue, Place::Decode)
-            } else {
-                (Place::PrefillQueue, Place::Prefill)
+            let (waits, works) = match pool.role {
+                Role::Prefill => (Place::PrefillQueue, Place::Prefill),
+                Role::Decode => (Place::DecodeQueue, Place::Decode),
+                Role::Mixed => (Place::PrefillQueue, Place::Decode),
             };
             let [waiting, serving] =
                 [waits, works].map(|place| self.outcome.sojourns[place as usize] as f64);
-            let time = history.unit_time[pool.role as usize];
+            let time = history.unit_time[slot(pool.role)];
             let part = |a: f64, b: f64| if b == 0.0 { 0.0 } else { a / b };
             let working = time.working as f64;
             let rows = [

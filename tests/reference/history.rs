@@ -4,10 +4,13 @@
 use std::fmt::{Debug, Write};
 
 use tokentide::metrics::Place;
+use tokentide::workload::Request;
 
 /// What became of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Life {
+    /// What came, and when.
+    pub request: Request,
     /// When its first prefill step began.
     pub started: Option<u64>,
     /// When its first token left.
@@ -119,7 +122,7 @@ pub struct History {
     pub prefill_steps: Vec<PrefillStep>,
     /// In order.
     pub decode_steps: Vec<DecodeStep>,
-    /// By role: of the prefill pool and of the decode pool.
+    /// Of the pool that takes arrivals and of the decode pool.
     pub unit_time: [UnitTime; 2],
 }
 
@@ -137,6 +140,10 @@ pub fn difference(reference: &History, engine: &History) -> Option<String> {
     for (id, (one, other)) in differing.clone().take(SHOWN) {
         show(&mut text, &format!("request {id}"), one, other);
     }
+    let counts = [reference.lives.len(), engine.lives.len()];
+    if counts[0] != counts[1] {
+        show(&mut text, "requests", &counts[0], &counts[1]);
+    }
     let _ = writeln!(text, "{} requests differ", differing.count());
     let (ours, theirs) = (&reference.prefill_steps, &engine.prefill_steps);
     first(&mut text, "prefill step", ours, theirs);
@@ -151,7 +158,7 @@ pub fn difference(reference: &History, engine: &History) -> Option<String> {
         if one != other {
             show(
                 &mut text,
-                ["prefill units", "decode units"][pool],
+                ["units that take arrivals", "decode units"][pool],
                 one,
                 other,
             );

@@ -5,7 +5,7 @@ use crate::text::{Table, Value, put, table, text};
 
 /// A law of output lengths.
 pub fn outputs(plan: &mut Plan) -> Table {
-    if plan.decode.is_none() || plan.dice.chance(0.05) {
+    if !plan.has_answers() || plan.dice.chance(0.05) {
         return table([("kind", text("constant")), ("value", Value::Integer(1))]);
     }
     lengths(plan, plan.output)

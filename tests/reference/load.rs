@@ -6,7 +6,9 @@ use tokentide::workload::Request;
 use crate::lengths::{lengths, outputs};
 use crate::plan::{Grid, Plan, SECOND_NS};
 use crate::scenarios::HITS_FROM;
-use crate::text::{Table, Value, put, table, text, time_of_day};
+use crate::text::{Table, Value, duration, put, table, text, time_of_day};
+
+const DAY_NS: u64 = 86_400 * SECOND_NS;
 
 /// The class of this index, one of so many.
 pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
@@ -18,7 +20,12 @@ pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
         let requests = bursts(plan);
         put(&mut class, "arrivals", Value::Table(trace(&requests)));
     } else {
-        let arrivals = Value::Table(arrivals(plan, classes as f64));
+        let arrivals = if plan.has_users && plan.dice.chance(0.7) {
+            users(plan, classes as f64)
+        } else {
+            arrivals(plan, classes as f64)
+        };
+        let arrivals = Value::Table(arrivals);
         put(&mut class, "arrivals", arrivals);
         put(&mut class, "input", Value::Table(lengths(plan, plan.input)));
         put(&mut class, "output", Value::Table(outputs(plan)));
@@ -113,6 +120,37 @@ fn arrivals(plan: &mut Plan, classes: f64) -> Table {
     arrivals
 }
 
+/// Users who wait for their answers, of one class out of so many.
+fn users(plan: &mut Plan, classes: f64) -> Table {
+    let users = plan.dice.few(1, 30);
+    let mut arrivals = table([
+        ("kind", text("closed-loop")),
+        ("users", Value::Integer(users)),
+    ]);
+    // Had answers taken no time, this would keep up the planned rate.
+    let mut think_ns = 0;
+    if plan.dice.chance(0.7) {
+        let seconds = plan.gap_s * classes * users as f64 * plan.dice.log(0.02, 2.0);
+        think_ns = plan.about_ns(seconds).min(DAY_NS);
+        put(&mut arrivals, "think_time", duration(think_ns));
+        let think = plan.dice.among(&["constant", "exponential"]);
+        put(&mut arrivals, "think", text(think));
+    }
+    if plan.dice.chance(0.5) {
+        let seconds = plan.simulated_s() * plan.dice.log(0.01, 1.0);
+        let ramp_up = plan.about_ns(seconds).min(DAY_NS);
+        put(&mut arrivals, "ramp_up", duration(ramp_up));
+    }
+    if think_ns == 0 || plan.dice.chance(0.5) {
+        put(
+            &mut arrivals,
+            "requests",
+            Value::Integer(plan.dice.few(1, 300)),
+        );
+    }
+    arrivals
+}
+
 /// Rows over the simulated time, with lengths and hits of their own.
 fn csv(plan: &mut Plan, arrivals: &mut Table, per_s: f64) {
     let mut times = plan.times_of_day(4);
@@ -120,7 +158,7 @@ fn csv(plan: &mut Plan, arrivals: &mut Table, per_s: f64) {
         times.insert(0, 0);
     }
     let with_lengths = plan.dice.chance(0.5);
-    let with_output = with_lengths && plan.decode.is_some();
+    let with_output = with_lengths && plan.has_answers();
     let mut rows = String::from("time,requests");
     rows += if with_lengths { ",input_mean" } else { "" };
     rows += if with_output { ",output_mean" } else { "" };
@@ -187,7 +225,7 @@ fn slo(plan: &mut Plan) -> Table {
 
 /// A few instants at which several requests arrive.
 fn bursts(plan: &mut Plan) -> Vec<Request> {
-    let longest_output = if plan.decode.is_some() {
+    let longest_output = if plan.has_answers() {
         plan.output * 2.0
     } else {
         1.0
@@ -208,7 +246,15 @@ fn bursts(plan: &mut Plan) -> Vec<Request> {
     requests
 }
 
-/// The same file with its requests written out, so that the shrinker can take out one after another.
+/// Whether these arrivals are users who wait.
+fn is_closed(value: &Value) -> bool {
+    let Value::Table(arrivals) = value else {
+        return false;
+    };
+    arrivals.contains(&("kind".to_owned(), text("closed-loop")))
+}
+
+/// The same file with its requests written out, save those of users, so that the shrinker can take out one after another.
 pub fn recorded(file: &Table, requests: &[Request]) -> Table {
     let mut file = file.clone();
     let classes = file.iter_mut().filter(|(key, _)| key == "class");
@@ -220,6 +266,12 @@ pub fn recorded(file: &Table, requests: &[Request]) -> Table {
         let Value::Table(class) = class else {
             continue;
         };
+        if class
+            .iter()
+            .any(|(key, value)| key == "arrivals" && is_closed(value))
+        {
+            continue;
+        }
         class.retain(|(key, _)| {
             !["arrivals", "input", "output", "hit_rate"].contains(&key.as_str())
         });

@@ -28,9 +28,24 @@ pub struct Plan {
     /// Mean lengths.
     pub input: f64,
     pub output: f64,
-    pub prefill: Size,
-    /// `None`: every request emits one token.
+    /// Where step times come from.
+    pub times: Times,
+    /// Whether some classes are users who wait for their answers.
+    pub has_users: bool,
+    /// Of the pool that takes arrivals.
+    pub intake: Size,
+    /// Whether its units also generate tokens.
+    pub is_mixed: bool,
+    /// Without it, and where the other one is not mixed, every request emits one token.
     pub decode: Option<Size>,
+}
+
+/// Models of step times.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Times {
+    Linear,
+    Roofline,
+    Table,
 }
 
 /// Which lengths of time there are.
@@ -52,10 +67,14 @@ pub struct Size {
 }
 
 impl Size {
-    fn draw(dice: &mut Dice) -> Self {
+    fn draw(dice: &mut Dice, times: Times) -> Self {
+        let ranks: &[u64] = match times {
+            Times::Roofline => &[1, 1, 2, 4],
+            Times::Linear | Times::Table => &[1, 1, 1, 2, 3, 4, GPUS],
+        };
         Self {
             units: dice.among(&[1, 1, 2, 2, 3, 4, 7]),
-            ranks: dice.among(&[1, 1, 1, 2, 3, 4, GPUS]),
+            ranks: dice.among(ranks),
         }
     }
 
@@ -116,11 +135,18 @@ impl Plan {
         };
         let fractions = [fraction(), fraction(), fraction()];
 
-        let has_decode = dice.chance(0.9);
+        let times = match dice.whole(0, 24) {
+            0 if !has_hours => Times::Roofline,
+            1..=3 if !grid.is_tick() => Times::Table,
+            _ => Times::Linear,
+        };
+        let is_mixed = dice.chance(0.4);
+        let has_decode = !is_mixed && dice.chance(0.9);
+        let has_answers = is_mixed || has_decode;
         // Few requests with long answers, or many with short ones.
-        let has_long = has_decode && !grid.is_tick() && dice.chance(0.1);
+        let has_long = has_answers && !grid.is_tick() && dice.chance(0.1);
         let requests = dice.log(5.0, if has_long { 30.0 } else { 300.0 });
-        let output = match (has_decode, has_long) {
+        let output = match (has_answers, has_long) {
             (false, _) => 1.0,
             (true, true) => dice.log(200.0, 2000.0),
             (true, false) => dice.log(1.0, if grid.is_tick() { 12.0 } else { 40.0 }),
@@ -136,12 +162,20 @@ impl Plan {
             gap_s: 0.0,
             input: dice.log(1.0, if grid.is_tick() { 20.0 } else { 3000.0 }),
             output,
-            prefill: Size::draw(&mut dice),
-            decode: has_decode.then(|| Size::draw(&mut dice)),
+            times,
+            has_users: dice.chance(0.3),
+            intake: Size::draw(&mut dice, times),
+            is_mixed,
+            decode: has_decode.then(|| Size::draw(&mut dice, times)),
             dice,
         };
         plan.gap_s = plan.about_ns(simulated_s as f64 / requests) as f64 / 1e9;
         plan
+    }
+
+    /// Whether requests get more than one token.
+    pub fn has_answers(&self) -> bool {
+        self.is_mixed || self.decode.is_some()
     }
 
     /// How long everything lasts.

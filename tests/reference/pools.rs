@@ -1,11 +1,13 @@
-//! Random pools, links and step times.
+//! Random pools and links.
 
 use crate::dice::round_125;
-use crate::plan::{Grid, Plan, SECOND_NS, Size};
-use crate::text::{Table, Value, duration, duration_ps, put, table, text, time_of_day};
+use crate::plan::{Grid, Plan, SECOND_NS, Size, Times};
+use crate::text::{Table, Value, duration, put, table, text, time_of_day};
 
 /// Divided by every number of ranks.
 pub const GPUS: u64 = 12;
+/// The same, and into numbers that attention's heads can be divided by.
+const ROOFLINE_GPUS: u64 = 8;
 const MOST_BATCH_TOKENS: f64 = 16_384.0;
 const MOST_KV_TOKENS: f64 = 1e8;
 /// The slowest link that the reader allows, in bytes a second.
@@ -15,9 +17,13 @@ const HOUR_NS: u64 = 3600 * SECOND_NS;
 /// One server.
 pub fn node(plan: &mut Plan) -> Table {
     let price = plan.dice.among(&[0.0, 1.0, 2.5]);
+    let (gpu, gpus) = match plan.times {
+        Times::Roofline => ("h100", ROOFLINE_GPUS),
+        Times::Linear | Times::Table => ("h800", GPUS),
+    };
     table([
-        ("gpu", text("h800")),
-        ("gpus", Value::Integer(GPUS)),
+        ("gpu", text(gpu)),
+        ("gpus", Value::Integer(gpus)),
         ("price_per_gpu_hour", Value::Number(price)),
     ])
 }
@@ -25,7 +31,7 @@ pub fn node(plan: &mut Plan) -> Table {
 /// A model whose KV takes about as long on the links as requests come apart, more or less.
 pub fn links(plan: &mut Plan, root: &mut Table) {
     let slowness = plan.dice.among(&[1e-6, 0.1, 0.5, 2.0]);
-    let takes_s = plan.gap_s * plan.prefill.all_ranks() * slowness;
+    let takes_s = plan.gap_s * plan.intake.all_ranks() * slowness;
     let any_speed = plan.dice.log(1e6, 1e12);
     let (bytes_per_s, bytes) = match plan.grid {
         Grid::None => (any_speed, takes_s * any_speed / plan.input),
@@ -34,11 +40,14 @@ pub fn links(plan: &mut Plan, root: &mut Table) {
         Grid::Tick(tick) => (SLOWEST, tick as f64 / 1e9 * SLOWEST),
     };
     let bytes = bytes.clamp(1.0, 1e8) as u64;
-    let model = table([
-        ("name", text("any")),
-        ("kv_bytes_per_token", Value::Integer(bytes)),
-    ]);
-    put(root, "model", Value::Table(model));
+    let model = match plan.times {
+        Times::Roofline => text("llama-3.1-8b"),
+        Times::Linear | Times::Table => Value::Table(table([
+            ("name", text("any")),
+            ("kv_bytes_per_token", Value::Integer(bytes)),
+        ])),
+    };
+    put(root, "model", model);
 
     let any = plan.dice.part();
     let overlap = match plan.grid {
@@ -67,13 +76,8 @@ pub fn links(plan: &mut Plan, root: &mut Table) {
 
 /// The prefill pool.
 pub fn prefill(plan: &mut Plan) -> Table {
-    let mut pool = shape(plan, plan.prefill);
-    let tokens = (plan.input * plan.dice.log(0.1, 4.0)).clamp(1.0, MOST_BATCH_TOKENS);
-    put(
-        &mut pool,
-        "max_batch_tokens",
-        Value::Integer(tokens.max(1.0) as u64),
-    );
+    let mut pool = shape(plan, plan.intake);
+    batch_tokens(plan, &mut pool);
     if plan.dice.chance(0.3) {
         let pairs = plan.input * plan.input * plan.dice.log(0.02, 3.0);
         let pairs = pairs.max(plan.input * plan.dice.log(0.5, 5.0));
@@ -89,8 +93,12 @@ pub fn prefill(plan: &mut Plan) -> Table {
         None
     };
     limits(plan, &mut pool, batch);
-    routing(plan, &mut pool, "least-loaded");
-    put(&mut pool, "units", units(plan, plan.prefill.units));
+    routing(
+        plan,
+        &mut pool,
+        &["least-loaded", "least-loaded", "round-robin"],
+    );
+    put(&mut pool, "units", units(plan, plan.intake.units));
     pool
 }
 
@@ -103,18 +111,48 @@ pub fn decode(plan: &mut Plan, size: Size) -> Table {
         None
     };
     limits(plan, &mut pool, batch);
-    let request = plan.input + plan.output;
-    let capacity = (request * plan.dice.log(1.0, 12.0)).clamp(2.0, MOST_KV_TOKENS);
-    put(
-        &mut pool,
-        "kv_capacity_tokens",
-        Value::Integer(capacity as u64),
-    );
-    let admission = plan.dice.among(&["current", "current", "reserve"]);
-    put(&mut pool, "admission", text(admission));
-    routing(plan, &mut pool, "least-kv");
+    memory(plan, &mut pool);
+    routing(plan, &mut pool, &["least-kv", "least-kv", "round-robin"]);
     put(&mut pool, "units", units(plan, size.units));
     pool
+}
+
+/// The pool that does both.
+pub fn mixed(plan: &mut Plan) -> Table {
+    let mut pool = shape(plan, plan.intake);
+    batch_tokens(plan, &mut pool);
+    let batch = if plan.dice.chance(0.6) {
+        Some(plan.dice.whole(1, 6))
+    } else {
+        None
+    };
+    limits(plan, &mut pool, batch);
+    memory(plan, &mut pool);
+    let batching = plan.dice.among(&["chunked", "prefill-first", "whole"]);
+    put(&mut pool, "batching", text(batching));
+    let look_ahead = plan.dice.chance(0.4).to_string();
+    put(&mut pool, "look_ahead", Value::Bare(look_ahead));
+    routing(
+        plan,
+        &mut pool,
+        &["least-kv", "least-loaded", "round-robin"],
+    );
+    put(&mut pool, "units", units(plan, plan.intake.units));
+    pool
+}
+
+fn batch_tokens(plan: &mut Plan, pool: &mut Table) {
+    let tokens = (plan.input * plan.dice.log(0.1, 4.0)).clamp(1.0, MOST_BATCH_TOKENS);
+    put(pool, "max_batch_tokens", Value::Integer(tokens as u64));
+}
+
+/// Memory for one request of a usual length, or for a few.
+fn memory(plan: &mut Plan, pool: &mut Table) {
+    let request = plan.input + plan.output;
+    let capacity = (request * plan.dice.log(1.0, 12.0)).clamp(2.0, MOST_KV_TOKENS);
+    put(pool, "kv_capacity_tokens", Value::Integer(capacity as u64));
+    let admission = plan.dice.among(&["current", "current", "reserve"]);
+    put(pool, "admission", text(admission));
 }
 
 fn shape(plan: &mut Plan, size: Size) -> Table {
@@ -135,8 +173,8 @@ fn limits(plan: &mut Plan, pool: &mut Table, batch: Option<u64>) {
     }
 }
 
-fn routing(plan: &mut Plan, pool: &mut Table, own: &str) {
-    let router = plan.dice.among(&[own, own, "round-robin"]);
+fn routing(plan: &mut Plan, pool: &mut Table, routers: &[&str]) {
+    let router = plan.dice.among(routers);
     put(pool, "router", text(router));
     if plan.dice.chance(0.4) {
         let longest = plan.simulated_s() / 3.0;
@@ -174,73 +212,4 @@ fn units(plan: &mut Plan, most: u64) -> Value {
         }
     }
     Value::Table(schedule)
-}
-
-/// Step times that let the pools do about the work there is.
-pub fn performance(plan: &mut Plan) -> Table {
-    let busy = plan.dice.log(0.05, 2.0);
-    let request_s = plan.gap_s * plan.prefill.all_ranks() * busy;
-    let [base, tokens, pairs] = shares(plan);
-    let pairs_each = 0.5 * plan.input * (plan.input + 1.0);
-    let prefill = vec![
-        (
-            "base".to_owned(),
-            coefficient(plan, request_s * base, HOUR_NS),
-        ),
-        (
-            "per_token".to_owned(),
-            coefficient(plan, request_s * tokens / plan.input, HOUR_NS),
-        ),
-        (
-            "per_pair".to_owned(),
-            coefficient(plan, request_s * pairs / pairs_each, SECOND_NS),
-        ),
-    ];
-    let mut model = table([("kind", text("linear")), ("prefill", Value::Table(prefill))]);
-    if let Some(size) = plan.decode {
-        let (busy, batch) = (plan.dice.log(0.2, 3.0), plan.dice.log(1.0, 4.0));
-        let step_s = plan.gap_s * size.all_ranks() * batch * busy / plan.output;
-        let [base, requests, kv] = shares(plan);
-        let decode = vec![
-            ("base".to_owned(), coefficient(plan, step_s * base, HOUR_NS)),
-            (
-                "per_request".to_owned(),
-                coefficient(plan, step_s * requests / batch, HOUR_NS),
-            ),
-            (
-                "per_kv_token".to_owned(),
-                coefficient(plan, step_s * kv / (batch * plan.input), SECOND_NS),
-            ),
-        ];
-        put(&mut model, "decode", Value::Table(decode));
-    }
-    model
-}
-
-/// How a step's time is made up; often of one part alone.
-fn shares(plan: &mut Plan) -> [f64; 3] {
-    let mut parts = [0.0; 3];
-    for part in &mut parts {
-        *part = if plan.dice.chance(0.5) {
-            plan.dice.part()
-        } else {
-            0.0
-        };
-    }
-    let sum: f64 = parts.iter().sum();
-    if sum == 0.0 {
-        [1.0, 0.0, 0.0]
-    } else {
-        parts.map(|part| part / sum)
-    }
-}
-
-/// A coefficient, up to what the reader allows.
-fn coefficient(plan: &Plan, seconds: f64, most_ns: u64) -> Value {
-    match plan.grid {
-        _ if seconds <= 0.0 => text("0s"),
-        Grid::Tick(tick) if seconds * 2e9 < tick as f64 => text("0s"),
-        Grid::None if seconds < 1e3 => duration_ps(((seconds * 1e12) as u64).min(most_ns * 1000)),
-        _ => duration(plan.about_ns(seconds).min(most_ns)),
-    }
 }

@@ -150,12 +150,10 @@ impl Prefill {
         if misled {
             world.saw("a stale report misleads the prefill router");
         }
-        let priority =
-            |id: usize| world.scenario.classes[usize::from(world.requests[id].class)].priority;
         let queue = &mut self.units[unit].queue;
         let behind = queue
             .iter()
-            .filter(|other| priority(**other) <= priority(id))
+            .filter(|other| world.priority(**other) <= world.priority(id))
             .count();
         if behind < queue.len() {
             world.saw("an urgent request goes before others");

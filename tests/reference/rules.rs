@@ -53,14 +53,20 @@ fn check(set: &[&str], requests: &[&str], expected: &[&str]) {
     check_in(BASE, set, requests, expected);
 }
 
-fn check_in(base: &str, set: &[&str], requests: &[&str], expected: &[&str]) {
-    let scenario = scenario(base, set, requests);
-    let times = StepTimes::compile(&scenario).expect("short steps");
-    let workload = Workload::new(&scenario).expect("a recorded workload");
+/// The same, with other pools.
+pub fn check_in(base: &str, set: &[&str], requests: &[&str], expected: &[&str]) {
+    check_played(&scenario(base, set, requests), expected);
+}
+
+/// Demands that a scenario's requests fare so, on both sides.
+pub fn check_played(scenario: &Scenario, expected: &[&str]) {
+    let times = StepTimes::compile(scenario).expect("short steps");
+    let workload = Workload::new(scenario).expect("a recorded workload");
     let mut arriving = Vec::new();
     workload.clone().fill(SimTime::NEVER, &mut arriving);
-    let reference = simulation::simulate(&scenario, &times, &arriving).history;
-    let engine = witness::watch(&scenario, workload, &times, arriving.len());
+    let reference = simulation::simulate(scenario, &times, &arriving);
+    let reference = reference.expect("few requests").history;
+    let engine = witness::watch(scenario, workload, &times, reference.lives.len());
     for (who, history) in [("the reference", reference), ("the engine", engine)] {
         let shown: Vec<String> = history.lives.iter().map(shown).collect();
         assert_eq!(shown, expected, "{who}");

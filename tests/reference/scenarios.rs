@@ -2,7 +2,7 @@
 
 use crate::plan::Plan;
 use crate::text::{Table, Value, duration, put, table, text, time_of_day};
-use crate::{load, pools};
+use crate::{load, pools, times};
 
 /// Only whole blocks of 64 tokens hit, so shorter prompts than this have no hits.
 pub const HITS_FROM: f64 = 200.0;
@@ -28,7 +28,11 @@ pub fn scenario(seed: u64) -> Table {
     }
     put(&mut root, "node", Value::Table(pools::node(&mut plan)));
     pools::links(&mut plan, &mut root);
-    let mut both = table([("prefill", Value::Table(pools::prefill(&mut plan)))]);
+    let mut both = if plan.is_mixed {
+        table([("mixed", Value::Table(pools::mixed(&mut plan)))])
+    } else {
+        table([("prefill", Value::Table(pools::prefill(&mut plan)))])
+    };
     if let Some(size) = plan.decode {
         let decode = Value::Table(pools::decode(&mut plan, size));
         put(&mut both, "decode", decode);
@@ -40,7 +44,7 @@ pub fn scenario(seed: u64) -> Table {
     put(
         &mut root,
         "performance",
-        Value::Table(pools::performance(&mut plan)),
+        Value::Table(times::performance(&mut plan)),
     );
     if plan.input > HITS_FROM && plan.dice.chance(0.8) {
         let rate = plan.dice.part() * plan.dice.among(&[0.3, 0.6, 0.9]);

@@ -3,7 +3,7 @@
 //! Nothing is planned ahead and nothing is kept in sum: the next instant is the least of all the times at
 //! which anything is due, every load is added up where it is needed, every token is emitted on its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tokentide::perf::StepTimes;
 use tokentide::scenario::{Role, Scenario};
@@ -11,12 +11,15 @@ use tokentide::workload::Request;
 
 use crate::decode::Decode;
 use crate::history::{End, History};
-use crate::prefill::Prefill;
+use crate::intake::Intake;
+use crate::users::AllUsers;
 use crate::world::{Emission, World};
 
 /// What the reference has to say.
 pub struct Outcome {
     pub history: History,
+    /// Those that arrived, by id.
+    pub requests: Vec<Request>,
     /// In order.
     pub emissions: Vec<Emission>,
     /// Time spent in each place inside the counted window, in request-nanoseconds.
@@ -30,12 +33,13 @@ pub struct Outcome {
 /// The cluster.
 struct Simulation<'a> {
     world: World<'a>,
-    prefill: Prefill,
+    intake: Intake,
     decode: Option<Decode>,
     /// Whether the decode pool stands before the prefill pool in the file.
     decode_first: bool,
-    /// Requests that have arrived.
-    arrived: usize,
+    /// Requests that come whatever happens, and have not come yet.
+    open: VecDeque<Request>,
+    users: AllUsers,
     peak_nodes: u64,
     /// When counting starts.
     start: u64,
@@ -43,41 +47,65 @@ struct Simulation<'a> {
     end: u64,
 }
 
-/// Plays a scenario with these requests and step times (S16).
-pub fn simulate(scenario: &Scenario, times: &StepTimes, requests: &[Request]) -> Outcome {
-    let world = World::new(scenario, times, requests);
-    let pool = |role| scenario.pools.iter().find(|p| p.role == role);
-    let prefill = pool(Role::Prefill).expect("the scenario has a prefill pool");
+/// Where a pool's unit-time is counted: of the pool that takes arrivals, and of the decode pool.
+pub fn slot(role: Role) -> usize {
+    usize::from(role == Role::Decode)
+}
+
+/// Requests that may come: more are more than the reference can play.
+pub const REQUESTS_MAX: usize = 3_000;
+
+/// Plays a scenario with these requests of its open classes and step times (S16). `None`: users issue too
+/// many.
+pub fn simulate(scenario: &Scenario, times: &StepTimes, open: &[Request]) -> Option<Outcome> {
+    let world = World::new(scenario, times);
+    let intake = scenario.pools.iter().find(|p| p.role != Role::Decode);
+    let intake = intake.expect("some pool takes arrivals");
+    let decode = scenario.pools.iter().find(|p| p.role == Role::Decode);
     let mut simulation = Simulation {
-        prefill: Prefill::new(&world, prefill),
-        decode: pool(Role::Decode).map(|p| Decode::new(&world, p)),
+        intake: Intake::new(&world, intake),
+        decode: decode.map(|p| Decode::new(&world, p)),
         world,
         decode_first: scenario.pools[0].role == Role::Decode,
-        arrived: 0,
+        open: open.iter().copied().collect(),
+        users: AllUsers::new(scenario),
         peak_nodes: 0,
         start: scenario.warm_up.0,
         end: scenario.warm_up.0 + scenario.duration.0,
     };
     while simulation.world.now < simulation.end {
         simulation.instant();
+        if simulation.world.requests.len() > REQUESTS_MAX {
+            return None;
+        }
         simulation.go_on();
     }
-    simulation.finish()
+    Some(simulation.finish())
 }
 
 impl Simulation<'_> {
     /// Everything that happens now.
     fn instant(&mut self) {
         let before = self.happened();
-        self.in_order(|s| s.prefill.report(&mut s.world), Decode::report);
-        self.in_order(|s| s.prefill.change(&mut s.world), Decode::change);
+        self.in_order(|s| s.intake.report(&mut s.world), Decode::report);
+        self.in_order(|s| s.intake.change(&mut s.world), Decode::change);
         self.in_order(Self::end_prefill_steps, Decode::end_steps);
         if let Some(decode) = &mut self.decode {
             decode.arrive(&mut self.world);
         }
+        self.hear();
         self.arrive();
-        self.in_order(|s| s.prefill.start_steps(&mut s.world), Decode::start_steps);
+        self.in_order(|s| s.intake.start_steps(&mut s.world), Decode::start_steps);
+        self.hear();
         self.note_ties(&before);
+    }
+
+    /// Users hear how their requests have ended.
+    fn hear(&mut self) {
+        let ended = std::mem::take(&mut self.world.ended);
+        if self.users.hear(self.world.now, &ended) {
+            self.world.saw("a user is turned away");
+        }
     }
 
     /// One phase of an instant, pools in the order of the file.
@@ -97,7 +125,7 @@ impl Simulation<'_> {
     }
 
     fn end_prefill_steps(&mut self) {
-        for handover in self.prefill.end_steps(&mut self.world) {
+        for handover in self.intake.end_steps(&mut self.world) {
             let decode = self.decode.as_mut();
             let decode = decode.expect("without a decode pool every request has one output token");
             decode.hand_over(&mut self.world, handover);
@@ -105,13 +133,14 @@ impl Simulation<'_> {
     }
 
     /// How often something of each kind has happened so far.
-    fn happened(&self) -> [(&'static str, u64); 6] {
+    fn happened(&self) -> [(&'static str, u64); 7] {
         let seen = |what| self.world.seen.get(what).copied().unwrap_or_default();
         let counted = [
             "report",
             "schedule change",
             "prefill step end",
             "decode step end",
+            "mixed step end",
             "KV arrival",
             "arrival",
         ];
@@ -119,7 +148,7 @@ impl Simulation<'_> {
     }
 
     /// Notes which kinds of events share this instant.
-    fn note_ties(&mut self, before: &[(&'static str, u64); 6]) {
+    fn note_ties(&mut self, before: &[(&'static str, u64); 7]) {
         let after = self.happened();
         let happened = before.iter().zip(&after).filter(|(b, a)| b.1 < a.1);
         let kinds: Vec<&str> = happened.map(|(b, _)| b.0).collect();
@@ -130,27 +159,35 @@ impl Simulation<'_> {
         }
     }
 
+    /// Requests arrive, class by class; within one, as they were recorded, drawn or issued.
     fn arrive(&mut self) {
-        let before = self.arrived;
-        while let Some(request) = self.world.requests.get(self.arrived) {
-            if request.at.0 > self.world.now {
-                break;
-            }
-            self.world.saw("arrival");
-            self.prefill.arrive(&mut self.world, self.arrived);
-            self.arrived += 1;
+        let now = self.world.now;
+        let mut arriving = Vec::new();
+        while let Some(request) = self.open.pop_front_if(|request| request.at.0 <= now) {
+            arriving.push(request);
         }
-        if self.arrived > before + 1 {
+        let issued = self.users.issue(now);
+        if !issued.is_empty() && !arriving.is_empty() {
+            self.world.saw("a user's request arrives with others");
+        }
+        arriving.extend(issued);
+        arriving.sort_by_key(|request| request.class);
+        if arriving.len() > 1 {
             self.world.saw("several arrivals at one instant");
+        }
+        for request in arriving {
+            self.world.saw("arrival");
+            let id = self.world.welcome(request);
+            self.intake.arrive(&mut self.world, id);
         }
     }
 
     /// To the next instant, counting unit-time on the way.
     fn go_on(&mut self) {
         let now = self.world.now;
-        let arrival = self.world.requests.get(self.arrived).map(|r| r.at.0);
+        let arrival = self.open.front().map(|request| request.at.0);
         let decode = self.decode.as_ref().and_then(|d| d.next(&self.world));
-        let next = [arrival, self.prefill.next(now), decode]
+        let next = [arrival, self.users.next(), self.intake.next(now), decode]
             .into_iter()
             .flatten()
             .min();
@@ -162,10 +199,10 @@ impl Simulation<'_> {
         for pool in &self.world.scenario.pools {
             let usage = match &self.decode {
                 Some(decode) if pool.role == Role::Decode => decode.usage(&self.world),
-                _ => self.prefill.usage(now),
+                _ => self.intake.usage(&self.world),
             };
             nodes += usage.paid * u64::from(pool.nodes_per_unit);
-            self.world.history.unit_time[pool.role as usize].add(&usage, counted);
+            self.world.history.unit_time[slot(pool.role)].add(&usage, counted);
         }
         if counted > 0 {
             self.peak_nodes = self.peak_nodes.max(nodes);
@@ -174,7 +211,7 @@ impl Simulation<'_> {
     }
 
     fn finish(mut self) -> Outcome {
-        for id in 0..self.arrived {
+        for id in 0..self.world.requests.len() {
             let state = self.world.states[id];
             if self.world.life(id).end == End::Unborn {
                 self.world.end(id, End::Inside(state.place, state.since));
@@ -184,6 +221,7 @@ impl Simulation<'_> {
         self.world.history.decode_steps.sort_unstable();
         Outcome {
             history: self.world.history,
+            requests: self.world.requests,
             emissions: self.world.emissions,
             sojourns: self.world.sojourns,
             peak_nodes: self.peak_nodes,

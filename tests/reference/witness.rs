@@ -113,6 +113,10 @@ impl Observer for Witness {
         self.use_until(now);
     }
 
+    fn arrived(&mut self, request: &Request) {
+        self.life(request).request = *request;
+    }
+
     fn moved(&mut self, now: SimTime, request: &Request, from: Place, _since: SimTime, to: Place) {
         if (from, to) == (Place::Transfer, Place::DecodeQueue) {
             self.life(request).kv_arrived.push(now.0);

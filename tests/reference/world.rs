@@ -29,6 +29,8 @@ pub struct Emission {
 pub struct State {
     /// Prompt tokens computed by its unit, beyond the cached ones.
     pub computed: u64,
+    /// Tokens that it had emitted when a mixed unit dropped its KV: they belong to its prompt then.
+    pub dropped: u64,
     /// When its latest token left.
     pub last_token: u64,
     /// Preempted: when its KV is back from the host.
@@ -43,11 +45,14 @@ pub struct State {
 pub struct World<'a> {
     pub scenario: &'a Scenario,
     pub times: &'a StepTimes,
-    pub requests: &'a [Request],
+    /// Those that have arrived, by id.
+    pub requests: Vec<Request>,
     pub now: u64,
     pub states: Vec<State>,
     pub history: History,
     pub emissions: Vec<Emission>,
+    /// Class and end of the requests of whose end nobody has heard.
+    pub ended: Vec<(usize, End)>,
     /// Time spent in each place inside the counted window, in request-nanoseconds.
     pub sojourns: [u128; 5],
     /// How often each thing happened that a scenario can have or not.
@@ -55,30 +60,42 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub fn new(scenario: &'a Scenario, times: &'a StepTimes, requests: &'a [Request]) -> Self {
-        let outside = State {
+    pub fn new(scenario: &'a Scenario, times: &'a StepTimes) -> Self {
+        Self {
+            scenario,
+            times,
+            requests: Vec::new(),
+            now: 0,
+            states: Vec::new(),
+            history: History::default(),
+            emissions: Vec::new(),
+            ended: Vec::new(),
+            sojourns: [0; 5],
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// A request comes, and has its id.
+    pub fn welcome(&mut self, request: Request) -> usize {
+        let id = self.requests.len();
+        self.requests.push(Request {
+            id: id as u64,
+            ..request
+        });
+        self.states.push(State {
             computed: 0,
+            dropped: 0,
             last_token: 0,
             ready: 0,
             is_new: false,
             place: Place::Outside,
             since: 0,
-        };
-        let history = History {
-            lives: vec![Life::default(); requests.len()],
-            ..History::default()
-        };
-        Self {
-            scenario,
-            times,
-            requests,
-            now: 0,
-            states: vec![outside; requests.len()],
-            history,
-            emissions: Vec::new(),
-            sojourns: [0; 5],
-            seen: BTreeMap::new(),
-        }
+        });
+        self.history.lives.push(Life {
+            request: self.requests[id],
+            ..Life::default()
+        });
+        id
     }
 
     pub fn saw(&mut self, what: &str) {
@@ -111,11 +128,18 @@ impl<'a> World<'a> {
     pub fn end(&mut self, id: usize, end: End) {
         self.put(id, Place::Outside);
         self.life(id).end = end;
+        let ended = (usize::from(self.requests[id].class), end);
+        self.ended.push(ended);
     }
 
     /// Prompt tokens to compute in all.
     pub fn prompt(&self, id: usize) -> u64 {
-        u64::from(self.requests[id].input - self.requests[id].cached)
+        u64::from(self.requests[id].input - self.requests[id].cached) + self.states[id].dropped
+    }
+
+    /// Smaller is more urgent.
+    pub fn priority(&self, id: usize) -> u32 {
+        self.scenario.classes[usize::from(self.requests[id].class)].priority
     }
 
     /// Prompt tokens still to compute.

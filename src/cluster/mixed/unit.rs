@@ -253,6 +253,7 @@ impl Server for Unit {
     fn pay(&mut self, until: SimTime) {
         self.until = until;
         self.halted = false;
+        self.planned = SimTime::NEVER;
     }
 
     fn enqueue(&mut self, waiting: Waiting, rules: &Rules) {
