@@ -48,7 +48,7 @@
 //! | [`cluster`] | pools, units, ranks, routers, transfers, schedules |
 //! | [`engine`] | the pipeline of stages |
 //! | [`report`] | the summary and its views |
-//! | [`experiment`] | a run, replications, comparisons, draws of what is uncertain, sweeps |
+//! | [`experiment`] | a run, replications, comparisons, draws of what is uncertain, sweeps, plans |
 //! | [`cli`] | commands |
 //!
 //! Dependencies point from the last lines to the first ones; `tests/tidy.rs` enforces it.

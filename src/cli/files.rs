@@ -20,9 +20,17 @@ pub const OF_A_RUN: [&str; 5] = [
 /// # Errors
 /// A sentence for people: what is in the way and what to do.
 pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
+    prepare_for(dir, &OF_A_RUN, overwrite)
+}
+
+/// The same for files of these names.
+///
+/// # Errors
+/// As for [`prepare`].
+pub fn prepare_for(dir: &Path, names: &[&str], overwrite: bool) -> Result<(), String> {
     let said = |error: io::Error| format!("cannot use {} for output: {error}", dir.display());
     fs::create_dir_all(dir).map_err(said)?;
-    for name in OF_A_RUN {
+    for name in names {
         remove(&beside(dir, name)).map_err(said)?;
     }
     let occupied = fs::read_dir(dir).map_err(said)?.next().is_some();
@@ -41,7 +49,15 @@ pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
 /// # Errors
 /// A sentence for people: which file, and why not.
 pub fn write(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
-    write_then(dir, files, || remove_stale(dir, files))
+    write_these(dir, &OF_A_RUN, files)
+}
+
+/// The same for files of these names, the last of which says that all are there.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_these(dir: &Path, names: &[&str], files: &[(&str, String)]) -> Result<(), String> {
+    write_then(dir, files, || remove_stale(dir, names, files))
 }
 
 /// Writes files over earlier ones of the same names, which stay until all are on the disk.
@@ -88,10 +104,14 @@ fn write_beside(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Removes what would stand beside the files of this run and is not of it.
-fn remove_stale(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io::Error)> {
+fn remove_stale(
+    dir: &Path,
+    names: &[&str],
+    files: &[(&str, String)],
+) -> Result<(), (PathBuf, io::Error)> {
     // From the last name to the first: what says that all are there goes before the others.
-    for name in OF_A_RUN.iter().rev() {
-        let stale = name == &OF_A_RUN[OF_A_RUN.len() - 1] || files.iter().all(|(n, _)| n != name);
+    for name in names.iter().rev() {
+        let stale = Some(name) == names.last() || files.iter().all(|(n, _)| n != name);
         if stale {
             let place = dir.join(name);
             remove(&place).map_err(|error| (place, error))?;

@@ -10,6 +10,7 @@ mod explain;
 mod files;
 mod init;
 mod interrupt;
+mod plan;
 mod progress;
 mod report;
 mod run;
@@ -39,6 +40,8 @@ enum Command {
     Compare(compare::CompareArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
     Check(check::CheckArguments),
+    /// Search for the deployment, or the node schedule, that keeps given promises at the least cost
+    Plan(plan::PlanArguments),
     /// Run many variants of a scenario in parallel; go on where an earlier one was interrupted
     Sweep(Box<sweep::SweepArguments>),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
@@ -102,6 +105,7 @@ pub fn execute(arguments: &Arguments) -> Exit {
         Command::Compare(arguments) => compare::execute(arguments),
         Command::Sweep(arguments) => sweep::execute(arguments),
         Command::Check(arguments) => check::execute(arguments),
+        Command::Plan(arguments) => plan::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Validate(arguments) => validate::execute(arguments),
         Command::Calibrate(arguments) => calibrate::execute(arguments),

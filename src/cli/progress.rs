@@ -83,6 +83,35 @@ impl Progress {
     }
 }
 
+/// What a search is at: one changing line on a terminal, nothing elsewhere.
+#[derive(Debug)]
+pub struct Remarks(Option<ProgressBar>);
+
+impl Remarks {
+    /// Without `enabled` it shows nothing.
+    pub fn new(enabled: bool) -> Self {
+        let line = (enabled && std::io::stderr().is_terminal()).then(ProgressBar::new_spinner);
+        if let Some(line) = &line {
+            line.enable_steady_tick(REFRESH);
+        }
+        Self(line)
+    }
+
+    /// Shows this instead of what was said before.
+    pub fn say(&self, what: &str) {
+        if let Some(line) = &self.0 {
+            line.set_message(what.to_string());
+        }
+    }
+
+    /// Removes the line.
+    pub fn finish(&self) {
+        if let Some(line) = &self.0 {
+            line.finish_and_clear();
+        }
+    }
+}
+
 /// One display of several runs at once.
 #[derive(Debug)]
 pub struct Runs {

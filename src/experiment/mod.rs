@@ -1,5 +1,6 @@
 //! Runs of scenarios: one ([`run()`]), several of the same ([`replicate`]), several against one another
-//! ([`compare`]), draws of what is uncertain ([`uncertain`]), many with other values ([`sweep`]).
+//! ([`compare`]), draws of what is uncertain ([`uncertain`]), many with other values ([`sweep`]),
+//! the best of many deployments ([`plan`]).
 //! What a run needs is estimated before ([`need`]), and one that outgrows its limits says why
 //! ([`unstable`]).
 
@@ -9,6 +10,7 @@ pub mod explain;
 pub mod measurement;
 pub mod need;
 pub mod parallel;
+pub mod plan;
 pub mod replicate;
 mod run;
 pub mod sweep;

@@ -140,12 +140,12 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         },
         input_length_buckets: length_buckets(evidence),
         classes: classes(scenario, evidence, &window),
-        hours: spans(SimDuration(NS_PER_HOUR)),
-        intervals: scenario.report_every.map(spans).unwrap_or_default(),
         audit: audit(scenario, evidence, &window, node_ns),
         ..counted
     };
     batches::judge(scenario, evidence, &mut summary);
+    summary.hours = spans(SimDuration(NS_PER_HOUR));
+    summary.intervals = scenario.report_every.map(spans).unwrap_or_default();
     summary.published = published(scenario, &summary);
     summary.warnings = warnings(scenario, &summary);
     summary

@@ -10,7 +10,7 @@ pub struct Bundled {
 }
 
 /// All of them, the main one first.
-pub const BUNDLED: [Bundled; 3] = [
+pub const BUNDLED: [Bundled; 5] = [
     Bundled {
         name: "deepseek-day",
         text: include_str!("../../scenarios/deepseek-day.toml"),
@@ -22,6 +22,14 @@ pub const BUNDLED: [Bundled; 3] = [
     Bundled {
         name: "deepseek-day-no-night-release",
         text: include_str!("../../scenarios/deepseek-day-no-night-release.toml"),
+    },
+    Bundled {
+        name: "chat-h800",
+        text: include_str!("../../scenarios/chat-h800.toml"),
+    },
+    Bundled {
+        name: "chat-h200",
+        text: include_str!("../../scenarios/chat-h200.toml"),
     },
 ];
 

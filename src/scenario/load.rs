@@ -12,7 +12,7 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, resolve, sweep, uncertain};
+use super::{Scenario, file, overrides, plan, resolve, sweep, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -92,11 +92,17 @@ impl Reader {
             &mut self.report,
         );
         let sweep = sweep::take(&mut root);
+        let plan = plan::take(&mut root);
         let scenario = resolve::resolve(&root, &mut self.report);
         match scenario {
-            Some(scenario) if self.report.is_empty() => taken
-                .into_scenario(scenario, &mut root)
-                .map(|scenario| Scenario { sweep, ..scenario }),
+            Some(scenario) if self.report.is_empty() => {
+                let scenario = taken.into_scenario(scenario, &mut root)?;
+                Ok(Scenario {
+                    sweep,
+                    plan,
+                    ..scenario
+                })
+            }
             _ => Err(self.report.into_mistakes(self.sources)),
         }
     }

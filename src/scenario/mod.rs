@@ -14,6 +14,7 @@ mod load;
 mod merge;
 mod overrides;
 mod performance;
+mod plan;
 mod resolve;
 pub mod schema;
 mod shape;
@@ -39,7 +40,9 @@ pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
+pub use plan::{PlanOption, PlanTable};
 pub use sweep::SweepTable;
+pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
 pub use write::hash as text_hash;
 
@@ -83,6 +86,8 @@ pub struct Scenario {
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
     pub published: Vec<Published>,
+    /// What a plan decides. No part of the resolved text: each of its candidates is a scenario of its own.
+    pub plan: PlanTable,
     /// Numbers that are not known exactly; all else here is made of their middles.
     pub uncertain: Vec<Uncertain>,
     /// What a sweep varies. No part of the resolved text: each of its runs is a scenario of its own.

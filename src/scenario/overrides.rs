@@ -53,7 +53,8 @@ pub fn apply(root: &mut Table, argument: &str, sources: &mut Sources) -> Result<
         let found = Diagnostic::new("`extends` cannot be set from the command line", at);
         return Err(found.help("name that scenario as the one to run, and set what differs"));
     }
-    let node = read_value(text, source, equals + 1)?;
+    let lead = text.len() - text.trim_start().len();
+    let node = read_value(&text[lead..], source, equals + 1 + lead)?;
     set(root, &path, node)
 }
 

@@ -197,8 +197,8 @@ fn summary_of(versus: &Versus) -> String {
         );
     }
     format!(
-        "{label} against {against}: better in {better} of {n} figures, worse in {worse}, other in {neither} without \
-         being either, no significant difference in {}.",
+        "{label} against {against}: better in {better} of {n} figures, worse in {worse}, different in {neither} that \
+         are neither good nor bad, no significant difference in {}.",
         equal + same
     )
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::OVERLOADED;
+use super::entry::{OVERLOADED, Status};
 use super::results::Outcome;
 use crate::metrics::interval::{Interval, mean, of_mean};
 
@@ -81,6 +81,8 @@ pub struct Point {
     pub figures: BTreeMap<&'static str, f64>,
     /// 95 % intervals of these means, by path; with two replications or more.
     pub intervals: BTreeMap<&'static str, Interval>,
+    /// How its runs ended or were served, each word once.
+    pub served: String,
     /// Whether it may be on a front.
     pub counts: bool,
 }
@@ -132,10 +134,25 @@ pub fn points(outcomes: &[Outcome<'_>]) -> Vec<Point> {
                 values: runs[0].run.values.clone(),
                 figures,
                 intervals,
+                served: served(runs),
                 counts: runs.iter().all(|run| run.verdict() != OVERLOADED),
             }
         })
         .collect()
+}
+
+fn served(runs: &[Outcome<'_>]) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for run in runs {
+        let word = match run.status {
+            Status::Done => run.verdict(),
+            other => other.word(),
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(", ")
 }
 
 /// The front of a kind.
@@ -182,6 +199,7 @@ mod tests {
             values: Vec::new(),
             figures: figures.iter().copied().collect(),
             intervals: BTreeMap::new(),
+            served: String::new(),
             counts: true,
         }
     }

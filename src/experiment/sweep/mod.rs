@@ -1,8 +1,8 @@
 //! A sweep: many runs of one scenario with other values, in parallel, on one machine or many, whatever
 //! interrupts them.
 //!
-//! [`axes`] say what varies, [`design`] which points are run; the [`mod@manifest`] names every run by the hash
-//! of its resolved scenario. [`run`] does what the [`ledger`]s of the folder lack, [`results`] and [`front`]s
+//! [`axes`] say what varies, [`design`] which points are run; the [`Manifest`] names every run by the hash
+//! of its resolved scenario. [`run`](mod@run) does what the [`ledger`]s of the folder lack, [`results`] and [`front`]s
 //! are views of the whole. Machines share nothing but folders: a [`shard`] is every n-th run of the manifest,
 //! which each machine works out for itself.
 

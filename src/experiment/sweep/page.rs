@@ -25,7 +25,7 @@ pub fn page(
     let mut sections = Vec::new();
     sections.extend(reasons(outcomes));
     if points.len() <= ROWS {
-        sections.push(list(manifest, outcomes, points, fronts));
+        sections.push(list(manifest, points, fronts));
     }
     for front in fronts {
         sections.push(of_front(manifest, points, front));
@@ -176,30 +176,14 @@ fn shown(aim: &Aim, figure: Option<f64>) -> String {
     }
 }
 
-fn list(
-    manifest: &Manifest,
-    outcomes: &[Outcome<'_>],
-    points: &[Point],
-    fronts: &[Front],
-) -> Section {
+fn list(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> Section {
     let aims = aims();
     let mut grid = grid(manifest, &["served", "on front"], &aims);
-    let runs = outcomes.chunk_by(|a, b| a.run.point == b.run.point);
-    for (i, (point, runs)) in points.iter().zip(runs).enumerate() {
-        let mut served: Vec<&str> = Vec::new();
-        for run in runs {
-            let word = match run.status {
-                Status::Done => run.verdict(),
-                other => other.word(),
-            };
-            if !served.contains(&word) {
-                served.push(word);
-            }
-        }
+    for (i, point) in points.iter().enumerate() {
         let on = fronts.iter().filter(|front| front.points.contains(&i));
         let on: Vec<&str> = on.map(|front| front.kind.name).collect();
         let mut cells = row(point, &aims);
-        cells.push(Cell::new(served.join(", ")));
+        cells.push(Cell::new(&point.served));
         cells.push(Cell::toned(Tone::Good, on.join(", ")));
         grid.rows.push(cells);
     }
@@ -221,9 +205,12 @@ fn means(manifest: &Manifest) -> Vec<String> {
 }
 
 fn of_front(manifest: &Manifest, points: &[Point], front: &Front) -> Section {
-    let mut grid = grid(manifest, &[], front.kind.aims);
-    let on = front.points.iter().take(ROWS);
-    grid.rows = on.map(|i| row(&points[*i], front.kind.aims)).collect();
+    let mut grid = grid(manifest, &["served"], front.kind.aims);
+    for on in front.points.iter().take(ROWS) {
+        let mut cells = row(&points[*on], front.kind.aims);
+        cells.push(Cell::new(&points[*on].served));
+        grid.rows.push(cells);
+    }
     let mut notes = vec![format!(
         "{} of {} points that were served and have these figures: no other is better in one of them and as \
          good in the rest.",

@@ -192,7 +192,11 @@ fn paths(outcomes: &[Outcome<'_>]) -> Vec<String> {
 /// The points on each front, best first in its first figure: means, and their 95 % intervals where points have
 /// replications.
 pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> String {
-    let mut head = vec!["front".to_string(), "point".to_string()];
+    let mut head = vec![
+        "front".to_string(),
+        "point".to_string(),
+        "served".to_string(),
+    ];
     head.extend(manifest.keys.clone());
     let mut paths: Vec<&str> = Vec::new();
     for aim in FRONTS.iter().flat_map(|front| front.aims) {
@@ -209,7 +213,11 @@ pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> St
     for front in fronts {
         for &on in &front.points {
             let point = &points[on];
-            let mut cells = vec![front.kind.name.to_string(), point.number.to_string()];
+            let mut cells = vec![
+                front.kind.name.to_string(),
+                point.number.to_string(),
+                point.served.clone(),
+            ];
             cells.extend(point.values.iter().map(|value| unquoted(value).to_string()));
             for path in &paths {
                 let interval = point.intervals.get(path);
@@ -243,6 +251,7 @@ pub fn value(
     let one = |point: &Point| {
         json!({
             "point": point.number,
+            "served": point.served,
             "values": named(manifest, &point.values),
             "figures": point.figures,
             "confidence": point.intervals,

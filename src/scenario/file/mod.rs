@@ -10,6 +10,7 @@ mod hardware;
 mod law;
 mod limits;
 mod performance;
+mod plan;
 mod pool;
 mod published;
 mod sweep;
@@ -41,7 +42,10 @@ pub const MAX_INTERVALS: u64 = 10_000;
 pub const CATALOG_KEYS: [&str; 3] = ["model", "gpu", "price"];
 
 /// Keys that exclude one another: an overriding file or argument that gives one takes back the others.
-pub const RIVALS: [(&str, &[&str]); 9] = [
+pub const RIVALS: [(&str, &[&str]); 12] = [
+    ("mixed", &["prefill", "decode"]),
+    ("prefill", &["mixed"]),
+    ("decode", &["mixed"]),
     (
         "requests_per_day",
         &["requests_per_s", "csv", "interpolation"],
@@ -175,6 +179,7 @@ pub static SCENARIO: Shape = Shape {
             Table(&limits::LIMITS),
             "How large a run may become; left out: the defaults",
         ),
+        optional("plan", Table(&plan::PLAN), "What `tokentide plan` decides"),
         optional(
             "sweep",
             Table(&sweep::SWEEP),

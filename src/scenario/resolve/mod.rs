@@ -31,7 +31,7 @@ use super::shape::show_integer;
 use super::suggest::quote;
 use super::tree::{Table, Value};
 use super::write::{datetime, hash, write};
-use super::{Class, LocalTime, Mtp, Scenario, SweepTable};
+use super::{Class, LocalTime, Mtp, PlanTable, Scenario, SweepTable};
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Resolves a checked tree; what is wrong with it is added to the report.
@@ -80,6 +80,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         limits: limits?,
         classes: classes?,
         published: published?,
+        plan: PlanTable::default(),
         uncertain: Vec::new(),
         sweep: SweepTable::default(),
     })

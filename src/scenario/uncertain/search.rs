@@ -10,7 +10,7 @@ use super::law::law;
 use super::{Mistakes, Scenario, Uncertain, UncertainLaw, Unit};
 
 /// Keys of the root that every draw shares: what is counted, and how much a run may take.
-const CERTAIN: [&str; 7] = [
+const CERTAIN: [&str; 8] = [
     "seed",
     "start",
     "duration",
@@ -18,6 +18,7 @@ const CERTAIN: [&str; 7] = [
     "report_every",
     "limits",
     "published",
+    "sweep",
 ];
 
 /// Most uncertain inputs: a hypercube of more needs more draws than anybody plays.

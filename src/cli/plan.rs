@@ -1,0 +1,174 @@
+//! `tokentide plan`: the deployment that keeps given promises at the least cost.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+
+use clap::{Args, ValueEnum};
+
+use super::interrupt::Interrupt;
+use super::progress::Remarks;
+use super::{Exit, FormatArgument, ScenarioArguments, fail, files, load, print_page, refuse, tell};
+use crate::experiment::parallel;
+use crate::experiment::plan::{Answer, Bench, Question, Stopped, plan};
+use crate::report::markdown;
+use crate::scenario::{PlanTable, parse_duration};
+use crate::units::SimDuration;
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// What must be kept, such as ttft_p99=5s, tpot_p99=60ms or output_speed_mean=20; instead of the
+    /// scenario's [plan] slo
+    #[arg(long, value_name = "FIGURE=LIMIT")]
+    slo: Vec<String>,
+    /// What is made least (cost) or most (profit, goodput)
+    #[arg(long, value_enum)]
+    goal: Option<GoalArgument>,
+    /// Most nodes at any time
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    nodes: Option<u32>,
+    /// Bounds of a pool's units, such as decode=1..9
+    #[arg(long, value_name = "POOL=LEAST..MOST")]
+    units: Vec<String>,
+    /// A key and the values that it may take, such as pools.decode.max_batch_requests=64,128
+    #[arg(long, value_name = "KEY=VALUES")]
+    vary: Vec<String>,
+    /// Let units change over the day, at most this often
+    #[arg(long, value_name = "DURATION", value_parser = grain)]
+    schedule: Option<SimDuration>,
+    /// Independent runs in each of which the answer must keep every promise
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    replications: Option<u32>,
+    /// By what part step times may be wrong; 0: do not ask
+    #[arg(long, value_name = "PART", value_parser = part)]
+    step_error: Option<f64>,
+    /// Simulations at once; the answer is the same on any number. Default: the machine's cores
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value = "table")]
+    format: FormatArgument,
+    /// Also write scenario.toml (the answer, ready to run), plan.md and plan.json here
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Allow --out to replace the files of an earlier plan
+    #[arg(long, requires = "out")]
+    overwrite: bool,
+    /// No progress, no remarks
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What is sought.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GoalArgument {
+    Cost,
+    Profit,
+    Goodput,
+}
+
+/// The files of a plan, the last one says that all are there.
+const FILES: [&str; 3] = ["scenario.toml", "plan.md", "plan.json"];
+
+fn grain(text: &str) -> Result<SimDuration, String> {
+    let ps = parse_duration(text)?;
+    let minutes = ps / 60_000_000_000_000;
+    if (15..=1_440).contains(&minutes) && ps % 60_000_000_000_000 == 0 {
+        Ok(SimDuration((ps / 1_000) as u64))
+    } else {
+        Err("whole minutes, from 15min to 24h".to_string())
+    }
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.0..=0.5).contains(&x) => Ok(x),
+        _ => Err("a number from 0 to 0.5".to_string()),
+    }
+}
+
+/// Plans, prints, writes.
+pub fn execute(arguments: &PlanArguments) -> Exit {
+    let scenario = match load(&arguments.scenario) {
+        Ok(scenario) => scenario,
+        Err(exit) => return exit,
+    };
+    let question = match Question::new(&asked(arguments, &scenario.plan), &scenario) {
+        Ok(question) => question,
+        Err(why) => return refuse(&why),
+    };
+    if let Some(dir) = &arguments.out
+        && let Err(why) = files::prepare_for(dir, &FILES, arguments.overwrite)
+    {
+        return refuse(&why);
+    }
+    let interrupt = Interrupt::listen();
+    let remarks = Remarks::new(!arguments.quiet);
+    let bench = Bench {
+        threads: arguments
+            .threads
+            .map_or_else(parallel::threads, usize::from),
+        go_on: &|| !interrupt.has_come(),
+        tell: &|what| remarks.say(what),
+        runs: AtomicU64::new(0),
+    };
+    let answer = plan(&scenario, &question, &bench);
+    remarks.finish();
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(Stopped::Question(why)) => return refuse(&why),
+        Err(Stopped::Failed(why)) => return fail(&why),
+        Err(Stopped::Cancelled) => {
+            tell("interrupted; nothing was written");
+            return Exit::Interrupted;
+        }
+    };
+    if let Some(dir) = &arguments.out
+        && let Err(why) = of_plan(&answer).and_then(|of| files::write_these(dir, &FILES, &of))
+    {
+        return fail(&why);
+    }
+    match print_page(&answer.page(), &answer, arguments.format) {
+        Exit::Done if answer.best.is_none() => Exit::SloMissed,
+        exit => exit,
+    }
+}
+
+/// What the scenario says, and over it what the command line says.
+fn asked(arguments: &PlanArguments, table: &PlanTable) -> PlanTable {
+    let or = |given: &Vec<String>, stated: &Vec<String>| {
+        let which = if given.is_empty() { stated } else { given };
+        which.clone()
+    };
+    let goal = arguments.goal.map(|goal| match goal {
+        GoalArgument::Cost => "cost".to_string(),
+        GoalArgument::Profit => "profit".to_string(),
+        GoalArgument::Goodput => "goodput".to_string(),
+    });
+    PlanTable {
+        slo: or(&arguments.slo, &table.slo),
+        goal: goal.or_else(|| table.goal.clone()),
+        nodes: arguments.nodes.or(table.nodes),
+        units: or(&arguments.units, &table.units),
+        vary: or(&arguments.vary, &table.vary),
+        schedule: arguments.schedule.or(table.schedule),
+        replications: arguments.replications.or(table.replications),
+        step_error: arguments.step_error.or(table.step_error),
+        options: table.options.clone(),
+    }
+}
+
+/// The files of an answer, in the order in which they are put in place.
+fn of_plan(answer: &Answer) -> Result<Vec<(&'static str, String)>, String> {
+    let [scenario, page, json] = FILES;
+    let mut of = Vec::new();
+    if let Some(text) = &answer.scenario_toml {
+        of.push((scenario, text.clone()));
+    }
+    of.push((page, markdown::page(&answer.page())));
+    let text = serde_json::to_string_pretty(answer).map_err(|error| error.to_string())?;
+    of.push((json, format!("{text}\n")));
+    Ok(of)
+}

@@ -1,0 +1,379 @@
+//! The answer of a plan: the deployment, how sure it is, what binds it, what comes next, and what each option
+//! can do.
+
+use serde::Serialize;
+
+use super::design::Design;
+use super::grid::{Found, Trial};
+use super::question::{Goal, Question};
+use super::slo::Slo;
+use super::trial::Run;
+use crate::scenario::Scenario;
+
+/// Runners-up that are shown.
+const RUNNERS_UP: usize = 4;
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// Name of the scenario that was planned for.
+    pub scenario: String,
+    /// Its hash.
+    pub hash: String,
+    /// `cost`, `profit` or `goodput`.
+    pub goal: &'static str,
+    /// What had to be kept.
+    pub slos: Vec<String>,
+    /// Most nodes at any time.
+    pub nodes_max: u32,
+    /// Counted time, in seconds.
+    pub duration_s: f64,
+    /// Simulations behind the answer.
+    pub simulations: u64,
+    /// What keeps every promise and serves the goal best; `null`: nothing does.
+    pub best: Option<Deployment>,
+    /// The next best.
+    pub runners_up: Vec<Deployment>,
+    /// Of what fails, the one that fails by least: among the cheaper ones where there is an answer.
+    pub nearest_miss: Option<Deployment>,
+    /// The scenario's own schedule, where schedules are sought.
+    pub baseline: Option<Deployment>,
+    /// Pools of the schedule, and its slots.
+    pub schedule: Option<Timetable>,
+    /// What became of each option.
+    pub options: Vec<OptionRow>,
+    /// The answer if step times are wrong.
+    pub step_times: Vec<StepTimesRow>,
+    /// What the answer rests on.
+    pub notes: Vec<String>,
+    /// The scenario file of the answer.
+    #[serde(skip)]
+    pub scenario_toml: Option<String>,
+}
+
+/// A deployment that was simulated.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deployment {
+    /// Its option.
+    pub option: String,
+    /// Keys that were chosen.
+    pub choices: String,
+    /// Its units, in words.
+    pub units: String,
+    /// All that differs from the scenario, as for `--set`.
+    pub settings: Vec<String>,
+    /// Nodes, mean over time.
+    pub nodes: f64,
+    /// Paid node-hours.
+    pub node_hours: f64,
+    /// What they cost.
+    pub cost_usd: f64,
+    /// Revenue less cost, mean of its runs.
+    pub profit_usd: f64,
+    /// Requests per second within their class's targets, mean of its runs.
+    pub goodput_per_s: f64,
+    /// Runs of the whole time, each with random draws of its own.
+    pub replications: usize,
+    /// Of them, those that kept every promise.
+    pub kept: usize,
+    /// Promise by promise.
+    pub slos: Vec<SloRow>,
+    /// The promise that takes most of its limit, in words.
+    pub binding: String,
+    /// What limits the worst part of the run, in words.
+    pub limit: Option<String>,
+    /// What it breaks.
+    pub broken: Option<String>,
+}
+
+/// A promise and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SloRow {
+    /// `ttft_p99 <= 5.00 s`.
+    pub promise: String,
+    /// The limit.
+    pub limit: f64,
+    /// Mean of the runs.
+    pub mean: Option<f64>,
+    /// Least of them.
+    pub low: Option<f64>,
+    /// Greatest of them.
+    pub high: Option<f64>,
+    /// Largest part of the limit that is taken.
+    pub strain: f64,
+    /// In words.
+    pub shown: String,
+}
+
+/// Units over the day.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timetable {
+    /// Names of the pools.
+    pub pools: Vec<String>,
+    /// Slot by slot, from local midnight.
+    pub slots: Vec<SlotRow>,
+}
+
+/// Units of a part of the day.
+#[derive(Clone, Debug, Serialize)]
+pub struct SlotRow {
+    /// Local time at which it begins.
+    pub from: String,
+    /// Requests per second, mean.
+    pub requests_per_s: f64,
+    /// Units of each pool.
+    pub units: Vec<u32>,
+    /// All nodes.
+    pub nodes: u32,
+}
+
+/// What became of an option.
+#[derive(Clone, Debug, Serialize)]
+pub struct OptionRow {
+    /// Its name.
+    pub option: String,
+    /// Combinations of choices and units.
+    pub candidates: usize,
+    /// Of them, ruled out by arithmetic.
+    pub ruled_out: usize,
+    /// Of them, simulated.
+    pub simulated: usize,
+    /// Its best, in words.
+    pub best: Option<String>,
+    /// Nodes of its best, mean over time.
+    pub nodes: Option<f64>,
+    /// What it costs.
+    pub cost_usd: Option<f64>,
+    /// What binds it: the promise that its next cheaper ones break, or that all of them do.
+    pub reason: String,
+}
+
+/// The answer if steps take longer, or less.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepTimesRow {
+    /// Step times over those of the model.
+    pub factor: f64,
+    /// The answer, in words; `null`: nothing keeps every promise.
+    pub answer: Option<String>,
+    /// Its nodes, mean over time.
+    pub nodes: Option<f64>,
+    /// How this was found.
+    pub by: &'static str,
+}
+
+impl Deployment {
+    /// What a trial says.
+    pub fn of(trial: &Trial, designs: &[Design], question: &Question) -> Self {
+        let design = &designs[trial.candidate.design];
+        let hardest = trial.hardest();
+        Self {
+            option: question.options[design.option].name.clone(),
+            choices: design.label.clone(),
+            units: trial.candidate.words(design),
+            settings: trial.candidate.settings(design),
+            nodes: f64::from(trial.candidate.nodes),
+            node_hours: f64::from(trial.candidate.nodes) * seconds(&design.scenario) / 3_600.0,
+            cost_usd: trial.candidate.cost_usd,
+            profit_usd: trial.worth(Goal::Profit),
+            goodput_per_s: trial.worth(Goal::Goodput),
+            replications: trial.runs.len(),
+            kept: trial.runs.iter().filter(|r| r.keeps()).count(),
+            slos: slo_rows(&trial.runs, &question.slos),
+            binding: hardest.map_or(String::new(), |run| binding(run, &question.slos)),
+            limit: hardest.and_then(|run| run.limit.clone()),
+            broken: hardest.and_then(|run| run.broken(&question.slos)),
+        }
+    }
+
+    /// `mixed, TP 8 (max_batch_requests = 64): 4 mixed units`.
+    pub fn words(&self) -> String {
+        let choices = if self.choices.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.choices)
+        };
+        format!("{}{choices}: {}", self.option, self.units)
+    }
+}
+
+/// The promise that takes most of its limit.
+pub fn binding(run: &Run, slos: &[Slo]) -> String {
+    let (Some(slo), Some(Some(value))) = (slos.get(run.tightest), run.values.get(run.tightest))
+    else {
+        return String::new();
+    };
+    format!(
+        "{}: {} of {}",
+        slo.name(),
+        slo.show(*value),
+        slo.show(slo.limit)
+    )
+}
+
+/// Promise by promise over runs.
+pub fn slo_rows(runs: &[Run], slos: &[Slo]) -> Vec<SloRow> {
+    let row = |(index, slo): (usize, &Slo)| {
+        let seen: Vec<f64> = runs
+            .iter()
+            .filter_map(|run| run.values.get(index).copied().flatten())
+            .collect();
+        let low = seen.iter().copied().reduce(f64::min);
+        let high = seen.iter().copied().reduce(f64::max);
+        let mean = (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64);
+        let shown = match (mean, low, high) {
+            (Some(mean), Some(low), Some(high)) if seen.len() > 1 && low < high => {
+                format!(
+                    "{} ({} to {})",
+                    slo.show(mean),
+                    slo.show(low),
+                    slo.show(high)
+                )
+            }
+            (Some(mean), _, _) => slo.show(mean),
+            _ => "nobody was served".to_string(),
+        };
+        SloRow {
+            promise: slo.to_string(),
+            limit: slo.limit,
+            mean,
+            low,
+            high,
+            strain: seen
+                .iter()
+                .map(|value| slo.strain(Some(*value)))
+                .fold(0.0, f64::max),
+            shown,
+        }
+    };
+    slos.iter().enumerate().map(row).collect()
+}
+
+/// The answer of a search over constant units.
+pub fn of_grid(
+    base: &Scenario,
+    designs: &[Design],
+    question: &Question,
+    found: &[Found],
+) -> Answer {
+    let goal = question.goal;
+    let mut kept: Vec<&Trial> = found
+        .iter()
+        .flat_map(|f| f.trials.iter().filter(|t| t.keeps()))
+        .collect();
+    kept.sort_by(|a, b| better(a, b, goal));
+    let show = |trial: &Trial| Deployment::of(trial, designs, question);
+    let best = kept.first().copied();
+    let cheaper = |t: &&Trial| match (goal, best) {
+        (Goal::Cost, Some(best)) => t.candidate.cost_usd < best.candidate.cost_usd,
+        _ => true,
+    };
+    let failed = found.iter().flat_map(|f| f.trials.iter());
+    let miss = failed
+        .filter(|t| !t.keeps())
+        .filter(cheaper)
+        .min_by(|a, b| a.strain().total_cmp(&b.strain()));
+    let options = question.options.iter().zip(found).map(|(option, found)| {
+        let mut own: Vec<&Trial> = found.trials.iter().filter(|t| t.keeps()).collect();
+        own.sort_by(|a, b| better(a, b, goal));
+        let own = own.first().map(|t| show(t));
+        OptionRow {
+            option: option.name.clone(),
+            candidates: found.candidates,
+            ruled_out: found.ruled_out,
+            simulated: found.trials.len(),
+            nodes: own.as_ref().map(|d| d.nodes),
+            cost_usd: own.as_ref().map(|d| d.cost_usd),
+            reason: reason(found, own.as_ref(), designs, question),
+            best: own.map(|d| match d.choices.as_str() {
+                "" => d.units,
+                choices => format!("{}, {choices}", d.units),
+            }),
+        }
+    });
+    let scenario_toml = best.and_then(|trial| {
+        let scenario = trial
+            .candidate
+            .scenario(base, &designs[trial.candidate.design]);
+        scenario.ok().map(|s| s.resolved_toml)
+    });
+    Answer {
+        best: best.map(show),
+        runners_up: kept
+            .iter()
+            .skip(1)
+            .take(RUNNERS_UP)
+            .map(|t| show(t))
+            .collect(),
+        nearest_miss: miss.map(show),
+        options: options.collect(),
+        scenario_toml,
+        ..empty(base, question)
+    }
+}
+
+/// An answer without content.
+pub fn empty(base: &Scenario, question: &Question) -> Answer {
+    Answer {
+        scenario: base.name.clone(),
+        hash: base.hash.clone(),
+        goal: match question.goal {
+            Goal::Cost => "cost",
+            Goal::Profit => "profit",
+            Goal::Goodput => "goodput",
+        },
+        slos: question.slos.iter().map(Slo::to_string).collect(),
+        nodes_max: question.nodes,
+        duration_s: seconds(base),
+        simulations: 0,
+        best: None,
+        runners_up: Vec::new(),
+        nearest_miss: None,
+        baseline: None,
+        schedule: None,
+        options: Vec::new(),
+        step_times: Vec::new(),
+        notes: Vec::new(),
+        scenario_toml: None,
+    }
+}
+
+pub(super) fn seconds(scenario: &Scenario) -> f64 {
+    scenario.duration.0 as f64 / crate::units::NS_PER_S as f64
+}
+
+/// The goal first, then the room that is left.
+fn better(a: &Trial, b: &Trial, goal: Goal) -> std::cmp::Ordering {
+    let worth = b.worth(goal).total_cmp(&a.worth(goal));
+    worth.then(a.strain().total_cmp(&b.strain()))
+}
+
+/// What keeps an option from being cheaper, or from being possible.
+fn reason(
+    found: &Found,
+    best: Option<&Deployment>,
+    designs: &[Design],
+    question: &Question,
+) -> String {
+    let cost = best.map_or(f64::INFINITY, |d| d.cost_usd);
+    let below = found
+        .trials
+        .iter()
+        .filter(|t| !t.keeps() && (t.candidate.cost_usd < cost || question.goal != Goal::Cost));
+    let nearest = below.min_by(|a, b| a.strain().total_cmp(&b.strain()));
+    let broken = nearest.and_then(|t| {
+        let why = t.hardest()?.broken(&question.slos)?;
+        Some(format!(
+            "{}: {why}",
+            t.candidate.words(&designs[t.candidate.design])
+        ))
+    });
+    // Of what arithmetic rules out, the dearest that would still be cheaper says most.
+    let ruled_out = found.why_ruled_out.iter().rev();
+    let ruled_out = ruled_out.map(|(c, why)| (*c, why)).find(|(c, _)| *c < cost);
+    match (broken, best, ruled_out) {
+        (Some(broken), _, _) => broken,
+        (None, _, Some((_, why))) if question.goal == Goal::Cost || best.is_none() => why.clone(),
+        (None, Some(best), _) => format!("{} binds", best.binding),
+        (None, None, _) => "no number of units is within the bounds".to_string(),
+    }
+}

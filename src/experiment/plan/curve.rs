@@ -1,0 +1,209 @@
+//! How many units each slot gets, for a target of the arithmetic: the cheapest schedule that reaches it.
+//!
+//! For each slot the steady-state step ([`super::screen`]) is known for every number of units. A target is on
+//! its mean over requests, or on the slowest slot. From the fewest units that carry each slot's peak, units
+//! are added where they shorten the mean most for what they cost (or in the slowest slot), until the target
+//! is reached. Where the step falls ever more slowly with units, that is the cheapest of all schedules: a
+//! separable convex problem, which the greedy choice solves (B. Fox, "Discrete optimization via marginal
+//! analysis", Management Science 13, 1966). Where it does not, several units are added at once.
+
+use super::screen::Screen;
+use super::slots::Slot;
+
+/// What a target is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// The mean step, over requests.
+    Mean,
+    /// The longest step of all slots.
+    Longest,
+}
+
+/// Steps of a pool by slot and units.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// Seconds of a step in slot i with so many units, from 0; infinite where the slot's peak is too much.
+    steps: Vec<Vec<f64>>,
+    /// Weight of each slot in the mean: requests.
+    requests: Vec<f64>,
+    /// What a unit costs in each slot: hours.
+    hours: Vec<f64>,
+    least: u32,
+}
+
+/// A schedule and what arithmetic expects of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Units by slot.
+    pub units: Vec<u32>,
+    /// The aim's value, in seconds; infinite where some slot cannot be carried at all.
+    pub step_s: f64,
+}
+
+impl Curve {
+    /// Of a pool with up to `most` units; `faster` times the requests of the slots.
+    pub fn new(
+        screen: &Screen,
+        pool: usize,
+        slots: &[Slot],
+        (least, most): (u32, u32),
+        faster: f64,
+    ) -> Self {
+        let steps = |slot: &Slot| -> Vec<f64> {
+            let load = &slot.load;
+            let step = |units: u32| match units {
+                _ if load.per_s <= 0.0 => 0.0,
+                0 => f64::INFINITY,
+                n => {
+                    let peak = screen
+                        .pace(pool, n, load, faster * load.peak_per_s)
+                        .seconds();
+                    if peak.is_infinite() {
+                        return f64::INFINITY;
+                    }
+                    screen.pace(pool, n, load, faster * load.per_s).seconds()
+                }
+            };
+            (0..=most).map(step).collect()
+        };
+        Self {
+            steps: slots.iter().map(steps).collect(),
+            requests: slots.iter().map(|s| s.load.per_s * s.paid_h).collect(),
+            hours: slots.iter().map(|s| s.paid_h).collect(),
+            least,
+        }
+    }
+
+    /// The cheapest schedule within `caps` that reaches the target, or the best there is where none does.
+    pub fn reach(&self, aim: Aim, target_s: f64, caps: &[u32]) -> Level {
+        let mut units: Vec<u32> = (0..self.steps.len())
+            .map(|slot| self.fewest(slot, caps[slot]))
+            .collect();
+        loop {
+            let step_s = self.value(aim, &units);
+            if step_s <= target_s {
+                return Level { units, step_s };
+            }
+            let Some((slot, more)) = self.best_addition(aim, &units, caps) else {
+                return Level { units, step_s };
+            };
+            units[slot] += more;
+        }
+    }
+
+    /// Unit-hours of a schedule.
+    pub fn unit_hours(&self, units: &[u32]) -> f64 {
+        let each = self.hours.iter().zip(units);
+        each.map(|(hours, n)| hours * f64::from(*n)).sum()
+    }
+
+    /// The fewest units that carry a slot's peak, or all that are allowed.
+    fn fewest(&self, slot: usize, cap: u32) -> u32 {
+        let carries = |n: &u32| self.steps[slot][*n as usize].is_finite();
+        (self.least.min(cap)..=cap).find(carries).unwrap_or(cap)
+    }
+
+    /// What the arithmetic expects of a schedule.
+    fn value(&self, aim: Aim, units: &[u32]) -> f64 {
+        let steps = || units.iter().zip(&self.steps).map(|(n, s)| s[*n as usize]);
+        match aim {
+            Aim::Longest => steps().fold(0.0, f64::max),
+            Aim::Mean => {
+                let all: f64 = self.requests.iter().sum();
+                let weighted = steps().zip(&self.requests);
+                let weighted = weighted.filter(|(_, requests)| **requests > 0.0);
+                weighted.map(|(s, requests)| s * requests).sum::<f64>() / all.max(f64::MIN_POSITIVE)
+            }
+        }
+    }
+
+    /// Where units do most, and how many.
+    fn best_addition(&self, aim: Aim, units: &[u32], caps: &[u32]) -> Option<(usize, u32)> {
+        let gain = |slot: usize, more: u32| {
+            let (now, then) = (units[slot] as usize, (units[slot] + more) as usize);
+            let less = self.steps[slot][now] - self.steps[slot][then];
+            let paid = f64::from(more) * self.hours[slot].max(f64::MIN_POSITIVE);
+            less * self.requests[slot] / paid
+        };
+        let open = (0..units.len()).filter(|slot| units[*slot] < caps[*slot]);
+        if aim == Aim::Longest {
+            let slowest = open.max_by(|a, b| {
+                let step = |slot: usize| self.steps[slot][units[slot] as usize];
+                step(*a).total_cmp(&step(*b)).then(b.cmp(a))
+            })?;
+            let step = self.steps[slowest][units[slowest] as usize];
+            // Where the slowest slot cannot be helped, nothing else matters.
+            return (step >= self.value(aim, units)).then_some((slowest, 1));
+        }
+        let mut best: Option<(f64, usize, u32)> = None;
+        for slot in open {
+            for more in 1..=caps[slot] - units[slot] {
+                let gain = gain(slot, more);
+                if gain > 0.0 && best.is_none_or(|(most, _, _)| gain > most) {
+                    best = Some((gain, slot, more));
+                }
+            }
+        }
+        best.map(|(_, slot, more)| (slot, more))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Three slots of steps 1 / n, weighted by 1, 4 and 9 requests, an hour each.
+    fn curve() -> Curve {
+        let steps: Vec<f64> = (0..=20)
+            .map(|n| {
+                if n == 0 {
+                    f64::INFINITY
+                } else {
+                    1.0 / f64::from(n)
+                }
+            })
+            .collect();
+        Curve {
+            steps: vec![steps; 3],
+            requests: vec![1.0, 4.0, 9.0],
+            hours: vec![1.0; 3],
+            least: 1,
+        }
+    }
+
+    #[test]
+    fn no_schedule_is_cheaper_for_the_same_mean() {
+        let curve = curve();
+        for target in [0.9, 0.5, 0.3, 0.2, 0.1] {
+            let level = curve.reach(Aim::Mean, target, &[20; 3]);
+            assert!(level.step_s <= target);
+            let mut cheapest = f64::INFINITY;
+            for a in 1..=20 {
+                for b in 1..=20 {
+                    for c in 1..=20 {
+                        if curve.value(Aim::Mean, &[a, b, c]) <= target {
+                            cheapest = cheapest.min(curve.unit_hours(&[a, b, c]));
+                        }
+                    }
+                }
+            }
+            // The last addition may be worth less than another that would do: greedy is optimal on its
+            // own levels, and no schedule is cheaper by a whole unit.
+            assert!(
+                curve.unit_hours(&level.units) < cheapest + 1.0,
+                "{target}: {level:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_slowest_slot_gets_the_units_and_a_cap_ends_it() {
+        let mut curve = curve();
+        curve.steps[2] = (0..=20).map(|n| 3.0 / f64::from(n.max(1))).collect();
+        let level = curve.reach(Aim::Longest, 0.5, &[20; 3]);
+        assert_eq!(level.units, [2, 2, 6]);
+        let short = curve.reach(Aim::Longest, 0.5, &[20, 20, 4]);
+        assert_eq!((short.units[2], short.step_s), (4, 0.75));
+    }
+}

@@ -1,0 +1,309 @@
+//! The search over constant numbers of units.
+//!
+//! What a candidate costs is known before it runs, so the least cost is sought from below: the candidates of
+//! an option by rising cost, those of one cost together. What arithmetic rules out ([`super::screen`]) is not
+//! run; the others are run for a quarter of the time, and what keeps its promises or breaks them by less than
+//! half goes on to the whole, then to more and more replications. The first cost at which one keeps every
+//! promise in every replication is the option's answer: everything cheaper was ruled out or has failed.
+//! Where prefill and decode are separate, a candidate that breaks a promise of one of them speaks for all of
+//! its design with no more units of that pool.
+//!
+//! Profit and goodput are not known before: there all candidates run for an eighth of the time, the better
+//! half of them for a quarter, and so on (successive halving); those that come to the whole are replicated.
+
+use super::design::{Candidate, Design, candidates, is_separate};
+use super::load::Loads;
+use super::question::{Goal, Question};
+use super::trial::{Bench, Run, Stopped};
+use crate::scenario::Scenario;
+use crate::units::{NS_PER_S, SimDuration};
+
+/// A short run that breaks a promise by more than this factor ends a candidate.
+const HOPELESS: f64 = 1.5;
+/// No run is shortened to less than this.
+const SHORTEST: SimDuration = SimDuration(60 * NS_PER_S);
+/// At least so many come to the whole time in a successive halving.
+const FINALISTS: usize = 4;
+
+/// A candidate and its runs of the whole time; or the short one that ended it.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// It.
+    pub candidate: Candidate,
+    /// Replication by replication.
+    pub runs: Vec<Run>,
+}
+
+impl Trial {
+    /// Whether every run keeps every promise.
+    pub fn keeps(&self) -> bool {
+        !self.runs.is_empty() && self.runs.iter().all(Run::keeps)
+    }
+
+    /// The largest strain of its runs.
+    pub fn strain(&self) -> f64 {
+        self.runs.iter().map(|r| r.strain).fold(0.0, f64::max)
+    }
+
+    /// The run with the largest strain.
+    pub fn hardest(&self) -> Option<&Run> {
+        self.runs.iter().max_by(|a, b| {
+            (a.trouble.is_some(), a.strain)
+                .partial_cmp(&(b.trouble.is_some(), b.strain))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        })
+    }
+
+    /// What is sought, more is better.
+    pub fn worth(&self, goal: Goal) -> f64 {
+        let mean = |of: fn(&Run) -> f64| {
+            self.runs.iter().map(of).sum::<f64>() / self.runs.len().max(1) as f64
+        };
+        match goal {
+            Goal::Cost => -self.candidate.cost_usd,
+            Goal::Profit => mean(|r| r.profit_usd),
+            Goal::Goodput => mean(|r| r.goodput_per_s),
+        }
+    }
+}
+
+/// What the search found about an option.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Combinations of designs and units.
+    pub candidates: usize,
+    /// Of them, ruled out by arithmetic.
+    pub ruled_out: usize,
+    /// What those cost, and why they were, by rising cost.
+    pub why_ruled_out: Vec<(f64, String)>,
+    /// Those that were simulated, in the order in which they were.
+    pub trials: Vec<Trial>,
+}
+
+/// Searches one option.
+///
+/// # Errors
+/// As for [`Bench::play`].
+pub fn search(
+    base: &Scenario,
+    option: usize,
+    designs: &[Design],
+    question: &Question,
+    bench: &Bench<'_>,
+) -> Result<Found, Stopped> {
+    let mut found = Found::default();
+    let mut open = Vec::new();
+    for (index, design) in designs.iter().enumerate() {
+        if design.option != option {
+            continue;
+        }
+        let loads = Loads::of(&design.scenario);
+        for candidate in candidates(index, design, question).map_err(Stopped::Question)? {
+            found.candidates += 1;
+            match candidate.ruled_out(design, loads.as_ref(), question) {
+                Some(why) => {
+                    found.ruled_out += 1;
+                    let words = candidate.words(design);
+                    let why = format!("{words}: {why}");
+                    found.why_ruled_out.push((candidate.cost_usd, why));
+                }
+                None => open.push(candidate),
+            }
+        }
+    }
+    open.sort_by(|a, b| a.cost_usd.total_cmp(&b.cost_usd));
+    found.why_ruled_out.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let search = Search {
+        base,
+        designs,
+        question,
+        bench,
+    };
+    found.trials = match question.goal {
+        Goal::Cost => search.from_below(open)?,
+        Goal::Profit | Goal::Goodput => search.halving(open)?,
+    };
+    Ok(found)
+}
+
+struct Search<'a> {
+    base: &'a Scenario,
+    designs: &'a [Design],
+    question: &'a Question,
+    bench: &'a Bench<'a>,
+}
+
+impl Search<'_> {
+    fn from_below(&self, mut open: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
+        // An only option goes on to its runner-up; several have each other.
+        let wanted = if self.question.options.len() == 1 {
+            2
+        } else {
+            1
+        };
+        let mut trials: Vec<Trial> = Vec::new();
+        while let Some(first) = open.first() {
+            let cost = first.cost_usd;
+            let level = open.iter().take_while(|c| c.cost_usd == cost).count();
+            let mut level: Vec<Candidate> = open.drain(..level).collect();
+            level.retain(|c| !trials.iter().any(|t| self.speaks_for(t, c)));
+            (self.bench.tell)(&format!(
+                "{} nodes: {} candidates",
+                level.first().map_or(0, |c| c.nodes),
+                level.len()
+            ));
+            let (alive, ended) = self.short(level, 4, HOPELESS)?;
+            trials.extend(ended);
+            trials.extend(self.whole(alive)?);
+            if trials.iter().filter(|t| t.keeps()).count() >= wanted {
+                break;
+            }
+        }
+        Ok(trials)
+    }
+
+    fn halving(&self, open: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
+        let mut alive = open;
+        let mut trials = Vec::new();
+        for part in [8, 4, 2] {
+            if alive.len() <= FINALISTS {
+                break;
+            }
+            (self.bench.tell)(&format!("1/{part} of the time: {} candidates", alive.len()));
+            let runs = self.play(&alive, part, 0)?;
+            let mut round: Vec<Trial> = alive
+                .into_iter()
+                .zip(runs)
+                .map(|(candidate, run)| Trial {
+                    candidate,
+                    runs: vec![run],
+                })
+                .collect();
+            let goal = self.question.goal;
+            let hopeless = |t: &Trial| t.strain() > HOPELESS;
+            round.sort_by(|a, b| {
+                let worth = b.worth(goal).total_cmp(&a.worth(goal));
+                hopeless(a).cmp(&hopeless(b)).then(worth)
+            });
+            let keep = round.len().div_ceil(2).max(FINALISTS.min(round.len()));
+            trials.extend(round.split_off(keep).into_iter().map(broken));
+            alive = round.into_iter().map(|t| t.candidate).collect();
+        }
+        (self.bench.tell)(&format!("the whole time: {} candidates", alive.len()));
+        trials.extend(self.whole(alive)?);
+        Ok(trials)
+    }
+
+    /// Whether a failed trial shows that a candidate fails too.
+    fn speaks_for(&self, trial: &Trial, candidate: &Candidate) -> bool {
+        let scenario = &self.designs[candidate.design].scenario;
+        if trial.candidate.design != candidate.design || !is_separate(scenario) {
+            return false;
+        }
+        let failed = trial
+            .runs
+            .iter()
+            .filter(|r| !r.keeps() && r.trouble.is_none());
+        let mut roles = failed.flat_map(|run| {
+            let each = self.question.slos.iter().zip(&run.values);
+            each.filter(|(slo, value)| slo.strain(**value) > 1.0)
+                .filter_map(|(slo, _)| slo.role())
+        });
+        roles.any(|role| {
+            let pool = scenario.pools.iter().position(|p| p.role == role);
+            pool.is_some_and(|pool| candidate.units[pool] <= trial.candidate.units[pool])
+        })
+    }
+
+    /// Runs the first of so many parts of the time; who goes on, and who is ended by it.
+    fn short(
+        &self,
+        open: Vec<Candidate>,
+        part: u64,
+        hopeless: f64,
+    ) -> Result<(Vec<Candidate>, Vec<Trial>), Stopped> {
+        if open.is_empty() || !self.may_shorten(part) {
+            return Ok((open, Vec::new()));
+        }
+        let runs = self.play(&open, part, 0)?;
+        let (mut alive, mut ended) = (Vec::new(), Vec::new());
+        for (candidate, run) in open.into_iter().zip(runs) {
+            if run.strain > hopeless {
+                ended.push(Trial {
+                    candidate,
+                    runs: vec![run],
+                });
+            } else {
+                alive.push(candidate);
+            }
+        }
+        Ok((alive, ended))
+    }
+
+    /// Runs the whole time, and replications in doubling numbers of those that have kept every promise.
+    fn whole(&self, alive: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
+        let runs = self.play(&alive, 1, 0)?;
+        let mut trials: Vec<Trial> = alive
+            .into_iter()
+            .zip(runs)
+            .map(|(candidate, run)| Trial {
+                candidate,
+                runs: vec![run],
+            })
+            .collect();
+        let mut done = 1;
+        while done < self.question.replications {
+            let next = (2 * done).min(self.question.replications);
+            for replication in done..next {
+                let good: Vec<usize> = (0..trials.len()).filter(|i| trials[*i].keeps()).collect();
+                let again: Vec<Candidate> =
+                    good.iter().map(|i| trials[*i].candidate.clone()).collect();
+                let runs = self.play(&again, 1, replication)?;
+                for (index, run) in good.into_iter().zip(runs) {
+                    trials[index].runs.push(run);
+                }
+            }
+            done = next;
+        }
+        Ok(trials)
+    }
+
+    fn play(&self, these: &[Candidate], part: u64, replication: u32) -> Result<Vec<Run>, Stopped> {
+        let scenarios: Result<Vec<Scenario>, String> = these
+            .iter()
+            .map(|candidate| {
+                let design = &self.designs[candidate.design];
+                let mut settings = candidate.settings(design);
+                if part > 1 && self.may_shorten(part) {
+                    let duration = self.base.duration.0 / part;
+                    settings.push(format!("duration={duration}ns"));
+                }
+                super::design::changed(self.base, &design.label, &settings)
+            })
+            .collect();
+        let scenarios = scenarios.map_err(Stopped::Question)?;
+        let items: Vec<(&Scenario, u32)> = scenarios.iter().map(|s| (s, replication)).collect();
+        self.bench.play(&items, &self.question.slos)
+    }
+
+    /// Whether a part of the time is like the whole: the rate is even, and enough is left.
+    fn may_shorten(&self, part: u64) -> bool {
+        let even = self.base.classes.iter().all(|class| {
+            let rate = &class.arrivals.rate;
+            let first = rate.first().map_or(f64::NAN, |s| s.rate_from_per_s);
+            rate.iter()
+                .all(|s| s.rate_from_per_s == first && s.rate_to_per_s == first)
+                && !rate.is_empty()
+        });
+        even && self.base.duration.0 / part >= SHORTEST.0
+    }
+}
+
+/// A trial of a part of the time never counts as kept.
+fn broken(mut trial: Trial) -> Trial {
+    for run in &mut trial.runs {
+        run.trouble
+            .get_or_insert_with(|| "others of its round did better".to_string());
+    }
+    trial
+}

@@ -1,0 +1,255 @@
+//! The answer of a plan for people.
+
+use super::answer::{Answer, Deployment, Timetable};
+use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
+use crate::report::grid::{Cell, Column, Grid};
+use crate::report::page::{Body, Page, Section};
+use crate::report::style::Tone;
+
+impl Answer {
+    /// For people.
+    pub fn page(&self) -> Page {
+        let tone = if self.best.is_some() {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        let sections = [
+            self.best.as_ref().map(promises),
+            self.schedule.as_ref().map(hours),
+            Some(self.ranked()),
+            (!self.options.is_empty()).then(|| self.by_option()),
+            (!self.step_times.is_empty()).then(|| self.if_wrong()),
+        ];
+        Page {
+            title: format!("Plan: {}", plain(&self.scenario)),
+            subtitle: format!(
+                "{} over {}, at most {} nodes; {} simulations; scenario {}",
+                match self.goal {
+                    "cost" => "least cost",
+                    "profit" => "most profit",
+                    _ => "most goodput",
+                },
+                length(self.duration_s),
+                count(u64::from(self.nodes_max)),
+                count(self.simulations),
+                plain(&self.hash),
+            ),
+            verdict: (tone, self.sentences()),
+            sections: sections.into_iter().flatten().collect(),
+        }
+    }
+
+    fn sentences(&self) -> Vec<String> {
+        let Some(best) = &self.best else {
+            let mut said = vec!["Nothing within the bounds keeps every promise.".to_string()];
+            if let Some(miss) = &self.nearest_miss {
+                said.push(format!(
+                    "Nearest: {}, {}: {}.",
+                    plain(&miss.words()),
+                    usd(miss.cost_usd),
+                    plain(miss.broken.as_deref().unwrap_or("it fails"))
+                ));
+                said.extend(miss.limit.clone());
+            }
+            said.push("Allow more nodes or units, ask for less, or give more options.".to_string());
+            return said;
+        };
+        let mut said = vec![format!(
+            "{}: {} nodes, {} node-hours, {}.",
+            plain(&best.words()),
+            figure(best.nodes),
+            figure(best.node_hours),
+            usd(best.cost_usd)
+        )];
+        said.push(format!(
+            "Every promise was kept in {} of {} runs; {} binds.",
+            best.kept, best.replications, best.binding
+        ));
+        if let Some(miss) = &self.nearest_miss {
+            let which = if self.goal == "cost" {
+                "Of what is cheaper, the nearest"
+            } else {
+                "Of what fails, the nearest"
+            };
+            said.push(format!(
+                "{which}: {}, {}: {}.",
+                plain(&miss.words()),
+                usd(miss.cost_usd),
+                plain(miss.broken.as_deref().unwrap_or("it fails"))
+            ));
+        } else if self.goal == "cost" {
+            said.push("All that is cheaper is ruled out by arithmetic.".to_string());
+            let own = self.options.iter().find(|row| row.option == best.option);
+            said.extend(own.map(|row| format!("For example {}.", plain(&row.reason))));
+        }
+        if let Some(own) = &self.baseline {
+            let change = (best.node_hours / own.node_hours - 1.0) * 100.0;
+            said.push(format!(
+                "The scenario's own schedule takes {} node-hours ({}{} % of difference) and {}.",
+                figure(own.node_hours),
+                if change < 0.0 { "-" } else { "+" },
+                fixed(change.abs(), 1),
+                match &own.broken {
+                    Some(broken) => format!("breaks a promise: {}", plain(broken)),
+                    None => format!("keeps every promise; {} binds", own.binding),
+                }
+            ));
+        }
+        if let Some(next) = self.runners_up.first() {
+            said.push(format!(
+                "Runner-up: {}, {}; {} binds.",
+                plain(&next.words()),
+                usd(next.cost_usd),
+                next.binding
+            ));
+        }
+        said
+    }
+
+    fn ranked(&self) -> Section {
+        let mut grid = Grid::new(vec![
+            Column::left("deployment"),
+            Column::right("nodes"),
+            Column::right("node-\nhours"),
+            Column::right("cost"),
+            Column::right("goodput\nreq/s"),
+            Column::right("kept"),
+            Column::left("binds, or breaks"),
+        ]);
+        let rows = [
+            self.best.iter().collect::<Vec<_>>(),
+            self.runners_up.iter().collect(),
+            self.nearest_miss.iter().collect(),
+            self.baseline.iter().collect(),
+        ];
+        for deployment in rows.into_iter().flatten() {
+            let fails = deployment.broken.is_some();
+            let tone = if fails { Tone::Bad } else { Tone::Plain };
+            let why = deployment.broken.as_ref().unwrap_or(&deployment.binding);
+            grid.rows.push(vec![
+                Cell::toned(tone, deployment.words()),
+                Cell::new(figure(deployment.nodes)),
+                Cell::new(figure(deployment.node_hours)),
+                Cell::new(usd(deployment.cost_usd)),
+                Cell::new(fixed(deployment.goodput_per_s, 2)),
+                Cell::new(format!(
+                    "{} of {}",
+                    deployment.kept, deployment.replications
+                )),
+                Cell::toned(tone, why),
+            ]);
+        }
+        section(
+            "The answer, its runners-up, and the nearest that fails",
+            Body::Grid(grid),
+        )
+    }
+
+    fn by_option(&self) -> Section {
+        let mut grid = Grid::new(vec![
+            Column::left("option"),
+            Column::left("best"),
+            Column::right("nodes"),
+            Column::right("cost"),
+            Column::right("candi-\ndates"),
+            Column::right("ruled\nout"),
+            Column::right("simu-\nlated"),
+            Column::left("why not cheaper"),
+        ]);
+        for row in &self.options {
+            grid.rows.push(vec![
+                Cell::new(&row.option),
+                Cell::new(row.best.as_deref().unwrap_or("none")),
+                Cell::new(maybe(row.nodes, figure)),
+                Cell::new(maybe(row.cost_usd, usd)),
+                Cell::new(count(row.candidates as u64)),
+                Cell::new(count(row.ruled_out as u64)),
+                Cell::new(count(row.simulated as u64)),
+                Cell::new(&row.reason),
+            ]);
+        }
+        let mut section = section("Option by option", Body::Grid(grid));
+        section.notes = self.notes.clone();
+        section
+    }
+
+    fn if_wrong(&self) -> Section {
+        let mut grid = Grid::new(vec![
+            Column::left("steps take"),
+            Column::left("answer"),
+            Column::right("nodes"),
+            Column::left("found by"),
+        ]);
+        for row in &self.step_times {
+            let change = percent((row.factor - 1.0).abs());
+            let more = if row.factor > 1.0 { "longer" } else { "less" };
+            grid.rows.push(vec![
+                Cell::new(format!("{change} {more}")),
+                Cell::new(row.answer.as_deref().unwrap_or("nothing within the bounds")),
+                Cell::new(maybe(row.nodes, figure)),
+                Cell::toned(Tone::Quiet, row.by),
+            ]);
+        }
+        section("If the step times are wrong", Body::Grid(grid))
+    }
+}
+
+/// Units over the day.
+fn hours(timetable: &Timetable) -> Section {
+    let mut columns = vec![Column::left("from"), Column::right("requests\n/s")];
+    let pools = timetable.pools.iter();
+    columns.extend(pools.map(|pool| Column::right(&format!("{pool}\nunits"))));
+    columns.extend([Column::right("nodes"), Column::bar()]);
+    let most = timetable.slots.iter().map(|slot| slot.nodes).max();
+    let most = f64::from(most.unwrap_or(1).max(1));
+    let mut grid = Grid::new(columns);
+    for slot in &timetable.slots {
+        let mut cells = vec![
+            Cell::new(&slot.from),
+            Cell::new(fixed(slot.requests_per_s, 0)),
+        ];
+        let units = slot.units.iter();
+        cells.extend(units.map(|n| Cell::new(count(u64::from(*n)))));
+        cells.push(Cell::new(count(u64::from(slot.nodes))));
+        cells.push(Cell::bar(Tone::Plain, f64::from(slot.nodes) / most));
+        grid.rows.push(cells);
+    }
+    section("Units over the day, local time", Body::Grid(grid))
+}
+
+fn promises(best: &Deployment) -> Section {
+    let mut grid = Grid::new(vec![
+        Column::left("promise"),
+        Column::left("simulated: mean (least to greatest)"),
+        Column::right("of the\nlimit"),
+        Column::bar(),
+    ]);
+    for row in &best.slos {
+        grid.rows.push(vec![
+            Cell::new(&row.promise),
+            Cell::toned(Tone::Strong, &row.shown),
+            Cell::new(percent(row.strain)),
+            Cell::bar(Tone::Plain, row.strain.min(1.0)),
+        ]);
+    }
+    let mut section = section("Promises", Body::Grid(grid));
+    section.notes.extend(best.limit.clone());
+    section
+        .notes
+        .push("--out DIR writes the scenario of this answer, ready to run.".to_string());
+    section
+}
+
+/// Whole numbers as such, others to a tenth.
+fn figure(x: f64) -> String {
+    fixed(x, if x.fract() == 0.0 { 0 } else { 1 })
+}
+
+fn section(title: &str, body: Body) -> Section {
+    Section {
+        title: title.to_string(),
+        body,
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,147 @@
+//! What a plan is asked: promises, goal, bounds, and what may be chosen.
+
+use super::choice::{Choice, UnitBounds};
+use super::slo::{Figure, HELP, Slo, Statistic};
+use crate::scenario::{ArrivalKind, PlanOption, PlanTable, Scenario};
+use crate::units::SimDuration;
+
+/// What is made least or most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// The least cost of nodes.
+    Cost,
+    /// The most revenue less cost.
+    Profit,
+    /// The most requests per second within their class's targets.
+    Goodput,
+}
+
+/// A question, checked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What must be kept.
+    pub slos: Vec<Slo>,
+    /// What is sought.
+    pub goal: Goal,
+    /// Most nodes at any time.
+    pub nodes: u32,
+    /// Bounds of units by pool.
+    pub units: Vec<UnitBounds>,
+    /// Keys and values of all options.
+    pub vary: Vec<Choice>,
+    /// Deployments of which one is chosen; never empty.
+    pub options: Vec<PlanOption>,
+    /// How often units may change over the day; `None`: they do not.
+    pub schedule: Option<SimDuration>,
+    /// Runs that must all keep every promise.
+    pub replications: u32,
+    /// By what part step times may be wrong.
+    pub step_error: f64,
+}
+
+/// The widest miss of the roofline on a published end-to-end case (`tokentide validate`).
+const STEP_ERROR: f64 = 0.14;
+
+impl Question {
+    /// Reads what the scenario and the command line say.
+    ///
+    /// # Errors
+    /// What is missing or wrong, and what to write.
+    pub fn new(table: &PlanTable, scenario: &Scenario) -> Result<Self, String> {
+        let mut slos = all(&table.slo, Slo::parse)?;
+        if slos.is_empty() {
+            slos = targets_of_classes(scenario);
+        }
+        if slos.is_empty() {
+            return Err(format!(
+                "there is nothing to keep: the scenario has neither [plan] slo nor a class with an attainment, and \
+                 no --slo was given; {HELP}"
+            ));
+        }
+        if slos.iter().all(|slo| slo.figure != Figure::Lost) {
+            slos.push(Slo {
+                figure: Figure::Lost,
+                statistic: Statistic::Mean,
+                limit: 0.0,
+            });
+        }
+        let goal = match table.goal.as_deref() {
+            Some("profit") => Goal::Profit,
+            Some("goodput") => Goal::Goodput,
+            _ => Goal::Cost,
+        };
+        let judged = scenario.classes.iter().any(|class| class.slo.is_some());
+        if goal == Goal::Goodput && !judged {
+            return Err("goodput counts requests within their class's targets, and no class has an `slo`; give \
+                 one to [[class]]: slo = { ttft_s = 2.0, tpot_s = 0.05 }"
+                .to_string());
+        }
+        if goal == Goal::Profit && scenario.classes.iter().all(|class| class.price.is_none()) {
+            return Err(
+                "profit needs revenue, and no class has a `price`; give one to [[class]], or minimise the cost"
+                    .to_string(),
+            );
+        }
+        let nodes = table.nodes.or(scenario.node.fleet).ok_or(
+            "the search has no bound: say how many nodes there are with --nodes, [plan] nodes or node.fleet",
+        )?;
+        let schedule = table.schedule;
+        if schedule.is_some() {
+            schedulable(scenario, goal)?;
+        }
+        let options = if table.options.is_empty() {
+            vec![PlanOption {
+                name: "as it stands".to_string(),
+                ..PlanOption::default()
+            }]
+        } else {
+            table.options.clone()
+        };
+        Ok(Self {
+            slos,
+            goal,
+            nodes,
+            units: all(&table.units, UnitBounds::parse)?,
+            vary: all(&table.vary, Choice::parse)?,
+            options,
+            schedule,
+            replications: table
+                .replications
+                .unwrap_or(if schedule.is_some() { 1 } else { 3 }),
+            step_error: table.step_error.unwrap_or(STEP_ERROR),
+        })
+    }
+}
+
+/// The attainments that classes demand: what a run would be judged by.
+fn targets_of_classes(scenario: &Scenario) -> Vec<Slo> {
+    let demanded = scenario.classes.iter().filter_map(|c| c.slo?.attainment);
+    let limit = demanded.reduce(f64::max);
+    limit
+        .map(|limit| Slo {
+            figure: Figure::Attainment,
+            statistic: Statistic::Mean,
+            limit,
+        })
+        .into_iter()
+        .collect()
+}
+
+fn schedulable(scenario: &Scenario, goal: Goal) -> Result<(), String> {
+    if goal != Goal::Cost {
+        return Err("a schedule is sought for the least cost only; leave out `goal`".to_string());
+    }
+    let mut kinds = scenario.classes.iter().map(|class| &class.arrivals.kind);
+    if kinds.any(|kind| matches!(kind, ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_))) {
+        return Err(
+            "a schedule is worked out from a rate over the day, and a class has recorded arrivals or a closed \
+             loop of users; leave out --schedule"
+                .to_string(),
+        );
+    }
+    Ok(())
+}
+
+fn all<T>(texts: &[String], one: fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| one(text)).collect()
+}

@@ -1,0 +1,459 @@
+//! The search over schedules: numbers of units that change over the day.
+//!
+//! For a target on its step, arithmetic gives each pool its cheapest schedule ([`super::curve`]). What the
+//! target has to be so that a promise is kept, only simulations of the whole time can say. Each pool has a
+//! bracket of targets: the loosest that kept its promises, the tightest that broke one. A round simulates
+//! two schedules at once, one expected just to keep the promises, one just to break them, and corrects the
+//! expectation by what came out; a pool is done when nothing lies between. Where prefill and decode are
+//! separate, both are sought in the same simulations: promises on first tokens speak for prefill, those on
+//! later tokens for decode, and the schedule of the answer is simulated as a whole.
+
+use super::curve::{Aim, Curve, Level};
+use super::design::{Design, bounds, changed};
+use super::load::Loads;
+use super::question::Question;
+use super::slo::{Figure, Slo, Statistic};
+use super::slots::{Slot, setting, slots};
+use super::trial::{Bench, Run, Stopped};
+use crate::scenario::{Pool, Role, Scenario};
+
+/// Rounds of two simulations.
+const ROUNDS: usize = 4;
+/// A bracket this narrow is closed.
+const NARROW: f64 = 1.01;
+/// What the two schedules of a round are expected to take of their limits.
+const EXPECTED: [f64; 2] = [0.996, 1.008];
+/// The same before anything is known: arithmetic is optimistic.
+const AT_FIRST: [f64; 2] = [0.85, 0.97];
+/// More in flight than so many times what arithmetic expects, and some, is overload.
+const IN_FLIGHT: f64 = 4.0;
+const FEW: f64 = 10_000.0;
+/// What an overload counts as, where no figure says more.
+const OVERLOAD: f64 = 1.15;
+/// From one unit to the next this much may be asked of a target at once.
+const STRIDE: (f64, f64) = (0.6, 1.6);
+
+/// A schedule that was simulated.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// Pool by pool.
+    pub levels: Vec<Level>,
+    /// Settings of its units.
+    pub settings: Vec<String>,
+    /// Its runs.
+    pub runs: Vec<Run>,
+}
+
+impl Played {
+    /// Whether every run keeps every promise.
+    pub fn keeps(&self) -> bool {
+        self.runs.iter().all(Run::keeps)
+    }
+
+    /// Its node-hours.
+    pub fn node_hours(&self) -> f64 {
+        self.runs.first().map_or(0.0, |run| run.node_hours)
+    }
+
+    /// The largest strain.
+    pub fn strain(&self) -> f64 {
+        self.runs.iter().map(|run| run.strain).fold(0.0, f64::max)
+    }
+}
+
+/// One pool's search.
+struct Axis<'a> {
+    pool: &'a Pool,
+    index: usize,
+    aim: Aim,
+    curve: Curve,
+    /// What the arithmetic alone would aim at.
+    first_s: f64,
+    /// Tightest target that broke a promise, loosest that kept all.
+    broke: Option<f64>,
+    kept: Option<f64>,
+    /// Targets and what came out.
+    seen: Vec<(f64, f64)>,
+}
+
+/// A search over schedules of one design.
+pub struct Scheduling<'a> {
+    base: &'a Scenario,
+    design: &'a Design,
+    question: &'a Question,
+    bench: &'a Bench<'a>,
+    slots: Vec<Slot>,
+    axes: Vec<Axis<'a>>,
+    /// Everything simulated so far.
+    pub played: Vec<Played>,
+}
+
+impl<'a> Scheduling<'a> {
+    /// Ready to search.
+    ///
+    /// # Errors
+    /// Where the design cannot run, or the day's slots do not suit it.
+    pub fn new(
+        base: &'a Scenario,
+        design: &'a Design,
+        question: &'a Question,
+        bench: &'a Bench<'a>,
+    ) -> Result<Self, Stopped> {
+        let refuse = |why: &str| Stopped::Question(why.to_string());
+        let screen = design.screen.as_ref().map_err(|why| refuse(why))?;
+        let loads = Loads::of(&design.scenario)
+            .ok_or_else(|| refuse("the load has no rate over the day"))?;
+        let every = question
+            .schedule
+            .ok_or_else(|| refuse("no schedule was asked for"))?;
+        let slots = slots(&design.scenario, &loads, every);
+        let pools = design.scenario.pools.iter().enumerate();
+        if let Some((_, pool)) = pools
+            .clone()
+            .find(|(_, p)| p.schedule.start_up.0 + p.schedule.drain.0 >= every.0)
+        {
+            return Err(Stopped::Question(format!(
+                "a unit of pool `{}` starts and drains for longer than a slot of the schedule lasts; give --schedule a \
+                 longer time",
+                pool.name
+            )));
+        }
+        let axes = pools.map(|(index, pool)| {
+            let curve = Curve::new(screen, index, &slots, bounds(pool, question), 1.0);
+            let (aim, first_s) = aim(pool, question, screen.tokens_per_step());
+            Axis {
+                pool,
+                index,
+                aim,
+                curve,
+                first_s,
+                broke: None,
+                kept: None,
+                seen: Vec::new(),
+            }
+        });
+        Ok(Self {
+            axes: axes.collect(),
+            base,
+            design,
+            question,
+            bench,
+            slots,
+            played: Vec::new(),
+        })
+    }
+
+    /// What arithmetic alone expects the answer to cost: node-hours. Infinite where it sees no answer.
+    pub fn promise_node_hours(&self) -> f64 {
+        let targets: Vec<f64> = self.axes.iter().map(|axis| axis.first_s).collect();
+        let levels = self.levels(&targets);
+        if levels.iter().any(|level| level.step_s.is_infinite()) {
+            return f64::INFINITY;
+        }
+        self.node_hours(&levels)
+    }
+
+    /// Searches; the schedules that were simulated are then in `played`.
+    ///
+    /// # Errors
+    /// As for [`Bench::play`].
+    pub fn search(&mut self) -> Result<(), Stopped> {
+        for round in 0..ROUNDS {
+            let expected = if round == 0 { AT_FIRST } else { EXPECTED };
+            let mut open: Vec<Vec<Level>> = Vec::new();
+            for expected in expected {
+                let targets: Vec<f64> = self.axes.iter().map(|axis| axis.next(expected)).collect();
+                let levels = self.levels(&targets);
+                if !self.is_known(&levels) && !open.contains(&levels) {
+                    open.push(levels);
+                }
+            }
+            if open.is_empty() || self.axes.iter().all(Axis::is_closed) {
+                break;
+            }
+            (self.bench.tell)(&format!(
+                "round {} of at most {ROUNDS}: {} node-hours",
+                round + 1,
+                crate::report::format::fixed(self.node_hours(&open[0]), 0)
+            ));
+            self.play(open)?;
+        }
+        self.confirm()
+    }
+
+    /// The cheapest of each pool together, and the replications of what is then the answer.
+    fn confirm(&mut self) -> Result<(), Stopped> {
+        let kept: Option<Vec<f64>> = self.axes.iter().map(|axis| axis.kept).collect();
+        if let Some(targets) = kept {
+            let levels = self.levels(&targets);
+            if !self.is_known(&levels) {
+                (self.bench.tell)("the best of each pool together");
+                self.play(vec![levels])?;
+            }
+        }
+        for replication in 1..self.question.replications {
+            let Some(best) = self.best() else { break };
+            let scenario = self.scenario(&self.played[best].settings)?;
+            let run = self
+                .bench
+                .play(&[(&scenario, replication)], &self.question.slos)?;
+            self.played[best].runs.extend(run);
+        }
+        Ok(())
+    }
+
+    /// The cheapest that keeps every promise.
+    pub fn best(&self) -> Option<usize> {
+        let kept = (0..self.played.len()).filter(|i| self.played[*i].keeps());
+        kept.min_by(|a, b| {
+            let of = |i: &usize| self.played[*i].node_hours();
+            of(a).total_cmp(&of(b))
+        })
+    }
+
+    /// Node-hours of the answer if steps took `factor` times as long, by arithmetic corrected as the
+    /// simulations taught it. `None` where the bounds do not allow it.
+    pub fn if_steps_took(&self, factor: f64) -> Option<f64> {
+        let screen = self.design.screen.as_ref().ok()?;
+        let best = &self.played[self.best()?];
+        let mut free = vec![self.question.nodes; self.slots.len()];
+        let mut sum = 0.0;
+        for (axis, level) in self.axes.iter().zip(&best.levels) {
+            let bounds = bounds(axis.pool, self.question);
+            let curve = Curve::new(screen, axis.index, &self.slots, bounds, factor);
+            let new = curve.reach(axis.aim, level.step_s / factor, &self.caps(axis, &free));
+            if new.step_s > level.step_s / factor {
+                return None;
+            }
+            take(&mut free, &new.units, axis.pool);
+            sum += curve.unit_hours(&new.units) * f64::from(axis.pool.nodes_per_unit);
+        }
+        Some(sum)
+    }
+
+    /// The schedules for targets of the pools, each within what those before it leave of the nodes.
+    fn levels(&self, targets: &[f64]) -> Vec<Level> {
+        let mut free = vec![self.question.nodes; self.slots.len()];
+        let mut levels = Vec::new();
+        for (axis, target) in self.axes.iter().zip(targets) {
+            let caps = self.caps(axis, &free);
+            let level = axis.curve.reach(axis.aim, *target, &caps);
+            take(&mut free, &level.units, axis.pool);
+            levels.push(level);
+        }
+        levels
+    }
+
+    /// Units that a pool may have in each slot. They are paid from shortly before it, so there must be room
+    /// for them in the slot before, too.
+    fn caps(&self, axis: &Axis<'_>, free: &[u32]) -> Vec<u32> {
+        let most = bounds(axis.pool, self.question).1;
+        let before = |slot: usize| free[(slot + free.len() - 1) % free.len()];
+        let room = |slot: usize| free[slot].min(before(slot));
+        (0..free.len())
+            .map(|slot| (room(slot) / axis.pool.nodes_per_unit).min(most))
+            .collect()
+    }
+
+    fn node_hours(&self, levels: &[Level]) -> f64 {
+        let each = self.axes.iter().zip(levels);
+        each.map(|(axis, level)| {
+            axis.curve.unit_hours(&level.units) * f64::from(axis.pool.nodes_per_unit)
+        })
+        .sum()
+    }
+
+    fn is_known(&self, levels: &[Level]) -> bool {
+        let same = |played: &Played| {
+            let each = played.levels.iter().zip(levels);
+            each.into_iter().all(|(a, b)| a.units == b.units)
+        };
+        self.played.iter().any(same)
+    }
+
+    fn play(&mut self, open: Vec<Vec<Level>>) -> Result<(), Stopped> {
+        let settings: Vec<Vec<String>> = open.iter().map(|levels| self.settings(levels)).collect();
+        let limited = open.iter().zip(&settings).map(|(levels, settings)| {
+            let most = format!("limits.requests_in_flight={}", self.most_in_flight(levels));
+            let settings: Vec<String> = settings.iter().cloned().chain([most]).collect();
+            self.scenario(&settings)
+        });
+        let scenarios: Result<Vec<Scenario>, Stopped> = limited.collect();
+        let scenarios = scenarios?;
+        let items: Vec<(&Scenario, u32)> = scenarios.iter().map(|s| (s, 0)).collect();
+        let runs = self.bench.play(&items, &self.question.slos)?;
+        for ((levels, settings), run) in open.into_iter().zip(settings).zip(runs) {
+            let separate = self.axes.len() > 1;
+            let slos = &self.question.slos;
+            let strains = self.axes.iter().map(|a| a.strain(&run, slos, separate));
+            let mut strains: Vec<f64> = strains.collect();
+            if run.trouble.is_some() {
+                // Overload of one pool says nothing of another; of nobody in particular, all have it.
+                let somebody = strains.iter().any(|s| *s > 1.0);
+                for strain in strains.iter_mut().filter(|s| **s <= 1.0) {
+                    *strain = if somebody { f64::NAN } else { OVERLOAD };
+                }
+            }
+            for ((axis, level), strain) in self.axes.iter_mut().zip(&levels).zip(strains) {
+                if !strain.is_nan() {
+                    axis.learn(level, strain);
+                }
+            }
+            self.played.push(Played {
+                levels,
+                settings,
+                runs: vec![run],
+            });
+        }
+        Ok(())
+    }
+
+    /// Requests that can be in flight while a schedule keeps any promise worth the name: a run beyond that is
+    /// overloaded, and ends instead of filling the memory. It changes no figure of a run that stays below.
+    fn most_in_flight(&self, levels: &[Level]) -> u64 {
+        let per_step = self
+            .design
+            .screen
+            .as_ref()
+            .map_or(1.0, |screen| screen.tokens_per_step());
+        let in_slot = |slot: &Slot| {
+            let life_s = self.axes.iter().zip(levels).map(|(axis, level)| {
+                let steps = match axis.pool.role {
+                    Role::Prefill => 2.0,
+                    Role::Decode | Role::Mixed => 2.0 + slot.load.decoded / per_step,
+                };
+                // A slot may be slower than the mean of all.
+                2.0 * steps
+                    * if level.step_s.is_finite() {
+                        level.step_s
+                    } else {
+                        1.0
+                    }
+            });
+            slot.load.peak_per_s * life_s.sum::<f64>()
+        };
+        let expected = self.slots.iter().map(in_slot).fold(0.0, f64::max);
+        let limit = self.base.limits.requests_in_flight;
+        (IN_FLIGHT * expected + FEW).min(limit as f64) as u64
+    }
+
+    fn settings(&self, levels: &[Level]) -> Vec<String> {
+        let each = self.axes.iter().zip(levels);
+        let units = each.map(|(axis, level)| setting(axis.pool, &self.slots, &level.units));
+        self.design.settings.iter().cloned().chain(units).collect()
+    }
+
+    /// The scenario with a schedule.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub fn scenario(&self, settings: &[String]) -> Result<Scenario, Stopped> {
+        changed(self.base, &self.design.label, settings).map_err(Stopped::Question)
+    }
+
+    /// Local times of the slots and the units in them, pool by pool.
+    pub fn table(&self, played: &Played) -> Vec<(String, Vec<u32>, f64)> {
+        let row = |(index, slot): (usize, &Slot)| {
+            let units = played.levels.iter().map(|level| level.units[index]);
+            (
+                crate::scenario::show_time_of_day(slot.from),
+                units.collect(),
+                slot.load.per_s,
+            )
+        };
+        self.slots.iter().enumerate().map(row).collect()
+    }
+}
+
+impl Axis<'_> {
+    /// The target that is expected to take so much of the limits.
+    fn next(&self, expected: f64) -> f64 {
+        let nearest = self.seen.iter().min_by(|a, b| {
+            let far = |strain: f64| (strain - 1.0).abs();
+            far(a.1).total_cmp(&far(b.1))
+        });
+        let target = nearest.map_or(self.first_s * expected, |(target, strain)| {
+            target * (expected / strain.max(1e-3)).clamp(STRIDE.0, STRIDE.1)
+        });
+        match (self.kept, self.broke) {
+            // Between what is known; the geometric middle where the guess lies outside.
+            (Some(kept), Some(broke)) if target <= kept || target >= broke => {
+                if self.is_closed() {
+                    kept
+                } else {
+                    (kept * broke).sqrt()
+                }
+            }
+            (None, Some(broke)) if target >= broke => broke * STRIDE.0.max(0.9),
+            (Some(kept), None) if target <= kept => kept * 1.05,
+            _ => target,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match (self.kept, self.broke) {
+            (Some(kept), Some(broke)) => broke <= kept * NARROW,
+            _ => false,
+        }
+    }
+
+    /// What a run takes of the limits that this pool answers for.
+    fn strain(&self, run: &Run, slos: &[Slo], separate: bool) -> f64 {
+        let mine = |slo: &Slo| !separate || slo.role().is_none_or(|role| role == self.pool.role);
+        let strains = slos.iter().zip(&run.values).filter(|(slo, _)| mine(slo));
+        let strains = strains.map(|(slo, value)| slo.strain(*value));
+        strains.filter(|s| s.is_finite()).fold(0.0, f64::max)
+    }
+
+    /// Takes in what a schedule of this pool takes of its limits.
+    fn learn(&mut self, level: &Level, strain: f64) {
+        self.seen.push((level.step_s, strain));
+        if strain <= 1.0 {
+            self.kept = Some(
+                self.kept
+                    .map_or(level.step_s, |kept| kept.max(level.step_s)),
+            );
+        } else {
+            self.broke = Some(
+                self.broke
+                    .map_or(level.step_s, |broke| broke.min(level.step_s)),
+            );
+        }
+        // Noise or the other pool can make a looser target look better than a tighter one.
+        if let (Some(kept), Some(broke)) = (self.kept, self.broke)
+            && kept >= broke
+        {
+            self.broke = None;
+            let above = self.seen.iter().filter(|(t, s)| *s > 1.0 && *t > kept);
+            self.broke = above.map(|(t, _)| *t).reduce(f64::min);
+        }
+    }
+}
+
+/// Takes a pool's nodes off: in each slot those of it, or of the next one, if they are more.
+fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
+    for (slot, free) in free.iter_mut().enumerate() {
+        let most = units[slot].max(units[(slot + 1) % units.len()]);
+        *free = free.saturating_sub(most * pool.nodes_per_unit);
+    }
+}
+
+/// What a pool's schedule aims at, and how far, if arithmetic were all.
+fn aim(pool: &Pool, question: &Question, tokens_per_step: f64) -> (Aim, f64) {
+    let mine = |slo: &&Slo| pool.role == Role::Mixed || slo.role() == Some(pool.role);
+    let step = |slo: &Slo| match slo.figure {
+        Figure::OutputSpeed => tokens_per_step / slo.limit,
+        Figure::Tpot => slo.limit * tokens_per_step,
+        // A first token waits for the step that runs, then takes one.
+        Figure::Ttft => slo.limit / 2.0,
+        _ => slo.limit,
+    };
+    let slos = || question.slos.iter().filter(mine);
+    let is_mean = |slo: &Slo| slo.statistic == Statistic::Mean;
+    let aim = if slos().any(is_mean) {
+        Aim::Mean
+    } else {
+        Aim::Longest
+    };
+    (aim, slos().map(step).fold(f64::INFINITY, f64::min))
+}

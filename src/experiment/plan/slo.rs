@@ -1,0 +1,285 @@
+//! What a plan must keep: figures of a run and their limits.
+//!
+//! Written `FIGURE_STATISTIC = LIMIT`: `ttft`, `tpot`, `itl`, `e2e`, `queue` or `decode_queue`, with `mean`,
+//! `p50`, `p90`, `p95` or `p99`, at most a duration; `output_speed_mean`, at least so many tokens per second
+//! of a request; `attainment`, at least this part of each class's requests within the class's own targets;
+//! `lost`, at most this part of the requests rejected, failed or timed out. Nothing may be lost, and no
+//! queue may still grow at the end, where nobody says otherwise.
+
+use std::fmt;
+
+use crate::report::format::{fixed, percent, seconds};
+use crate::report::summary::{Distribution, RunSummary};
+use crate::scenario::{Role, parse_duration};
+
+/// What `--slo` takes, for messages.
+pub const HELP: &str = "write ttft_p99=5s, tpot_mean=60ms, e2e_p95=30s (ttft, tpot, itl, e2e, queue or \
+    decode_queue, with mean, p50, p90, p95 or p99), output_speed_mean=20, attainment=0.99 or lost=0.001";
+
+/// A figure of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Arrival to first token.
+    Ttft,
+    /// Time per output token.
+    Tpot,
+    /// Gaps between tokens.
+    Itl,
+    /// Arrival to last token.
+    E2e,
+    /// Wait for prefill.
+    Queue,
+    /// Wait for decode.
+    DecodeQueue,
+    /// Tokens per second of a request.
+    OutputSpeed,
+    /// Part of a class's requests within its targets, of the class with the least.
+    Attainment,
+    /// Part of the requests that were not served.
+    Lost,
+}
+
+/// Which statistic of a latency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistic {
+    /// Arithmetic mean.
+    Mean,
+    /// Median.
+    P50,
+    /// 90th percentile.
+    P90,
+    /// 95th percentile.
+    P95,
+    /// 99th percentile.
+    P99,
+}
+
+/// A promise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slo {
+    /// Of what.
+    pub figure: Figure,
+    /// Which statistic of it.
+    pub statistic: Statistic,
+    /// Its limit, in seconds, tokens per second, or as a part.
+    pub limit: f64,
+}
+
+const FIGURES: [(&str, Figure); 9] = [
+    ("ttft", Figure::Ttft),
+    ("tpot", Figure::Tpot),
+    ("itl", Figure::Itl),
+    ("e2e", Figure::E2e),
+    ("queue", Figure::Queue),
+    ("decode_queue", Figure::DecodeQueue),
+    ("output_speed", Figure::OutputSpeed),
+    ("attainment", Figure::Attainment),
+    ("lost", Figure::Lost),
+];
+
+const STATISTICS: [(&str, Statistic); 5] = [
+    ("mean", Statistic::Mean),
+    ("p50", Statistic::P50),
+    ("p90", Statistic::P90),
+    ("p95", Statistic::P95),
+    ("p99", Statistic::P99),
+];
+
+/// Picoseconds of a second.
+const PS_PER_S: f64 = 1e12;
+
+impl Slo {
+    /// Reads `ttft_p99=5s`.
+    ///
+    /// # Errors
+    /// What is wrong, and what to write.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |what: &str| format!("`{}` is no target: {what}; {HELP}", text.trim());
+        let (name, limit) = text
+            .split_once('=')
+            .ok_or_else(|| wrong("there is no `=`"))?;
+        let (name, limit) = (name.trim(), limit.trim());
+        let (figure, statistic) =
+            named(name).ok_or_else(|| wrong(&format!("there is no figure `{name}`")))?;
+        let limit = match figure {
+            Figure::OutputSpeed | Figure::Attainment | Figure::Lost => limit
+                .parse::<f64>()
+                .map_err(|_| wrong(&format!("`{limit}` is no number")))?,
+            _ => parse_duration(limit)
+                .map(|ps| ps as f64 / PS_PER_S)
+                .map_err(|why| wrong(&format!("`{limit}` {why}")))?,
+        };
+        let within = match figure {
+            Figure::Attainment | Figure::Lost => (0.0..=1.0).contains(&limit),
+            _ => limit > 0.0 && limit <= 1e9,
+        };
+        if within {
+            Ok(Self {
+                figure,
+                statistic,
+                limit,
+            })
+        } else {
+            Err(wrong("its limit is out of bounds"))
+        }
+    }
+
+    /// Whether more is better.
+    pub fn is_floor(&self) -> bool {
+        matches!(self.figure, Figure::OutputSpeed | Figure::Attainment)
+    }
+
+    /// The figure in a run; `None` where nobody experienced it.
+    pub fn of(&self, run: &RunSummary) -> Option<f64> {
+        let latency = &run.latency;
+        let distribution = match self.figure {
+            Figure::Ttft => &latency.ttft_s,
+            Figure::Tpot => &latency.tpot_s,
+            Figure::Itl => &latency.itl_s,
+            Figure::E2e => &latency.e2e_s,
+            Figure::Queue => &latency.queue_s,
+            Figure::DecodeQueue => &latency.decode_queue_s,
+            Figure::OutputSpeed => return run.decode.output_speed_tokens_per_s,
+            Figure::Attainment => return attainment(run),
+            Figure::Lost => return Some(lost(run)),
+        };
+        statistic(distribution, self.statistic)
+    }
+
+    /// The pools that alone decide the figure where prefill and decode are separate; `None`: both do.
+    pub fn role(&self) -> Option<Role> {
+        match self.figure {
+            Figure::Ttft | Figure::Queue => Some(Role::Prefill),
+            Figure::Tpot | Figure::Itl | Figure::OutputSpeed | Figure::DecodeQueue => {
+                Some(Role::Decode)
+            }
+            Figure::E2e | Figure::Attainment | Figure::Lost => None,
+        }
+    }
+
+    /// The best that a pool can reach whose steps last `step_s`, where that can be said. Of a median
+    /// nothing can: half of the requests may be short.
+    pub fn at_best(&self, role: Role, step_s: f64, tokens_per_step: f64) -> Option<f64> {
+        let of_pool = role == Role::Mixed || self.role() == Some(role);
+        if !of_pool || self.statistic == Statistic::P50 {
+            return None;
+        }
+        match self.figure {
+            Figure::Ttft => Some(step_s),
+            Figure::Tpot => Some(step_s / tokens_per_step),
+            Figure::OutputSpeed => Some(tokens_per_step / step_s),
+            _ => None,
+        }
+    }
+
+    /// How much of the limit a value takes: above 1 the promise is broken.
+    pub fn strain(&self, value: Option<f64>) -> f64 {
+        let Some(value) = value else {
+            // A latency of nobody: the run has not served anybody, which is judged elsewhere.
+            return if self.is_floor() { f64::INFINITY } else { 0.0 };
+        };
+        if self.is_floor() {
+            self.limit / value.max(f64::MIN_POSITIVE)
+        } else if value <= 0.0 {
+            0.0
+        } else {
+            value / self.limit.max(f64::MIN_POSITIVE)
+        }
+    }
+
+    /// A value of the figure, in words.
+    pub fn show(&self, value: f64) -> String {
+        match self.figure {
+            Figure::OutputSpeed => format!("{} tokens/s", fixed(value, 2)),
+            Figure::Attainment | Figure::Lost => percent(value),
+            _ => seconds(value),
+        }
+    }
+
+    /// The name of the figure, as it is written.
+    pub fn name(&self) -> String {
+        let name = FIGURES.iter().find(|(_, f)| *f == self.figure);
+        let name = name.map_or("", |(name, _)| name);
+        let statistic = STATISTICS.iter().find(|(_, s)| *s == self.statistic);
+        match self.figure {
+            Figure::Attainment | Figure::Lost => name.to_string(),
+            _ => format!("{name}_{}", statistic.map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+impl fmt::Display for Slo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.is_floor() { ">=" } else { "<=" };
+        write!(f, "{} {sign} {}", self.name(), self.show(self.limit))
+    }
+}
+
+fn named(name: &str) -> Option<(Figure, Statistic)> {
+    if let Some((_, figure)) = FIGURES[7..].iter().find(|(known, _)| *known == name) {
+        return Some((*figure, Statistic::Mean));
+    }
+    let (figure, statistic) = name.rsplit_once('_')?;
+    let (_, figure) = FIGURES[..7].iter().find(|(known, _)| *known == figure)?;
+    let (_, statistic) = STATISTICS.iter().find(|(known, _)| *known == statistic)?;
+    let exists = *figure != Figure::OutputSpeed || *statistic == Statistic::Mean;
+    exists.then_some((*figure, *statistic))
+}
+
+fn statistic(of: &Distribution, which: Statistic) -> Option<f64> {
+    match which {
+        Statistic::Mean => of.mean,
+        Statistic::P50 => of.p50,
+        Statistic::P90 => of.p90,
+        Statistic::P95 => of.p95,
+        Statistic::P99 => of.p99,
+    }
+}
+
+fn attainment(run: &RunSummary) -> Option<f64> {
+    let classes = run.classes.values().filter_map(|class| class.slo);
+    classes.filter_map(|slo| slo.attainment).reduce(f64::min)
+}
+
+fn lost(run: &RunSummary) -> f64 {
+    let r = &run.requests;
+    let lost = r.rejected + r.timed_out + r.failed;
+    lost as f64 / ((lost + r.completed) as f64).max(1.0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_and_shown() {
+        let slo = Slo::parse("ttft_p99 = 5s").unwrap();
+        assert_eq!((slo.figure, slo.statistic), (Figure::Ttft, Statistic::P99));
+        assert_eq!(slo.to_string(), "ttft_p99 <= 5.00 s");
+        assert_eq!(slo.strain(Some(6.0)), 1.2);
+        let speed = Slo::parse("output_speed_mean=20").unwrap();
+        assert_eq!(speed.strain(Some(25.0)), 0.8);
+        assert_eq!(speed.strain(None), f64::INFINITY);
+        assert_eq!(Slo::parse("decode_queue_p95=1ms").unwrap().limit, 1e-3);
+        assert_eq!(Slo::parse("lost=0").unwrap().strain(Some(0.0)), 0.0);
+        assert!(Slo::parse("lost=0").unwrap().strain(Some(0.1)) > 1.0);
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused_with_its_reason() {
+        for (text, why) in [
+            ("ttft_p99", "there is no `=`"),
+            ("ttft_p98=1s", "there is no figure `ttft_p98`"),
+            ("output_speed_p99=3", "there is no figure"),
+            ("ttft_p99=5 parsecs", "`5 parsecs`"),
+            ("output_speed_mean=fast", "`fast` is no number"),
+            ("attainment=99", "out of bounds"),
+            ("tpot_mean=0s", "out of bounds"),
+        ] {
+            let error = Slo::parse(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+            assert!(error.contains("write ttft_p99=5s"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The day in slots: in each of them the number of units stays as it is.
+
+use super::load::{Load, Loads};
+use crate::scenario::{Pool, Scenario, show_time_of_day};
+use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
+
+/// A part of the local day.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// From this time of day ...
+    pub from: SimDuration,
+    /// Hours of it in the counted time: what a unit is paid for.
+    pub paid_h: f64,
+    /// What comes in it; nothing where the simulation never is.
+    pub load: Load,
+}
+
+/// The day of a scenario in slots of a length.
+pub fn slots(scenario: &Scenario, loads: &Loads<'_>, every: SimDuration) -> Vec<Slot> {
+    let begin = |n: u64| SimDuration((n * every.0).min(NS_PER_DAY));
+    (0..NS_PER_DAY.div_ceil(every.0))
+        .map(|n| {
+            let (from, to) = (begin(n), begin(n + 1));
+            let counted = overlap(scenario, from, to, SimDuration::ZERO);
+            let simulated = overlap(scenario, from, to, scenario.warm_up);
+            Slot {
+                from,
+                paid_h: counted as f64 / NS_PER_HOUR as f64,
+                load: if simulated > 0 {
+                    loads.between(from, to)
+                } else {
+                    Load::default()
+                },
+            }
+        })
+        .collect()
+}
+
+/// How long the simulation, beginning so much before its start, is in a part of the day.
+fn overlap(scenario: &Scenario, from: SimDuration, to: SimDuration, before: SimDuration) -> u64 {
+    let length = scenario.duration.0 + before.0;
+    let start = scenario.start.time_of_day.0 + NS_PER_DAY - before.0 % NS_PER_DAY;
+    let first = start % NS_PER_DAY;
+    let days = (first + length).div_ceil(NS_PER_DAY);
+    (0..days)
+        .map(|day| {
+            let (a, b) = (from.0 + day * NS_PER_DAY, to.0 + day * NS_PER_DAY);
+            b.min(first + length).saturating_sub(a.max(first))
+        })
+        .sum()
+}
+
+/// A pool's units, slot by slot, as a setting. More units are paid `start_up` before their slot, in whole
+/// minutes, so that they serve from its beginning; fewer from its beginning.
+pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> String {
+    let minute = 60 * NS_PER_S;
+    let early = pool.schedule.start_up.0.div_ceil(minute) * minute;
+    let mut steps: Vec<(u64, u32)> = Vec::new();
+    for (index, slot) in slots.iter().enumerate() {
+        let before = units[(index + units.len() - 1) % units.len()];
+        let now = units[index];
+        if now > before {
+            steps.push(((slot.from.0 + NS_PER_DAY - early) % NS_PER_DAY, now));
+        } else if now < before {
+            steps.push((slot.from.0, now));
+        }
+    }
+    if steps.is_empty() {
+        steps.push((0, units.first().copied().unwrap_or(0)));
+    }
+    steps.sort_unstable();
+    let steps: Vec<String> = steps
+        .iter()
+        .map(|(at, n)| format!("[\"{}\", {n}]", show_time_of_day(SimDuration(*at))))
+        .collect();
+    format!(
+        "pools.{}.units={{ schedule = [{}], start_up = \"{}ns\", drain = \"{}ns\" }}",
+        pool.name,
+        steps.join(", "),
+        pool.schedule.start_up.0,
+        pool.schedule.drain.0
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_day_is_covered_once_and_its_units_start_early() {
+        let scenario = crate::scenario::load("deepseek-day", &[]).unwrap();
+        let loads = Loads::of(&scenario).unwrap();
+        let hour = SimDuration(NS_PER_HOUR);
+        let slots = slots(&scenario, &loads, hour);
+        assert_eq!(slots.len(), 24);
+        assert!(slots.iter().all(|slot| slot.paid_h == 1.0));
+        let requests: f64 = slots.iter().map(|s| s.load.per_s * 3_600.0).sum();
+        assert!((requests / 155_542_193.0 - 1.0).abs() < 1e-9);
+        // the warm-up lies in the hour before noon, which is counted anyway
+        assert_eq!(
+            overlap(
+                &scenario,
+                SimDuration(11 * hour.0),
+                SimDuration(12 * hour.0),
+                scenario.warm_up
+            ),
+            hour.0 + hour.0 / 2
+        );
+        let mut units = [2; 24];
+        units[9..18].fill(4);
+        let setting = setting(&scenario.pools[1], &slots, &units);
+        assert!(
+            setting.starts_with("pools.decode.units={ schedule = [[\"08:58\", 4], [\"18:00\", 2]]"),
+            "{setting}"
+        );
+        assert!(crate::scenario::load("deepseek-day", &[setting]).is_ok());
+    }
+}

@@ -1,0 +1,75 @@
+//! What the scenario says about plans for it. It is taken out of the tree before that is resolved, so that
+//! a run has the same text and hash whatever plan it belongs to.
+
+use super::tree::{Node, Table};
+use crate::units::SimDuration;
+
+/// `[plan]` of a scenario, texts as they are written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanTable {
+    /// What must be kept.
+    pub slo: Vec<String>,
+    /// `cost`, `profit` or `goodput`.
+    pub goal: Option<String>,
+    /// Most nodes at any time.
+    pub nodes: Option<u32>,
+    /// Bounds of the units of pools.
+    pub units: Vec<String>,
+    /// Keys and the values that they may take.
+    pub vary: Vec<String>,
+    /// How often units may change over the day.
+    pub schedule: Option<SimDuration>,
+    /// Runs that must all keep every promise.
+    pub replications: Option<u32>,
+    /// By what part step times may be wrong.
+    pub step_error: Option<f64>,
+    /// Deployments of which one is chosen.
+    pub options: Vec<PlanOption>,
+}
+
+/// A deployment that may be chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanOption {
+    /// What people call it.
+    pub name: String,
+    /// How it differs from the scenario.
+    pub set: Vec<String>,
+    /// Keys and values of this option only.
+    pub vary: Vec<String>,
+}
+
+/// Takes `[plan]` out of a checked tree.
+pub fn take(root: &mut Table) -> PlanTable {
+    let entry = root.remove("plan");
+    let Some(table) = entry.as_ref().and_then(|e| e.node.table()) else {
+        return PlanTable::default();
+    };
+    let options = table.list("option").unwrap_or_default();
+    PlanTable {
+        slo: texts(table, "slo"),
+        goal: table.text("goal").map(str::to_string),
+        nodes: table.integer("nodes"),
+        units: texts(table, "units"),
+        vary: texts(table, "vary"),
+        schedule: table.duration("schedule"),
+        replications: table.integer("replications"),
+        step_error: table.number("step_error"),
+        options: options.iter().filter_map(Node::table).map(option).collect(),
+    }
+}
+
+fn option(table: &Table) -> PlanOption {
+    PlanOption {
+        name: table.text("name").unwrap_or_default().to_string(),
+        set: texts(table, "set"),
+        vary: texts(table, "vary"),
+    }
+}
+
+fn texts(table: &Table, key: &str) -> Vec<String> {
+    let items = table.list(key).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| item.text().map(str::to_string))
+        .collect()
+}

@@ -1,0 +1,258 @@
+//! Plans: the answer against brute force, what it writes, what it refuses.
+//!
+//! The scenarios are under `plan/`.
+
+mod support;
+
+use serde_json::Value;
+use support::program::{Scratch, tokentide};
+use tokentide::experiment::replicate;
+use tokentide::experiment::run;
+use tokentide::report::summary::RunSummary;
+use tokentide::scenario::load;
+
+const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/small.toml");
+const DAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/day.toml");
+
+/// The answer as JSON; the program must end with `code`.
+fn planned(code: i32, target: &str, rest: &[&str]) -> Value {
+    let first = ["plan", target, "--format", "json", "--step-error", "0"];
+    let said = tokentide(&[&first, rest].concat());
+    assert_eq!(said.code, Some(code), "{rest:?}: {}", said.err);
+    serde_json::from_slice(&said.out).expect("JSON")
+}
+
+/// Runs of a scenario with changes, replication by replication.
+fn runs(target: &str, settings: &[String], replications: u64) -> Vec<RunSummary> {
+    let scenario = load(target, settings).expect("a scenario");
+    (0..replications)
+        .map(|n| {
+            let seed = replicate::seed(scenario.seed, n);
+            run(&scenario.clone().with_seed(seed), 1).expect("a run")
+        })
+        .collect()
+}
+
+/// The promises of `small.toml`, by hand.
+fn keeps(run: &RunSummary) -> bool {
+    let lost = run.requests.rejected + run.requests.failed + run.requests.timed_out;
+    let ends = tokentide::report::verdict::assess(run).grade;
+    lost == 0
+        && ends != tokentide::report::verdict::Grade::Overloaded
+        && run.latency.ttft_s.p95.is_some_and(|x| x <= 0.6)
+        && run.latency.tpot_s.p95.is_some_and(|x| x <= 0.03)
+}
+
+#[test]
+fn no_deployment_of_the_grid_is_cheaper() {
+    let mut cheapest: Option<(u32, Vec<String>)> = None;
+    let mut kept_at: Vec<(u32, String)> = Vec::new();
+    for batch in [8, 12, 16] {
+        for prefill in 1..=6_u32 {
+            for decode in 1..=7 - prefill {
+                let settings = vec![
+                    format!("pools.decode.max_batch_requests={batch}"),
+                    format!("pools.prefill.units={prefill}"),
+                    format!("pools.decode.units={decode}"),
+                ];
+                let nodes = prefill + decode;
+                if !runs(SMALL, &settings, 1).iter().all(keeps)
+                    || !runs(SMALL, &settings, 3).iter().all(keeps)
+                {
+                    continue;
+                }
+                kept_at.push((nodes, format!("{batch} {prefill} {decode}")));
+                if cheapest.as_ref().is_none_or(|(least, _)| nodes < *least) {
+                    cheapest = Some((nodes, settings));
+                }
+            }
+        }
+    }
+    let (nodes, _) = cheapest.expect("something keeps the promises");
+    assert!(
+        nodes > 3 && nodes < 7,
+        "the case decides nothing: {kept_at:?}"
+    );
+    let answer = planned(0, SMALL, &[]);
+    let best = &answer["best"];
+    assert_eq!(
+        best["nodes"].as_f64(),
+        Some(f64::from(nodes)),
+        "{kept_at:?}\n{answer:#}"
+    );
+    assert_eq!(best["kept"], 3);
+    // Fewer simulations than the grid has, and what was found is in it.
+    let settings: Vec<String> = best["settings"]
+        .as_array()
+        .expect("settings")
+        .iter()
+        .map(|s| s.as_str().expect("text").to_owned())
+        .collect();
+    assert!(runs(SMALL, &settings, 3).iter().all(keeps));
+    assert!(
+        answer["simulations"].as_u64() < Some(63 * 3 / 2),
+        "{}",
+        answer["simulations"]
+    );
+    // The nearest of what is cheaper fails, and says by which promise.
+    let option = &answer["options"][0];
+    assert!(
+        option["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("units")),
+        "{option}"
+    );
+}
+
+#[test]
+fn no_schedule_is_cheaper() {
+    let speed = |units: [u32; 2]| {
+        let setting = format!(
+            "pools.mixed.units={{ schedule = [[\"00:00\", {}], [\"12:00\", {}]] }}",
+            units[0], units[1]
+        );
+        let run = runs(DAY, &[setting], 1).remove(0);
+        run.latency.tpot_s.mean.expect("tokens") <= 0.35
+    };
+    let mut least = u32::MAX;
+    for first in 1..=5 {
+        for second in 1..=5 {
+            if first + second < least && speed([first, second]) {
+                least = first + second;
+            }
+        }
+    }
+    let answer = planned(0, DAY, &[]);
+    assert!(least > 2 && least < 10, "the case decides nothing: {least}");
+    assert_eq!(
+        answer["best"]["node_hours"].as_f64(),
+        Some(12.0 * f64::from(least)),
+        "{answer:#}"
+    );
+    assert_eq!(
+        answer["schedule"]["slots"].as_array().map(Vec::len),
+        Some(2)
+    );
+    // Its own schedule has five units all day.
+    assert_eq!(answer["baseline"]["node_hours"].as_f64(), Some(120.0));
+}
+
+#[test]
+fn the_scenario_of_the_answer_runs_and_keeps_its_promises() {
+    let scratch = Scratch::new("plan-out");
+    let out = scratch.path("out");
+    let answer = planned(0, SMALL, &["--out", &out]);
+    assert_eq!(
+        scratch.files("out"),
+        ["plan.json", "plan.md", "scenario.toml"]
+    );
+    let said = tokentide(&["run", &format!("{out}/scenario.toml"), "--format", "json"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let run: RunSummary = serde_json::from_slice(&said.out).expect("a summary");
+    assert!(keeps(&run));
+    let cost = answer["best"]["cost_usd"].as_f64().expect("a cost");
+    assert!((run.economics.cost_usd - cost).abs() < 1e-9);
+    // What is there is not replaced without a word.
+    let again = tokentide(&["plan", SMALL, "--out", &out]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.err.contains("--overwrite"), "{}", again.err);
+}
+
+#[test]
+fn the_answer_does_not_depend_on_threads() {
+    let of = |threads| tokentide(&["plan", SMALL, "--format", "json", "--threads", threads]).out;
+    assert_eq!(of("1"), of("3"));
+}
+
+#[test]
+fn longer_steps_need_no_fewer_nodes() {
+    let said = tokentide(&["plan", SMALL, "--format", "json", "--step-error", "0.14"]);
+    let answer: Value = serde_json::from_slice(&said.out).expect("JSON");
+    let rows = answer["step_times"].as_array().expect("rows");
+    let nodes = |i: usize| rows[i]["nodes"].as_f64();
+    assert_eq!(rows[0]["factor"].as_f64(), Some(1.14));
+    assert!(nodes(0) > answer["best"]["nodes"].as_f64(), "{answer:#}");
+    assert!(nodes(1) < nodes(0), "{answer:#}");
+}
+
+#[test]
+fn where_nothing_keeps_the_promises_the_nearest_is_named() {
+    let answer = planned(3, SMALL, &["--nodes", "4", "--slo", "tpot_p95=13ms"]);
+    assert!(answer["best"].is_null());
+    assert!(
+        answer["options"][0]["reason"]
+            .as_str()
+            .is_some_and(|why| !why.is_empty())
+    );
+    let said = tokentide(&["plan", SMALL, "--nodes", "4"]);
+    let text = String::from_utf8(said.out).expect("UTF-8");
+    assert!(
+        text.contains("Nothing within the bounds keeps every promise."),
+        "{text}"
+    );
+}
+
+#[test]
+fn more_profit_than_the_cheapest_is_found_where_there_is_some() {
+    let cost = planned(0, SMALL, &[]);
+    for goal in ["profit", "goodput"] {
+        let answer = planned(0, SMALL, &["--goal", goal]);
+        let field = if goal == "profit" {
+            "profit_usd"
+        } else {
+            "goodput_per_s"
+        };
+        let of = |answer: &Value| answer["best"][field].as_f64();
+        assert_eq!(answer["goal"], goal);
+        assert!(of(&answer) >= of(&cost), "{answer:#}");
+    }
+}
+
+#[test]
+fn questions_without_sense_are_refused() {
+    let refuses = |words: &[&str], rest: &[&str]| {
+        let said = tokentide(&[&["plan"], rest].concat());
+        assert_eq!(said.code, Some(2), "{rest:?}: {}", said.err);
+        assert!(said.out.is_empty());
+        for word in words {
+            assert!(said.err.contains(word), "no {word:?} in: {}", said.err);
+        }
+    };
+    refuses(
+        &["ttft_p98", "write ttft_p99=5s"],
+        &[SMALL, "--slo", "ttft_p98=1s"],
+    );
+    refuses(&["nothing to keep"], &["deepseek-day", "--nodes", "300"]);
+    refuses(
+        &["the search has no bound", "--nodes"],
+        &["tests/cli/small.toml", "--slo", "ttft_p99=1s"],
+    );
+    refuses(
+        &["no option has a pool `mixed`"],
+        &[SMALL, "--units", "mixed=1..2"],
+    );
+    refuses(
+        &["pools.decode.max_batch_request"],
+        &[SMALL, "--vary", "pools.decode.max_batch_request=1,2"],
+    );
+    refuses(
+        &["no class has a `price`"],
+        &[
+            "tests/cli/small.toml",
+            "--nodes",
+            "3",
+            "--slo",
+            "ttft_p99=1s",
+            "--goal",
+            "profit",
+        ],
+    );
+    refuses(
+        &["least cost only"],
+        &[SMALL, "--schedule", "1h", "--goal", "goodput"],
+    );
+    refuses(
+        &["--schedule", "whole minutes"],
+        &[SMALL, "--schedule", "10s"],
+    );
+}
