@@ -120,7 +120,7 @@ pub fn search(
         bench,
     };
     found.trials = match question.goal {
-        Goal::Cost => search.from_below(open)?,
+        Goal::Cost => search.cheapest_first(open)?,
         Goal::Profit | Goal::Goodput => search.halving(open)?,
     };
     Ok(found)
@@ -134,7 +134,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn from_below(&self, mut open: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
+    fn cheapest_first(&self, mut open: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
         // An only option goes on to its runner-up; several have each other.
         let wanted = if self.question.options.len() == 1 {
             2

@@ -81,6 +81,7 @@ impl Answer {
         } else if self.goal == "cost" {
             said.push("All that is cheaper is ruled out by arithmetic.".to_string());
             let own = self.options.iter().find(|row| row.option == best.option);
+            let own = own.filter(|row| !row.reason.is_empty());
             said.extend(own.map(|row| format!("For example {}.", plain(&row.reason))));
         }
         if let Some(own) = &self.baseline {
