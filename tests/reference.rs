@@ -21,9 +21,10 @@
 //! preemption, look-ahead that leaves out who comes as a step begins, memory without the coming growth, whole
 //! prompts under `chunked`, one token of the budget for two with multi-token prediction, answers beside
 //! prompts that go first, a ramp that begins a user late, no pause after a rejection, a request too many. Each
-//! failed here and in `rules_mixed.rs`. Only the random scenarios found: hits forgotten when a prompt is
-//! computed again, a preempted request at the queue's tail, the rank with the fewest requests instead of the
-//! least KV, chunks without their context, a user's request behind those of later classes.
+//! failed in `rules_mixed.rs`. The short form found, of these and of others, a token too many, look-ahead,
+//! whole prompts, the lowest id preempted, a preempted request at the queue's tail, chunks without their
+//! context, and a user's request behind those of later classes. It did not find that users who are turned away
+//! draw their think times before content ones of the same instant.
 //!
 //! A scenario in which the two differ is cut down to a small file, which is printed in full. The long
 //! form (TOKENTIDE_SLOW=1) plays ten thousand scenarios; TOKENTIDE_SEED asks for others.

@@ -62,6 +62,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         published: Vec::new(),
         uncertain: Vec::new(),
         sweep: crate::scenario::SweepTable::default(),
+        plan: crate::scenario::PlanTable::default(),
     }
 }
 

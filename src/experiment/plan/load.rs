@@ -175,7 +175,7 @@ mod tests {
         near(load.decoded + 1.0, 168e9 / 155_542_193.0, 0.01);
         near(load.kv, 4_989.0, 0.01);
         assert!(load.peak_per_s > load.per_s);
-        let hour = |h| SimDuration(h * 3_600 * NS_PER_S);
+        let hour = |h: u64| SimDuration(h * 3_600 * NS_PER_S);
         let night = Loads::of(&scenario).unwrap().between(hour(3), hour(4));
         assert!(night.per_s < 0.5 * load.per_s);
     }
