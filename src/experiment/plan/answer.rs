@@ -110,6 +110,8 @@ pub struct SloRow {
 pub struct Timetable {
     /// Names of the pools.
     pub pools: Vec<String>,
+    /// What each of them was seen to carry, as a part of what steady-state arithmetic says.
+    pub carries: Vec<f64>,
     /// Slot by slot, from local midnight.
     pub slots: Vec<SlotRow>,
 }

@@ -91,6 +91,13 @@ impl Curve {
         }
     }
 
+    /// The aim's value with the fewest units that carry each slot.
+    pub fn loosest(&self, aim: Aim) -> f64 {
+        let fewest = |slot: usize| self.fewest(slot, self.steps[slot].len() as u32 - 1);
+        let units: Vec<u32> = (0..self.steps.len()).map(fewest).collect();
+        self.value(aim, &units)
+    }
+
     /// Unit-hours of a schedule.
     pub fn unit_hours(&self, units: &[u32]) -> f64 {
         let each = self.hours.iter().zip(units);

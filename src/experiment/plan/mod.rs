@@ -9,6 +9,8 @@
 //! same answer on any number of threads.
 
 pub mod answer;
+mod axis;
+mod capacity;
 mod choice;
 mod curve;
 pub mod design;

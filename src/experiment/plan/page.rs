@@ -87,10 +87,10 @@ impl Answer {
         if let Some(own) = &self.baseline {
             let change = (best.node_hours / own.node_hours - 1.0) * 100.0;
             said.push(format!(
-                "The scenario's own schedule takes {} node-hours ({}{} % of difference) and {}.",
-                figure(own.node_hours),
-                if change < 0.0 { "-" } else { "+" },
+                "That is {} % {} than the {} node-hours of the scenario's own schedule, which {}.",
                 fixed(change.abs(), 1),
+                if change < 0.0 { "less" } else { "more" },
+                figure(own.node_hours),
                 match &own.broken {
                     Some(broken) => format!("breaks a promise: {}", plain(broken)),
                     None => format!("keeps every promise; {} binds", own.binding),
@@ -216,7 +216,16 @@ fn hours(timetable: &Timetable) -> Section {
         cells.push(Cell::bar(Tone::Plain, f64::from(slot.nodes) / most));
         grid.rows.push(cells);
     }
-    section("Units over the day, local time", Body::Grid(grid))
+    let carries = timetable.pools.iter().zip(&timetable.carries);
+    let carries: Vec<String> = carries
+        .map(|(pool, part)| format!("{pool} {}", percent(*part)))
+        .collect();
+    let mut section = section("Units over the day, local time", Body::Grid(grid));
+    section.notes.push(format!(
+        "Of what steady-state arithmetic says a unit carries, it was seen to carry: {}.",
+        carries.join(", ")
+    ));
+    section
 }
 
 fn promises(best: &Deployment) -> Section {

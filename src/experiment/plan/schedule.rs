@@ -1,26 +1,25 @@
 //! The search over schedules: numbers of units that change over the day.
 //!
-//! For a target on its step, arithmetic gives each pool its cheapest schedule ([`super::curve`]). What the
-//! target has to be so that a promise is kept, only simulations of the whole time can say. Each pool has a
+//! For a target on its step, arithmetic, corrected by what each pool was seen to carry ([`super::capacity`]),
+//! gives each pool its cheapest schedule ([`super::curve`]). What the target has to be so that a promise is kept, only simulations of the whole time can say. Each pool has a
 //! bracket of targets: the loosest that kept its promises, the tightest that broke one. A round simulates
 //! two schedules at once, one expected just to keep the promises, one just to break them, and corrects the
 //! expectation by what came out; a pool is done when nothing lies between. Where prefill and decode are
 //! separate, both are sought in the same simulations: promises on first tokens speak for prefill, those on
 //! later tokens for decode, and the schedule of the answer is simulated as a whole.
 
-use super::curve::{Aim, Curve, Level};
+use super::axis::Axis;
+use super::capacity::yields;
+use super::curve::{Curve, Level};
 use super::design::{Design, bounds, changed};
 use super::load::Loads;
 use super::question::Question;
-use super::slo::{Figure, Slo, Statistic};
 use super::slots::{Slot, setting, slots};
 use super::trial::{Bench, Run, Stopped};
 use crate::scenario::{Pool, Role, Scenario};
 
 /// Rounds of two simulations.
-const ROUNDS: usize = 4;
-/// A bracket this narrow is closed.
-const NARROW: f64 = 1.01;
+const ROUNDS: usize = 6;
 /// What the two schedules of a round are expected to take of their limits.
 const EXPECTED: [f64; 2] = [0.996, 1.008];
 /// The same before anything is known: arithmetic is optimistic.
@@ -30,8 +29,6 @@ const IN_FLIGHT: f64 = 4.0;
 const FEW: f64 = 10_000.0;
 /// What an overload counts as, where no figure says more.
 const OVERLOAD: f64 = 1.15;
-/// From one unit to the next this much may be asked of a target at once.
-const STRIDE: (f64, f64) = (0.6, 1.6);
 
 /// A schedule that was simulated.
 #[derive(Clone, Debug)]
@@ -61,21 +58,6 @@ impl Played {
     }
 }
 
-/// One pool's search.
-struct Axis<'a> {
-    pool: &'a Pool,
-    index: usize,
-    aim: Aim,
-    curve: Curve,
-    /// What the arithmetic alone would aim at.
-    first_s: f64,
-    /// Tightest target that broke a promise, loosest that kept all.
-    broke: Option<f64>,
-    kept: Option<f64>,
-    /// Targets and what came out.
-    seen: Vec<(f64, f64)>,
-}
-
 /// A search over schedules of one design.
 pub struct Scheduling<'a> {
     base: &'a Scenario,
@@ -84,6 +66,8 @@ pub struct Scheduling<'a> {
     bench: &'a Bench<'a>,
     slots: Vec<Slot>,
     axes: Vec<Axis<'a>>,
+    /// What each pool carries, over what arithmetic thinks.
+    pub yields: Vec<f64>,
     /// Everything simulated so far.
     pub played: Vec<Played>,
 }
@@ -120,20 +104,12 @@ impl<'a> Scheduling<'a> {
         }
         let axes = pools.map(|(index, pool)| {
             let curve = Curve::new(screen, index, &slots, bounds(pool, question), 1.0);
-            let (aim, first_s) = aim(pool, question, screen.tokens_per_step());
-            Axis {
-                pool,
-                index,
-                aim,
-                curve,
-                first_s,
-                broke: None,
-                kept: None,
-                seen: Vec::new(),
-            }
+            Axis::new((index, pool), curve, question, screen.tokens_per_step())
         });
+        let axes: Vec<Axis<'_>> = axes.collect();
         Ok(Self {
-            axes: axes.collect(),
+            yields: vec![1.0; axes.len()],
+            axes,
             base,
             design,
             question,
@@ -158,6 +134,7 @@ impl<'a> Scheduling<'a> {
     /// # Errors
     /// As for [`Bench::play`].
     pub fn search(&mut self) -> Result<(), Stopped> {
+        self.correct()?;
         for round in 0..ROUNDS {
             let expected = if round == 0 { AT_FIRST } else { EXPECTED };
             let mut open: Vec<Vec<Level>> = Vec::new();
@@ -179,6 +156,21 @@ impl<'a> Scheduling<'a> {
             self.play(open)?;
         }
         self.confirm()
+    }
+
+    /// Corrects the arithmetic by what each pool is seen to carry.
+    fn correct(&mut self) -> Result<(), Stopped> {
+        let Ok(screen) = &self.design.screen else {
+            return Ok(());
+        };
+        let (base, design, question) = (self.base, self.design, self.question);
+        self.yields = yields(base, design, screen, &self.slots, question, self.bench)?;
+        for (axis, part) in self.axes.iter_mut().zip(&self.yields) {
+            let bounds = bounds(axis.pool, question);
+            let curve = Curve::new(screen, axis.index, &self.slots, bounds, 1.0 / part);
+            axis.correct(curve);
+        }
+        Ok(())
     }
 
     /// The cheapest of each pool together, and the replications of what is then the answer.
@@ -218,9 +210,10 @@ impl<'a> Scheduling<'a> {
         let best = &self.played[self.best()?];
         let mut free = vec![self.question.nodes; self.slots.len()];
         let mut sum = 0.0;
-        for (axis, level) in self.axes.iter().zip(&best.levels) {
+        let axes = self.axes.iter().zip(&best.levels).zip(&self.yields);
+        for ((axis, level), part) in axes {
             let bounds = bounds(axis.pool, self.question);
-            let curve = Curve::new(screen, axis.index, &self.slots, bounds, factor);
+            let curve = Curve::new(screen, axis.index, &self.slots, bounds, factor / part);
             let new = curve.reach(axis.aim, level.step_s / factor, &self.caps(axis, &free));
             if new.step_s > level.step_s / factor {
                 return None;
@@ -365,95 +358,10 @@ impl<'a> Scheduling<'a> {
     }
 }
 
-impl Axis<'_> {
-    /// The target that is expected to take so much of the limits.
-    fn next(&self, expected: f64) -> f64 {
-        let nearest = self.seen.iter().min_by(|a, b| {
-            let far = |strain: f64| (strain - 1.0).abs();
-            far(a.1).total_cmp(&far(b.1))
-        });
-        let target = nearest.map_or(self.first_s * expected, |(target, strain)| {
-            target * (expected / strain.max(1e-3)).clamp(STRIDE.0, STRIDE.1)
-        });
-        match (self.kept, self.broke) {
-            // Between what is known; the geometric middle where the guess lies outside.
-            (Some(kept), Some(broke)) if target <= kept || target >= broke => {
-                if self.is_closed() {
-                    kept
-                } else {
-                    (kept * broke).sqrt()
-                }
-            }
-            (None, Some(broke)) if target >= broke => broke * STRIDE.0.max(0.9),
-            (Some(kept), None) if target <= kept => kept * 1.05,
-            _ => target,
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        match (self.kept, self.broke) {
-            (Some(kept), Some(broke)) => broke <= kept * NARROW,
-            _ => false,
-        }
-    }
-
-    /// What a run takes of the limits that this pool answers for.
-    fn strain(&self, run: &Run, slos: &[Slo], separate: bool) -> f64 {
-        let mine = |slo: &Slo| !separate || slo.role().is_none_or(|role| role == self.pool.role);
-        let strains = slos.iter().zip(&run.values).filter(|(slo, _)| mine(slo));
-        let strains = strains.map(|(slo, value)| slo.strain(*value));
-        strains.filter(|s| s.is_finite()).fold(0.0, f64::max)
-    }
-
-    /// Takes in what a schedule of this pool takes of its limits.
-    fn learn(&mut self, level: &Level, strain: f64) {
-        self.seen.push((level.step_s, strain));
-        if strain <= 1.0 {
-            self.kept = Some(
-                self.kept
-                    .map_or(level.step_s, |kept| kept.max(level.step_s)),
-            );
-        } else {
-            self.broke = Some(
-                self.broke
-                    .map_or(level.step_s, |broke| broke.min(level.step_s)),
-            );
-        }
-        // Noise or the other pool can make a looser target look better than a tighter one.
-        if let (Some(kept), Some(broke)) = (self.kept, self.broke)
-            && kept >= broke
-        {
-            self.broke = None;
-            let above = self.seen.iter().filter(|(t, s)| *s > 1.0 && *t > kept);
-            self.broke = above.map(|(t, _)| *t).reduce(f64::min);
-        }
-    }
-}
-
 /// Takes a pool's nodes off: in each slot those of it, or of the next one, if they are more.
 fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
     for (slot, free) in free.iter_mut().enumerate() {
         let most = units[slot].max(units[(slot + 1) % units.len()]);
         *free = free.saturating_sub(most * pool.nodes_per_unit);
     }
-}
-
-/// What a pool's schedule aims at, and how far, if arithmetic were all.
-fn aim(pool: &Pool, question: &Question, tokens_per_step: f64) -> (Aim, f64) {
-    let mine = |slo: &&Slo| pool.role == Role::Mixed || slo.role() == Some(pool.role);
-    let step = |slo: &Slo| match slo.figure {
-        Figure::OutputSpeed => tokens_per_step / slo.limit,
-        Figure::Tpot => slo.limit * tokens_per_step,
-        // A first token waits for the step that runs, then takes one.
-        Figure::Ttft => slo.limit / 2.0,
-        _ => slo.limit,
-    };
-    let slos = || question.slos.iter().filter(mine);
-    let is_mean = |slo: &Slo| slo.statistic == Statistic::Mean;
-    let aim = if slos().any(is_mean) {
-        Aim::Mean
-    } else {
-        Aim::Longest
-    };
-    (aim, slos().map(step).fold(f64::INFINITY, f64::min))
 }

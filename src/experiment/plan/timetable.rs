@@ -139,6 +139,7 @@ fn timetable(design: &Design, scheduling: &Scheduling<'_>, best: &Played) -> Tim
     let slots = scheduling.table(best).into_iter();
     Timetable {
         pools: pools.iter().map(|pool| pool.name.clone()).collect(),
+        carries: scheduling.yields.clone(),
         slots: slots
             .map(|(from, units, requests_per_s)| {
                 let nodes = pools.iter().zip(&units).map(|(p, n)| p.nodes_per_unit * n);

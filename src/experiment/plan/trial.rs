@@ -77,19 +77,35 @@ impl Bench<'_> {
     /// Plays scenarios, each as a replication of its own seed, and judges them. In the order given.
     ///
     /// # Errors
-    /// Where one of them fails for another reason than overload, or somebody wants the plan to end.
+    /// As for [`Bench::summaries`].
     pub fn play(&self, items: &[(&Scenario, u32)], slos: &[Slo]) -> Result<Vec<Run>, Stopped> {
+        let runs = self.summaries(items)?.into_iter();
+        let judged = runs.map(|run| match run {
+            Ok(summary) => judge(&summary, slos),
+            Err(why) => lost(&why),
+        });
+        Ok(judged.collect())
+    }
+
+    /// Plays scenarios likewise; why there is no result where a run outgrew its limits.
+    ///
+    /// # Errors
+    /// Where one of them fails for another reason than overload, or somebody wants the plan to end.
+    pub fn summaries(
+        &self,
+        items: &[(&Scenario, u32)],
+    ) -> Result<Vec<Result<RunSummary, String>>, Stopped> {
         let each = (self.threads / items.len().max(1)).max(1);
         let runs = in_parallel_on(self.threads, items, |(scenario, replication)| {
             let seed = replicate::seed(scenario.seed, u64::from(*replication));
             let scenario = (*scenario).clone().with_seed(seed);
             self.runs.fetch_add(1, Ordering::Relaxed);
             match run_with_progress(&scenario, each, &mut |_, _| (self.go_on)()) {
-                Ok(summary) => Ok(judge(&summary, slos)),
-                Err(RunError::Unstable(_)) => {
-                    Ok(lost("it grew beyond the scenario's limits: overload"))
-                }
-                Err(RunError::TooLarge(why)) => Ok(lost(&why)),
+                Ok(summary) => Ok(Ok(summary)),
+                Err(RunError::Unstable(_)) => Ok(Err(
+                    "it grew beyond the scenario's limits: overload".to_string(),
+                )),
+                Err(RunError::TooLarge(why)) => Ok(Err(why)),
                 Err(RunError::Cancelled) => Err(Stopped::Cancelled),
                 Err(error) => Err(Stopped::Failed(error.to_string())),
             }

@@ -1,0 +1,144 @@
+//! One pool's part of the search over schedules: a bracket of targets for its step.
+
+use super::curve::{Aim, Curve, Level};
+use super::question::Question;
+use super::slo::{Figure, Slo, Statistic};
+use super::trial::Run;
+use crate::scenario::{Pool, Role};
+
+/// A bracket this narrow is closed.
+const NARROW: f64 = 1.01;
+/// This much may be asked of a target at once.
+const STRIDE: (f64, f64) = (0.6, 1.6);
+
+/// One pool's search.
+pub struct Axis<'a> {
+    /// Whose.
+    pub pool: &'a Pool,
+    /// Its place among the pools.
+    pub index: usize,
+    /// What its target is on.
+    pub aim: Aim,
+    /// Its cheapest schedules.
+    pub curve: Curve,
+    /// What the arithmetic alone would aim at.
+    pub first_s: f64,
+    /// The loosest target that kept all promises.
+    pub kept: Option<f64>,
+    /// The tightest that broke one.
+    broke: Option<f64>,
+    /// What the fewest units that carry the load reach: no target is looser.
+    loosest_s: f64,
+    /// Targets and what came out.
+    seen: Vec<(f64, f64)>,
+}
+
+impl<'a> Axis<'a> {
+    /// Nothing simulated yet.
+    pub fn new(
+        (index, pool): (usize, &'a Pool),
+        curve: Curve,
+        question: &Question,
+        tokens_per_step: f64,
+    ) -> Self {
+        let (aim, first_s) = aim(pool, question, tokens_per_step);
+        let loosest_s = curve.loosest(aim);
+        Self {
+            pool,
+            index,
+            aim,
+            curve,
+            first_s,
+            kept: None,
+            broke: None,
+            loosest_s,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Begins again on a curve that knows more.
+    pub fn correct(&mut self, curve: Curve) {
+        self.loosest_s = curve.loosest(self.aim);
+        self.curve = curve;
+    }
+
+    /// The target that is expected to take so much of the limits.
+    pub fn next(&self, expected: f64) -> f64 {
+        let nearest = self.seen.iter().min_by(|a, b| {
+            let far = |strain: f64| (strain - 1.0).abs();
+            far(a.1).total_cmp(&far(b.1))
+        });
+        let target = nearest.map_or(self.first_s * expected, |(target, strain)| {
+            target * (expected / strain.max(1e-3)).clamp(STRIDE.0, STRIDE.1)
+        });
+        match (self.kept, self.broke) {
+            (Some(kept), _) if self.is_closed() => kept,
+            // Between what is known; the geometric middle where the guess lies outside.
+            (Some(kept), Some(broke)) if target <= kept || target >= broke => (kept * broke).sqrt(),
+            (None, Some(broke)) if target >= broke => broke * 0.9,
+            (Some(kept), None) if target <= kept => kept * 1.05,
+            _ => target,
+        }
+    }
+
+    /// Whether nothing cheaper is left to try.
+    pub fn is_closed(&self) -> bool {
+        match (self.kept, self.broke) {
+            (Some(kept), Some(broke)) => broke <= kept * NARROW,
+            (Some(kept), None) => kept >= self.loosest_s,
+            (None, _) => false,
+        }
+    }
+
+    /// What a run takes of the limits that this pool answers for.
+    pub fn strain(&self, run: &Run, slos: &[Slo], separate: bool) -> f64 {
+        let mine = |slo: &Slo| !separate || slo.role().is_none_or(|role| role == self.pool.role);
+        let strains = slos.iter().zip(&run.values).filter(|(slo, _)| mine(slo));
+        let strains = strains.map(|(slo, value)| slo.strain(*value));
+        strains.filter(|s| s.is_finite()).fold(0.0, f64::max)
+    }
+
+    /// Takes in what a schedule of this pool takes of its limits.
+    pub fn learn(&mut self, level: &Level, strain: f64) {
+        self.seen.push((level.step_s, strain));
+        if strain <= 1.0 {
+            self.kept = Some(
+                self.kept
+                    .map_or(level.step_s, |kept| kept.max(level.step_s)),
+            );
+        } else {
+            self.broke = Some(
+                self.broke
+                    .map_or(level.step_s, |broke| broke.min(level.step_s)),
+            );
+        }
+        // Noise or the other pool can make a looser target look better than a tighter one.
+        if let (Some(kept), Some(broke)) = (self.kept, self.broke)
+            && kept >= broke
+        {
+            self.broke = None;
+            let above = self.seen.iter().filter(|(t, s)| *s > 1.0 && *t > kept);
+            self.broke = above.map(|(t, _)| *t).reduce(f64::min);
+        }
+    }
+}
+
+/// What a pool's schedule aims at, and how far, if arithmetic were all.
+fn aim(pool: &Pool, question: &Question, tokens_per_step: f64) -> (Aim, f64) {
+    let mine = |slo: &&Slo| pool.role == Role::Mixed || slo.role() == Some(pool.role);
+    let step = |slo: &Slo| match slo.figure {
+        Figure::OutputSpeed => tokens_per_step / slo.limit,
+        Figure::Tpot => slo.limit * tokens_per_step,
+        // A first token waits for the step that runs, then takes one.
+        Figure::Ttft => slo.limit / 2.0,
+        _ => slo.limit,
+    };
+    let slos = || question.slos.iter().filter(mine);
+    let is_mean = |slo: &Slo| slo.statistic == Statistic::Mean;
+    let aim = if slos().any(is_mean) {
+        Aim::Mean
+    } else {
+        Aim::Longest
+    };
+    (aim, slos().map(step).fold(f64::INFINITY, f64::min))
+}
