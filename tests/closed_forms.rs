@@ -3,8 +3,9 @@
 //! Each check plays 20 independent seeds. In its long form (TOKENTIDE_SLOW=1, optimised) the published
 //! answer must lie within the 99.9 % interval of Student's t and within 1 % of the mean, and the
 //! interval must be narrow enough to mean something; durations are chosen for that. The short form plays
-//! a hundredth of the time and demands the interval and 15 %. With fresh seeds (TOKENTIDE_SEEDS) every
-//! system is played once more, and the distances of all of them must look like noise.
+//! a hundredth of the time and demands the interval and 15 %; TOKENTIDE_SHORTER is for forms between. With
+//! fresh seeds (TOKENTIDE_SEEDS) every system is played once more, and the distances of all of them must
+//! look like noise.
 //!
 //! The answers are those of queueing theory: Pollaczek-Khinchine for one server, Erlang for several,
 //! Jackson for two in a row, Cobham for priorities, an embedded chain for bulk service, and for the
@@ -18,7 +19,7 @@ mod judge;
 #[path = "closed_forms/theory.rs"]
 mod theory;
 
-use judge::{Known, Read, System, check, known, system};
+use judge::{Form, Known, Read, System, check, known, system};
 use tokentide::report::summary::{RunSummary, Span};
 
 fn wait(s: &RunSummary) -> Option<f64> {
@@ -100,17 +101,19 @@ fn m_m_1() -> Vec<System> {
     };
     vec![
         system("one-server.toml", &[], knowns),
-        busy(0.5, "duration=\"900h\"", 1.0),
-        busy(0.9, "duration=\"1800h\"", 9.0),
+        busy(0.5, "duration=\"200h\"", 1.0),
+        busy(0.9, "duration=\"1000h\"", 9.0),
         busy(0.95, "duration=\"1200h\"", 19.0),
     ]
 }
 
 /// Row 6.
 fn m_d_1() -> Vec<System> {
-    let waits = [(0.5, 0.5), (0.8, 2.0), (0.9, 4.5)];
-    let waits = waits
-        .map(|(per_s, waits)| system("md1.toml", &[&rate(per_s)], vec![known("Wq", waits, wait)]));
+    let waits = [(0.5, "150h", 0.5), (0.8, "150h", 2.0), (0.9, "300h", 4.5)];
+    let waits = waits.map(|(per_s, hours, waits)| {
+        let set = [&*rate(per_s), &format!("duration=\"{hours}\"")];
+        system("md1.toml", &set, vec![known("Wq", waits, wait)])
+    });
     // Service takes 1 s, so a first token within 1 s + t means a wait within t.
     let within = [(2.0, 0.445_108_19), (6.0, 0.899_502_76)].map(|(ttft, part)| {
         let slo = format!("class.all.slo={{ttft_s={ttft:?}}}");
@@ -315,19 +318,22 @@ fn one_rank_that_is_shared() {
 /// a pool of each kind.
 #[test]
 fn a_service_time_half_a_percent_off_is_noticed() {
-    let long = support::slow("noticing half a percent");
-    let by = if long { "1.005" } else { "1.1" };
-    let by: f64 = by.parse().expect("a number");
+    let (form, by) = if support::slow("noticing half a percent") {
+        (Form::WHOLE, 1.005)
+    } else {
+        (Form::SHORT, 1.1)
+    };
     let set = |key: &str, ns: f64| format!("performance.{key}=\"{}ps\"", (ns * by * 1e3).round());
     let mut one = m_m_1().swap_remove(0);
     one.set.push(set("prefill.per_token", 100_000.0));
     let mut eight = m_m_c().swap_remove(0);
     eight.set.push(set("decode.base", 2_000_000.0));
+    eight.set.push("duration=\"8h\"".to_string());
     let mut shared = lock_step().swap_remove(0);
     shared.set.push(set("decode.base", 20_000_000.0));
     shared.set.push(set("decode.per_request", 250_000.0));
     for system in [one, eight, shared] {
-        let findings = system.judge(0, long);
+        let findings = system.judge(0, form);
         let noticed = findings.iter().any(|finding| !finding.wrong.is_empty());
         assert!(noticed, "a service {by} times as long passes: {findings:?}");
     }
@@ -354,9 +360,9 @@ fn fresh_seeds_look_like_noise() {
         lock_step(),
     ];
     // The first known value of each system: those of one system depend on one another.
-    let long = support::slow("the long form of fresh seeds");
+    let form = Form::asked("the long form of fresh seeds");
     // Seeds of its own for each: with the same ones all would have the same arrivals.
-    let first = |(i, system): (u64, &System)| system.judge(base + 100 * i, long).swap_remove(0);
+    let first = |(i, system): (u64, &System)| system.judge(base + 100 * i, form).swap_remove(0);
     let findings: Vec<_> = (0..).zip(all.iter().flatten()).map(first).collect();
     let n = findings.len() as f64;
     let mean = findings.iter().map(|f| f.z).sum::<f64>() / n;

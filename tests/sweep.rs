@@ -409,3 +409,39 @@ fn gnu_parallel_runs_the_shards() {
     succeeds(tokentide(&["sweep", "merge", &shared]));
     assert!(results(&shared) == results(&whole));
 }
+
+/// Every cell of the CSV stands in the Parquet file, in its place.
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_holds_the_rows_of_the_csv() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    let scratch = Scratch::new("sweep-parquet");
+    let out = scratch.path("out");
+    succeeds(sweep(&MIXED, &out, &[]));
+    let file = fs::File::open(format!("{out}/results.parquet")).expect("a file");
+    let reader = SerializedFileReader::new(file).expect("Parquet");
+    let mut csv = csv::Reader::from_path(format!("{out}/results.csv")).expect("CSV");
+    let head = csv.headers().expect("a head").clone();
+    let mut rows = reader.get_row_iter(None).expect("rows");
+    let mut cells = 0;
+    for record in csv.records() {
+        let record = record.expect("a record");
+        let row = rows.next().expect("as many rows").expect("a row");
+        for ((name, text), (column, field)) in head.iter().zip(&record).zip(row.into_columns()) {
+            assert_eq!(name, column);
+            let same = match &field {
+                Field::Null => text.is_empty(),
+                Field::Str(word) => text == word,
+                Field::ULong(n) => text == n.to_string(),
+                Field::Double(x) => text.parse() == Ok(*x),
+                _ => false,
+            };
+            assert!(same, "{name}: {text:?} is {field:?}");
+            cells += 1;
+        }
+    }
+    assert!(rows.next().is_none());
+    assert!(cells > 12 * 50, "{cells}");
+}

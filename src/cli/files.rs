@@ -48,7 +48,7 @@ pub fn prepare_for(dir: &Path, names: &[&str], overwrite: bool) -> Result<(), St
 ///
 /// # Errors
 /// A sentence for people: which file, and why not.
-pub fn write(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
+pub fn write<T: AsRef<[u8]>>(dir: &Path, files: &[(&str, T)]) -> Result<(), String> {
     write_these(dir, &OF_A_RUN, files)
 }
 
@@ -56,7 +56,11 @@ pub fn write(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
 ///
 /// # Errors
 /// As for [`write`].
-pub fn write_these(dir: &Path, names: &[&str], files: &[(&str, String)]) -> Result<(), String> {
+pub fn write_these<T: AsRef<[u8]>>(
+    dir: &Path,
+    names: &[&str],
+    files: &[(&str, T)],
+) -> Result<(), String> {
     write_then(dir, files, || remove_stale(dir, names, files))
 }
 
@@ -64,20 +68,20 @@ pub fn write_these(dir: &Path, names: &[&str], files: &[(&str, String)]) -> Resu
 ///
 /// # Errors
 /// A sentence for people: which file, and why not.
-pub fn replace(dir: &Path, files: &[(&str, String)]) -> Result<(), String> {
+pub fn replace<T: AsRef<[u8]>>(dir: &Path, files: &[(&str, T)]) -> Result<(), String> {
     write_then(dir, files, || Ok(()))
 }
 
 /// Writes all files beside their places, then does what `before` says, then puts them in place.
-fn write_then(
+fn write_then<T: AsRef<[u8]>>(
     dir: &Path,
-    files: &[(&str, String)],
+    files: &[(&str, T)],
     before: impl FnOnce() -> Result<(), (PathBuf, io::Error)>,
 ) -> Result<(), String> {
     let done = files
         .iter()
         .try_for_each(|(name, text)| {
-            write_beside(&beside(dir, name), text).map_err(|error| (dir.join(name), error))
+            write_beside(&beside(dir, name), text.as_ref()).map_err(|error| (dir.join(name), error))
         })
         .and_then(|()| before())
         .and_then(|()| put_in_place(dir, files));
@@ -95,19 +99,19 @@ fn beside(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!(".{name}.partial"))
 }
 
-fn write_beside(path: &Path, text: &str) -> io::Result<()> {
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     remove(path)?;
     // New: whatever somebody has put there meanwhile, a link perhaps, is not followed.
     let mut file = fs::File::create_new(path)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
 /// Removes what would stand beside the files of this run and is not of it.
-fn remove_stale(
+fn remove_stale<T: AsRef<[u8]>>(
     dir: &Path,
     names: &[&str],
-    files: &[(&str, String)],
+    files: &[(&str, T)],
 ) -> Result<(), (PathBuf, io::Error)> {
     // From the last name to the first: what says that all are there goes before the others.
     for name in names.iter().rev() {
@@ -120,7 +124,10 @@ fn remove_stale(
     Ok(())
 }
 
-fn put_in_place(dir: &Path, files: &[(&str, String)]) -> Result<(), (PathBuf, io::Error)> {
+fn put_in_place<T: AsRef<[u8]>>(
+    dir: &Path,
+    files: &[(&str, T)],
+) -> Result<(), (PathBuf, io::Error)> {
     for (name, _) in files {
         let place = dir.join(name);
         fs::rename(beside(dir, name), &place).map_err(|error| (place, error))?;

@@ -12,6 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::interrupt::Interrupt;
 use super::{Exit, FormatArgument, fail, files, print, print_page, refuse, tell};
 use crate::experiment::parallel;
+use crate::experiment::sweep::columns::columns;
 use crate::experiment::sweep::estimate::estimate;
 use crate::experiment::sweep::front::{FRONTS, front, points};
 use crate::experiment::sweep::ledger::{self, Done, Ledger};
@@ -265,14 +266,20 @@ fn conclude(
     };
     let points = points(&outcomes);
     let fronts = FRONTS.map(|kind| front(kind, &points));
-    let rows = csv(manifest, &outcomes);
+    let columns = columns(manifest, &outcomes);
+    let rows = csv(&columns, outcomes.len());
     if let Some(dir) = dir {
         let lines = json_lines(manifest, &outcomes);
         let pareto = fronts_csv(manifest, &points, &fronts);
         let files = [
-            (RESULTS[0], rows.clone()),
-            (RESULTS[1], lines),
-            (RESULTS[2], pareto),
+            #[cfg(feature = "parquet")]
+            (
+                "results.parquet",
+                crate::experiment::sweep::parquet::parquet(&columns).map_err(|why| fail(&why))?,
+            ),
+            (RESULTS[0], rows.clone().into_bytes()),
+            (RESULTS[1], lines.into_bytes()),
+            (RESULTS[2], pareto.into_bytes()),
         ];
         files::replace(dir, &files).map_err(|why| fail(&why))?;
         ledger::tidy(dir);

@@ -14,8 +14,40 @@ use crate::support;
 const SEEDS: u64 = 20;
 /// Student's t with 19 degrees of freedom: two-sided 99.9 % (standard tables).
 const T_999: f64 = 3.8834;
-/// The short form plays this part of the time.
-const SHORTER: u64 = 100;
+
+/// How long systems are played, and how close they have to come.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// A part of their own time.
+    pub shorter: u64,
+    /// Times their own closeness.
+    pub room: f64,
+}
+
+impl Form {
+    /// Their own time, within their own closeness.
+    pub const WHOLE: Self = Self {
+        shorter: 1,
+        room: 1.0,
+    };
+    /// A hundredth of it.
+    pub const SHORT: Self = Self {
+        shorter: 100,
+        room: 15.0,
+    };
+
+    /// The form that is asked for: noise falls with the root of the time.
+    pub fn asked(what: &str) -> Self {
+        if !support::slow(what) {
+            return Self::SHORT;
+        }
+        let shorter = support::shorter();
+        Self {
+            shorter,
+            room: (shorter as f64).sqrt(),
+        }
+    }
+}
 
 /// Reads a figure of a run.
 pub type Read = fn(&RunSummary) -> Option<f64>;
@@ -94,10 +126,9 @@ impl System {
         })
     }
 
-    /// Judges every known value: in the long form within its interval and closeness, in the short form
-    /// with 15 times as much room.
-    pub fn judge(&self, base: u64, long: bool) -> Vec<Finding> {
-        let (shorter, room) = if long { (1, 1.0) } else { (SHORTER, 15.0) };
+    /// Judges every known value: within its interval, and with the room of the form within its closeness.
+    pub fn judge(&self, base: u64, form: Form) -> Vec<Finding> {
+        let Form { shorter, room } = form;
         let runs = self.play(base, shorter);
         let findings = self.knowns.iter().map(|known| {
             let what = format!("{} {:?}: {}", self.file, self.set, known.name);
@@ -152,8 +183,8 @@ fn normal(t: f64, freedom: f64) -> f64 {
 
 /// Plays systems and panics where they disagree with what is known.
 pub fn check(systems: &[System]) {
-    let long = support::slow("the long form, within 1 %");
-    let findings = systems.iter().flat_map(|system| system.judge(0, long));
+    let form = Form::asked("the long form, within 1 %");
+    let findings = systems.iter().flat_map(|system| system.judge(0, form));
     let wrong: Vec<String> = findings.flat_map(|finding| finding.wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

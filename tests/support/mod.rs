@@ -1,7 +1,8 @@
 //! What tests share: which of them run here, and where measured data lies.
 //!
-//! Four environment variables decide, and only this file reads them, so that nothing is skipped
-//! silently: `TOKENTIDE_SLOW=1` asks for the long form of every test, `TOKENTIDE_DATA` names the
+//! Five environment variables decide, and only this file reads them, so that nothing is skipped
+//! silently: `TOKENTIDE_SLOW=1` asks for the long form of every test, `TOKENTIDE_SHORTER=N` makes that of the
+//! closed forms N times as short and its room the root of N times as wide, `TOKENTIDE_DATA` names the
 //! directory of measured data sets, `TOKENTIDE_SEED` (a whole number, 0 by default) asks tests that make up
 //! their own cases for other ones than usual, and `TOKENTIDE_SEEDS=N` plays the closed forms with fresh
 //! seeds, those after N: give another number every night (the date will do) and run
@@ -21,6 +22,16 @@ pub fn slow(what: &str) -> bool {
         eprintln!("skipped: {what} (set TOKENTIDE_SLOW=1)");
     }
     wanted
+}
+
+/// How many times as short the long form of the closed forms is to be; says so on stderr.
+pub fn shorter() -> u64 {
+    let Ok(text) = std::env::var("TOKENTIDE_SHORTER") else {
+        return 1;
+    };
+    eprintln!("shorter: the long form of the closed forms, {text} times");
+    text.parse()
+        .expect("TOKENTIDE_SHORTER is a whole number from 1")
 }
 
 /// Where fresh seeds begin, if they are wanted; says so on stderr when they are not.

@@ -7,6 +7,7 @@
 //! which each machine works out for itself.
 
 pub mod axes;
+pub mod columns;
 pub mod design;
 pub mod entry;
 pub mod estimate;
@@ -14,6 +15,8 @@ pub mod front;
 pub mod ledger;
 pub mod manifest;
 pub mod page;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod results;
 pub mod run;
 pub mod shard;

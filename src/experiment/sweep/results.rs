@@ -4,12 +4,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::columns::{Column, figure as figure_cell};
 use super::entry::{Entry, Status, figure};
 use super::front::{FRONTS, Front, Point};
 use super::ledger::Done;
 use super::manifest::{Manifest, PlannedRun};
 use crate::report::summary::RunSummary;
-use crate::scenario::summary_fields;
 
 /// A run with its result.
 #[derive(Clone, Debug)]
@@ -129,64 +129,14 @@ pub fn unquoted(toml: &str) -> &str {
     inner('"').or_else(|| inner('\'')).unwrap_or(toml)
 }
 
-/// What stands before a run's figures.
-const RUN: [&str; 7] = [
-    "run",
-    "point",
-    "replication",
-    "seed",
-    "status",
-    "reason",
-    "verdict",
-];
-
 /// A row a run. The columns after the values are paths of the summary's figures.
-pub fn csv(manifest: &Manifest, outcomes: &[Outcome<'_>]) -> String {
-    let paths = paths(outcomes);
-    let head = RUN.iter().map(|name| (*name).to_string());
-    let head = head.chain(manifest.keys.clone()).chain(paths.clone());
-    let rows = outcomes.iter().map(|outcome| {
-        let run = outcome.run;
-        let mut cells = vec![
-            run.run.to_string(),
-            run.point.to_string(),
-            run.replication.to_string(),
-            run.seed.map(|seed| seed.to_string()).unwrap_or_default(),
-            outcome.status.word().to_string(),
-            outcome.reason.unwrap_or("").to_string(),
-            outcome.verdict().to_string(),
-        ];
-        cells.extend(run.values.iter().map(|value| unquoted(value).to_string()));
-        cells.extend(paths.iter().map(|path| cell(outcome.figure(path))));
-        cells
+pub fn csv(columns: &[Column], rows: usize) -> String {
+    let head = columns.iter().map(|column| column.name.clone()).collect();
+    let rows = (0..rows).map(|row| {
+        let cells = columns.iter().map(|column| column.cells.text(row));
+        cells.collect::<Vec<String>>()
     });
-    table(std::iter::once(head.collect()).chain(rows))
-}
-
-fn cell(figure: Option<f64>) -> String {
-    figure.map(|x| x.to_string()).unwrap_or_default()
-}
-
-/// The paths of all figures, with the pools and classes of all runs.
-fn paths(outcomes: &[Outcome<'_>]) -> Vec<String> {
-    let summaries = || outcomes.iter().filter_map(|o| o.entry?.summary.as_ref());
-    let mut pools: Vec<&str> = Vec::new();
-    let mut classes: Vec<&str> = Vec::new();
-    for summary in summaries() {
-        for (names, found) in [
-            (&mut pools, summary.pools.keys().collect::<Vec<_>>()),
-            (&mut classes, summary.classes.keys().collect()),
-        ] {
-            for name in found {
-                if !names.contains(&name.as_str()) {
-                    names.push(name);
-                }
-            }
-        }
-    }
-    let mut paths = vec!["output_tokens_per_s_per_gpu".to_string()];
-    paths.extend(summary_fields(&pools, &classes));
-    paths
+    table(std::iter::once(head).chain(rows))
 }
 
 /// The points on each front, best first in its first figure: means, and their 95 % intervals where points have
@@ -221,9 +171,9 @@ pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> St
             cells.extend(point.values.iter().map(|value| unquoted(value).to_string()));
             for path in &paths {
                 let interval = point.intervals.get(path);
-                cells.push(cell(point.figure(path)));
-                cells.push(cell(interval.map(|interval| interval.low)));
-                cells.push(cell(interval.map(|interval| interval.high)));
+                cells.push(figure_cell(point.figure(path)));
+                cells.push(figure_cell(interval.map(|interval| interval.low)));
+                cells.push(figure_cell(interval.map(|interval| interval.high)));
             }
             rows.push(cells);
         }

@@ -1,0 +1,107 @@
+//! The columns of a sweep's table, a row a run: what `results.csv` and `results.parquet` both hold.
+
+use super::manifest::Manifest;
+use super::results::{Outcome, unquoted};
+use crate::scenario::summary_fields;
+
+/// A column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// What it is called.
+    pub name: String,
+    /// What is in it, in the order of the manifest.
+    pub cells: Cells,
+}
+
+/// The cells of a column; `None` is empty.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cells {
+    /// Whole numbers.
+    Whole(Vec<Option<u64>>),
+    /// Words.
+    Text(Vec<Option<String>>),
+    /// Values of an axis, as they were stated.
+    Stated(Vec<String>),
+    /// Figures of the summary.
+    Figure(Vec<Option<f64>>),
+}
+
+impl Cells {
+    /// A cell as CSV has it.
+    pub fn text(&self, row: usize) -> String {
+        match self {
+            Self::Whole(cells) => cells[row].map(|n| n.to_string()).unwrap_or_default(),
+            Self::Text(cells) => cells[row].clone().unwrap_or_default(),
+            Self::Stated(cells) => cells[row].clone(),
+            Self::Figure(cells) => figure(cells[row]),
+        }
+    }
+}
+
+/// A figure as CSV has it.
+pub fn figure(figure: Option<f64>) -> String {
+    figure.map(|x| x.to_string()).unwrap_or_default()
+}
+
+/// The run, its values, and every figure by its path in the summary.
+pub fn columns(manifest: &Manifest, outcomes: &[Outcome<'_>]) -> Vec<Column> {
+    let whole = |of: fn(&Outcome<'_>) -> Option<u64>| {
+        Cells::Whole(outcomes.iter().map(of).collect::<Vec<_>>())
+    };
+    let text = |of: fn(&Outcome<'_>) -> Option<String>| {
+        Cells::Text(outcomes.iter().map(of).collect::<Vec<_>>())
+    };
+    let of_the_run = [
+        ("run", whole(|o| Some(o.run.run))),
+        ("point", whole(|o| Some(o.run.point))),
+        ("replication", whole(|o| Some(o.run.replication))),
+        ("seed", whole(|o| o.run.seed)),
+        ("status", text(|o| Some(o.status.word().to_string()))),
+        ("reason", text(|o| o.reason.map(str::to_string))),
+        (
+            "verdict",
+            text(|o| Some(o.verdict().to_string()).filter(|v| !v.is_empty())),
+        ),
+    ];
+    let of_the_run = of_the_run.into_iter().map(|(name, cells)| Column {
+        name: name.to_string(),
+        cells,
+    });
+    let values = manifest.keys.iter().enumerate().map(|(index, key)| {
+        let stated = |o: &Outcome<'_>| {
+            let value = o.run.values.get(index);
+            value.map_or(String::new(), |v| unquoted(v).to_string())
+        };
+        Column {
+            name: key.clone(),
+            cells: Cells::Stated(outcomes.iter().map(stated).collect()),
+        }
+    });
+    let figures = paths(outcomes).into_iter().map(|path| Column {
+        cells: Cells::Figure(outcomes.iter().map(|o| o.figure(&path)).collect()),
+        name: path,
+    });
+    of_the_run.chain(values).chain(figures).collect()
+}
+
+/// The paths of all figures, with the pools and classes of all runs.
+fn paths(outcomes: &[Outcome<'_>]) -> Vec<String> {
+    let summaries = || outcomes.iter().filter_map(|o| o.entry?.summary.as_ref());
+    let mut pools: Vec<&str> = Vec::new();
+    let mut classes: Vec<&str> = Vec::new();
+    for summary in summaries() {
+        for (names, found) in [
+            (&mut pools, summary.pools.keys().collect::<Vec<_>>()),
+            (&mut classes, summary.classes.keys().collect()),
+        ] {
+            for name in found {
+                if !names.contains(&name.as_str()) {
+                    names.push(name);
+                }
+            }
+        }
+    }
+    let mut paths = vec!["output_tokens_per_s_per_gpu".to_string()];
+    paths.extend(summary_fields(&pools, &classes));
+    paths
+}
