@@ -58,6 +58,16 @@ pub fn check_in(base: &str, set: &[&str], requests: &[&str], expected: &[&str]) 
     check_played(&scenario(base, set, requests), expected);
 }
 
+/// The lives of a scenario's requests as the reference plays them.
+pub fn lives(scenario: &Scenario) -> Vec<Life> {
+    let times = StepTimes::compile(scenario).expect("short steps");
+    let mut arriving = Vec::new();
+    let mut workload = Workload::new(scenario).expect("a workload");
+    workload.fill(SimTime::NEVER, &mut arriving);
+    let reference = simulation::simulate(scenario, &times, &arriving);
+    reference.expect("few requests").history.lives
+}
+
 /// Demands that a scenario's requests fare so, on both sides.
 pub fn check_played(scenario: &Scenario, expected: &[&str]) {
     let times = StepTimes::compile(scenario).expect("short steps");

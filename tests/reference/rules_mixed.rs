@@ -1,9 +1,10 @@
 //! The rules by hand, S17 and S18: mixed pools and users who wait, where every step takes 1 s, whatever is
 //! in it. The pool is one unit of one rank with 10 tokens a step, where a test does not say otherwise.
 
-use tokentide::scenario::load_str;
+use tokentide::scenario::{Scenario, load_str};
 
-use crate::rules::{check_in, check_played};
+use crate::history::End;
+use crate::rules::{check_in, check_played, lives};
 
 const BASE: &str = r#"
 name = "by hand"
@@ -29,8 +30,13 @@ fn check(set: &[&str], requests: &[&str], expected: &[&str]) {
     check_in(BASE, set, requests, expected);
 }
 
-/// The same of users' requests: of 10 tokens and with answers of 2.
+/// The same of users' requests.
 fn check_users(arrivals: &str, set: &[&str], expected: &[&str]) {
+    check_played(&of_users(arrivals, set), expected);
+}
+
+/// Users' requests, of 10 tokens and with answers of 2.
+fn of_users(arrivals: &str, set: &[&str]) -> Scenario {
     let constant = |value| format!("{{ kind = \"constant\", value = {value} }}");
     let (input, output) = (constant(10), constant(2));
     let text = format!(
@@ -38,8 +44,7 @@ fn check_users(arrivals: &str, set: &[&str], expected: &[&str]) {
     );
     let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
     let scenario = load_str("by-hand.toml", &text, &set);
-    let scenario = scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)));
-    check_played(&scenario, expected);
+    scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)))
 }
 
 #[test]
@@ -181,4 +186,42 @@ fn users_who_are_turned_away_pause_for_a_second() {
         "start 2 first 3 done 4",
     ];
     check_users("users = 2, requests = 4", &set, &expected);
+}
+
+#[test]
+fn who_was_served_draws_a_think_time_before_who_was_turned_away() {
+    // Alone, a user shows what is drawn, one time after the other: all are below 1 s.
+    let thinking = "think = \"exponential\", think_time = \"50ms\"";
+    let alone = of_users(&format!("users = 1, requests = 7, {thinking}"), &[]);
+    let alone = lives(&alone);
+    let done = |i: usize| match alone[i].end {
+        End::Completed(at) => at,
+        _ => panic!("request {i} has no answer"),
+    };
+    let drawn = |i: usize| alone[i + 1].started.expect("a first step") - done(i);
+    assert!((0..6).all(|i| drawn(i) < 1_000_000_000));
+    // One place, no queue, three users. At 0 and at 1 s two are turned away: four draws, pauses of 1 s. At 2 s
+    // the first has its answer, one of the two gets its place, and the other is turned away once more.
+    let (fifth, sixth) = (drawn(4), drawn(5));
+    assert_ne!(fifth, sixth);
+    let next = format!("rejected {}", (2_000_000_000 + fifth) as f64 / 1e9);
+    let expected = [
+        "start 0 first 1 done 2",
+        "rejected 0",
+        "rejected 0",
+        "rejected 1",
+        "rejected 1",
+        "start 2 first 3 done 4",
+        "rejected 2",
+        &next,
+    ];
+    let set = [
+        "pools.mixed.max_batch_requests=1",
+        "pools.mixed.max_queue_requests=0",
+    ];
+    check_users(
+        &format!("users = 3, requests = 8, {thinking}"),
+        &set,
+        &expected,
+    );
 }
