@@ -328,7 +328,8 @@ fn a_service_time_half_a_percent_off_is_noticed() {
     one.set.push(set("prefill.per_token", 100_000.0));
     let mut eight = m_m_c().swap_remove(0);
     eight.set.push(set("decode.base", 2_000_000.0));
-    eight.set.push("duration=\"8h\"".to_string());
+    one.set.push("duration=\"400h\"".to_string());
+    eight.set.push("duration=\"6h\"".to_string());
     let mut shared = lock_step().swap_remove(0);
     shared.set.push(set("decode.base", 20_000_000.0));
     shared.set.push(set("decode.per_request", 250_000.0));
