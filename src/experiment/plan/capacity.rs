@@ -2,11 +2,12 @@
 //!
 //! The arithmetic ([`super::screen`]) takes every request as the average one, and all ranks as equally loaded.
 //! In truth a step lasts as long as its slowest rank, and where a batch has a budget of tokens and one of
-//! (query, key) pairs, it ends at whichever comes first: on the published day prefill carries a fifth less. So before schedules are sought, each pool is
-//! played for some minutes of the busiest slot with too few units, all others being ample. What it then
-//! serves is its capacity; over what the arithmetic says of the same units it is the pool's *yield*, which
-//! corrects the loads that the arithmetic is asked about. A pool that cannot be overloaded that way (it needs
-//! one unit, or something else held it up) keeps the yield 1: then only the search itself corrects.
+//! (query, key) pairs, it ends at whichever comes first: on the published day prefill carries a fifth less. So
+//! before schedules are sought, each pool is played for some minutes of the busiest slot with too few units,
+//! all others being ample. What it then serves is its capacity; over what the arithmetic says of the same units
+//! it is the pool's *yield*, which corrects the loads that the arithmetic is asked about. A pool that cannot be
+//! overloaded that way (it needs one unit, or something else held it up) keeps the yield 1: then only the
+//! search itself corrects.
 
 use super::design::{Design, bounds, changed};
 use super::load::Load;
