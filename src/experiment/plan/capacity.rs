@@ -21,7 +21,7 @@ use crate::units::{NS_PER_S, SimDuration};
 
 /// Units of the overloaded pool, as a part of those that arithmetic says are needed.
 const TOO_FEW: f64 = 0.8;
-/// Units of the others, likewise.
+/// Units of the others, likewise, if there are nodes for them.
 const AMPLE: f64 = 1.3;
 /// Lives of a request for which a pool fills before its service is counted, and for which it is counted.
 const LIVES: f64 = 8.0;
@@ -63,12 +63,19 @@ pub fn yields(
         if few == 0 {
             continue;
         }
+        let mut left = question.nodes - few * pools[index].nodes_per_unit;
         for (pool, n) in units.iter_mut().enumerate() {
-            let most = bounds(&pools[pool], question).1;
-            *n = ((AMPLE * f64::from(*n)).ceil() as u32).min(most);
             if pool == index {
                 *n = few;
+                continue;
             }
+            let most = bounds(&pools[pool], question).1;
+            let most = most.min(left / pools[pool].nodes_per_unit);
+            *n = ((AMPLE * f64::from(*n)).ceil() as u32).min(most);
+            left -= *n * pools[pool].nodes_per_unit;
+        }
+        if units.contains(&0) {
+            continue;
         }
         let stretch = stretch(base, design, screen, slot, &units)?;
         (bench.tell)(&format!("what {} units carry", pools[index].name));
@@ -219,6 +226,23 @@ mod tests {
         };
         let found = yields(scenario, &design, &screen, &slots, &question, &bench).unwrap();
         (found, screen, loads.day())
+    }
+
+    #[test]
+    fn nodes_that_are_few_are_not_exceeded() {
+        let lengths = "input  = { kind = \"constant\", value = 500 }\n\
+                       output = { kind = \"constant\", value = 101 }";
+        let mut scenario = scenario(lengths);
+        // Six units of prefill and 23 of decode are needed: no room for a third more.
+        scenario.plan.nodes = Some(30);
+        let settings = [
+            "node.fleet=30".to_string(),
+            "pools.prefill.units=6".to_string(),
+        ];
+        let mut tight = load_str("yields", &scenario.resolved_toml, &settings).unwrap();
+        tight.plan = scenario.plan;
+        let (yields, ..) = of(&tight);
+        assert!((yields[1] - 1.0).abs() < 0.03, "{yields:?}");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The search over schedules: numbers of units that change over the day.
 //!
 //! For a target on its step, arithmetic, corrected by what each pool was seen to carry ([`super::capacity`]),
-//! gives each pool its cheapest schedule ([`super::curve`]). What the target has to be so that a promise is kept, only simulations of the whole time can say. Each pool has a
-//! bracket of targets: the loosest that kept its promises, the tightest that broke one. A round simulates
-//! two schedules at once, one expected just to keep the promises, one just to break them, and corrects the
-//! expectation by what came out; a pool is done when nothing lies between. Where prefill and decode are
-//! separate, both are sought in the same simulations: promises on first tokens speak for prefill, those on
-//! later tokens for decode, and the schedule of the answer is simulated as a whole.
+//! gives each pool its cheapest schedule ([`super::curve`]). What the target has to be so that a promise is
+//! kept, only simulations of the whole time can say. Each pool has a bracket of targets: the loosest that kept
+//! its promises, the tightest that broke one. A round simulates two schedules at once, one expected just to
+//! keep the promises, one just to break them, and corrects the expectation by what came out; a pool is done
+//! when nothing lies between. Where prefill and decode are separate, both are sought in the same simulations:
+//! promises on first tokens speak for prefill, those on later tokens for decode, and the schedule of the answer
+//! is simulated as a whole.
 
 use super::axis::Axis;
 use super::capacity::yields;
