@@ -16,13 +16,29 @@ use support::program::{Said, Scratch, start, tokentide};
 
 const SMALL: &str = "tests/cli/small.toml";
 
-/// A run that takes longer than any test waits.
-const LONG: [&str; 6] = [
+const RUN: &[&str] = &["run", SMALL];
+const PLAN: &[&str] = &["plan", "tests/plan/small.toml", "--step-error", "0"];
+const SWEEP: &[&str] = &["sweep", SMALL, "--vary", "seed=1,2"];
+
+/// A run and a plan that take longer than any test waits.
+const LONG: &[&str] = &[
     "run",
     "deepseek-day",
     "--quiet",
     "--set",
     "duration=2000h",
+    "--out",
+];
+const LONG_PLAN: &[&str] = &[
+    "plan",
+    "deepseek-day",
+    "--quiet",
+    "--slo",
+    "ttft_p99=10s",
+    "--nodes",
+    "420",
+    "--schedule",
+    "1h",
     "--out",
 ];
 
@@ -157,12 +173,60 @@ fn a_place_that_cannot_be_written_is_named() {
     let scratch = Scratch::new("place");
     let file = scratch.write("file", "");
     let below = format!("{file}/out");
-    for place in ["/proc/nowhere", &below, &file] {
-        let said = tokentide(&["run", SMALL, "--quiet", "--out", place]);
-        assert_eq!(said.code, Some(2), "{place}: {}", said.err);
-        assert!(said.err.contains(place), "{}", said.err);
+    for command in [RUN, PLAN, SWEEP] {
+        for place in ["/proc/nowhere", &below, &file] {
+            let said = tokentide(&[command, &["--quiet", "--out", place]].concat());
+            assert_eq!(said.code, Some(2), "{command:?} {place}: {}", said.err);
+            assert!(said.err.contains(place), "{}", said.err);
+            assert!(said.out.is_empty());
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_system_that_is_read_only_is_told_before_any_work() {
+    let scratch = Scratch::new("read-only");
+    let disk = scratch.path("disk");
+    fs::create_dir(&disk).expect("a directory");
+    let mount = |how: &str| {
+        let arguments = ["-t", "tmpfs", "-o", how, "none", &disk];
+        let done = Command::new("mount").args(arguments).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    if !mount("size=16k") {
+        eprintln!("skipped: a file system cannot be mounted here");
+        return;
+    }
+    // With the folder there already, only a file shows that none can be made.
+    fs::create_dir(format!("{disk}/out")).expect("a directory");
+    let read_only = mount("remount,ro");
+    let out = format!("{disk}/out");
+    let said = [RUN, PLAN, SWEEP].map(|c| tokentide(&[c, &["--out", &out]].concat()));
+    let unmounted = Command::new("umount").arg(&disk).status();
+    assert!(
+        read_only && unmounted.is_ok_and(|status| status.success()),
+        "{disk} stays mounted"
+    );
+    for said in said {
+        assert_eq!(said.code, Some(2), "{}", said.err);
+        assert!(said.err.contains(&out), "{}", said.err);
+        assert!(said.err.contains("Read-only file system"), "{}", said.err);
         assert!(said.out.is_empty());
     }
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_is_printed() {
+    let scratch = Scratch::new("plan-full");
+    let out = scratch.path("out");
+    let plan = [PLAN, &["--quiet", "--out", &out]].concat();
+    let said = under("trap '' XFSZ; ulimit -f 1", &plan);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("cannot write"), "{}", said.err);
+    assert!(said.err.contains("only printed"), "{}", said.err);
+    assert_eq!(said.out, tokentide(&[PLAN, &["--quiet"]].concat()).out);
+    assert_eq!(scratch.files("out"), [""; 0]);
 }
 
 #[test]
@@ -235,11 +299,11 @@ fn readers_may_go() {
 }
 
 #[test]
-fn an_interrupted_run_ends_with_130_and_writes_nothing() {
-    for name in ["INT", "TERM"] {
-        let scratch = Scratch::new(name);
+fn an_interrupt_ends_with_130_and_writes_nothing() {
+    for (name, long) in [("INT", LONG), ("TERM", LONG), ("INT", LONG_PLAN)] {
+        let scratch = Scratch::new(&format!("{name}-{}", long[0]));
         let out = scratch.path("out");
-        let mut command = start(&[&LONG[..], &[out.as_str()]].concat());
+        let mut command = start(&[long, &[out.as_str()]].concat());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         sleep(Duration::from_millis(700));
@@ -265,7 +329,7 @@ fn an_interrupted_run_ends_with_130_and_writes_nothing() {
 fn a_second_interrupt_ends_at_once() {
     let scratch = Scratch::new("twice");
     let out = scratch.path("out");
-    let mut command = start(&[&LONG[..], &[out.as_str()]].concat());
+    let mut command = start(&[LONG, &[out.as_str()]].concat());
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().expect("the program starts");
     sleep(Duration::from_millis(700));

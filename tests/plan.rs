@@ -6,12 +6,12 @@ mod support;
 
 use serde_json::Value;
 use support::program::{Scratch, tokentide};
-use tokentide::experiment::replicate;
-use tokentide::experiment::run;
+use tokentide::experiment::{parallel, replicate, run};
 use tokentide::report::summary::RunSummary;
 use tokentide::scenario::load;
 
 const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/small.toml");
+const APART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/apart.toml");
 const DAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/day.toml");
 
 /// The answer as JSON; the program must end with `code`.
@@ -137,6 +137,79 @@ fn no_schedule_is_cheaper() {
     assert_eq!(answer["baseline"]["node_hours"].as_f64(), Some(120.0));
 }
 
+/// Nodes, units (prefill at first and then, decode at first and then), and what they give.
+type Tried = (u32, [u32; 4], Option<[f64; 2]>);
+
+/// Every schedule of the case's bounds, cheapest first, with what it gives: TTFT p95 and mean TPOT.
+///
+/// Those that grow beyond the limits keep nothing.
+fn every_schedule(most: u32) -> Vec<Tried> {
+    let mut all = Vec::new();
+    for n in 0..3 * 3 * 6 * 6 {
+        let units = [n / 108 % 3 + 1, n / 36 % 3 + 1, n / 6 % 6 + 1, n % 6 + 1];
+        if units.iter().sum::<u32>() <= most {
+            all.push((units.iter().sum(), units));
+        }
+    }
+    all.sort_unstable();
+    parallel::in_parallel(&all, |(nodes, [a, b, c, d])| {
+        let schedule = |pool: &str, first: &u32, second: &u32| {
+            format!(
+                "pools.{pool}.units={{ schedule = [[\"00:00\", {first}], [\"12:00\", {second}]] }}"
+            )
+        };
+        // With more than 500 in flight the last of them waits for minutes: the run ends there, as an error.
+        let limit = "limits.requests_in_flight=500".to_string();
+        let settings = [schedule("prefill", a, b), schedule("decode", c, d), limit];
+        let scenario = load(APART, &settings).expect("a scenario");
+        let gives = run(&scenario, 1).ok().and_then(|run| {
+            let lost = run.requests.rejected + run.requests.failed + run.requests.timed_out;
+            let latency = [run.latency.ttft_s.p95?, run.latency.tpot_s.mean?];
+            (lost == 0).then_some(latency)
+        });
+        (*nodes, [*a, *b, *c, *d], gives)
+    })
+}
+
+#[test]
+fn no_schedule_of_separate_pools_is_cheaper() {
+    let all = every_schedule(11);
+    let mut answers = Vec::new();
+    for (ttft, tpot) in [
+        (1.0, 0.6),
+        (1.0, 0.45),
+        (1.5, 0.6),
+        (1.5, 0.45),
+        (4.0, 0.6),
+        (4.0, 0.4),
+    ] {
+        let keeps = |(_, _, gives): &&Tried| gives.is_some_and(|[a, b]| a <= ttft && b <= tpot);
+        let (nodes, units, _) = all
+            .iter()
+            .find(keeps)
+            .expect("something keeps the promises");
+        let slos = [format!("ttft_p95={ttft}s"), format!("tpot_mean={tpot}s")];
+        let answer = planned(0, APART, &["--slo", &slos[0], "--slo", &slos[1]]);
+        assert_eq!(
+            answer["best"]["node_hours"].as_f64(),
+            Some(12.0 * f64::from(*nodes)),
+            "{slos:?}, by brute force {units:?}\n{answer:#}"
+        );
+        // Nobody needs 324 simulations for that.
+        assert!(answer["simulations"].as_u64() <= Some(10), "{answer:#}");
+        answers.push(*nodes);
+    }
+    answers.sort_unstable();
+    answers.dedup();
+    assert!(
+        answers.len() >= 4,
+        "the questions have the same answer: {answers:?}"
+    );
+    // One promise that no schedule of the bounds keeps.
+    let answer = planned(3, APART, &["--slo", "tpot_mean=250ms"]);
+    assert!(answer["best"].is_null());
+}
+
 #[test]
 fn the_scenario_of_the_answer_runs_and_keeps_its_promises() {
     let scratch = Scratch::new("plan-out");
@@ -152,6 +225,15 @@ fn the_scenario_of_the_answer_runs_and_keeps_its_promises() {
     assert!(keeps(&run));
     let cost = answer["best"]["cost_usd"].as_f64().expect("a cost");
     assert!((run.economics.cost_usd - cost).abs() < 1e-9);
+    // One with numbers of units by the time of day, too.
+    let slots = scratch.path("slots");
+    let answer = planned(0, APART, &["--out", &slots]);
+    let said = tokentide(&["run", &format!("{slots}/scenario.toml"), "--format", "json"]);
+    let run: RunSummary = serde_json::from_slice(&said.out).expect("a summary");
+    assert!(run.latency.ttft_s.p95.is_some_and(|x| x <= 1.5));
+    assert!(run.latency.tpot_s.mean.is_some_and(|x| x <= 0.5));
+    let node_hours = answer["best"]["node_hours"].as_f64();
+    assert_eq!(Some(run.nodes.node_hours), node_hours);
     // What is there is not replaced without a word.
     let again = tokentide(&["plan", SMALL, "--out", &out]);
     assert_eq!(again.code, Some(2));

@@ -40,6 +40,13 @@ pub fn prepare_for(dir: &Path, names: &[&str], overwrite: bool) -> Result<(), St
             dir.display()
         ));
     }
+    // Whether a file can be made there is better known now than after minutes of work.
+    if let Some(name) = names.last() {
+        let probe = beside(dir, name);
+        fs::File::create_new(&probe)
+            .and_then(|_| remove(&probe))
+            .map_err(said)?;
+    }
     Ok(())
 }
 

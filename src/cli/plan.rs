@@ -125,14 +125,15 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
             return Exit::Interrupted;
         }
     };
-    if let Some(dir) = &arguments.out
-        && let Err(why) = of_plan(&answer).and_then(|of| files::write_these(dir, &FILES, &of))
-    {
-        return fail(&why);
-    }
-    match print_page(&answer.page(), &answer, arguments.format) {
-        Exit::Done if answer.best.is_none() => Exit::SloMissed,
-        exit => exit,
+    let written = arguments.out.as_ref().map_or(Ok(()), |dir| {
+        of_plan(&answer).and_then(|of| files::write_these(dir, &FILES, &of))
+    });
+    // It took minutes: an answer that cannot be written is printed all the same.
+    let printed = print_page(&answer.page(), &answer, arguments.format);
+    match (written, printed) {
+        (Err(why), _) => fail(&format!("{why}; the answer was only printed")),
+        (Ok(()), Exit::Done) if answer.best.is_none() => Exit::SloMissed,
+        (Ok(()), exit) => exit,
     }
 }
 

@@ -8,6 +8,8 @@ use super::grid::{Found, Trial};
 use super::question::{Goal, Question};
 use super::slo::Slo;
 use super::trial::Run;
+use crate::metrics::interval::of_mean;
+use crate::report::summary::Interval;
 use crate::scenario::Scenario;
 
 /// Runners-up that are shown.
@@ -99,10 +101,16 @@ pub struct SloRow {
     pub low: Option<f64>,
     /// Greatest of them.
     pub high: Option<f64>,
+    /// The 95 % interval of the mean: of the runs, or of one run what its batches say, where they can.
+    pub interval: Option<Interval>,
     /// Largest part of the limit that is taken.
     pub strain: f64,
     /// In words.
     pub shown: String,
+    /// The interval in words; empty where there is none.
+    pub sure: String,
+    /// Whether the interval reaches beyond the limit: the promise may be broken on average.
+    pub may_break: bool,
 }
 
 /// Units over the day.
@@ -222,6 +230,10 @@ pub fn slo_rows(runs: &[Run], slos: &[Slo]) -> Vec<SloRow> {
         let low = seen.iter().copied().reduce(f64::min);
         let high = seen.iter().copied().reduce(f64::max);
         let mean = (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64);
+        let interval = match runs {
+            [one] => one.intervals.get(index).copied().flatten(),
+            _ => of_mean(&seen).filter(|_| low < high),
+        };
         let shown = match (mean, low, high) {
             (Some(mean), Some(low), Some(high)) if seen.len() > 1 && low < high => {
                 format!(
@@ -234,12 +246,18 @@ pub fn slo_rows(runs: &[Run], slos: &[Slo]) -> Vec<SloRow> {
             (Some(mean), _, _) => slo.show(mean),
             _ => "nobody was served".to_string(),
         };
+        let worst = interval.map(|i| if slo.is_floor() { i.low } else { i.high });
         SloRow {
+            sure: interval.map_or(String::new(), |i| {
+                format!("{} to {}", slo.show(i.low), slo.show(i.high))
+            }),
+            may_break: worst.is_some_and(|worst| slo.strain(Some(worst)) > 1.0),
             promise: slo.to_string(),
             limit: slo.limit,
             mean,
             low,
             high,
+            interval,
             strain: seen
                 .iter()
                 .map(|value| slo.strain(Some(*value)))
@@ -377,5 +395,33 @@ fn reason(
         (None, _, Some((_, why))) if question.goal == Goal::Cost || best.is_none() => why.clone(),
         (None, Some(best), _) => format!("{} binds", best.binding),
         (None, None, _) => "no number of units is within the bounds".to_string(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_beyond_the_limit_is_told() {
+        let slos = [Slo::parse("ttft_p99=1s").unwrap()];
+        let of = |values: &[f64]| {
+            let run = |x: &f64| Run {
+                values: vec![Some(*x)],
+                ..Run::default()
+            };
+            let runs: Vec<Run> = values.iter().map(run).collect();
+            slo_rows(&runs, &slos).remove(0)
+        };
+        // Mean 0.95, standard error 0.05 / sqrt(3); Student's t of two degrees of freedom is 4.303.
+        let near = of(&[0.9, 1.0, 0.95]);
+        let interval = near.interval.unwrap();
+        assert!((interval.high - (0.95 + 4.302_652_7 * 0.05 / 3_f64.sqrt())).abs() < 1e-6);
+        assert!(near.may_break && near.strain <= 1.0);
+        assert!(!of(&[0.80, 0.81, 0.80]).may_break);
+        // One run that cannot say, and runs that say the same.
+        assert!(of(&[0.9]).interval.is_none());
+        assert!(of(&[0.9, 0.9]).interval.is_none());
     }
 }

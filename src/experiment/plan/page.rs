@@ -97,7 +97,10 @@ impl Answer {
                 }
             ));
         }
-        if let Some(next) = self.runners_up.first() {
+        // One that needs other machines says more than the same with another batch.
+        let is_other = |d: &&Deployment| (&d.option, &d.units) != (&best.option, &best.units);
+        let other = self.runners_up.iter().find(is_other);
+        if let Some(next) = other.or(self.runners_up.first()) {
             said.push(format!(
                 "Runner-up: {}, {}; {} binds.",
                 plain(&next.words()),
@@ -232,6 +235,7 @@ fn promises(best: &Deployment) -> Section {
     let mut grid = Grid::new(vec![
         Column::left("promise"),
         Column::left("simulated: mean (least to greatest)"),
+        Column::left("95 % interval\nof the mean"),
         Column::right("of the\nlimit"),
         Column::bar(),
     ]);
@@ -239,11 +243,18 @@ fn promises(best: &Deployment) -> Section {
         grid.rows.push(vec![
             Cell::new(&row.promise),
             Cell::toned(Tone::Strong, &row.shown),
+            Cell::new(&row.sure),
             Cell::new(percent(row.strain)),
             Cell::bar(Tone::Plain, row.strain.min(1.0)),
         ]);
     }
     let mut section = section("Promises", Body::Grid(grid));
+    for row in best.slos.iter().filter(|row| row.may_break) {
+        section.notes.push(format!(
+            "{}: chance alone may have kept it, the interval goes beyond the limit; ask for more --replications.",
+            row.promise
+        ));
+    }
     section.notes.extend(best.limit.clone());
     section
         .notes

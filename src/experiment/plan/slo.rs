@@ -9,7 +9,7 @@
 use std::fmt;
 
 use crate::report::format::{fixed, percent, seconds};
-use crate::report::summary::{Distribution, RunSummary};
+use crate::report::summary::{Distribution, Interval, RunSummary};
 use crate::scenario::{Role, parse_duration};
 
 /// What `--slo` takes, for messages.
@@ -144,6 +144,20 @@ impl Slo {
             Figure::Lost => return Some(lost(run)),
         };
         statistic(distribution, self.statistic)
+    }
+
+    /// The interval of the figure that the run's own batches give, where they do.
+    pub fn interval(&self, run: &RunSummary) -> Option<Interval> {
+        let name = FIGURES.iter().find(|(_, figure)| *figure == self.figure)?.0;
+        let path = match self.figure {
+            Figure::OutputSpeed => "decode.output_speed_tokens_per_s".to_owned(),
+            Figure::Attainment | Figure::Lost => return None,
+            _ => {
+                let of = |(_, s): &&(&str, Statistic)| *s == self.statistic;
+                format!("latency.{name}_s.{}", STATISTICS.iter().find(of)?.0)
+            }
+        };
+        run.confidence.get(&path).copied()
     }
 
     /// The pools that alone decide the figure where prefill and decode are separate; `None`: both do.

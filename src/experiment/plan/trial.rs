@@ -6,7 +6,7 @@ use super::slo::Slo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};
 use crate::report::format::plain;
-use crate::report::summary::RunSummary;
+use crate::report::summary::{Interval, RunSummary};
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::Scenario;
 
@@ -15,6 +15,8 @@ use crate::scenario::Scenario;
 pub struct Run {
     /// The figure of each promise.
     pub values: Vec<Option<f64>>,
+    /// How sure this run alone is of each, where it can say.
+    pub intervals: Vec<Option<Interval>>,
     /// The largest part of a limit that is taken; above 1 the run breaks a promise.
     pub strain: f64,
     /// The promise that takes it.
@@ -140,6 +142,7 @@ pub fn judge(summary: &RunSummary, slos: &[Slo]) -> Run {
     let goodputs = summary.classes.values().filter_map(|class| class.slo);
     Run {
         values,
+        intervals: slos.iter().map(|slo| slo.interval(summary)).collect(),
         strain,
         tightest,
         trouble: trouble.map(str::to_string),
