@@ -1,7 +1,7 @@
 //! The columns of a sweep's table, a row a run: what `results.csv` and `results.parquet` both hold.
 
-use super::manifest::Manifest;
-use super::results::{Outcome, unquoted};
+use super::manifest::{Manifest, unquoted};
+use super::outcome::Outcome;
 use crate::scenario::summary_fields;
 
 /// A column.

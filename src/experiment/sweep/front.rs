@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::{OVERLOADED, Status};
-use super::results::Outcome;
+use super::outcome::Outcome;
 use crate::metrics::interval::{Interval, mean, of_mean};
 
 /// A figure that should be small or large.

@@ -225,3 +225,9 @@ impl Manifest {
         self.runs.last().map_or(0, |run| run.point)
     }
 }
+
+/// What a person reads of a TOML value.
+pub fn unquoted(toml: &str) -> &str {
+    let inner = |quote| toml.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(toml)
+}

@@ -14,6 +14,7 @@ pub mod estimate;
 pub mod front;
 pub mod ledger;
 pub mod manifest;
+pub mod outcome;
 pub mod page;
 #[cfg(feature = "parquet")]
 pub mod parquet;

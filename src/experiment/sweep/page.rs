@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::entry::{OVERLOADED, Status};
 use super::front::{Aim, FRONTS, Front, Point};
-use super::manifest::Manifest;
-use super::results::{Outcome, unquoted};
+use super::manifest::{Manifest, unquoted};
+use super::outcome::Outcome;
 use crate::report::format::{NONE, by_field, count, fixed, plain};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};

@@ -5,73 +5,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::columns::{Column, figure as figure_cell};
-use super::entry::{Entry, Status, figure};
+use super::entry::Status;
 use super::front::{FRONTS, Front, Point};
-use super::ledger::Done;
-use super::manifest::{Manifest, PlannedRun};
+use super::manifest::{Manifest, unquoted};
+use super::outcome::Outcome;
 use crate::report::summary::RunSummary;
-
-/// A run with its result.
-#[derive(Clone, Debug)]
-pub struct Outcome<'a> {
-    /// What was planned.
-    pub run: &'a PlannedRun,
-    /// How it ended.
-    pub status: Status,
-    /// Why it gave no figures.
-    pub reason: Option<&'a str>,
-    /// What the ledger kept of it, if it was begun.
-    pub entry: Option<&'a Entry>,
-    /// The same for looking figures up.
-    pub tree: Value,
-}
-
-impl Outcome<'_> {
-    /// A figure by its path.
-    pub fn figure(&self, path: &str) -> Option<f64> {
-        figure(&self.tree, path)
-    }
-
-    /// How the load was served.
-    pub fn verdict(&self) -> &str {
-        let verdict = self.entry.and_then(|entry| entry.verdict.as_deref());
-        verdict.unwrap_or("")
-    }
-}
-
-/// Every run with its result, in the order of the manifest.
-///
-/// # Errors
-/// The number of runs that are not done.
-pub fn outcomes<'a>(manifest: &'a Manifest, done: &'a Done) -> Result<Vec<Outcome<'a>>, usize> {
-    let found: Vec<Option<Outcome<'a>>> =
-        manifest.runs.iter().map(|run| outcome(run, done)).collect();
-    let absent = found.iter().filter(|outcome| outcome.is_none()).count();
-    if absent > 0 {
-        return Err(absent);
-    }
-    Ok(found.into_iter().flatten().collect())
-}
-
-fn outcome<'a>(run: &'a PlannedRun, done: &'a Done) -> Option<Outcome<'a>> {
-    let Some(key) = &run.key else {
-        return Some(Outcome {
-            run,
-            status: Status::Infeasible,
-            reason: run.infeasible.as_deref(),
-            entry: None,
-            tree: Value::Null,
-        });
-    };
-    let entry = done.get(key)?;
-    Some(Outcome {
-        run,
-        status: entry.status,
-        reason: entry.reason.as_deref(),
-        entry: Some(entry),
-        tree: entry.tree(),
-    })
-}
 
 /// A line of `results.jsonl`.
 #[derive(Serialize)]
@@ -121,12 +59,6 @@ fn json_value(toml: &str) -> Value {
         .ok()
         .filter(|value: &Value| !value.is_string())
         .unwrap_or_else(|| Value::from(unquoted(toml)))
-}
-
-/// What a person reads of a TOML value.
-pub fn unquoted(toml: &str) -> &str {
-    let inner = |quote| toml.strip_prefix(quote)?.strip_suffix(quote);
-    inner('"').or_else(|| inner('\'')).unwrap_or(toml)
 }
 
 /// A row a run. The columns after the values are paths of the summary's figures.

@@ -1,0 +1,69 @@
+//! The runs of a sweep with what became of them, in the order of the manifest.
+
+use serde_json::Value;
+
+use super::entry::{Entry, Status, figure};
+use super::ledger::Done;
+use super::manifest::{Manifest, PlannedRun};
+
+/// A run with its result.
+#[derive(Clone, Debug)]
+pub struct Outcome<'a> {
+    /// What was planned.
+    pub run: &'a PlannedRun,
+    /// How it ended.
+    pub status: Status,
+    /// Why it gave no figures.
+    pub reason: Option<&'a str>,
+    /// What the ledger kept of it, if it was begun.
+    pub entry: Option<&'a Entry>,
+    /// The same for looking figures up.
+    pub tree: Value,
+}
+
+impl Outcome<'_> {
+    /// A figure by its path.
+    pub fn figure(&self, path: &str) -> Option<f64> {
+        figure(&self.tree, path)
+    }
+
+    /// How the load was served.
+    pub fn verdict(&self) -> &str {
+        let verdict = self.entry.and_then(|entry| entry.verdict.as_deref());
+        verdict.unwrap_or("")
+    }
+}
+
+/// Every run with its result, in the order of the manifest.
+///
+/// # Errors
+/// The number of runs that are not done.
+pub fn outcomes<'a>(manifest: &'a Manifest, done: &'a Done) -> Result<Vec<Outcome<'a>>, usize> {
+    let found: Vec<Option<Outcome<'a>>> =
+        manifest.runs.iter().map(|run| outcome(run, done)).collect();
+    let absent = found.iter().filter(|outcome| outcome.is_none()).count();
+    if absent > 0 {
+        return Err(absent);
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn outcome<'a>(run: &'a PlannedRun, done: &'a Done) -> Option<Outcome<'a>> {
+    let Some(key) = &run.key else {
+        return Some(Outcome {
+            run,
+            status: Status::Infeasible,
+            reason: run.infeasible.as_deref(),
+            entry: None,
+            tree: Value::Null,
+        });
+    };
+    let entry = done.get(key)?;
+    Some(Outcome {
+        run,
+        status: entry.status,
+        reason: entry.reason.as_deref(),
+        entry: Some(entry),
+        tree: entry.tree(),
+    })
+}
