@@ -59,7 +59,7 @@ pub fn check_in(base: &str, set: &[&str], requests: &[&str], expected: &[&str]) 
 }
 
 /// The lives of a scenario's requests as the reference plays them.
-pub fn lives(scenario: &Scenario) -> Vec<Life> {
+fn lives(scenario: &Scenario) -> Vec<Life> {
     let times = StepTimes::compile(scenario).expect("short steps");
     let mut arriving = Vec::new();
     let mut workload = Workload::new(scenario).expect("a workload");
@@ -81,6 +81,34 @@ pub fn check_played(scenario: &Scenario, expected: &[&str]) {
         let shown: Vec<String> = history.lives.iter().map(shown).collect();
         assert_eq!(shown, expected, "{who}");
     }
+}
+
+/// The scenario of users' requests, of 10 tokens and with answers of 2.
+pub fn users_in(base: &str, arrivals: &str, set: &[&str]) -> Scenario {
+    let constant = |value| format!("{{ kind = \"constant\", value = {value} }}");
+    let (input, output) = (constant(10), constant(2));
+    let text = format!(
+        "{base}arrivals = {{ kind = \"closed-loop\", {arrivals} }}\ninput = {input}\noutput = {output}\n"
+    );
+    let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+    let scenario = load_str("by-hand.toml", &text, &set);
+    scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)))
+}
+
+/// The first think times that users draw, in nanoseconds: a user alone shows one after the other.
+pub fn drawn(base: &str, thinking: &str) -> Vec<u64> {
+    let alone = users_in(base, &format!("users = 1, requests = 7, {thinking}"), &[]);
+    let alone = lives(&alone);
+    let done = |life: &Life| match life.end {
+        End::Completed(at) => at,
+        _ => panic!("it has no answer"),
+    };
+    let pairs = alone.windows(2);
+    let think = |pair: &[Life]| pair[1].started.expect("a first step") - done(&pair[0]);
+    let drawn: Vec<u64> = pairs.map(think).collect();
+    // Below the pause of who is turned away.
+    assert!(drawn.iter().all(|think| *think < 1_000_000_000));
+    drawn
 }
 
 /// What became of a request, with times in seconds: when prefill started and the first token left, KV
@@ -310,4 +338,32 @@ fn completed_requests_pay_the_price_in_force() {
     let revenue = |hour: usize| summary.hours[hour].revenue_usd * 1e6;
     assert_eq!(revenue(0), full + reduced);
     assert_eq!(revenue(8), full + reduced);
+}
+
+#[test]
+fn of_those_heard_of_at_once_the_served_draws_first() {
+    // One place for decode and no queue. At 2 s the first has its answer, the second gets the place, and the
+    // third is turned away.
+    let thinking = "think = \"exponential\", think_time = \"50ms\"";
+    let drawn = drawn(BASE, thinking);
+    assert_ne!(drawn[0], drawn[1]);
+    let again = 2_000_000_000 + drawn[0];
+    let s = |ns: u64| ns as f64 / 1e9;
+    let (first, done) = (s(again + 1_000_000_000), s(again + 2_000_000_000));
+    let fourth = format!(
+        "start {} first {first} kv {first} join {first}@0.0 done {done}",
+        s(again)
+    );
+    let expected = [
+        "start 0 first 1 kv 1 join 1@0.0 done 2",
+        "start 1 first 2 kv 2 join 2@0.0 done 3",
+        "start 1 first 2 kv 2 rejected 2",
+        &fourth,
+    ];
+    let set = [
+        "pools.decode.max_batch_requests=1",
+        "pools.decode.max_queue_requests=0",
+    ];
+    let arrivals = format!("users = 3, ramp_up = \"1500ms\", requests = 4, {thinking}");
+    check_played(&users_in(BASE, &arrivals, &set), &expected);
 }

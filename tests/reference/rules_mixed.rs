@@ -1,10 +1,9 @@
 //! The rules by hand, S17 and S18: mixed pools and users who wait, where every step takes 1 s, whatever is
 //! in it. The pool is one unit of one rank with 10 tokens a step, where a test does not say otherwise.
 
-use tokentide::scenario::{Scenario, load_str};
+use tokentide::scenario::Scenario;
 
-use crate::history::End;
-use crate::rules::{check_in, check_played, lives};
+use crate::rules::{check_in, check_played, drawn, users_in};
 
 const BASE: &str = r#"
 name = "by hand"
@@ -37,14 +36,7 @@ fn check_users(arrivals: &str, set: &[&str], expected: &[&str]) {
 
 /// Users' requests, of 10 tokens and with answers of 2.
 fn of_users(arrivals: &str, set: &[&str]) -> Scenario {
-    let constant = |value| format!("{{ kind = \"constant\", value = {value} }}");
-    let (input, output) = (constant(10), constant(2));
-    let text = format!(
-        "{BASE}arrivals = {{ kind = \"closed-loop\", {arrivals} }}\ninput = {input}\noutput = {output}\n"
-    );
-    let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
-    let scenario = load_str("by-hand.toml", &text, &set);
-    scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)))
+    users_in(BASE, arrivals, set)
 }
 
 #[test]
@@ -190,19 +182,11 @@ fn users_who_are_turned_away_pause_for_a_second() {
 
 #[test]
 fn who_was_served_draws_a_think_time_before_who_was_turned_away() {
-    // Alone, a user shows what is drawn, one time after the other: all are below 1 s.
     let thinking = "think = \"exponential\", think_time = \"50ms\"";
-    let alone = of_users(&format!("users = 1, requests = 7, {thinking}"), &[]);
-    let alone = lives(&alone);
-    let done = |i: usize| match alone[i].end {
-        End::Completed(at) => at,
-        _ => panic!("request {i} has no answer"),
-    };
-    let drawn = |i: usize| alone[i + 1].started.expect("a first step") - done(i);
-    assert!((0..6).all(|i| drawn(i) < 1_000_000_000));
+    let drawn = drawn(BASE, thinking);
     // One place, no queue, three users. At 0 and at 1 s two are turned away: four draws, pauses of 1 s. At 2 s
     // the first has its answer, one of the two gets its place, and the other is turned away once more.
-    let (fifth, sixth) = (drawn(4), drawn(5));
+    let (fifth, sixth) = (drawn[4], drawn[5]);
     assert_ne!(fifth, sixth);
     let next = format!("rejected {}", (2_000_000_000 + fifth) as f64 / 1e9);
     let expected = [
