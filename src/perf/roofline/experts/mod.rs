@@ -10,17 +10,19 @@
 mod load;
 mod placement;
 mod popularity;
+mod remembered;
 
 use crate::scenario::ExpertPopularity;
 use load::{busiest, spread};
 use placement::{Place, Placement};
 use popularity::{drifted, of_layer};
+use remembered::{Question, or_made};
 
 /// Layers that are averaged, each with an order of its own: more change the mean by less than 1 %.
 const LAYERS: u64 = 16;
 
 /// What the experts of a unit look like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
     /// Routed experts of a layer.
     pub experts: usize,
@@ -86,7 +88,22 @@ impl Table {
         if matches!(setup.popularity, ExpertPopularity::Balanced) {
             return Self::even();
         }
-        let nodes = if hierarchical { setup.nodes } else { 1 };
+        let question = Question {
+            setup: setup.clone(),
+            hierarchical,
+            prompt_tokens,
+            most,
+        };
+        or_made(question, Self::make)
+    }
+
+    fn make(question: &Question) -> Self {
+        let Question { setup, .. } = question;
+        let nodes = if question.hierarchical {
+            setup.nodes
+        } else {
+            1
+        };
         let layers: Vec<Layer> = (0..LAYERS)
             .map(|layer| {
                 let placed = of_layer(setup, layer);
@@ -107,14 +124,14 @@ impl Table {
                 }
             })
             .collect();
-        let points = 2 + libm::ceil(libm::log2(most.max(1.0))) as u32;
+        let points = 2 + libm::ceil(libm::log2(question.most.max(1.0))) as u32;
         let at = (0..points)
             .map(|k| {
                 at_tokens(
                     setup,
                     &layers,
                     nodes,
-                    prompt_tokens,
+                    question.prompt_tokens,
                     libm::exp2(f64::from(k)),
                 )
             })
@@ -233,6 +250,16 @@ mod tests {
             );
             last = found;
         }
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_was_made() {
+        let (few, many) = (r1(32, 288, true), r1(36, 288, false));
+        let of = |setup: &Setup, most| Table::new(setup, true, 1.0, most).at(100.0);
+        let first = [of(&few, 4.0), of(&few, 4096.0), of(&many, 4096.0)];
+        assert!(first[0] != first[1] && first[1] != first[2], "{first:?}");
+        let again = [of(&few, 4.0), of(&few, 4096.0), of(&many, 4096.0)];
+        assert_eq!(first, again);
     }
 
     #[test]
