@@ -5,7 +5,7 @@
 //! and the intake pool starts its steps.
 
 use super::feedback::Feedback;
-use super::pipeline::{GoOn, Outcome, stretches};
+use super::stretches::{GoOn, Outcome, stretches};
 use crate::cluster::Inside;
 use crate::cluster::decode::Decode;
 use crate::cluster::intake::{Intake, Server};

@@ -10,7 +10,9 @@ mod belt;
 mod coupled;
 mod feedback;
 mod pipeline;
+mod stretches;
 mod watch;
 
-pub use pipeline::{Outcome, Stop, simulate};
+pub use pipeline::{Stop, simulate};
+pub use stretches::Outcome;
 pub use watch::{Cap, Overload, Queue, user_bytes};

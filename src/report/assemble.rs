@@ -5,110 +5,21 @@ use std::collections::BTreeMap;
 
 use super::batches;
 use super::local::local_text;
+use super::stretch::{
+    Evidence, Stretch, economics, latency, of_stretch, pools, ratio, request_counts, token_counts,
+};
 use super::summary::{
-    Balance as BalanceRow, ClassSummary, DecodeSummary, Distribution, Economics, Latency,
-    LengthBucket, NodeCounts, PoolSummary, PublishedRow, RequestCounts, RunSummary, SCHEMA_VERSION,
-    ScenarioId, SloSummary, Span, Throughput, TokenCounts,
+    Balance as BalanceRow, ClassSummary, LengthBucket, PublishedRow, RequestCounts, RunSummary,
+    SCHEMA_VERSION, ScenarioId, SloSummary, Span,
 };
 use super::warnings::warnings;
-use crate::cluster::schedule::{paid_nodes, paid_units};
-use crate::economics::cost::{cost_of, energy_kwh};
+use crate::cluster::schedule::paid_nodes;
 use crate::metrics::audit::Balance;
-use crate::metrics::cells::{ClassCounts, Latencies};
-use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS, Record};
-use crate::metrics::{self, Cell, Place, Timeline};
-use crate::scenario::{Pool, PublishedKind, Role, Scenario};
+use crate::metrics::cells::Latencies;
+use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS};
+use crate::metrics::{Place, Timeline};
+use crate::scenario::{PublishedKind, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
-
-/// What a finished simulation leaves.
-#[derive(Clone, Debug)]
-pub struct Evidence {
-    /// Where the window was cut.
-    pub timeline: Timeline,
-    /// The record of the pool that takes arrivals.
-    pub intake: Record,
-    /// The decode pool's record.
-    pub decode: Option<Record>,
-    /// Requests inside the pools at the end, counted one by one.
-    pub in_flight: u64,
-    /// Balances that the pools kept.
-    pub balances: Vec<Balance>,
-}
-
-/// A stretch of the window: both pools' cells, added up.
-pub(super) struct Stretch {
-    from: SimTime,
-    to: SimTime,
-    intake: Cell,
-    decode: Cell,
-}
-
-impl Stretch {
-    pub(super) fn new(evidence: &Evidence, from: SimTime, to: SimTime) -> Self {
-        let range = evidence.timeline.cells(from, to);
-        let sum = |record: &Record| Cell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
-        Self {
-            from,
-            to,
-            intake: sum(&evidence.intake),
-            decode: evidence.decode.as_ref().map(sum).unwrap_or_default(),
-        }
-    }
-
-    fn ns(&self) -> u64 {
-        self.to.since(self.from).0
-    }
-
-    /// Requests anywhere in the system, time average.
-    pub(super) fn in_system(&self) -> f64 {
-        let places = |cell: &Cell| cell.integrals.places.iter().sum::<u128>();
-        (places(&self.intake) + places(&self.decode)) as f64 / self.ns() as f64
-    }
-
-    fn class(&self, index: usize) -> ClassCounts {
-        let mut counts = self.intake.classes.get(index).copied().unwrap_or_default();
-        counts.merge(&self.decode.classes.get(index).copied().unwrap_or_default());
-        counts
-    }
-
-    fn all_classes(&self) -> ClassCounts {
-        let mut counts = ClassCounts::default();
-        for class in self.intake.classes.iter().chain(&self.decode.classes) {
-            counts.merge(class);
-        }
-        counts
-    }
-
-    fn latencies(&self) -> Latencies {
-        let mut latencies = self.intake.latencies.clone();
-        latencies.merge(&self.decode.latencies);
-        latencies
-    }
-
-    fn requests(&self) -> RequestCounts {
-        let mut requests = request_counts(&self.all_classes());
-        let sum = |a: [u64; 5], b: [u64; 5]| a.iter().sum::<u64>() + b.iter().sum::<u64>();
-        requests.in_flight_at_start = sum(self.intake.at_start, self.decode.at_start);
-        requests.in_flight = sum(self.intake.at_end, self.decode.at_end);
-        requests
-    }
-
-    fn cell_of(&self, pool: &Pool) -> &Cell {
-        match pool.role {
-            Role::Prefill | Role::Mixed => &self.intake,
-            Role::Decode => &self.decode,
-        }
-    }
-
-    fn output_speed(&self) -> Option<f64> {
-        let mut steps = self.intake.steps;
-        steps.merge(&self.decode.steps);
-        ratio(
-            steps.tokens_after_first as f64 * NS_PER_S as f64,
-            steps.ns_after_first as f64,
-        )
-    }
-}
 
 /// The summary of a finished simulation.
 pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
@@ -151,89 +62,6 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
     summary
 }
 
-/// What follows from one stretch of the window alone; all else is empty.
-pub(super) fn of_stretch(scenario: &Scenario, stretch: &Stretch) -> RunSummary {
-    let counts = stretch.all_classes();
-    let tokens = token_counts(&counts);
-    let (node_ns, peak) = paid_nodes(scenario, stretch.from, stretch.to);
-    RunSummary {
-        requests: stretch.requests(),
-        tokens,
-        kv_hit_rate: ratio(tokens.cached_input as f64, tokens.input as f64),
-        nodes: NodeCounts {
-            mean: node_ns as f64 / stretch.ns() as f64,
-            peak: peak as u32,
-            node_hours: node_ns as f64 / NS_PER_HOUR as f64,
-        },
-        throughput: throughput(scenario, stretch, &tokens),
-        latency: latency(&stretch.latencies()),
-        decode: decode_summary(scenario, stretch),
-        economics: economics(scenario, node_ns, &counts, &tokens),
-        pools: pools(scenario, stretch),
-        ..RunSummary::default()
-    }
-}
-
-fn ratio(a: f64, b: f64) -> Option<f64> {
-    (b != 0.0).then(|| a / b)
-}
-
-fn request_counts(counts: &ClassCounts) -> RequestCounts {
-    RequestCounts {
-        arrived: counts.arrived,
-        completed: counts.completed,
-        rejected: counts.rejected,
-        failed: counts.failed,
-        ..RequestCounts::default()
-    }
-}
-
-fn token_counts(counts: &ClassCounts) -> TokenCounts {
-    TokenCounts {
-        input: counts.input,
-        cached_input: counts.cached,
-        computed_input: counts.input - counts.cached,
-        output: counts.output_1024 as f64 / 1024.0,
-    }
-}
-
-fn distribution(d: &metrics::Distribution) -> Distribution {
-    let seconds = |ns: f64| ns / NS_PER_S as f64;
-    let quantile = |per_mille| d.quantile_ns(per_mille).map(|ns| seconds(ns as f64));
-    Distribution {
-        count: d.count(),
-        mean: d.mean_ns().map(seconds),
-        p50: quantile(500),
-        p90: quantile(900),
-        p95: quantile(950),
-        p99: quantile(990),
-        max: d.max_ns().map(|ns| seconds(ns as f64)),
-    }
-}
-
-fn latency(l: &Latencies) -> Latency {
-    Latency {
-        ttft_s: distribution(&l.ttft),
-        tpot_s: distribution(&l.tpot),
-        itl_s: distribution(&l.itl),
-        e2e_s: distribution(&l.e2e),
-        queue_s: distribution(&l.queue),
-        decode_queue_s: distribution(&l.decode_queue),
-    }
-}
-
-fn throughput(scenario: &Scenario, window: &Stretch, tokens: &TokenCounts) -> Throughput {
-    let per_node_second = |not: Role, count: f64| {
-        let pool = scenario.pools.iter().find(|p| p.role != not)?;
-        let node_ns = window.cell_of(pool).integrals.paid * u128::from(pool.nodes_per_unit);
-        ratio(count * NS_PER_S as f64, node_ns as f64)
-    };
-    Throughput {
-        prefill_input_tokens_per_s_per_node: per_node_second(Role::Decode, tokens.input as f64),
-        decode_output_tokens_per_s_per_node: per_node_second(Role::Prefill, tokens.output),
-    }
-}
-
 /// Latencies and completions of one kind of request, from both pools.
 fn of_kinds(evidence: &Evidence, kinds: impl Iterator<Item = usize>) -> (Latencies, u64) {
     let (mut latencies, mut completed) = (Latencies::default(), 0);
@@ -265,93 +93,6 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
             }
         })
         .collect()
-}
-
-fn decode_summary(scenario: &Scenario, window: &Stretch) -> DecodeSummary {
-    let mut steps = window.decode.steps;
-    steps.merge(&window.intake.steps);
-    let pool = scenario.pools.iter().find(|p| p.role != Role::Prefill);
-    DecodeSummary {
-        output_speed_tokens_per_s: window.output_speed(),
-        kv_length_tokens: ratio(steps.kv_1024 as f64 / 1024.0, steps.request_steps as f64),
-        batch_per_rank: pool.and_then(|p| pool_summary(scenario, p, window).batch_per_rank),
-        steps: steps.decode_steps,
-        preemptions: steps.preemptions,
-        migrations: steps.migrations,
-    }
-}
-
-fn economics(
-    scenario: &Scenario,
-    node_ns: u128,
-    counts: &ClassCounts,
-    tokens: &TokenCounts,
-) -> Economics {
-    let cost = cost_of(node_ns, &scenario.node).as_usd();
-    let revenue = PicoUsd(counts.revenue).as_usd();
-    Economics {
-        cost_usd: cost,
-        revenue_usd: revenue,
-        profit_usd: revenue - cost,
-        cost_profit_ratio: ratio(revenue - cost, cost),
-        usd_per_million_output_tokens: ratio(cost * 1e6, tokens.output),
-        energy_kwh: energy_kwh(node_ns, &scenario.node),
-        unbilled_requests: counts.unbilled,
-    }
-}
-
-fn pools(scenario: &Scenario, stretch: &Stretch) -> BTreeMap<String, PoolSummary> {
-    scenario
-        .pools
-        .iter()
-        .map(|p| (p.name.clone(), pool_summary(scenario, p, stretch)))
-        .collect()
-}
-
-fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSummary {
-    let cell = stretch.cell_of(pool);
-    let i = &cell.integrals;
-    let ns = stretch.ns() as f64;
-    let (waiting, serving) = match pool.role {
-        Role::Prefill => (Place::PrefillQueue, Place::Prefill),
-        Role::Decode => (Place::DecodeQueue, Place::Decode),
-        Role::Mixed => (Place::PrefillQueue, Place::Decode),
-    };
-    let nodes = f64::from(pool.nodes_per_unit);
-    let working = i.working as f64;
-    let rank_ns = working * f64::from(pool.ranks);
-    let decode = |value: Option<f64>| {
-        if pool.role == Role::Prefill {
-            None
-        } else {
-            value
-        }
-    };
-    let paid = paid_units(&pool.schedule, scenario, stretch.to);
-    let peak = paid
-        .iter()
-        .enumerate()
-        .filter(|(n, (at, _))| {
-            *at < stretch.to && paid.get(n + 1).is_none_or(|next| next.0 > stretch.from)
-        })
-        .map(|(_, (_, units))| *units)
-        .max()
-        .unwrap_or(0);
-    PoolSummary {
-        nodes_mean: i.paid as f64 * nodes / ns,
-        nodes_peak: peak * pool.nodes_per_unit,
-        utilization: ratio(i.busy as f64, i.paid as f64),
-        queue_length_mean: i.places[waiting as usize] as f64 / ns,
-        queue_length_end: cell.at_end[waiting as usize],
-        batch_per_rank: ratio(i.places[serving as usize] as f64, rank_ns),
-        kv_utilization: decode(ratio(
-            i.kv_1024 as f64 / 1024.0,
-            rank_ns * pool.kv_capacity_tokens.unwrap_or(0) as f64,
-        )),
-        blocked_by_kv: decode(ratio(i.blocked_by_kv as f64, working)),
-        blocked_by_batch: decode(ratio(i.blocked_by_batch as f64, working)),
-        steps: cell.steps.prefill_steps + cell.steps.decode_steps - cell.steps.shared_steps,
-    }
 }
 
 fn classes(

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::assemble::{Evidence, Stretch, of_stretch};
+use super::stretch::{Evidence, Stretch, of_stretch};
 use super::summary::{Interval, RunSummary};
 use crate::economics::Tariff;
 use crate::metrics::interval::{around_known, is_correlated};

@@ -1,7 +1,8 @@
 //! The report as Markdown, for a pull request or a wiki: the same page as the terminal's.
 
+use super::arrange::arrange;
 use super::grid::escape;
-use super::page::{Body, Page, Section, arrange};
+use super::page::{Body, Page, Section};
 use super::summary::RunSummary;
 
 /// The whole report.

@@ -1,15 +1,16 @@
 //! What a run says to people and to files.
 //!
-//! [`assemble`] makes the summary from what the recorders counted.
+//! [`assemble`] makes the summary from what the recorders counted, [`stretch`] by stretch.
 //! [`summary::RunSummary`] is the one value that a run returns; everything else here is a view of it,
-//! so a stored run is shown again without simulating. [`verdict`] judges it, [`page`] arranges it into
-//! sections of lines and [`grid`]s, and [`table`] (terminal) and [`markdown`] print the same page.
-//! [`batches`] says how sure the figures of one long run are. [`csv`] has a row an hour or interval,
-//! [`json`] writes and reads the value itself.
+//! so a stored run is shown again without simulating. [`verdict`] judges it, [`arrange`](mod@arrange)
+//! makes a [`page`] of it, sections of lines and [`grid`]s, which [`table`] (terminal) and [`markdown`]
+//! print. [`batches`] says how sure the figures of one long run are. [`csv`] has a row an hour or
+//! interval, [`json`] writes and reads the value itself.
 //!
 //! Nothing here asks the terminal, the clock or the disk: the caller passes a [`style::Style`] and
 //! writes the text where it belongs.
 
+pub mod arrange;
 pub mod assemble;
 mod basis;
 pub mod batches;
@@ -21,6 +22,7 @@ pub mod limit;
 pub mod markdown;
 pub mod page;
 pub mod plot;
+pub mod stretch;
 pub mod style;
 pub mod summary;
 pub mod table;

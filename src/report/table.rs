@@ -1,6 +1,7 @@
 //! The report for a terminal, a pipe or a mail.
 
-use super::page::{Body, Page, Section, arrange};
+use super::arrange::arrange;
+use super::page::{Body, Page, Section};
 use super::style::{Style, Tone, display_width, wrap};
 use super::summary::RunSummary;
 

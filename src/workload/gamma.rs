@@ -9,8 +9,8 @@
 //! Above a shape of 10^5 (a coefficient of variation below 0.0032) the Wilson-Hilferty cube is used:
 //! its error is then far below 10^-7 of the mean.
 
-use super::law::Side;
 use super::normal;
+use super::side::Side;
 
 /// Inverts the gamma law of one shape and scale 1.
 #[derive(Clone, Debug)]

@@ -5,11 +5,10 @@
 //! requests. A call of [`Workload::fill`] takes what each class has up to a time and merges it by
 //! (time, order of the class, number in the class) (S2).
 
-use std::fmt;
-
 use super::Request;
+use super::error::WorkloadError;
 use super::profile::Profile;
-use super::source::{MOST_REQUESTS_PER_DAY, Source};
+use super::source::Source;
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration, SimTime};
 
@@ -20,30 +19,6 @@ pub struct Workload {
     next_id: u64,
     /// The end of the simulation: nothing arrives from here on.
     end: SimTime,
-}
-
-/// Why a workload cannot be made.
-#[derive(Clone, Debug, PartialEq)]
-pub enum WorkloadError {
-    /// Short prompts do not let that many tokens hit: only whole blocks of 64 tokens do, and never a
-    /// prompt's last token.
-    UnreachableHitRate {
-        /// Name of the class.
-        class: String,
-        /// Index into the class's `Arrivals::periods`.
-        period: usize,
-        /// What the scenario asks for.
-        asked: f64,
-        /// The largest hit rate that these input lengths allow.
-        largest: f64,
-    },
-    /// More requests in a day than amounts can hold.
-    TooManyRequests {
-        /// Name of the class.
-        class: String,
-        /// What the scenario asks for.
-        requests_per_day: f64,
-    },
 }
 
 impl Workload {
@@ -115,33 +90,6 @@ pub fn peak_requests_per_s(scenario: &Scenario) -> f64 {
         .map(|c| Profile::new(&c.arrivals, SimDuration::ZERO));
     profiles.fold(0.0, |sum, profile| sum + profile.peak_per_s())
 }
-
-impl fmt::Display for WorkloadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnreachableHitRate {
-                class,
-                asked,
-                largest,
-                ..
-            } => write!(
-                f,
-                "class `{class}`: a hit rate of {asked} is out of reach of its input lengths: hits \
-                 are whole blocks of 64 tokens and never a prompt's last token, which allows {largest:.4} \
-                 at most"
-            ),
-            Self::TooManyRequests {
-                class,
-                requests_per_day,
-            } => write!(
-                f,
-                "class `{class}`: {requests_per_day:e} requests a day, more than {MOST_REQUESTS_PER_DAY:e}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for WorkloadError {}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

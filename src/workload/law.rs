@@ -5,16 +5,8 @@
 
 use super::gamma::GammaQuantile;
 use super::normal;
+use super::side::Side;
 use crate::scenario::Law;
-
-/// Which tail a probability is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Below the quantile.
-    Lower,
-    /// Above the quantile.
-    Upper,
-}
 
 /// The mean of a law.
 pub fn mean(law: &Law) -> f64 {

@@ -16,6 +16,7 @@ use crate::units::SimTime;
 
 pub mod closed;
 pub mod distribution;
+mod error;
 #[cfg(test)]
 mod fixture;
 mod gamma;
@@ -28,10 +29,12 @@ pub mod profile;
 pub mod quantile;
 pub mod random;
 pub mod realised;
+mod side;
 mod source;
 
 pub use closed::ClosedLoops;
-pub use generator::{Workload, WorkloadError, mean_requests_per_s, peak_requests_per_s};
+pub use error::WorkloadError;
+pub use generator::{Workload, mean_requests_per_s, peak_requests_per_s};
 pub use length::realised_mean;
 pub use realised::{Realised, WorkloadWarning};
 

@@ -16,7 +16,7 @@
 //! Transcendental functions are needed only to build a table; what is stored
 //! is integers, so draws are the same bits everywhere (S15).
 
-use super::law::Side;
+use super::side::Side;
 
 /// A tabulated quantile function, in fixed point.
 #[derive(Clone, Debug)]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::Request;
 use super::distribution::Distribution;
-use super::generator::WorkloadError;
+use super::error::{MOST_REQUESTS_PER_DAY, WorkloadError};
 use super::hits::HitFactor;
-use super::law::Side;
 use super::length::{Lengths, Scale};
 use super::profile::{PER_REQUEST, Position, Profile, Run};
 use super::quantile::QuantileTable;
 use super::random::Stream;
+use super::side::Side;
 use crate::scenario::{ArrivalKind, Class, Scenario, TraceRow};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
@@ -73,9 +73,6 @@ enum Gaps {
     Even,
 }
 
-/// The largest number of requests in a day: beyond what a scenario may state, and far enough below
-/// 2^63 billionths.
-pub(super) const MOST_REQUESTS_PER_DAY: f64 = 8e9;
 /// Requests that a class makes at once: enough to overlap their work, few enough to stay in the
 /// processor's first cache.
 const BLOCK: usize = 256;

@@ -1,0 +1,47 @@
+//! How a simulation is cut into stretches, who hears at the end of each, and what is left after the last.
+
+use crate::cluster::Inside;
+use crate::metrics::audit::Balance;
+use crate::scenario::Scenario;
+use crate::units::{NS_PER_S, SimTime};
+use crate::workload::{mean_requests_per_s, peak_requests_per_s};
+
+/// Requests to a stretch, about: few enough to stay in a cache, enough to pay for handing them over.
+const REQUESTS_PER_STRETCH: f64 = 4096.0;
+/// And about the most, where the rate has a peak.
+const REQUESTS_MAX: f64 = 262_144.0;
+/// No stretch is shorter than this: the largest rates that a scenario may state still fit memory (1 us).
+const STRETCH_MIN_S: f64 = 1e-6;
+/// No stretch is longer than this, so that progress is heard of (1 min of simulated time).
+const STRETCH_MAX_S: f64 = 60.0;
+
+/// What is left when a simulation has ended.
+#[derive(Clone, Debug)]
+pub struct Outcome<P, D> {
+    /// The observer of the pool that takes arrivals.
+    pub intake: P,
+    /// The decode pool's observer, where there is such a pool.
+    pub decode: Option<D>,
+    /// Requests that had not ended.
+    pub in_flight: u64,
+    /// Balances of all pools.
+    pub balances: Vec<Balance>,
+}
+
+/// Hears at the end of every stretch the time, the requests that have arrived and that have been handed
+/// over, and what is inside the pools; says whether to go on.
+pub(super) type GoOn<'a> = dyn FnMut(SimTime, u64, u64, Inside, Inside) -> bool + 'a;
+
+/// The ends of the stretches into which the simulation is cut. How it is cut changes nothing but speed.
+pub(super) fn stretches(
+    scenario: &Scenario,
+    end: SimTime,
+) -> impl Iterator<Item = SimTime> + Send + use<> {
+    // Without any rate (recordings, users) a sum is zero, of either sign.
+    let time = |requests: f64, per_s: f64| requests / per_s.max(f64::MIN_POSITIVE);
+    let seconds = time(REQUESTS_PER_STRETCH, mean_requests_per_s(scenario))
+        .min(time(REQUESTS_MAX, peak_requests_per_s(scenario)))
+        .clamp(STRETCH_MIN_S, STRETCH_MAX_S);
+    let step = (seconds * NS_PER_S as f64) as u64;
+    (1..=end.0.div_ceil(step)).map(move |i| SimTime(i.saturating_mul(step)).min(end))
+}
