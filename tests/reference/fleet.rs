@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use tokentide::scenario::{Pool, Router, Scenario};
 
 use crate::history::Usage;
+use crate::world::World;
 
 const NS_PER_DAY: i128 = 86_400_000_000_000;
 /// Before and after the simulation, schedules are laid out this far, so that the last change before it
@@ -83,8 +84,18 @@ impl Fleet {
         spell.map_or(now, |s| s.released)
     }
 
+    /// Schedule changes, if there are any: who waited for a serving unit is to be routed.
+    pub fn change(&mut self, world: &mut World) -> Option<VecDeque<usize>> {
+        if !self.changes(world.now) {
+            return None;
+        }
+        world.saw("schedule change");
+        self.report_new(world.now);
+        Some(std::mem::take(&mut self.waiting))
+    }
+
     /// A unit that begins to serve at this instant reports itself, empty as it is.
-    pub fn report_new(&mut self, now: u64) {
+    fn report_new(&mut self, now: u64) {
         for (unit, spells) in self.spells.iter().enumerate() {
             if spells.iter().any(|s| s.serves == i128::from(now)) {
                 self.reports[unit] = 0;
@@ -126,7 +137,7 @@ impl Fleet {
     }
 
     /// Whether some unit begins to be paid, to serve or to drain at this instant, or is released.
-    pub fn changes(&self, now: u64) -> bool {
+    fn changes(&self, now: u64) -> bool {
         let edges = |s: &Spell| [s.paid, s.serves, s.drains, s.released];
         self.spells
             .iter()

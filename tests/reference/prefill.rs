@@ -102,12 +102,10 @@ impl Prefill {
 
     /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
     pub fn change(&mut self, world: &mut World) {
-        if !self.fleet.changes(world.now) {
+        let Some(waiting) = self.fleet.change(world) else {
             return;
-        }
-        world.saw("schedule change");
-        self.fleet.report_new(world.now);
-        for id in std::mem::take(&mut self.fleet.waiting) {
+        };
+        for id in waiting {
             self.route(world, id);
         }
         for index in self.fleet.released(world.now) {

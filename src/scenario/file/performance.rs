@@ -3,7 +3,7 @@
 use super::super::shape::Grain::Picosecond;
 use super::super::shape::Kind::{Boolean, Choice, Duration, Either, List, Table, Text};
 use super::super::shape::{
-    Kind, Shape, Tagged, Variant, Word, default, number, optional, required,
+    Field, Kind, Shape, Tagged, Variant, Word, default, number, optional, required,
 };
 use super::super::text::PS_PER_S;
 use super::arrivals::INLINE_CSV;
@@ -38,27 +38,25 @@ pub static PERFORMANCE: Tagged = Tagged {
     ],
 };
 
+/// A coefficient of a linear step, none where nobody states it.
+const fn coefficient(name: &'static str, most: u128, doc: &'static str) -> Field {
+    default(name, Duration(0, most, Picosecond), "\"0s\"", doc)
+}
+
 static LINEAR_PREFILL: Shape = Shape {
     name: "linear_prefill",
     doc: "A prefill step: base + tokens x per_token + pairs x per_pair",
     ordered: false,
     fields: &[
-        default(
-            "base",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
-            "Of every step",
-        ),
-        default(
+        coefficient("base", HOUR, "Of every step"),
+        coefficient(
             "per_token",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
+            HOUR,
             "Of each computed token on the busiest rank",
         ),
-        default(
+        coefficient(
             "per_pair",
-            Duration(0, PS_PER_S, Picosecond),
-            "\"0s\"",
+            PS_PER_S,
             "Of each (query, key) pair of causal attention on the busiest rank",
         ),
     ],
@@ -69,22 +67,11 @@ static LINEAR_DECODE: Shape = Shape {
     doc: "A decode step: base + requests x per_request + KV tokens x per_kv_token",
     ordered: false,
     fields: &[
-        default(
-            "base",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
-            "Of every step",
-        ),
-        default(
-            "per_request",
-            Duration(0, HOUR, Picosecond),
-            "\"0s\"",
-            "Of each request on the busiest rank",
-        ),
-        default(
+        coefficient("base", HOUR, "Of every step"),
+        coefficient("per_request", HOUR, "Of each request on the busiest rank"),
+        coefficient(
             "per_kv_token",
-            Duration(0, PS_PER_S, Picosecond),
-            "\"0s\"",
+            PS_PER_S,
             "Of each KV token on the busiest rank",
         ),
     ],
