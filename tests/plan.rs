@@ -292,6 +292,30 @@ fn more_profit_than_the_cheapest_is_found_where_there_is_some() {
 }
 
 #[test]
+fn values_of_the_command_line_go_before_those_of_an_option() {
+    let more = [
+        "--vary",
+        "pools.prefill.max_batch_tokens=4096",
+        "--set=duration=2min",
+    ];
+    let answer = planned(0, "chat-h800", &more);
+    let all =
+        std::iter::once(&answer["best"]).chain(answer["runners_up"].as_array().expect("a list"));
+    for deployment in all {
+        let settings = deployment["settings"].as_array().expect("settings");
+        let of_key = settings.iter().filter_map(Value::as_str);
+        let of_key: Vec<&str> = of_key
+            .filter(|s| s.starts_with("pools.prefill.max_b"))
+            .collect();
+        assert_eq!(
+            of_key,
+            ["pools.prefill.max_batch_tokens=4096"],
+            "{settings:?}"
+        );
+    }
+}
+
+#[test]
 fn questions_without_sense_are_refused() {
     let refuses = |words: &[&str], rest: &[&str]| {
         let said = tokentide(&[&["plan"], rest].concat());
@@ -317,6 +341,11 @@ fn questions_without_sense_are_refused() {
     refuses(
         &["pools.decode.max_batch_request"],
         &[SMALL, "--vary", "pools.decode.max_batch_request=1,2"],
+    );
+    // Where options have choices of their own, too.
+    refuses(
+        &["no option has the pool of `pools.prefil.max_batch_tokens`"],
+        &["chat-h800", "--vary", "pools.prefil.max_batch_tokens=1,2"],
     );
     refuses(
         &["no class has a `price`"],

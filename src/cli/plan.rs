@@ -11,7 +11,7 @@ use super::{Exit, FormatArgument, ScenarioArguments, fail, files, load, print_pa
 use crate::experiment::parallel;
 use crate::experiment::plan::{Answer, Bench, Question, Stopped, plan};
 use crate::report::markdown;
-use crate::scenario::{PlanTable, parse_duration};
+use crate::scenario::{PlanOption, PlanTable, parse_duration};
 use crate::units::SimDuration;
 
 /// Arguments of `plan`.
@@ -157,8 +157,21 @@ fn asked(arguments: &PlanArguments, table: &PlanTable) -> PlanTable {
         schedule: arguments.schedule.or(table.schedule),
         replications: arguments.replications.or(table.replications),
         step_error: arguments.step_error.or(table.step_error),
-        options: table.options.clone(),
+        options: table
+            .options
+            .iter()
+            .map(|option| under(option, &arguments.vary))
+            .collect(),
     }
+}
+
+/// An option without choices of keys for which the command line gives values.
+fn under(option: &PlanOption, given: &[String]) -> PlanOption {
+    let key = |text: &String| text.split('=').next().map(|key| key.trim().to_owned());
+    let is_given = |choice: &String| given.iter().any(|text| key(text) == key(choice));
+    let mut option = option.clone();
+    option.vary.retain(|choice| !is_given(choice));
+    option
 }
 
 /// The files of an answer, in the order in which they are put in place.

@@ -53,7 +53,10 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
         let plain = changed(base, &option.name, &option.set)?;
         let own = option.vary.iter().map(|text| Choice::parse(text));
         let own = own.collect::<Result<Vec<_>, _>>()?;
-        let common = question.vary.iter().filter(|c| concerns(&c.key, &plain));
+        // What an option says of a key goes before what is said of all.
+        let is_own = |choice: &Choice| own.iter().any(|o| o.key == choice.key);
+        let common = question.vary.iter();
+        let common = common.filter(|c| concerns(&c.key, &plain) && !is_own(c));
         let choices: Vec<&Choice> = common.chain(&own).collect();
         let combinations = choices
             .iter()
@@ -93,6 +96,11 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
                 "no option has a pool `{}`, whose units are bounded",
                 bounds.pool
             ));
+        }
+    }
+    for choice in &question.vary {
+        if !all.iter().any(|d| concerns(&choice.key, &d.scenario)) {
+            return Err(format!("no option has the pool of `{}`", choice.key));
         }
     }
     Ok(all)
