@@ -342,6 +342,10 @@ fn questions_without_sense_are_refused() {
         &["pools.decode.max_batch_request"],
         &[SMALL, "--vary", "pools.decode.max_batch_request=1,2"],
     );
+    refuses(
+        &["seed = 1,2", "no decision about the deployment"],
+        &[SMALL, "--vary", "seed = 1,2"],
+    );
     // Where options have choices of their own, too.
     refuses(
         &["no option has the pool of `pools.prefil.max_batch_tokens`"],

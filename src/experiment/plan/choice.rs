@@ -23,6 +23,9 @@ pub struct UnitBounds {
     pub most: u32,
 }
 
+/// What is not for a plan to choose: luck, and how long is looked.
+const LOAD: [&str; 4] = ["seed", "duration", "warm_up", "start"];
+
 impl Choice {
     /// Reads `key = a, b, c`, or `key = 1..4` for whole numbers.
     ///
@@ -53,6 +56,11 @@ impl Choice {
         };
         if values.iter().any(String::is_empty) {
             return Err(wrong("a value is missing"));
+        }
+        if LOAD.contains(&key) {
+            return Err(wrong(
+                "that is no decision about the deployment: it changes what is asked of it, or luck",
+            ));
         }
         Ok(Self {
             key: key.to_string(),
