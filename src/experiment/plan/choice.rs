@@ -24,7 +24,7 @@ pub struct UnitBounds {
 }
 
 /// What is not for a plan to choose: luck, and how long is looked.
-const LOAD: [&str; 4] = ["seed", "duration", "warm_up", "start"];
+const NOT_CHOSEN: [&str; 4] = ["seed", "duration", "warm_up", "start"];
 
 impl Choice {
     /// Reads `key = a, b, c`, or `key = 1..4` for whole numbers.
@@ -57,7 +57,7 @@ impl Choice {
         if values.iter().any(String::is_empty) {
             return Err(wrong("a value is missing"));
         }
-        if LOAD.contains(&key) {
+        if NOT_CHOSEN.contains(&key) {
             return Err(wrong(
                 "that is no decision about the deployment: it changes what is asked of it, or luck",
             ));

@@ -148,13 +148,12 @@ impl Slo {
 
     /// The interval of the figure that the run's own batches give, where they do.
     pub fn interval(&self, run: &RunSummary) -> Option<Interval> {
-        let name = FIGURES.iter().find(|(_, figure)| *figure == self.figure)?.0;
         let path = match self.figure {
             Figure::OutputSpeed => "decode.output_speed_tokens_per_s".to_owned(),
-            Figure::Attainment | Figure::Lost => return None,
             _ => {
-                let of = |(_, s): &&(&str, Statistic)| *s == self.statistic;
-                format!("latency.{name}_s.{}", STATISTICS.iter().find(of)?.0)
+                let name = self.name();
+                let (figure, statistic) = name.rsplit_once('_')?;
+                format!("latency.{figure}_s.{statistic}")
             }
         };
         run.confidence.get(&path).copied()
@@ -278,6 +277,22 @@ mod tests {
         assert_eq!(Slo::parse("decode_queue_p95=1ms").unwrap().limit, 1e-3);
         assert_eq!(Slo::parse("lost=0").unwrap().strain(Some(0.0)), 0.0);
         assert!(Slo::parse("lost=0").unwrap().strain(Some(0.1)) > 1.0);
+    }
+
+    #[test]
+    fn the_interval_is_that_of_the_figure() {
+        let mut run = RunSummary::default();
+        let one = Interval::around(1.0, 0.5);
+        for (text, path) in [
+            ("decode_queue_p95=1s", "latency.decode_queue_s.p95"),
+            ("output_speed_mean=20", "decode.output_speed_tokens_per_s"),
+        ] {
+            let slo = Slo::parse(text).unwrap();
+            assert_eq!(slo.interval(&run), None);
+            run.confidence.insert(path.to_owned(), one);
+            assert_eq!(slo.interval(&run), Some(one));
+        }
+        assert_eq!(Slo::parse("lost=0").unwrap().interval(&run), None);
     }
 
     #[test]
