@@ -38,6 +38,7 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | [`rules`] | the exact rules, a page |
 //! | [`units`] | integer time and money |
 //! | [`catalog`] | GPUs, models, engines, prices: data with sources |
 //! | [`scenario`] | the file's shape, its mistakes, its meaning |
@@ -73,64 +74,9 @@
 //! * Every run balances its books: requests, tokens, KV, node-time, and Little's law as an identity of
 //!   integers. A run that does not balance fails.
 //!
-//! # Rules that are more exact than usual
+//! # Rules
 //!
-//! * One instant: load reports; schedule changes; step ends; transfers arrive; arrivals; admission, batch
-//!   forming and step starts. Within each, pools in the order of the file, then unit index or request id.
-//!   A request is handed to decode as its prefill step ends, so the order of the pools in the file says
-//!   whether the router sees decode steps that end at the same instant.
-//! * Schedule changes of one instant: first all units change; then, where one begins to serve, what waited
-//!   for that is routed; then the released units, by index, hand on what they hold.
-//! * Units that are paid when the simulation begins serve from its beginning. A unit that would begin to
-//!   drain before it serves never serves. One that begins to serve reports its load at once, even where
-//!   reports are old, and begins with idle network interfaces.
-//! * A step that would end at or after its unit's release does not start, and no other does until then. In
-//!   prefill its batch goes back to where it waited; in decode those who joined for it stay, and migrate
-//!   with their KV.
-//! * A prefill rank has two budgets a batch: `max_batch_tokens` and, optionally, `max_batch_pairs` of
-//!   attention. A request that is cut by either closes its rank for this batch; one that is cut to nothing
-//!   tries the next rank. An empty rank takes one token in any case. Ranks that have their
-//!   `max_batch_requests` are passed over.
-//! * Within a priority a unit's prefill queue is first come, first served, and who was moved comes anew.
-//! * A request joins a decode rank where its KV fits beside the residents' growth of the coming step, so
-//!   that capacity is never exceeded, not for one step. Under `reserve`, what counts is the sum of all that
-//!   the residents will ever hold, a last step that makes more tokens than are left included.
-//! * A request that no empty rank can hold fails as soon as it is the head of the queue at a boundary,
-//!   whether its KV is back from the host or not.
-//! * `max_queue_requests` is enforced where a queue cannot move: at the end of an instant in prefill, after
-//!   the admissions of a step boundary in decode, and at the end of an instant in the queue of a pool of
-//!   which no unit serves (in decode only those count whose KV has arrived). Who would be served last is
-//!   rejected, even if it came before a more urgent one or was preempted.
-//! * KV on a link takes whole tokens, rounded up, of whole picoseconds each, rounded half up; the time of
-//!   all of them is rounded half up to the nanosecond.
-//! * A migration's KV is not overlapped with anything; requests that wait move at once, and KV on its way
-//!   only changes its destination.
-//! * A gap between tokens (ITL) is one sample a request and step; with multi-token prediction a step's
-//!   tokens are taken to leave evenly over it.
-//! * **S17, mixed pools.** At a boundary a unit first preempts: while the growth of those who decode would
-//!   exceed a rank's capacity, its latest joined (then the highest id), prefilling or decoding, goes to the
-//!   head of its priority's queue in order of id. It loses its KV and what of its prompt was computed, and
-//!   keeps what it has emitted: its prompt is then I + emitted (in whole tokens, rounded up), of which its
-//!   cached tokens are still cached, and the end of that recomputation emits what a decode step emits (one
-//!   token, more with MTP); who has emitted nothing gets its first token there, one. Then tokens are dealt
-//!   out, up to `max_batch_tokens` a rank: under `chunked` and `whole` one for every request that decodes (two
-//!   with MTP), and where they are more than that they decode all the same; the rest of prompts that were cut,
-//!   in the order of joining; the queue's head, priority by priority, on the rank with the least KV (then the
-//!   fewest requests, then the lowest index) among those with a place, room for a token (under `whole` for the
-//!   whole prompt, or for a full batch of it), and memory. No overtaking. With `look_ahead` the head joins only
-//!   if it waited when the step that ends there began; but where nobody would be on the unit, all who wait may. From
-//!   joining on a request holds the KV that it will hold when its prefill ends (I + emitted + what that end
-//!   emits; under `reserve` all that it will ever hold counts), and it fits beside the growth of those who
-//!   decode. What an empty rank could not hold fails as the head of the queue, with `look_ahead` too, however
-//!   late it came. Under `prefill-first` those who decode wait while any prompt is in the unit's batch. Who
-//!   joined for a step that would outlast the unit goes back to where it waited. A request decodes from the
-//!   step after its prefill's last. The least-loaded router counts tokens to compute; least-kv counts KV
-//!   resident, and of those who are queued what they will hold from joining on. At a release everything
-//!   recomputes elsewhere.
-//! * **S18, closed loops.** Each of a class's users issues a request (the k-th at k/users of `ramp_up`), waits
-//!   for its end, thinks, and issues the next, until `requests` have been issued. After a rejection or failure
-//!   the pause is at least 1 s. Users free at one instant draw their think times class by class, within a class
-//!   after completions first; requests of one instant arrive class by class.
+//! What happens when, to the nanosecond, stands on one page: [`rules`], S1 to S18. Code and tests cite rules by number.
 //!
 //! # Glossary
 //!
@@ -153,6 +99,8 @@ pub mod experiment;
 pub mod metrics;
 pub mod perf;
 pub mod report;
+#[doc = include_str!("rules.md")]
+pub mod rules {}
 pub mod scenario;
 pub mod units;
 pub mod workload;

@@ -58,6 +58,34 @@ pub struct Model {
     pub architecture: Option<Architecture>,
 }
 
+/// What a request's context occupies in one copy of the KV cache, over all layers and heads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KvShape {
+    /// Bytes of one token in the layers that keep every token.
+    pub full_bytes: u64,
+    /// Bytes of one token in the layers that keep a window's tokens only.
+    pub window_bytes: u64,
+    /// Tokens of that window; 0: no layer has one.
+    pub window_tokens: u32,
+    /// Bytes of one request whatever its length: the states of linear attention.
+    pub state_bytes: u64,
+}
+
+impl KvShape {
+    /// So many bytes for every token, without windows or states.
+    pub fn of_tokens(bytes_per_token: u64) -> Self {
+        Self {
+            full_bytes: bytes_per_token,
+            ..Self::default()
+        }
+    }
+
+    /// Bytes of one token while every layer keeps it.
+    pub fn bytes_per_token(&self) -> u64 {
+        self.full_bytes + self.window_bytes
+    }
+}
+
 /// The shape of a transformer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Architecture {

@@ -10,7 +10,7 @@ use crate::experiment::Need;
 use crate::experiment::uncertain::page::range;
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::format::{count, fixed, length, percent};
-use crate::scenario::{ArrivalKind, Scenario};
+use crate::scenario::{ArrivalKind, Pool, Scenario};
 use crate::units::{NS_PER_HOUR, SimTime};
 use crate::workload::{Workload, realised};
 
@@ -55,6 +55,24 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
     }
 }
 
+/// A unit of a pool in words: its size, its copies of the model, their ranks.
+fn shape(pool: &Pool) -> String {
+    let size = if pool.gpus_per_unit >= pool.node_gpus {
+        format!("{} nodes", pool.gpus_per_unit / pool.node_gpus)
+    } else {
+        format!("{} GPUs", pool.gpus_per_unit)
+    };
+    let tensor = pool.parallelism.tensor;
+    if pool.replicas > 1 {
+        format!(
+            "{size}: {} copies of the model that step on their own, TP {tensor}",
+            pool.replicas
+        )
+    } else {
+        format!("{size} and {} ranks, TP {tensor}", pool.ranks)
+    }
+}
+
 /// What would be simulated, in a few lines.
 fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     let mut text = String::new();
@@ -88,8 +106,9 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
         };
         let _ = writeln!(
             text,
-            "  pool     {}: {range} units of {} nodes and {} ranks",
-            pool.name, pool.nodes_per_unit, pool.ranks
+            "  pool     {}: {range} units of {}",
+            pool.name,
+            shape(pool)
         );
     }
     for (class, stated) in realised.iter().zip(&scenario.classes) {

@@ -103,12 +103,12 @@ impl<O: Observer> Decode<O> {
             max_batch_requests: pool.max_batch_requests,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             reserving: pool.admission == Admission::Reserve,
-            progress_1024: scenario.mtp.map_or(1024, |m| u64::from(m.progress_1024)),
-            migration: Link::migration(scenario),
-            host: Link::host(scenario),
+            progress_1024: u64::from(scenario.mtp.progress_1024),
+            migration: Link::migration(scenario, pool),
+            host: Link::host(scenario, pool),
             times,
         };
-        let events = schedule::events(&pool.schedule, scenario, end);
+        let events = schedule::events(pool, scenario, end);
         let count = events
             .iter()
             .map(|e| e.unit as usize + 1)

@@ -156,7 +156,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         end: SimTime,
         observer: O,
     ) -> Self {
-        let events = schedule::events(&pool.schedule, scenario, end);
+        let events = schedule::events(pool, scenario, end);
         let count = events
             .iter()
             .map(|e| e.unit as usize + 1)

@@ -55,8 +55,8 @@ impl Rules {
             batching: pool.batching,
             look_ahead: pool.look_ahead,
             by_kv: pool.router == Router::LeastKv,
-            progress_1024: scenario.mtp.map_or(1024, |m| u64::from(m.progress_1024)),
-            tokens_per_decode: scenario.mtp.map_or(1, |_| 2),
+            progress_1024: u64::from(scenario.mtp.progress_1024),
+            tokens_per_decode: 1 + scenario.mtp.drafts,
             levels: Levels::new(scenario),
             times,
         }

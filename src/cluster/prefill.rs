@@ -38,7 +38,7 @@ impl Rules {
             max_batch_pairs: pool.max_batch_pairs.unwrap_or(u64::MAX),
             max_batch_requests: pool.max_batch_requests,
             levels: Levels::new(scenario),
-            handover: Link::handover(scenario),
+            handover: Link::handover(scenario, pool),
             times,
         }
     }

@@ -81,7 +81,7 @@ impl Routing {
                 self.cursor = chosen + 1;
                 Some(chosen)
             }
-            Router::LeastLoaded | Router::LeastKv => index_of_least(&self.seen),
+            Router::LeastLoaded | Router::LeastKv | Router::LeastTime => index_of_least(&self.seen),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! simulation begins serve from the beginning. Steps of a unit that would not end before its release
 //! do not start.
 
-use crate::scenario::{Scenario, Schedule};
+use crate::scenario::{Pool, Scenario, Schedule, nodes_of};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
 /// What happens to a unit.
@@ -70,8 +70,21 @@ pub fn paid_units(schedule: &Schedule, scenario: &Scenario, to: SimTime) -> Vec<
     }
 }
 
-/// Every change of every unit from time zero to `end`, in the order in which they happen.
-pub fn events(schedule: &Schedule, scenario: &Scenario, end: SimTime) -> Vec<Event> {
+/// Every change of every replica of a pool from time zero to `end`, in the order in which they happen. Replicas
+/// of one unit of the schedule are neighbours, and change together.
+pub fn events(pool: &Pool, scenario: &Scenario, end: SimTime) -> Vec<Event> {
+    let units = of_units(&pool.schedule, scenario, end);
+    let replicas = |event: Event| {
+        let first = event.unit * pool.replicas;
+        (first..first + pool.replicas).map(move |unit| Event { unit, ..event })
+    };
+    let mut events: Vec<Event> = units.into_iter().flat_map(replicas).collect();
+    events.sort_unstable();
+    events
+}
+
+/// The same of the schedule's units.
+fn of_units(schedule: &Schedule, scenario: &Scenario, end: SimTime) -> Vec<Event> {
     // A release after the end still forbids steps that would reach it.
     let paid = paid_units(schedule, scenario, end + SimDuration(NS_PER_DAY));
     let mut events = Vec::new();
@@ -133,27 +146,60 @@ fn life(schedule: &Schedule, unit: u32, from: SimTime, until: SimTime, events: &
     }
 }
 
+/// Paid accelerator-time of all pools in `[from, to)`, by the schedules.
+pub fn paid_gpus(scenario: &Scenario, from: SimTime, to: SimTime) -> u128 {
+    let of = |pool: &Pool| {
+        let paid = paid_units(&pool.schedule, scenario, to);
+        integral(&paid, from, to, |units| {
+            u64::from(units * pool.gpus_per_unit)
+        })
+    };
+    scenario.pools.iter().map(of).sum()
+}
+
+/// Paid node-time of one pool in `[from, to)`: its whole nodes, or, where nodes are shared, its part of them.
+pub fn paid_nodes_of(scenario: &Scenario, pool: &Pool, from: SimTime, to: SimTime) -> f64 {
+    let paid = paid_units(&pool.schedule, scenario, to);
+    if scenario.node.shared {
+        let gpus = integral(&paid, from, to, |units| {
+            u64::from(units * pool.gpus_per_unit)
+        });
+        return gpus as f64 / f64::from(pool.node_gpus);
+    }
+    integral(&paid, from, to, |units| u64::from(pool.nodes(units))) as f64
+}
+
+/// The integral over `[from, to)` of something that hangs on the paid units.
+fn integral(paid: &[(SimTime, u32)], from: SimTime, to: SimTime, of: impl Fn(u32) -> u64) -> u128 {
+    let ends = paid.iter().skip(1).map(|next| next.0).chain([to]);
+    let held = |(&(at, units), end): (&(SimTime, u32), SimTime)| {
+        let ns = end.min(to).since(at.max(from)).0;
+        u128::from(of(units)) * u128::from(ns)
+    };
+    paid.iter().zip(ends).map(held).sum()
+}
+
 /// Paid node-time of several pools in `[from, to)` and the largest number of nodes paid at once.
 pub fn paid_nodes(scenario: &Scenario, from: SimTime, to: SimTime) -> (u128, u64) {
-    let mut changes: Vec<(SimTime, usize, u64)> = Vec::new();
+    let mut changes: Vec<(SimTime, usize, u32)> = Vec::new();
     for (pool, p) in scenario.pools.iter().enumerate() {
         for (at, units) in paid_units(&p.schedule, scenario, to) {
-            changes.push((at, pool, u64::from(units) * u64::from(p.nodes_per_unit)));
+            changes.push((at, pool, units));
         }
     }
     changes.sort_unstable();
-    let mut nodes = vec![0_u64; scenario.pools.len()];
+    let mut units = vec![0_u32; scenario.pools.len()];
     let (mut node_ns, mut peak, mut i) = (0_u128, 0, 0);
     while i < changes.len() {
         let at = changes[i].0;
         while i < changes.len() && changes[i].0 == at {
-            nodes[changes[i].1] = changes[i].2;
+            units[changes[i].1] = changes[i].2;
             i += 1;
         }
         let next = changes.get(i).map_or(to, |c| c.0).min(to);
         let held = next.since(at.max(from));
         if held > SimDuration::ZERO {
-            let now: u64 = nodes.iter().sum();
+            let now = nodes_of(&scenario.pools, &units, &scenario.node);
             node_ns += u128::from(now) * u128::from(held.0);
             peak = peak.max(now);
         }

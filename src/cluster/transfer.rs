@@ -4,7 +4,7 @@
 //! The layer-wise overlap hides part of a hand-over's bytes behind the prefill that makes them. A
 //! migration has no prefill to hide behind, so all of its bytes count.
 
-use crate::scenario::Scenario;
+use crate::scenario::{Pool, Scenario};
 use crate::units::{BytesPerSecond, Picoseconds, SimDuration, SimTime};
 
 /// How long KV takes over one link.
@@ -20,38 +20,23 @@ pub struct Link {
 const WHOLE: u128 = 65_536;
 
 impl Link {
-    /// From a prefill rank to decode, part of it hidden behind the prefill.
-    pub fn handover(scenario: &Scenario) -> Self {
+    /// From a rank of the prefill pool to decode, part of it hidden behind the prefill.
+    pub fn handover(scenario: &Scenario, pool: &Pool) -> Self {
         let t = &scenario.transfer;
         let shown = WHOLE - u128::from(t.overlap_65536).min(WHOLE);
-        Self::new(
-            scenario.model.kv_bytes_per_token,
-            shown,
-            t.bandwidth,
-            t.latency,
-        )
+        Self::new(scenario.kv.full_bytes, shown, pool.interface, t.latency)
     }
 
-    /// From a released decode rank to another unit.
-    pub fn migration(scenario: &Scenario) -> Self {
-        let t = &scenario.transfer;
-        Self::new(
-            scenario.model.kv_bytes_per_token,
-            WHOLE,
-            t.bandwidth,
-            t.latency,
-        )
+    /// From a rank of a released unit of the decode pool to another unit.
+    pub fn migration(scenario: &Scenario, pool: &Pool) -> Self {
+        let latency = scenario.transfer.latency;
+        Self::new(scenario.kv.full_bytes, WHOLE, pool.interface, latency)
     }
 
-    /// From a rank's host memory back to the rank.
-    pub fn host(scenario: &Scenario) -> Self {
-        let host = scenario.transfer.host_bandwidth;
-        Self::new(
-            scenario.model.kv_bytes_per_token,
-            WHOLE,
-            host,
-            SimDuration::ZERO,
-        )
+    /// From the host memory of a rank of the decode pool back to the rank.
+    pub fn host(scenario: &Scenario, pool: &Pool) -> Self {
+        let none = SimDuration::ZERO;
+        Self::new(scenario.kv.full_bytes, WHOLE, pool.host, none)
     }
 
     fn new(bytes_per_token: u64, part: u128, speed: BytesPerSecond, latency: SimDuration) -> Self {

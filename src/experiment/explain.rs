@@ -194,9 +194,7 @@ fn decode(
     let most = f64::from(pool.max_batch_requests);
     let batch = question.batch.unwrap_or(most.min(64.0));
     let kv = question.kv.unwrap_or(usual_kv);
-    let per_step = scenario
-        .mtp
-        .map_or(1.0, |m| f64::from(m.progress_1024) / 1024.0);
+    let per_step = f64::from(scenario.mtp.progress_1024) / 1024.0;
     let point = |n: f64| {
         let step_s = quickest(&unit.decode_modes(n), n * kv);
         let speed = per_step / step_s;

@@ -5,7 +5,7 @@
 //! stand in the scenario; this model knows nothing of hardware. Ignored: everything that is not
 //! linear, such as the switch between memory-bound and compute-bound kernels.
 
-use super::{MixedLoad, PrefillLoad};
+use super::{DecodeLoads, MixedLoad, PrefillLoad};
 use crate::scenario::{LinearDecode, LinearPerformance, LinearPrefill, Role, Scenario};
 use crate::units::{Picoseconds, SimDuration};
 
@@ -59,13 +59,8 @@ impl Linear {
 
     /// A prefill step over these ranks.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
-        let c = &self.prefill;
-        let busiest = ranks
-            .iter()
-            .map(|r| r.tokens * c.per_token.0 + r.pairs * c.per_pair.0)
-            .max()
-            .unwrap_or(0);
-        Picoseconds(c.base.0 + busiest).to_step()
+        let own = ranks.iter().map(|load| self.prefill_own(*load)).max();
+        Picoseconds(self.prefill.base.0 + own.unwrap_or(0)).to_step()
     }
 
     /// A step over ranks that compute prompts and decode: what both take, and the larger of the two
@@ -75,10 +70,7 @@ impl Linear {
         let mut base = 0;
         let mut busiest = 0;
         for rank in ranks {
-            let prompts = rank.prefill.tokens * p.per_token.0 + rank.prefill.pairs * p.per_pair.0;
-            let decode = u64::from(rank.requests) * d.per_request.0
-                + ((rank.kv_1024 * d.per_kv_token.0) >> 10);
-            busiest = busiest.max(prompts + decode);
+            busiest = busiest.max(self.mixed_own(rank));
             if rank.prefill.tokens > 0 {
                 base = base.max(p.base.0);
             }
@@ -90,15 +82,37 @@ impl Linear {
     }
 
     /// A decode step over these ranks. The time of KV is rounded down to a picosecond a rank.
-    pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
+    pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
+        let loads = ranks.requests.iter().zip(ranks.kv_1024);
+        let own = loads.map(|(&n, &kv)| self.decode_own(n, kv)).max();
+        Picoseconds(self.decode.base.0 + own.unwrap_or(0)).to_step()
+    }
+
+    /// What a rank adds to a decode step, in ps.
+    #[inline]
+    pub fn decode_own(&self, requests: u32, kv_1024: u64) -> u64 {
         let c = &self.decode;
-        let busiest = requests
-            .iter()
-            .zip(kv_1024)
-            .map(|(&n, &kv)| u64::from(n) * c.per_request.0 + ((kv * c.per_kv_token.0) >> 10))
-            .max()
-            .unwrap_or(0);
-        Picoseconds(c.base.0 + busiest).to_step()
+        u64::from(requests) * c.per_request.0 + ((kv_1024 * c.per_kv_token.0) >> 10)
+    }
+
+    /// What a rank adds to a prefill step, in ps.
+    #[inline]
+    pub fn prefill_own(&self, load: PrefillLoad) -> u64 {
+        self.prefill_work(load.tokens, load.pairs)
+    }
+
+    /// What a rank adds to a mixed step, in ps.
+    pub fn mixed_own(&self, load: &MixedLoad) -> u64 {
+        self.prefill_own(load.prefill) + self.decode_own(load.requests, load.kv_1024)
+    }
+
+    /// So many tokens and pairs, in ps.
+    #[inline]
+    pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
+        let c = &self.prefill;
+        tokens
+            .saturating_mul(c.per_token.0)
+            .saturating_add(pairs.saturating_mul(c.per_pair.0))
     }
 }
 
@@ -124,7 +138,11 @@ mod tests {
     #[test]
     fn the_busiest_rank_sets_the_step() {
         // rank 0: 7*2 us... = 14,000 ps + 1,100 ps; rank 1: 7,000 + 22,000 ps
-        let step = model().decode_step(&[2, 1], &[100 * 1024, 2000 * 1024]);
+        let step = model().decode_step(DecodeLoads {
+            requests: &[2, 1],
+            kv_1024: &[100 * 1024, 2000 * 1024],
+            window_1024: &[],
+        });
         assert_eq!(step, SimDuration(5_029));
     }
 

@@ -60,10 +60,23 @@ pub struct MixedLoad {
     pub requests: u32,
     /// KV that they hold, in 1/1024 token.
     pub kv_1024: u64,
+    /// Of it, what lies within their windows, in 1/1024 token; 0 where no layer has a window.
+    pub window_1024: u64,
     /// Prompts of which tokens are computed.
     pub chunks: u32,
     /// Of them, those of requests that have just joined.
     pub joins: u32,
+}
+
+/// What the ranks of a unit hold in a decode step, rank by rank.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DecodeLoads<'a> {
+    /// Requests.
+    pub requests: &'a [u32],
+    /// KV that they hold, in 1/1024 token.
+    pub kv_1024: &'a [u64],
+    /// Of it, what lies within their windows, in 1/1024 token; empty where no layer has a window.
+    pub window_1024: &'a [u64],
 }
 
 /// Step times, compiled.
@@ -91,7 +104,7 @@ impl StepTimes {
         }
     }
 
-    /// A prefill step over these ranks.
+    /// A prefill step over these ranks: the longest rank's own part and what the unit's total takes.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         match self {
             Self::Linear(model) => model.prefill_step(ranks),
@@ -109,12 +122,52 @@ impl StepTimes {
         }
     }
 
-    /// A decode step over ranks that hold `requests[r]` requests and `kv_1024[r]` / 1024 KV tokens.
-    pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
+    /// A decode step over ranks.
+    pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
         match self {
-            Self::Linear(model) => model.decode_step(requests, kv_1024),
-            Self::Roofline(model) => model.decode_step(requests, kv_1024),
-            Self::Table(model) => model.decode_step(requests, kv_1024),
+            Self::Linear(model) => model.decode_step(ranks),
+            Self::Roofline(model) => model.decode_step(ranks),
+            Self::Table(model) => model.decode_step(ranks),
+        }
+    }
+
+    /// What a rank computes by itself in a prefill step, as one batch, in ps: its routed experts and all
+    /// communication aside.
+    pub fn prefill_own(&self, load: PrefillLoad) -> u64 {
+        match self {
+            Self::Linear(model) => model.prefill_own(load),
+            Self::Roofline(model) => model.prefill_own(load),
+            Self::Table(model) => model.prefill_own(load),
+        }
+    }
+
+    /// The same of a rank in a step of a mixed pool.
+    pub fn mixed_own(&self, load: &MixedLoad) -> u64 {
+        match self {
+            Self::Linear(model) => model.mixed_own(load),
+            Self::Roofline(model) => model.mixed_own(load),
+            Self::Table(model) => model.mixed_own(load),
+        }
+    }
+
+    /// The same of a rank in a decode step that holds so many requests, their KV and what of it lies within
+    /// windows.
+    #[inline]
+    pub fn decode_own(&self, requests: u32, kv_1024: u64, window_1024: u64) -> u64 {
+        match self {
+            Self::Linear(model) => model.decode_own(requests, kv_1024),
+            Self::Roofline(model) => model.decode_own(requests, kv_1024, window_1024),
+            Self::Table(model) => model.decode_own(requests, kv_1024),
+        }
+    }
+
+    /// Work of prompts that are not in any batch yet, in ps of one rank: so many tokens and (query, key) pairs
+    /// at the pace of a full batch.
+    pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
+        match self {
+            Self::Linear(model) => model.prefill_work(tokens, pairs),
+            Self::Roofline(model) => model.prefill_work(tokens, pairs),
+            Self::Table(model) => model.prefill_work(tokens, pairs),
         }
     }
 }

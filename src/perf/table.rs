@@ -11,12 +11,14 @@
 //!
 //! Interpolation multiplies, adds and divides only, so it is the same on every machine.
 
-use super::{MixedLoad, PrefillLoad};
+use super::{DecodeLoads, MixedLoad, PrefillLoad};
 use crate::scenario::{Part, Profile};
 use crate::units::{Picoseconds, SimDuration};
 
 /// Picoseconds in a microsecond.
 const PS_PER_US: f64 = 1e6;
+/// Tokens of the batch at whose pace work that waits is counted.
+const WORK_TOKENS: u64 = 1_024;
 
 /// Points and lines between them.
 #[derive(Clone, Debug, Default)]
@@ -130,25 +132,44 @@ impl Table {
 
     /// A prefill step over these ranks; every batch computes the logits of one prompt at least.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
-        let loads = ranks.iter().map(|load| MixedLoad {
-            prefill: *load,
-            chunks: 1,
-            ..MixedLoad::default()
-        });
-        self.busiest(loads)
+        self.busiest(ranks.iter().map(|load| prompts(*load)))
     }
 
     /// A decode step over these ranks.
-    pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
-        let loads = requests
-            .iter()
-            .zip(kv_1024)
-            .map(|(&requests, &kv_1024)| MixedLoad {
-                requests,
-                kv_1024,
-                ..MixedLoad::default()
-            });
-        self.busiest(loads)
+    pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
+        let loads = ranks.requests.iter().zip(ranks.kv_1024);
+        self.busiest(loads.map(|(&requests, &kv_1024)| decoding(requests, kv_1024)))
+    }
+
+    /// A decode step of one rank, in ps.
+    pub fn decode_own(&self, requests: u32, kv_1024: u64) -> u64 {
+        self.rank(&decoding(requests, kv_1024)) as u64
+    }
+
+    /// A prefill step of one rank, in ps.
+    pub fn prefill_own(&self, load: PrefillLoad) -> u64 {
+        self.rank(&prompts(load)) as u64
+    }
+
+    /// A mixed step of one rank, in ps.
+    pub fn mixed_own(&self, load: &MixedLoad) -> u64 {
+        self.rank(load) as u64
+    }
+
+    /// So many tokens and pairs at the pace of a batch of [`WORK_TOKENS`], in ps.
+    pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
+        let of = |pairs| {
+            let load = PrefillLoad {
+                tokens: WORK_TOKENS,
+                pairs,
+            };
+            self.prefill_own(load)
+        };
+        let alone = WORK_TOKENS * (WORK_TOKENS + 1) / 2;
+        let (least, twice) = (of(alone), of(2 * alone));
+        let per_pair = twice.saturating_sub(least) as f64 / alone as f64;
+        let per_token = (least as f64 - per_pair * alone as f64).max(0.0) / WORK_TOKENS as f64;
+        (tokens as f64 * per_token + pairs as f64 * per_pair) as u64
     }
 
     /// A mixed step over these ranks.
@@ -197,6 +218,24 @@ impl Table {
     }
 }
 
+/// A rank that decodes.
+fn decoding(requests: u32, kv_1024: u64) -> MixedLoad {
+    MixedLoad {
+        requests,
+        kv_1024,
+        ..MixedLoad::default()
+    }
+}
+
+/// A rank that computes prompts; every batch computes the logits of one of them at least.
+fn prompts(load: PrefillLoad) -> MixedLoad {
+    MixedLoad {
+        prefill: load,
+        chunks: 1,
+        ..MixedLoad::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,7 +269,11 @@ mod tests {
             extrapolate: false,
         });
         // 6 requests of 1,500 tokens: 105 + 15 + 90 + 5 us
-        let step = table.decode_step(&[6], &[6 * 1500 * 1024]);
+        let step = table.decode_step(DecodeLoads {
+            requests: &[6],
+            kv_1024: &[6 * 1500 * 1024],
+            window_1024: &[],
+        });
         assert_eq!(step, SimDuration(215_000));
     }
 }

@@ -13,7 +13,7 @@ use super::summary::{
     SCHEMA_VERSION, ScenarioId, SloSummary, Span,
 };
 use super::warnings::warnings;
-use crate::cluster::schedule::paid_nodes;
+use crate::cluster::schedule::{paid_gpus, paid_nodes};
 use crate::metrics::audit::Balance;
 use crate::metrics::cells::Latencies;
 use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS};
@@ -31,7 +31,6 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
             .map(|(a, b)| span(scenario, &Stretch::new(evidence, a, b)))
             .collect()
     };
-    let (node_ns, _) = paid_nodes(scenario, from, to);
     let counted = of_stretch(scenario, &window);
     let mut summary = RunSummary {
         schema_version: SCHEMA_VERSION,
@@ -51,7 +50,7 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         },
         input_length_buckets: length_buckets(evidence),
         classes: classes(scenario, evidence, &window),
-        audit: audit(scenario, evidence, &window, node_ns),
+        audit: audit(scenario, evidence, &window),
         ..counted
     };
     batches::judge(scenario, evidence, &mut summary);
@@ -148,7 +147,6 @@ fn audit(
     scenario: &Scenario,
     evidence: &Evidence,
     window: &Stretch,
-    node_ns: u128,
 ) -> BTreeMap<String, BalanceRow> {
     let mut balances = evidence.balances.clone();
     let r = window.requests();
@@ -160,9 +158,10 @@ fn audit(
     let by_units: u128 = scenario
         .pools
         .iter()
-        .map(|p| window.cell_of(p).integrals.paid * u128::from(p.nodes_per_unit))
+        .map(|p| window.cell_of(p).integrals.paid * u128::from(p.gpus_per_replica()))
         .sum();
-    balances.push(Balance::new("node_ns", node_ns, by_units));
+    let scheduled = paid_gpus(scenario, window.from, window.to);
+    balances.push(Balance::new("gpu_ns", scheduled, by_units));
     for (place, name) in Place::INSIDE.into_iter().zip([
         "little_prefill_queue",
         "little_prefill",

@@ -78,9 +78,10 @@ const MONEY: [&str; 4] = [
     "revenue_usd",
     "profit_usd",
 ];
-const POOL: [&str; 10] = [
+const POOL: [&str; 11] = [
     "nodes_mean",
     "nodes_peak",
+    "units_mean",
     "utilization",
     "queue_length_mean",
     "queue_length_end",
@@ -165,10 +166,11 @@ fn distribution_cells(d: &Distribution) -> [String; 7] {
     ]
 }
 
-fn pool_cells(pool: &PoolSummary) -> [String; 10] {
+fn pool_cells(pool: &PoolSummary) -> [String; 11] {
     [
         pool.nodes_mean.to_string(),
         pool.nodes_peak.to_string(),
+        pool.units_mean.to_string(),
         maybe(pool.utilization),
         pool.queue_length_mean.to_string(),
         pool.queue_length_end.to_string(),

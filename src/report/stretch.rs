@@ -6,7 +6,7 @@ use super::summary::{
     DecodeSummary, Distribution, Economics, Latency, NodeCounts, PoolSummary, RequestCounts,
     RunSummary, Throughput, TokenCounts,
 };
-use crate::cluster::schedule::{paid_nodes, paid_units};
+use crate::cluster::schedule::{paid_nodes, paid_nodes_of, paid_units};
 use crate::economics::cost::{cost_of, energy_kwh};
 use crate::metrics::audit::Balance;
 use crate::metrics::cells::{ClassCounts, Latencies};
@@ -178,8 +178,8 @@ pub(super) fn latency(l: &Latencies) -> Latency {
 fn throughput(scenario: &Scenario, window: &Stretch, tokens: &TokenCounts) -> Throughput {
     let per_node_second = |not: Role, count: f64| {
         let pool = scenario.pools.iter().find(|p| p.role != not)?;
-        let node_ns = window.cell_of(pool).integrals.paid * u128::from(pool.nodes_per_unit);
-        ratio(count * NS_PER_S as f64, node_ns as f64)
+        let node_ns = paid_nodes_of(scenario, pool, window.from, window.to);
+        ratio(count * NS_PER_S as f64, node_ns)
     };
     Throughput {
         prefill_input_tokens_per_s_per_node: per_node_second(Role::Decode, tokens.input as f64),
@@ -237,7 +237,6 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
         Role::Decode => (Place::DecodeQueue, Place::Decode),
         Role::Mixed => (Place::PrefillQueue, Place::Decode),
     };
-    let nodes = f64::from(pool.nodes_per_unit);
     let working = i.working as f64;
     let rank_ns = working * f64::from(pool.ranks);
     let decode = |value: Option<f64>| {
@@ -258,8 +257,9 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
         .max()
         .unwrap_or(0);
     PoolSummary {
-        nodes_mean: i.paid as f64 * nodes / ns,
-        nodes_peak: peak * pool.nodes_per_unit,
+        nodes_mean: paid_nodes_of(scenario, pool, stretch.from, stretch.to) / ns,
+        nodes_peak: pool.nodes(peak),
+        units_mean: i.paid as f64 / ns,
         utilization: ratio(i.busy as f64, i.paid as f64),
         queue_length_mean: i.places[waiting as usize] as f64 / ns,
         queue_length_end: cell.at_end[waiting as usize],

@@ -241,6 +241,9 @@ pub struct PoolSummary {
     pub nodes_mean: f64,
     /// Paid nodes, largest.
     pub nodes_peak: u32,
+    /// Paid units that step on their own (copies of the model), time average.
+    #[serde(default)]
+    pub units_mean: f64,
     /// Busy unit-time over paid unit-time.
     pub utilization: Option<f64>,
     /// Waiting requests, time average.

@@ -43,8 +43,7 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
         }
         if pool.role == Role::Decode {
             let resident =
-                end.batch_per_rank.unwrap_or(0.0) * f64::from(pool.ranks) * end.nodes_mean
-                    / f64::from(pool.nodes_per_unit);
+                end.batch_per_rank.unwrap_or(0.0) * f64::from(pool.ranks) * end.units_mean;
             if end.queue_length_mean > WAITING_KV * resident && end.queue_length_mean > 1.0 {
                 warnings.push(format!(
                     "{:.0} requests wait for decode on average, with KV that this model keeps in memory it does not limit",

@@ -46,7 +46,7 @@ pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
 pub use write::hash as text_hash;
 
-use crate::catalog::{Gpu, Model};
+use crate::catalog::{Gpu, KvShape, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 
 /// A checked, complete description of one simulation.
@@ -70,6 +70,8 @@ pub struct Scenario {
     pub report_every: Option<SimDuration>,
     /// The model that is served.
     pub model: Model,
+    /// What a request's context occupies: in pools, on links and in host memory alike.
+    pub kv: KvShape,
     /// The servers.
     pub node: Node,
     /// Pools in the order of the file (the order of events at equal times, S2).
@@ -78,8 +80,10 @@ pub struct Scenario {
     pub transfer: Transfer,
     /// How long steps take.
     pub performance: Performance,
-    /// Multi-token prediction; `None` when every step emits one token.
-    pub mtp: Option<Mtp>,
+    /// Multi-token prediction; without drafts every step emits one token.
+    pub mtp: Mtp,
+    /// Where the client gets a request's first token.
+    pub first_token: FirstToken,
     /// How large a run may become.
     pub limits: Limits,
     /// Streams of requests, in the order of the file.
@@ -114,6 +118,8 @@ pub struct Node {
     pub gpus: u32,
     /// What one accelerator costs an hour while its node is paid.
     pub price_per_gpu_hour: PicoUsd,
+    /// Whether units of different pools may lie on one node.
+    pub shared: bool,
     /// All the nodes there are, when stated; no schedule may ask for more.
     pub fleet: Option<u32>,
 }
@@ -136,9 +142,13 @@ pub struct Pool {
     pub name: String,
     /// What it does.
     pub role: Role,
-    /// Nodes in a unit.
-    pub nodes_per_unit: u32,
-    /// Attention data-parallel ranks in a unit.
+    /// Accelerators of what the schedule counts as one unit: whole nodes, or a part of one.
+    pub gpus_per_unit: u32,
+    /// Accelerators of a node.
+    pub node_gpus: u32,
+    /// Units of the engine in each of them: copies of the model that share nothing and step on their own.
+    pub replicas: u32,
+    /// Attention data-parallel ranks of a replica, which step together.
     pub ranks: u32,
     /// How its accelerators share the rest.
     pub parallelism: Parallelism,
@@ -147,6 +157,8 @@ pub struct Pool {
     /// Prefill only: (query, key) pairs of attention that one rank computes in one batch. `None`: no
     /// limit.
     pub max_batch_pairs: Option<u64>,
+    /// Prefill only: how long what one rank computes by itself in one batch may take. `None`: no limit.
+    pub max_batch_time: Option<SimDuration>,
     /// Requests on one rank at once.
     pub max_batch_requests: u32,
     /// Requests that may wait at one unit; beyond it they are rejected. `None`: no limit.
@@ -161,18 +173,25 @@ pub struct Pool {
     /// Mixed only: whether a step is put together while the one before runs, so that it takes only those
     /// who waited when that one began.
     pub look_ahead: bool,
+    /// How requests are spread over a unit's ranks.
+    pub balance: Balance,
     /// How requests are spread over the units.
     pub router: Router,
     /// Age of the load reports that the router reads; zero: exact state.
     pub report_interval: SimDuration,
+    /// One rank's network interfaces together, one way.
+    pub interface: BytesPerSecond,
+    /// Between one rank's accelerators and their hosts, one way.
+    pub host: BytesPerSecond,
     /// How many units are paid, by local time of day.
     pub schedule: Schedule,
 }
 
-/// How a unit's accelerators share the work. What attention's ranks and the pipeline leave is tensor
-/// parallel.
+/// How a replica's accelerators share the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parallelism {
+    /// Accelerators of one stage that share a rank's attention.
+    pub tensor: u32,
     /// Accelerators that hold different experts; 1: every one has a part of each expert.
     pub experts: u32,
     /// Expert slots beyond one for each expert.
@@ -201,6 +220,28 @@ pub enum Batching {
     Whole,
 }
 
+/// How requests are spread over the ranks of a unit (S7, S9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Prefill: to the rank with the fewest tokens in the batch.
+    Tokens,
+    /// To the rank whose own part of the coming step is least.
+    Time,
+    /// To the rank with the least KV.
+    Kv,
+    /// To the rank with the fewest requests.
+    Requests,
+}
+
+/// Where the client gets a request's first token (S8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstToken {
+    /// As the prompt's last step ends.
+    Prefill,
+    /// From the first decode step, which computes the prompt's last token again.
+    Decode,
+}
+
 /// How a unit is chosen (S6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Router {
@@ -210,6 +251,8 @@ pub enum Router {
     LeastLoaded,
     /// The fewest KV tokens: resident, queued and in transfer.
     LeastKv,
+    /// The least time for what is assigned.
+    LeastTime,
 }
 
 /// Units paid over the day, repeating every 24 hours of local time.
@@ -227,14 +270,10 @@ pub struct Schedule {
 /// KV on the move (S8).
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// One rank's network interface.
-    pub bandwidth: BytesPerSecond,
     /// Added to each transfer.
     pub latency: SimDuration,
     /// Part of the bytes hidden behind the prefill, in 1/65536: layer-wise overlap.
     pub overlap_65536: u32,
-    /// Between one rank's GPU memory and its host, for preempted requests.
-    pub host_bandwidth: BytesPerSecond,
 }
 
 /// How large a run may become. Beyond any of these it ends and says why, so that what a run does stays a
@@ -263,8 +302,95 @@ impl Default for Limits {
 /// Multi-token prediction (S14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mtp {
-    /// Progress of a step in 1/1024 token: round(1024 (1 + acceptance)).
+    /// Tokens drafted for each request in a step, and verified with its last one; 0: none.
+    pub drafts: u32,
+    /// Progress of a step in 1/1024 token: round(1024 (1 + x1 + x1 x2 + ...)), x_i being the part of the i-th
+    /// drafts that are accepted where all before them were.
     pub progress_1024: u32,
+}
+
+impl Mtp {
+    /// Every step emits one token.
+    pub const OFF: Self = Self {
+        drafts: 0,
+        progress_1024: 1024,
+    };
+}
+
+impl Pool {
+    /// Accelerators of one replica.
+    pub fn gpus_per_replica(&self) -> u32 {
+        self.gpus_per_unit / self.replicas
+    }
+
+    /// Nodes paid for so many of the schedule's units: whole ones, each filled with as many units as it holds.
+    pub fn nodes(&self, units: u32) -> u32 {
+        if self.gpus_per_unit >= self.node_gpus {
+            units.saturating_mul(self.gpus_per_unit / self.node_gpus)
+        } else {
+            units.div_ceil(self.node_gpus / self.gpus_per_unit)
+        }
+    }
+
+    /// Units that so many nodes hold.
+    pub fn units_on(&self, nodes: u32) -> u32 {
+        if self.gpus_per_unit >= self.node_gpus {
+            nodes / (self.gpus_per_unit / self.node_gpus)
+        } else {
+            nodes.saturating_mul(self.node_gpus / self.gpus_per_unit)
+        }
+    }
+
+    /// Nodes that one replica reaches over, a part of one counting whole.
+    pub fn nodes_per_replica(&self) -> u32 {
+        self.gpus_per_replica().div_ceil(self.node_gpus)
+    }
+}
+
+/// Nodes paid for so many units of each pool (S10): a pool has nodes of its own, or, where nodes are shared,
+/// the units smaller than a node lie on them the largest first, each on the first node with room.
+pub fn nodes_of(pools: &[Pool], units: &[u32], node: &Node) -> u64 {
+    let gpus = node.gpus;
+    if !node.shared {
+        let own = pools.iter().zip(units).map(|(p, n)| u64::from(p.nodes(*n)));
+        return own.sum();
+    }
+    let mut whole = 0;
+    let mut parts: Vec<(u32, u32)> = Vec::new();
+    for (pool, &units) in pools.iter().zip(units) {
+        if pool.gpus_per_unit >= gpus {
+            whole += u64::from(pool.nodes(units));
+        } else {
+            parts.push((pool.gpus_per_unit, units));
+        }
+    }
+    parts.sort_unstable_by_key(|(size, _)| std::cmp::Reverse(*size));
+    // nodes that are not full, by the accelerators that are free on them
+    let mut free: std::collections::BTreeMap<u32, u64> = std::collections::BTreeMap::new();
+    for (size, units) in parts {
+        let mut left = u64::from(units);
+        let mut after: std::collections::BTreeMap<u32, u64> = std::collections::BTreeMap::new();
+        for (room, nodes) in free {
+            let each = u64::from(room / size);
+            let full = nodes.min(left.checked_div(each).unwrap_or(0));
+            left -= full * each;
+            *after.entry(room - (room / size) * size).or_default() += full;
+            let mut rest = nodes - full;
+            if each > 0 && rest > 0 && left > 0 {
+                *after.entry(room - left as u32 * size).or_default() += 1;
+                (left, rest) = (0, rest - 1);
+            }
+            *after.entry(room).or_default() += rest;
+        }
+        let each = u64::from(gpus / size);
+        whole += left.div_ceil(each);
+        *after.entry(gpus % size).or_default() += left / each;
+        if left % each > 0 {
+            *after.entry(gpus - (left % each) as u32 * size).or_default() += 1;
+        }
+        free = after;
+    }
+    whole
 }
 
 /// A figure that somebody published about the simulated system.

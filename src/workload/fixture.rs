@@ -1,6 +1,6 @@
 //! Small scenarios for the tests of this module.
 
-use crate::catalog::{Gpu, Model};
+use crate::catalog::{Gpu, KvShape, Model};
 use crate::scenario::{
     ArrivalKind, Arrivals, Class, Law, LengthLaw, Limits, LinearDecode, LinearPerformance,
     LinearPrefill, LocalTime, Node, Performance, Period, RateSegment, Scenario, Transfer,
@@ -39,24 +39,25 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
             kv_bytes_per_token: 1,
             architecture: None,
         },
+        kv: KvShape::of_tokens(1),
         node: Node {
             gpu,
             gpus: 8,
             price_per_gpu_hour: PicoUsd(0),
+            shared: false,
             fleet: None,
         },
         pools: Vec::new(),
         transfer: Transfer {
-            bandwidth: no_speed,
             latency: SimDuration::ZERO,
             overlap_65536: 0,
-            host_bandwidth: no_speed,
         },
         performance: Performance::Linear(LinearPerformance {
             prefill: LinearPrefill::default(),
             decode: LinearDecode::default(),
         }),
-        mtp: None,
+        mtp: crate::scenario::Mtp::OFF,
+        first_token: crate::scenario::FirstToken::Prefill,
         limits: Limits::default(),
         classes,
         published: Vec::new(),

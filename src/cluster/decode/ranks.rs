@@ -6,6 +6,7 @@
 //! kept as a two-level minimum so that a join looks at some 24 keys instead of 144.
 
 use crate::cluster::least::{NEVER as CLOSED, least};
+use crate::perf::DecodeLoads;
 
 /// Bits of a key for the rank index, for the number of requests and for KV in 1/1024 token.
 const INDEX_BITS: u32 = 12;
@@ -77,6 +78,15 @@ impl Ranks {
     /// KV by rank, in 1/1024 token.
     pub fn kv_1024(&self) -> &[u64] {
         &self.kv_1024
+    }
+
+    /// What the ranks hold.
+    pub fn loads(&self) -> DecodeLoads<'_> {
+        DecodeLoads {
+            requests: &self.requests,
+            kv_1024: &self.kv_1024,
+            window_1024: &[],
+        }
     }
 
     /// Whether a request that needs so much (of memory or of reservation) fits an empty rank.

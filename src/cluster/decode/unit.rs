@@ -238,9 +238,7 @@ impl Unit {
                 .map_or(SimTime::NEVER, |head| head.ready.max(now));
             return false;
         }
-        let length = rules
-            .times
-            .decode_step(self.ranks.requests(), self.ranks.kv_1024());
+        let length = rules.times.decode_step(self.ranks.loads());
         let end = now + length;
         self.step_from = now;
         if end >= self.until {

@@ -63,16 +63,16 @@ pub fn yields(
         if few == 0 {
             continue;
         }
-        let mut left = question.nodes - few * pools[index].nodes_per_unit;
+        let mut left = question.nodes.saturating_sub(pools[index].nodes(few));
         for (pool, n) in units.iter_mut().enumerate() {
             if pool == index {
                 *n = few;
                 continue;
             }
             let most = bounds(&pools[pool], question).1;
-            let most = most.min(left / pools[pool].nodes_per_unit);
+            let most = most.min(pools[pool].units_on(left));
             *n = ((AMPLE * f64::from(*n)).ceil() as u32).min(most);
-            left -= *n * pools[pool].nodes_per_unit;
+            left -= pools[pool].nodes(*n);
         }
         if units.contains(&0) {
             continue;

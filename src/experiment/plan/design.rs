@@ -5,6 +5,7 @@ use super::load::Loads;
 use super::question::Question;
 use super::screen::Screen;
 use crate::perf::with_capacities;
+use crate::scenario::nodes_of;
 use crate::scenario::{Pool, Role, Scenario, load_str};
 use crate::units::NS_PER_HOUR;
 
@@ -146,7 +147,7 @@ pub fn candidates(
             for n in *least..=*most {
                 let mut units: Vec<u32> = units.clone();
                 units.push(n);
-                if nodes(&scenario.pools, &units) <= question.nodes {
+                if nodes(&scenario, &units) <= question.nodes {
                     longer.push(units);
                 }
             }
@@ -163,7 +164,7 @@ pub fn candidates(
     Ok(all
         .into_iter()
         .map(|units| {
-            let nodes = nodes(&scenario.pools, &units);
+            let nodes = nodes(scenario, &units);
             Candidate {
                 design: index,
                 nodes,
@@ -177,18 +178,15 @@ pub fn candidates(
 /// Units that a pool may have.
 pub fn bounds(pool: &Pool, question: &Question) -> (u32, u32) {
     let stated = question.units.iter().find(|b| b.pool == pool.name);
-    stated.map_or(
-        (1, question.nodes / pool.nodes_per_unit),
-        |b: &UnitBounds| (b.least, b.most.min(question.nodes / pool.nodes_per_unit)),
-    )
+    stated.map_or((1, pool.units_on(question.nodes)), |b: &UnitBounds| {
+        (b.least, b.most.min(pool.units_on(question.nodes)))
+    })
 }
 
 /// Nodes of so many units of each pool; the fewest that are too many where they do not fit a number.
-fn nodes(pools: &[Pool], units: &[u32]) -> u32 {
-    let each = pools.iter().zip(units);
-    each.fold(0_u32, |sum, (pool, n)| {
-        sum.saturating_add(pool.nodes_per_unit.saturating_mul(*n))
-    })
+fn nodes(scenario: &Scenario, units: &[u32]) -> u32 {
+    let nodes = nodes_of(&scenario.pools, units, &scenario.node);
+    u32::try_from(nodes).unwrap_or(u32::MAX)
 }
 
 /// What a node costs over the counted time.

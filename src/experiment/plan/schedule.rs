@@ -220,7 +220,8 @@ impl<'a> Scheduling<'a> {
                 return None;
             }
             take(&mut free, &new.units, axis.pool);
-            sum += curve.unit_hours(&new.units) * f64::from(axis.pool.nodes_per_unit);
+            sum += curve.unit_hours(&new.units) / f64::from(axis.pool.node_gpus)
+                * f64::from(axis.pool.gpus_per_unit);
         }
         Some(sum)
     }
@@ -245,14 +246,15 @@ impl<'a> Scheduling<'a> {
         let before = |slot: usize| free[(slot + free.len() - 1) % free.len()];
         let room = |slot: usize| free[slot].min(before(slot));
         (0..free.len())
-            .map(|slot| (room(slot) / axis.pool.nodes_per_unit).min(most))
+            .map(|slot| axis.pool.units_on(room(slot)).min(most))
             .collect()
     }
 
     fn node_hours(&self, levels: &[Level]) -> f64 {
         let each = self.axes.iter().zip(levels);
         each.map(|(axis, level)| {
-            axis.curve.unit_hours(&level.units) * f64::from(axis.pool.nodes_per_unit)
+            axis.curve.unit_hours(&level.units) * f64::from(axis.pool.gpus_per_unit)
+                / f64::from(axis.pool.node_gpus)
         })
         .sum()
     }
@@ -363,6 +365,6 @@ impl<'a> Scheduling<'a> {
 fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
     for (slot, free) in free.iter_mut().enumerate() {
         let most = units[slot].max(units[(slot + 1) % units.len()]);
-        *free = free.saturating_sub(most * pool.nodes_per_unit);
+        *free = free.saturating_sub(pool.nodes(most));
     }
 }

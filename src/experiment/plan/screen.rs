@@ -12,7 +12,7 @@
 //! answer is *optimistic*: what fails here fails in a simulation; what passes here is only promising.
 
 use super::load::Load;
-use crate::perf::{MixedLoad, PrefillLoad, StepTimes};
+use crate::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::NS_PER_S;
 
@@ -57,9 +57,7 @@ impl Screen {
         Ok(Self {
             times: StepTimes::compile(scenario)?,
             pools: scenario.pools.clone(),
-            per_step: scenario
-                .mtp
-                .map_or(1.0, |mtp| f64::from(mtp.progress_1024) / 1024.0),
+            per_step: f64::from(scenario.mtp.progress_1024) / 1024.0,
         })
     }
 
@@ -102,7 +100,15 @@ impl Screen {
             fits(pool, requests, load).then(|| {
                 let at = |n: f64| {
                     let kv = (n * load.kv * 1024.0) as u64;
-                    in_seconds(self.times.decode_step(&[n as u32], &[kv]).0)
+                    in_seconds(
+                        self.times
+                            .decode_step(DecodeLoads {
+                                requests: &[n as u32],
+                                kv_1024: &[kv],
+                                window_1024: &[],
+                            })
+                            .0,
+                    )
                 };
                 let whole = requests.floor();
                 let (low, high) = (at(whole), at(whole + 1.0));
@@ -123,6 +129,7 @@ impl Screen {
                 // Somebody is there, or there would be no step.
                 requests: requests.max(1.0) as u32,
                 kv_1024: (requests * load.kv * 1024.0) as u64,
+                window_1024: 0,
                 chunks: prompts as u32,
                 joins: prompts as u32,
             };

@@ -142,7 +142,7 @@ fn timetable(design: &Design, scheduling: &Scheduling<'_>, best: &Played) -> Tim
         carries: scheduling.yields.clone(),
         slots: slots
             .map(|(from, units, requests_per_s)| {
-                let nodes = pools.iter().zip(&units).map(|(p, n)| p.nodes_per_unit * n);
+                let nodes = pools.iter().zip(&units).map(|(p, n)| p.nodes(*n));
                 SlotRow {
                     from,
                     requests_per_s,

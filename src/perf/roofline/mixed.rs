@@ -138,6 +138,18 @@ impl MixedTable {
         Picoseconds(busiest.unwrap_or(0)).to_step()
     }
 
+    /// What a rank computes by itself, in ps.
+    pub fn own(&self, load: &MixedLoad) -> u64 {
+        self.rank(load)
+    }
+
+    /// Tokens and pairs at the pace of a full batch, in ps.
+    pub fn work(&self, tokens: u64, pairs: u64) -> u64 {
+        let last = self.tokens[1].len() - 1;
+        let per_token = self.tokens[1][last] / (tokens_of(last) as u64).max(1);
+        per_token * tokens + along(self.pair, pairs)
+    }
+
     fn rank(&self, load: &MixedLoad) -> u64 {
         let (prompt, requests) = (load.prefill.tokens, u64::from(load.requests));
         if prompt == 0 && requests == 0 {

@@ -27,7 +27,7 @@ pub mod step;
 mod table;
 pub mod unit;
 
-use super::{MixedLoad, PrefillLoad};
+use super::{DecodeLoads, MixedLoad, PrefillLoad};
 use crate::scenario::{Pool, Role, Roofline, Scenario};
 use crate::units::SimDuration;
 use mixed::MixedTable;
@@ -79,10 +79,34 @@ impl Compiled {
 
     /// A decode step over these ranks.
     #[inline]
-    pub fn decode_step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
+    pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
         self.decode
             .as_ref()
-            .map_or(NO_STEP, |t| t.step(requests, kv_1024))
+            .map_or(NO_STEP, |t| t.step(ranks.requests, ranks.kv_1024))
+    }
+
+    /// What a rank computes by itself in a prefill step, in ps.
+    pub fn prefill_own(&self, load: PrefillLoad) -> u64 {
+        self.prefill.as_ref().map_or(0, |t| t.own(load))
+    }
+
+    /// The same in a decode step.
+    #[inline]
+    pub fn decode_own(&self, requests: u32, kv_1024: u64, _window_1024: u64) -> u64 {
+        self.decode.as_ref().map_or(0, |t| t.own(requests, kv_1024))
+    }
+
+    /// The same in a mixed step.
+    pub fn mixed_own(&self, load: &MixedLoad) -> u64 {
+        self.mixed.as_ref().map_or(0, |t| t.own(load))
+    }
+
+    /// Work of prompts that are in no batch yet, in ps of one rank.
+    pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
+        let prefill = self.prefill.as_ref().map(|t| t.work(tokens, pairs));
+        prefill
+            .or(self.mixed.as_ref().map(|t| t.work(tokens, pairs)))
+            .unwrap_or(0)
     }
 
     /// A mixed step over these ranks.

@@ -130,6 +130,32 @@ impl DecodeTable {
     }
 }
 
+impl DecodeTable {
+    /// What a rank computes by itself, in ps.
+    #[inline]
+    pub fn own(&self, requests: u32, kv_1024: u64) -> u64 {
+        let last = self.entries.len() - 1;
+        self.entries[(requests as usize).min(last)].at(kv_1024).1
+    }
+}
+
+impl PrefillTable {
+    /// What a rank computes by itself, in ps.
+    pub fn own(&self, load: PrefillLoad) -> u64 {
+        let last = self.entries.len() - 1;
+        let entry = load.tokens.div_ceil(TOKENS_PER_ENTRY) as usize;
+        self.entries[entry.min(last)].at(load.pairs).1
+    }
+
+    /// Tokens and pairs at the pace of a full batch, in ps.
+    pub fn work(&self, tokens: u64, pairs: u64) -> u64 {
+        let last = self.entries.len() - 1;
+        let line = self.entries[last].plain;
+        let per_token = line.base / (last as u64 * TOKENS_PER_ENTRY).max(1);
+        per_token * tokens + along(line.slope, pairs)
+    }
+}
+
 /// Prefill steps by the number of tokens on a rank.
 #[derive(Clone, Debug)]
 pub struct PrefillTable {

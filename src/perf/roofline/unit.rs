@@ -76,10 +76,10 @@ pub struct Shape {
 
 impl Shape {
     /// That of a pool.
-    pub fn of(scenario: &Scenario, pool: &Pool) -> Self {
+    pub fn of(pool: &Pool) -> Self {
         Self {
-            gpus: pool.nodes_per_unit * scenario.node.gpus,
-            nodes: pool.nodes_per_unit,
+            gpus: pool.gpus_per_replica(),
+            nodes: pool.nodes_per_replica(),
             ranks: pool.ranks,
             experts: pool.parallelism.experts,
             redundant: pool.parallelism.redundant_experts,
@@ -122,7 +122,7 @@ impl<'a> Unit<'a> {
     pub fn of(scenario: &'a Scenario, pool: &Pool, roofline: &'a Roofline) -> Option<Self> {
         let model = scenario.model.architecture.as_ref()?;
         let gpu = scenario.node.gpu.compute.as_ref()?;
-        let queries = if scenario.mtp.is_some() { 2.0 } else { 1.0 };
+        let queries = f64::from(1 + scenario.mtp.drafts);
         let most = f64::from(pool.max_batch_requests) * queries;
         let budget = f64::from(pool.max_batch_tokens);
         let reach = Reach {
@@ -139,10 +139,10 @@ impl<'a> Unit<'a> {
             prompt_tokens: prompt_tokens(scenario),
         };
         let nic = scenario.node.gpu.nic.0 as f64;
-        let shape = Shape::of(scenario, pool);
+        let shape = Shape::of(pool);
         Some(Self {
             queries,
-            draft_module: scenario.mtp.is_some(),
+            draft_module: scenario.mtp.drafts > 0,
             ..Self::new(model, gpu, nic, roofline, shape, reach)
         })
     }

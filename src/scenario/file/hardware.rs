@@ -85,6 +85,12 @@ pub static NODE: Shape = Shape {
             "2.0",
             "US dollars for one accelerator and one hour while its node is paid",
         ),
+        default(
+            "shared",
+            Boolean,
+            "false",
+            "Whether units of different pools may lie on one node; otherwise each pool has nodes of its own",
+        ),
         optional(
             "fleet",
             Integer(1, 10_000_000),

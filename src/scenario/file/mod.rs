@@ -21,9 +21,11 @@ pub use sweep::MAX_RUNS;
 
 use super::shape::Grain::Nanosecond;
 use super::shape::Kind::{
-    Duration, Either, Integer, List, OffsetDatetime, Table, Tagged as TaggedKind, Text,
+    Choice, Duration, Either, Integer, List, OffsetDatetime, Table, Tagged as TaggedKind, Text,
 };
-use super::shape::{Kind, Shape, Tagged, Variant, below_one, default, number, optional, required};
+use super::shape::{
+    Kind, Shape, Tagged, Variant, Word, below_one, default, number, optional, required,
+};
 use super::text::PS_PER_S;
 
 /// Greatest seed: every whole number up to it survives a JSON reader that keeps doubles.
@@ -172,7 +174,13 @@ pub static SCENARIO: Shape = Shape {
         optional(
             "mtp",
             Table(&MTP),
-            "Multi-token prediction with one draft token",
+            "Multi-token prediction; left out: every step emits one token",
+        ),
+        default(
+            "first_token",
+            FIRST_TOKEN,
+            "\"decode\"",
+            "Where the client gets a request's first token, with separate pools",
         ),
         optional(
             "limits",
@@ -220,12 +228,12 @@ static TRANSFER: Shape = Shape {
         optional(
             "bandwidth_gb_per_s",
             number(0.001, 1_000_000_000.0),
-            "Network speed of one prefill rank, in 10^9 bytes a second; by default that of its accelerators together",
+            "Network speed of one rank, one way, in 10^9 bytes a second; by default that of its own accelerators together",
         ),
         optional(
             "host_gb_per_s",
             number(0.001, 1_000_000_000.0),
-            "Speed between one decode rank and its host, in 10^9 bytes a second; by default that of its accelerators together",
+            "Speed between one rank and its host, one way, in 10^9 bytes a second; by default that of its own accelerators together",
         ),
     ],
 };
@@ -247,14 +255,40 @@ static KV_CACHE: Tagged = Tagged {
     }],
 };
 
+/// Where the client gets a request's first token.
+const FIRST_TOKEN: Kind = Choice(&[
+    Word {
+        word: "decode",
+        doc: "From the first decode step, after the transfer: vLLM with NIXL, llm-d and Dynamo compute the prompt's last token again there; SGLang sends the token with the KV and has it a step earlier",
+    },
+    Word {
+        word: "prefill",
+        doc: "As the prompt's last step ends, while its KV is on the way",
+    },
+]);
+
+const ACCEPTANCE: Kind = number(0.0, 1.0);
+const ACCEPTANCES: Kind = List(&ACCEPTANCE, 1, MAX_DRAFTS as usize);
+
+/// Most tokens drafted in a step.
+pub const MAX_DRAFTS: u32 = 16;
+
 static MTP: Shape = Shape {
     name: "mtp",
-    doc: "Multi-token prediction with one draft token",
+    doc: "Multi-token prediction: a module drafts tokens that the next step verifies",
     ordered: false,
-    fields: &[required(
-        "acceptance",
-        number(0.0, 1.0),
-        "0.85",
-        "Part of the drafted tokens that are accepted",
-    )],
+    fields: &[
+        default(
+            "drafts",
+            Integer(0, MAX_DRAFTS as i128),
+            "1",
+            "Tokens drafted in a step; 0: prediction is off, nothing is drafted or verified",
+        ),
+        required(
+            "acceptance",
+            Either(&ACCEPTANCE, &ACCEPTANCES),
+            "0.85",
+            "Part of the drafts that are accepted where all before them were: one number, or one for each draft",
+        ),
+    ],
 };

@@ -1,6 +1,9 @@
 //! The shape of `[pools.prefill]`, `[pools.decode]` and `[pools.mixed]`.
 
-use super::super::shape::Kind::{Boolean, Choice, Either, Integer, List, Pair, Table, TimeOfDay};
+use super::super::shape::Grain::Nanosecond;
+use super::super::shape::Kind::{
+    Boolean, Choice, Duration, Either, Integer, List, Pair, Table, TimeOfDay,
+};
 use super::super::shape::{Field, Kind, Shape, Word, default, optional, required};
 use super::UP_TO_A_DAY;
 
@@ -43,6 +46,7 @@ static PREFILL: Shape = Shape {
     ordered: false,
     fields: &[
         NODES_PER_UNIT,
+        GPUS_PER_UNIT,
         PARALLELISM,
         required(
             "max_batch_tokens",
@@ -55,11 +59,28 @@ static PREFILL: Shape = Shape {
             Integer(1, MAX_PAIRS),
             "(query, key) pairs of attention that one rank computes in one batch; left out: no limit",
         ),
+        optional(
+            "max_batch_time",
+            Duration(1_000_000, super::HOUR, Nanosecond),
+            "How long the work of one rank in one batch may take, its communication and routed experts aside; left out: no limit",
+        ),
         MAX_BATCH,
         MAX_QUEUE,
         default(
+            "balance",
+            Choice(&[
+                Word {
+                    word: "tokens",
+                    doc: "To the rank with the fewest tokens in the batch",
+                },
+                BY_TIME_WORD,
+            ]),
+            "\"tokens\"",
+            "How prompts are dealt to a unit's ranks",
+        ),
+        default(
             "router",
-            Choice(&[ROUND_ROBIN, LEAST_LOADED]),
+            Choice(&[ROUND_ROBIN, LEAST_LOADED, LEAST_TIME]),
             "\"least-loaded\"",
             "How a unit is chosen",
         ),
@@ -74,14 +95,21 @@ static DECODE: Shape = Shape {
     ordered: false,
     fields: &[
         NODES_PER_UNIT,
+        GPUS_PER_UNIT,
         PARALLELISM,
         MAX_BATCH,
         MAX_QUEUE,
         KV_CAPACITY,
         ADMISSION,
+        BALANCE,
+        optional(
+            "first_token",
+            super::FIRST_TOKEN,
+            "Where the client gets a request's first token; by default as the scenario says",
+        ),
         default(
             "router",
-            Choice(&[ROUND_ROBIN, LEAST_KV]),
+            Choice(&[ROUND_ROBIN, LEAST_KV, LEAST_TIME]),
             "\"least-kv\"",
             "How a unit is chosen",
         ),
@@ -96,6 +124,7 @@ static MIXED: Shape = Shape {
     ordered: false,
     fields: &[
         NODES_PER_UNIT,
+        GPUS_PER_UNIT,
         PARALLELISM,
         required(
             "max_batch_tokens",
@@ -132,9 +161,10 @@ static MIXED: Shape = Shape {
             "false",
             "Whether a step is put together while the one before runs: it takes only those who waited then, and the host works beside",
         ),
+        BALANCE,
         default(
             "router",
-            Choice(&[ROUND_ROBIN, LEAST_LOADED, LEAST_KV]),
+            Choice(&[ROUND_ROBIN, LEAST_LOADED, LEAST_KV, LEAST_TIME]),
             "\"least-kv\"",
             "How a unit is chosen",
         ),
@@ -180,25 +210,61 @@ const LEAST_KV: Word = Word {
     doc: "The unit with the fewest KV tokens: resident, queued and in transfer",
 };
 
-const NODES_PER_UNIT: Field = required(
-    "nodes_per_unit",
-    Integer(1, 4_096),
-    "4",
-    "Nodes that together serve one copy of the model",
+const LEAST_TIME: Word = Word {
+    word: "least-time",
+    doc: "The unit whose assigned work takes the least time",
+};
+
+const BY_TIME_WORD: Word = Word {
+    word: "time",
+    doc: "To the rank whose own part of the coming step is least",
+};
+
+const BALANCE: Field = default(
+    "balance",
+    Choice(&[
+        Word {
+            word: "kv",
+            doc: "To the rank with the least KV",
+        },
+        BY_TIME_WORD,
+        Word {
+            word: "requests",
+            doc: "To the rank with the fewest requests",
+        },
+    ]),
+    "\"kv\"",
+    "How requests are spread over a unit's ranks as they join",
 );
 
-const PARALLELISM: Field = required(
+const NODES_PER_UNIT: Field = optional(
+    "nodes_per_unit",
+    Integer(1, 4_096),
+    "Whole nodes of one unit; left out: as many as `gpus_per_unit` or `parallelism` need",
+);
+
+const GPUS_PER_UNIT: Field = optional(
+    "gpus_per_unit",
+    Integer(1, 4_096 * 1_024),
+    "Accelerators of one unit, where it is smaller than a node; a node is paid whole and holds as many units as fit",
+);
+
+const PARALLELISM: Field = default(
     "parallelism",
     Table(&Shape {
         name: "parallelism",
         doc: "How a unit's accelerators share the work",
         ordered: false,
         fields: &[
-            required(
+            optional(
                 "attention_data",
                 Integer(1, 4_096),
-                "32",
-                "Attention data-parallel ranks in a unit; must divide its accelerators evenly",
+                "Attention data-parallel ranks in a unit; left out: what `tensor` leaves, else 1. Ranks that share no experts step on their own",
+            ),
+            optional(
+                "tensor",
+                Integer(1, 4_096),
+                "Accelerators that share a rank's attention; left out: what ranks and stages leave",
             ),
             default(
                 "experts",
@@ -220,7 +286,7 @@ const PARALLELISM: Field = required(
             ),
         ],
     }),
-    "{ attention_data = 32 }",
+    "{}",
     "How a unit's accelerators share the work",
 );
 

@@ -99,6 +99,7 @@ const SUMMARY_FIELDS: [(&str, &[&str]); 16] = [
         &[
             "nodes_mean",
             "nodes_peak",
+            "units_mean",
             "utilization",
             "queue_length_mean",
             "queue_length_end",

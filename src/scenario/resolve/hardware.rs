@@ -4,7 +4,7 @@ use super::super::diagnostic::{Diagnostic, Report};
 use super::super::source::Span;
 use super::super::suggest::{list, nearest, quote};
 use super::super::tree::{Table, Value};
-use super::super::{Node, Pool, Role, Transfer};
+use super::super::{Node, Transfer};
 use super::architecture;
 use crate::catalog::{self, Gpu, Model, gb, gb_per_s};
 use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
@@ -63,6 +63,7 @@ pub fn node(table: &Table, report: &mut Report) -> Option<Node> {
         gpu: gpu?,
         gpus: table.integer("gpus")?,
         price_per_gpu_hour: PicoUsd(libm::round(usd? * PICO_PER_USD as f64) as u128),
+        shared: table.boolean("shared")?,
         fleet: table.integer("fleet"),
     })
 }
@@ -108,26 +109,23 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
     }
 }
 
-/// The links of a rank: what the scenario says, or those of its accelerators together.
-pub fn transfer(table: &Table, node: &Node, pools: &[Pool]) -> Option<Transfer> {
-    let gpus_per_rank = |role| {
-        let pool = pools.iter().find(|p| p.role == role).or(pools.first())?;
-        Some(u64::from(
-            pool.nodes_per_unit * node.gpus / pool.ranks.max(1),
-        ))
-    };
-    let together = |one: BytesPerSecond, role| {
-        let gpus = gpus_per_rank(role)?;
-        Some(BytesPerSecond(one.0 * gpus.max(1)))
-    };
-    let bandwidth = table.number("bandwidth_gb_per_s").map(gb_per_s);
-    let host = table.number("host_gb_per_s").map(gb_per_s);
+/// What all transfers have in common.
+pub fn transfer(table: &Table) -> Option<Transfer> {
     Some(Transfer {
-        bandwidth: bandwidth.or(together(node.gpu.nic, Role::Prefill))?,
         latency: table.duration("latency")?,
         overlap_65536: libm::round(table.number("overlap")? * 65_536.0) as u32,
-        host_bandwidth: host.or(together(node.gpu.host, Role::Decode))?,
     })
+}
+
+/// The links of one rank, network and host: what `[transfer]` states for every rank, or those of its own
+/// accelerators together.
+pub fn links(transfer: &Table, node: &Node, gpus_per_rank: u32) -> [BytesPerSecond; 2] {
+    let stated = |key| transfer.number(key).map(gb_per_s);
+    let together = |one: BytesPerSecond| BytesPerSecond(one.0 * u64::from(gpus_per_rank.max(1)));
+    [
+        stated("bandwidth_gb_per_s").unwrap_or(together(node.gpu.nic)),
+        stated("host_gb_per_s").unwrap_or(together(node.gpu.host)),
+    ]
 }
 
 /// A catalog entry, or a complaint that names the near ones.

@@ -17,6 +17,7 @@ mod profile;
 mod profile_table;
 mod published;
 mod roofline;
+mod size;
 mod trace;
 
 pub use cells::csv_node;
@@ -31,19 +32,24 @@ use super::shape::show_integer;
 use super::suggest::quote;
 use super::tree::{Table, Value};
 use super::write::{datetime, hash, write};
-use super::{Class, LocalTime, Mtp, PlanTable, Scenario, SweepTable};
+use super::{Class, FirstToken, LocalTime, Mtp, PlanTable, Scenario, SweepTable};
+use crate::catalog::KvShape;
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Resolves a checked tree; what is wrong with it is added to the report.
 pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
     let model = hardware::model(root, report);
     let node = root.table("node").and_then(|t| hardware::node(t, report));
-    let pools = root
-        .table("pools")
-        .and_then(|t| pool::pools(t, node.as_ref(), report));
-    let transfer = root
-        .table("transfer")
-        .and_then(|t| hardware::transfer(t, node.as_ref()?, pools.as_deref()?));
+    let pools = root.table("pools").and_then(|t| {
+        pool::pools(
+            t,
+            root.table("transfer"),
+            model.as_ref(),
+            node.as_ref(),
+            report,
+        )
+    });
+    let transfer = root.table("transfer").and_then(hardware::transfer);
     let classes = classes(root, report);
     let performance = root.table("performance").and_then(|t| {
         let hardware = (model.as_ref(), node.as_ref());
@@ -59,7 +65,13 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         Value::Datetime(when) => Some(local_time(when)),
         _ => None,
     });
-    let mtp = root.table("mtp").and_then(mtp);
+    let mtp = match root.table("mtp") {
+        Some(table) => mtp(table, report),
+        None => Some(Mtp::OFF),
+    };
+    let kv = model
+        .as_ref()
+        .map(|m| KvShape::of_tokens(m.kv_bytes_per_token));
     let limits = limits::limits(root.table("limits"));
     let resolved_toml = write(root);
     Some(Scenario {
@@ -72,11 +84,13 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         warm_up: root.duration("warm_up")?,
         report_every,
         model: model?,
+        kv: kv?,
         node: node?,
         pools: pools?,
         transfer: transfer?,
         performance: performance?,
-        mtp,
+        mtp: mtp?,
+        first_token: first_token(root)?,
         limits: limits?,
         classes: classes?,
         published: published?,
@@ -159,9 +173,42 @@ fn local_time(when: &Datetime) -> LocalTime {
     }
 }
 
-fn mtp(table: &Table) -> Option<Mtp> {
-    let acceptance = table.number("acceptance")?;
+/// Drafts and what is accepted of them: one rate for all, or a rate for each.
+fn mtp(table: &Table, report: &mut Report) -> Option<Mtp> {
+    let drafts: u32 = table.integer("drafts")?;
+    let rates: Vec<f64> = match table.list("acceptance") {
+        None => vec![table.number("acceptance")?; drafts as usize],
+        Some(items) => items.iter().map(|i| i.number()).collect::<Option<_>>()?,
+    };
+    if drafts > 0 && rates.len() != drafts as usize {
+        let message = format!("{} rates of acceptance for {drafts} drafts", rates.len());
+        let found = Diagnostic::new(message, table.at("acceptance"));
+        report.push(
+            found
+                .label("one for each draft")
+                .help(format!("give {drafts} rates, or one number for all drafts")),
+        );
+        return None;
+    }
+    let (mut accepted, mut emitted) = (1.0, 1.0);
+    for rate in rates.iter().take(drafts as usize) {
+        accepted *= rate;
+        emitted += accepted;
+    }
     Some(Mtp {
-        progress_1024: libm::round(1024.0 * (1.0 + acceptance)) as u32,
+        drafts,
+        progress_1024: libm::round(1024.0 * emitted) as u32,
     })
+}
+
+/// Where first tokens leave: the decode pool's word, else the scenario's.
+fn first_token(root: &Table) -> Option<FirstToken> {
+    let of_pool = root
+        .table("pools")
+        .and_then(|t| t.table("decode"))
+        .and_then(|t| t.text("first_token"));
+    match of_pool.or(root.text("first_token"))? {
+        "prefill" => Some(FirstToken::Prefill),
+        _ => Some(FirstToken::Decode),
+    }
 }

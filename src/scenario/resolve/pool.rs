@@ -9,11 +9,20 @@ use super::super::source::Span;
 use super::super::suggest::{count, quote};
 use super::super::text::{parse_time_of_day, show_time_of_day};
 use super::super::tree::{Node as Tree, Table};
-use super::super::{Admission, Batching, Node, Parallelism, Pool, Role, Router, Schedule};
+use super::super::{Admission, Balance, Batching, Node, Pool, Role, Router, Schedule, nodes_of};
+use super::hardware::links;
+use super::size;
+use crate::catalog::Model;
 use crate::units::{NS_PER_DAY, SimDuration};
 
 /// All pools, in the order of the file.
-pub fn pools(table: &Table, node: Option<&Node>, report: &mut Report) -> Option<Vec<Pool>> {
+pub fn pools(
+    table: &Table,
+    transfer: Option<&Table>,
+    model: Option<&Model>,
+    node: Option<&Node>,
+    report: &mut Report,
+) -> Option<Vec<Pool>> {
     let mut all = Vec::new();
     for entry in &table.entries {
         let role = match entry.key.as_str() {
@@ -25,7 +34,7 @@ pub fn pools(table: &Table, node: Option<&Node>, report: &mut Report) -> Option<
         let pool = entry
             .node
             .table()
-            .and_then(|t| pool(&entry.key, role, t, node, report));
+            .and_then(|t| pool((&entry.key, role, t), transfer?, model, node?, report));
         all.push(pool);
     }
     let pools: Option<Vec<Pool>> = all.into_iter().collect();
@@ -62,25 +71,16 @@ fn roles_go_together(table: &Table, report: &mut Report) -> Option<()> {
 }
 
 fn pool(
-    name: &str,
-    role: Role,
-    table: &Table,
-    node: Option<&Node>,
+    (name, role, table): (&str, Role, &Table),
+    transfer: &Table,
+    model: Option<&Model>,
+    node: &Node,
     report: &mut Report,
 ) -> Option<Pool> {
-    let nodes_per_unit: Option<u32> = table.integer("nodes_per_unit");
-    let parallelism = table.table("parallelism");
-    let ranks: Option<u32> = parallelism.and_then(|p| p.integer("attention_data"));
-    if let (Some(nodes), Some(ranks), Some(node), Some(parallelism)) =
-        (nodes_per_unit, ranks, node, parallelism)
-    {
-        let at = parallelism.at("attention_data");
-        let stages: u32 = parallelism.integer("pipeline").unwrap_or(1);
-        ranks_divide_gpus((nodes, node.gpus), stages, ranks, at, report);
-    }
+    let size = size::size(table, node, model, report);
     let schedule = schedule(name, table, report);
-    if let (Some(schedule), Some(nodes), Some(node)) = (&schedule, nodes_per_unit, node) {
-        pool_is_bounded(name, table, schedule, nodes, node, report);
+    if let (Some(schedule), Some(size)) = (&schedule, &size) {
+        pool_is_bounded(name, table, schedule, size.gpus, report);
     }
     let admission = match table.text("admission") {
         Some("reserve") => Admission::Reserve,
@@ -89,7 +89,14 @@ fn pool(
     let router = match table.text("router")? {
         "round-robin" => Router::RoundRobin,
         "least-loaded" => Router::LeastLoaded,
+        "least-time" => Router::LeastTime,
         _ => Router::LeastKv,
+    };
+    let balance = match table.text("balance")? {
+        "time" => Balance::Time,
+        "tokens" => Balance::Tokens,
+        "requests" => Balance::Requests,
+        _ => Balance::Kv,
     };
     let batching = match table.text("batching") {
         Some("prefill-first") => Batching::PrefillFirst,
@@ -104,67 +111,40 @@ fn pool(
             table.integer("kv_capacity_tokens"),
         ),
     };
+    let size = size?;
+    let gpus_per_rank = size.gpus / size.replicas / size.ranks;
+    let [interface, host] = links(transfer, node, gpus_per_rank);
     Some(Pool {
         name: name.to_string(),
         role,
-        nodes_per_unit: nodes_per_unit?,
-        ranks: ranks?,
-        parallelism: Parallelism {
-            experts: parallelism?.integer("experts")?,
-            redundant_experts: parallelism?.integer("redundant_experts")?,
-            pipeline: parallelism?.integer("pipeline")?,
-        },
+        gpus_per_unit: size.gpus,
+        node_gpus: node.gpus,
+        replicas: size.replicas,
+        ranks: size.ranks,
+        parallelism: size.parallelism,
         max_batch_tokens,
         max_batch_pairs: table.integer("max_batch_pairs"),
+        max_batch_time: table.duration("max_batch_time"),
         max_batch_requests: table.integer("max_batch_requests")?,
         max_queue_requests: table.integer("max_queue_requests"),
         kv_capacity_tokens,
         admission,
         batching,
         look_ahead: table.boolean("look_ahead").unwrap_or(false),
+        balance,
         router,
         report_interval: table.duration("report_interval")?,
+        interface,
+        host,
         schedule: schedule?,
     })
-}
-
-fn ranks_divide_gpus(
-    (nodes, gpus): (u32, u32),
-    stages: u32,
-    ranks: u32,
-    at: Span,
-    report: &mut Report,
-) {
-    let all = nodes * gpus;
-    if stages > 1 && !all.is_multiple_of(ranks * stages) {
-        let message = format!("{ranks} ranks of {stages} stages do not divide {all} GPUs evenly");
-        let found = Diagnostic::new(message, at).label(format!("{nodes} x {gpus} GPUs in a unit"));
-        report.push(found.help("let ranks x stages divide a unit's GPUs"));
-        return;
-    }
-    if all.is_multiple_of(ranks) {
-        return;
-    }
-    let message = format!("{ranks} ranks do not divide the {all} GPUs of a unit evenly");
-    let nodes = count(nodes as usize, "node", "nodes");
-    let label = format!("must divide {nodes} x {gpus} GPUs");
-    let divisors = (1..=all).filter(|d| all.is_multiple_of(*d));
-    let near = divisors
-        .min_by_key(|d| (d.abs_diff(ranks), *d))
-        .unwrap_or(1);
-    report.push(
-        Diagnostic::new(message, at)
-            .label(label)
-            .help(format!("the nearest number that does is {near}")),
-    );
 }
 
 fn pool_is_bounded(
     name: &str,
     table: &Table,
     schedule: &Schedule,
-    nodes: u32,
-    node: &Node,
+    gpus_per_unit: u32,
     report: &mut Report,
 ) {
     let peak = schedule
@@ -178,14 +158,14 @@ fn pool_is_bounded(
         let message = format!("the {name} pool never has a unit");
         report.push(Diagnostic::new(message, at).label("zero all day"));
     }
-    let gpus = u64::from(peak) * u64::from(nodes) * u64::from(node.gpus);
+    let gpus = u64::from(peak) * u64::from(gpus_per_unit);
     if gpus > MAX_POOL_GPUS {
         let gpus = show_integer(i128::from(gpus));
         let most = show_integer(i128::from(MAX_POOL_GPUS));
         let message = format!("the {name} pool would have {gpus} GPUs");
         let found = Diagnostic::new(message, at).label(format!("at most {most} in a pool"));
         let units = count(peak as usize, "unit", "units");
-        report.push(found.note(format!("{units} x {nodes} nodes x {} GPUs", node.gpus)));
+        report.push(found.note(format!("{units} x {gpus_per_unit} GPUs")));
     }
 }
 
@@ -286,10 +266,11 @@ fn fleet_suffices(table: &Table, pools: &[Pool], node: &Node, report: &mut Repor
         .flat_map(|p| p.schedule.steps.iter().map(|(time, _)| *time))
         .chain([SimDuration::ZERO])
         .collect();
-    let asked = |pool: &Pool, time| {
-        u64::from(pool.schedule.units_at(time)) * u64::from(pool.nodes_per_unit)
+    let asked = |pool: &Pool, time| u64::from(pool.nodes(pool.schedule.units_at(time)));
+    let total = |time| {
+        let units: Vec<u32> = pools.iter().map(|p| p.schedule.units_at(time)).collect();
+        nodes_of(pools, &units, node)
     };
-    let total = |time| pools.iter().map(|p| asked(p, time)).sum::<u64>();
     // the worst time of the day; the earliest of equals
     let worst = times
         .iter()
@@ -313,7 +294,13 @@ fn fleet_suffices(table: &Table, pools: &[Pool], node: &Node, report: &mut Repor
     for pool in pools {
         let (units, nodes) = (pool.schedule.units_at(worst), asked(pool, worst));
         let units = count(units as usize, "unit", "units");
-        let label = format!("{units} x {} nodes = {}", pool.nodes_per_unit, shown(nodes));
+        let label = if pool.gpus_per_unit >= node.gpus {
+            let each = pool.gpus_per_unit / node.gpus;
+            format!("{units} x {each} nodes = {}", shown(nodes))
+        } else {
+            let each = pool.gpus_per_unit;
+            format!("{units} of {each} GPUs on {} nodes", shown(nodes))
+        };
         places.push((nodes, entry_at(table, pool, worst), label));
     }
     places.sort_by_key(|(nodes, ..)| *nodes); // the largest is shown first

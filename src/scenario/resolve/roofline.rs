@@ -33,7 +33,7 @@ pub fn roofline(
     let architecture = model.architecture.as_ref()?;
     node.gpu.compute.as_ref()?;
     for pool in pools {
-        experts_divide(pool, node, architecture, table, report);
+        experts_divide(pool, architecture, table, report);
     }
     Some(Performance::Roofline(Box::new(Roofline {
         engine: engine?,
@@ -48,15 +48,9 @@ pub fn roofline(
 }
 
 /// Experts must lie evenly over the accelerators that hold them.
-fn experts_divide(
-    pool: &Pool,
-    node: &Node,
-    model: &Architecture,
-    table: &Table,
-    report: &mut Report,
-) {
+fn experts_divide(pool: &Pool, model: &Architecture, table: &Table, report: &mut Report) {
     let parallel = &pool.parallelism;
-    let gpus = pool.nodes_per_unit * node.gpus / parallel.pipeline.max(1);
+    let gpus = pool.gpus_per_replica() / parallel.pipeline.max(1);
     let mut complain = |message: String, label: &str, help: &str| {
         let found = Diagnostic::new(message, table.at("kind")).label(label);
         let keys = format!("pools.{}.parallelism", pool.name);
