@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use crate::catalog::Provenance;
 use crate::perf::roofline::explain::Explained;
-use crate::perf::roofline::step::quickest;
 use crate::perf::roofline::unit::{Unit, prompt_tokens};
 use crate::perf::with_capacities;
 use crate::report::format::{count, fixed, percent, seconds};
@@ -196,7 +195,7 @@ fn decode(
     let kv = question.kv.unwrap_or(usual_kv);
     let per_step = f64::from(scenario.mtp.progress_1024) / 1024.0;
     let point = |n: f64| {
-        let step_s = quickest(&unit.decode_modes(n), n * kv);
+        let step_s = unit.decode_times(n, unit.kv_of(n, kv)).quicker();
         let speed = per_step / step_s;
         Point {
             batch: n,
@@ -216,7 +215,11 @@ fn decode(
         fixed(kv, 0)
     );
     let curve = sizes.into_iter().map(point).collect();
-    (unit.explain_decode(batch, batch * kv), load, curve)
+    (
+        unit.explain_decode(batch, unit.kv_of(batch, kv)),
+        load,
+        curve,
+    )
 }
 
 fn prefill(
@@ -231,7 +234,8 @@ fn prefill(
     let pairs = |tokens: f64| tokens * (prompt + 1.0) / 2.0;
     let prompts = |tokens: f64| (tokens / prompt).max(1.0);
     let point = |tokens: f64| {
-        let step_s = quickest(&unit.prefill_modes(tokens, prompts(tokens)), pairs(tokens));
+        let times = unit.prefill_times(tokens, pairs(tokens), prompts(tokens));
+        let step_s = times.quicker();
         Point {
             batch: tokens,
             step_s,
