@@ -54,12 +54,16 @@ mod fleet;
 mod history;
 #[path = "reference/intake.rs"]
 mod intake;
+#[path = "reference/kv.rs"]
+mod kv;
 #[path = "reference/lengths.rs"]
 mod lengths;
 #[path = "reference/load.rs"]
 mod load;
 #[path = "reference/mixed.rs"]
 mod mixed;
+#[path = "reference/nodes.rs"]
+mod nodes;
 #[path = "reference/plan.rs"]
 mod plan;
 #[path = "reference/pools.rs"]

@@ -191,7 +191,7 @@ impl Coverage {
 fn features(scenario: &Scenario) -> Vec<&'static str> {
     let priorities = scenario.classes.iter().map(|c| c.priority);
     let mut all = vec![
-        ("multi-token prediction", scenario.mtp.is_some()),
+        ("multi-token prediction", scenario.mtp.drafts > 0),
         ("warm-up", scenario.warm_up.0 > 0),
         (
             "no decode pool",
