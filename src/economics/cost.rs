@@ -41,6 +41,7 @@ mod tests {
             gpu,
             gpus: 8,
             price_per_gpu_hour: PicoUsd(2_000_000_000_000),
+            shared: false,
             fleet: None,
         };
         let node_ns = 5_442 * u128::from(NS_PER_HOUR);

@@ -303,10 +303,16 @@ impl Observer for Recorder {
         for new in step.joined {
             requests += 1;
             let kind = usize::from(new.kind);
-            self.live[kind]
-                .itl
-                .add(step.from.since(new.last_token).0 + last);
-            self.classes[kind / BUCKETS].output_1024 += u128::from(step.progress_1024);
+            let mut tokens_1024 = step.progress_1024;
+            if new.last_token == SimTime::NEVER {
+                // its first token has been told of, and is no gap
+                tokens_1024 -= 1024;
+            } else {
+                self.live[kind]
+                    .itl
+                    .add(step.from.since(new.last_token).0 + last);
+            }
+            self.classes[kind / BUCKETS].output_1024 += u128::from(tokens_1024);
         }
         self.steps.decode_steps += 1;
         self.steps.shared_steps += u64::from(step.shared);

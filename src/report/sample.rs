@@ -41,6 +41,7 @@ fn pools(nodes: f64, batch: f64) -> BTreeMap<String, PoolSummary> {
     let decode = PoolSummary {
         nodes_mean: 0.6 * nodes,
         nodes_peak: 60,
+        units_mean: 30.0,
         utilization: Some(1.0),
         queue_length_mean: 3.0,
         queue_length_end: 2,

@@ -174,7 +174,7 @@ pub struct Pool {
     /// who waited when that one began.
     pub look_ahead: bool,
     /// How requests are spread over a unit's ranks.
-    pub balance: Balance,
+    pub balance: RankBalance,
     /// How requests are spread over the units.
     pub router: Router,
     /// Age of the load reports that the router reads; zero: exact state.
@@ -222,7 +222,7 @@ pub enum Batching {
 
 /// How requests are spread over the ranks of a unit (S7, S9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Balance {
+pub enum RankBalance {
     /// Prefill: to the rank with the fewest tokens in the batch.
     Tokens,
     /// To the rank whose own part of the coming step is least.

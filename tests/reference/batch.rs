@@ -2,7 +2,7 @@
 
 use tokentide::metrics::Place;
 use tokentide::perf::MixedLoad;
-use tokentide::scenario::{Admission, Balance, Batching};
+use tokentide::scenario::{Admission, RankBalance, Batching};
 use tokentide::units::SimDuration;
 
 use super::{Chunk, Mixed, Resident, Step, Unit};
@@ -299,7 +299,7 @@ impl Mixed {
             return Err(None);
         }
         ranks.retain(|(_, residents)| self.fits(world, id, residents));
-        let least = |balance: Balance| {
+        let least = |balance: RankBalance| {
             let order = |(rank, residents): &(usize, &Vec<Resident>)| {
                 let Held {
                     kv_1024: kv,
@@ -307,9 +307,9 @@ impl Mixed {
                     ..
                 } = Self::held(world, residents);
                 let first = match balance {
-                    Balance::Time => self.own_with(world, unit, (*rank, id), room, chunks),
-                    Balance::Requests => requests,
-                    Balance::Kv | Balance::Tokens => kv,
+                    RankBalance::Time => self.own_with(world, unit, (*rank, id), room, chunks),
+                    RankBalance::Requests => requests,
+                    RankBalance::Kv | RankBalance::Tokens => kv,
                 };
                 (first, kv, requests, *rank)
             };
@@ -317,12 +317,12 @@ impl Mixed {
             least.map(|(rank, _)| *rank)
         };
         let chosen = least(self.pool.balance).ok_or(Some(Blocked::ByKv))?;
-        let others = [Balance::Kv, Balance::Time, Balance::Requests].map(least);
+        let others = [RankBalance::Kv, RankBalance::Time, RankBalance::Requests].map(least);
         if others.into_iter().flatten().any(|rank| rank != chosen) {
             world.saw(match self.pool.balance {
-                Balance::Time => "mixed balance by time differs from another",
-                Balance::Requests => "mixed balance by requests differs from another",
-                Balance::Kv | Balance::Tokens => "mixed balance by KV differs from another",
+                RankBalance::Time => "mixed balance by time differs from another",
+                RankBalance::Requests => "mixed balance by requests differs from another",
+                RankBalance::Kv | RankBalance::Tokens => "mixed balance by KV differs from another",
             });
         }
         Ok(chosen)

@@ -2,7 +2,7 @@
 //! another step starts (S9, S10, S14).
 
 use tokentide::metrics::Place;
-use tokentide::scenario::{Admission, Balance};
+use tokentide::scenario::{Admission, RankBalance};
 
 use super::{Blocked, Decode, Resident, Step, step};
 use crate::history::{End, Join};
@@ -135,7 +135,7 @@ impl Decode {
             .filter(|(_, residents)| self.fits(world, id, residents))
             .map(|(rank, residents)| (rank, Self::held(world, residents)))
             .collect();
-        let least = |balance: Balance| {
+        let least = |balance: RankBalance| {
             let order = |(rank, held): &(usize, Held)| {
                 let Held {
                     kv_1024: kv,
@@ -143,25 +143,25 @@ impl Decode {
                     ..
                 } = *held;
                 let first = match balance {
-                    Balance::Time => {
+                    RankBalance::Time => {
                         world
                             .times
                             .decode_own(requests as u32 + 1, kv, held.window_1024)
                     }
-                    Balance::Requests => requests,
-                    Balance::Kv | Balance::Tokens => kv,
+                    RankBalance::Requests => requests,
+                    RankBalance::Kv | RankBalance::Tokens => kv,
                 };
                 (first, kv, requests, *rank)
             };
             with_room.iter().min_by_key(|rank| order(rank))
         };
         let chosen = least(self.pool.balance).ok_or(Blocked::ByKv)?.0;
-        let others = [Balance::Kv, Balance::Time, Balance::Requests].map(least);
+        let others = [RankBalance::Kv, RankBalance::Time, RankBalance::Requests].map(least);
         if others.iter().flatten().any(|(rank, _)| *rank != chosen) {
             world.saw(match self.pool.balance {
-                Balance::Time => "balance by time differs from another",
-                Balance::Requests => "balance by requests differs from another",
-                Balance::Kv | Balance::Tokens => "balance by KV differs from another",
+                RankBalance::Time => "balance by time differs from another",
+                RankBalance::Requests => "balance by requests differs from another",
+                RankBalance::Kv | RankBalance::Tokens => "balance by KV differs from another",
             });
         }
         Ok(chosen)

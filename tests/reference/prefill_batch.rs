@@ -1,7 +1,7 @@
 //! What a prefill batch holds: chunks dealt to ranks under their budgets (S7).
 
 use tokentide::perf::PrefillLoad;
-use tokentide::scenario::Balance;
+use tokentide::scenario::RankBalance;
 
 use super::{Chunk, Prefill};
 use crate::world::World;
@@ -58,7 +58,7 @@ impl Prefill {
         let least =
             |load: &dyn Fn(usize) -> u64| open.iter().copied().min_by_key(|r| (load(*r), *r));
         let by_tokens = least(&|rank| batch.loads[rank].tokens)?;
-        if self.pool.balance != Balance::Time {
+        if self.pool.balance != RankBalance::Time {
             return Some(by_tokens);
         }
         let by_time = least(&|rank| world.times.prefill_own(batch.loads[rank]))?;
