@@ -2,7 +2,7 @@
 
 use tokentide::metrics::Place;
 use tokentide::perf::MixedLoad;
-use tokentide::scenario::{Admission, RankBalance, Batching};
+use tokentide::scenario::{Admission, Batching, RankBalance};
 use tokentide::units::SimDuration;
 
 use super::{Chunk, Mixed, Resident, Step, Unit};
