@@ -143,6 +143,8 @@ struct ComputeRow {
     fp4_tflops: f64,
     scale_up_gb_per_s: f64,
     scale_up_gpus: u32,
+    #[serde(default)]
+    scale_up_spans_nodes: bool,
 }
 
 impl ComputeRow {
@@ -154,6 +156,7 @@ impl ComputeRow {
             fp4_per_s: 1e12 * self.fp4_tflops,
             scale_up_bytes_per_s: 1e9 * self.scale_up_gb_per_s,
             scale_up_gpus: self.scale_up_gpus,
+            scale_up_spans_nodes: self.scale_up_spans_nodes,
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct Compute {
     pub scale_up_bytes_per_s: f64,
     /// Accelerators in a scale-up domain.
     pub scale_up_gpus: u32,
+    /// Whether a scale-up domain reaches over several nodes; otherwise it ends with the node.
+    pub scale_up_spans_nodes: bool,
 }
 
 /// A model.

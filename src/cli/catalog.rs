@@ -99,13 +99,18 @@ fn show(name: &str) -> Option<String> {
         );
         if let Some(c) = gpu.compute {
             text.push_str(&format!(
-                "  memory   {:.2} TB/s\n  compute  {:.0} TFLOPS BF16, {:.0} FP8, {:.0} FP4, dense\n  scale-up {:.0} GB/s one way to {} accelerators\n",
+                "  memory   {:.2} TB/s\n  compute  {:.0} TFLOPS BF16, {:.0} FP8, {:.0} FP4, dense\n  scale-up {:.0} GB/s one way to {} accelerators{}\n",
                 c.memory_bytes_per_s / 1e12,
                 c.bf16_per_s / 1e12,
                 c.fp8_per_s / 1e12,
                 c.fp4_per_s / 1e12,
                 c.scale_up_bytes_per_s / 1e9,
-                c.scale_up_gpus
+                c.scale_up_gpus,
+                if c.scale_up_spans_nodes {
+                    " over several nodes"
+                } else {
+                    ""
+                }
             ));
         }
         if let Some(power) = gpu.power_w {

@@ -246,5 +246,11 @@ static COMPUTE: Shape = Shape {
             "8",
             "Accelerators in that domain",
         ),
+        default(
+            "scale_up_spans_nodes",
+            Boolean,
+            "false",
+            "Whether the domain reaches over several nodes, as in racks of 72; otherwise it ends with the node",
+        ),
     ],
 };
