@@ -210,7 +210,10 @@ mod tests {
         assert_eq!((shape.full_bytes, shape.window_bytes), (36_864, 36_864));
         assert_eq!(shape.window_tokens, 128);
         let weights = shape.weights();
-        assert_eq!((weights.full, weights.window, weights.request_1024), (1, 1, 0));
+        assert_eq!(
+            (weights.full, weights.window, weights.request_1024),
+            (1, 1, 0)
+        );
         // a draft module keeps every token in one more layer
         let drafted = gpt.kv_shape(Number::Bf16, true);
         assert_eq!(drafted.full_bytes, 36_864 / 18 * 19);
@@ -234,7 +237,10 @@ mod tests {
         assert_eq!(shape.state_bytes, 24 * state);
         let granules = (24 * state * 1024_u64).div_ceil(shape.full_bytes);
         assert_eq!(shape.weights().request_1024, granules);
-        assert_eq!(shape.bytes_of_request(10.0) as u64, 10 * 32_768 + 24 * state);
+        assert_eq!(
+            shape.bytes_of_request(10.0) as u64,
+            10 * 32_768 + 24 * state
+        );
     }
 
     /// A model whose layers with and without a window have other heads; a request of 3,000 tokens keeps 1,000 of

@@ -116,9 +116,8 @@ fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
     }
     let linear = model.linear.map_or(0, |l| l.layers);
     if linear >= layers {
-        let message = format!(
-            "{linear} layers of linear attention leave none of {layers} that keeps tokens"
-        );
+        let message =
+            format!("{linear} layers of linear attention leave none of {layers} that keeps tokens");
         found.push(("linear", message));
     }
     if let Attention::Grouped {
@@ -134,7 +133,9 @@ fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
             let message = if linear == 0 {
                 format!("{window_layers} layers with a window are more than all {layers}")
             } else {
-                format!("{window_layers} layers with a window and {linear} of linear attention are more than all {layers}")
+                format!(
+                    "{window_layers} layers with a window and {linear} of linear attention are more than all {layers}"
+                )
             };
             found.push(("grouped", message));
         }
