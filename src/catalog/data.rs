@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Architecture, Attention, Compute, Discount, Experts, Gpu, Model, Number, Price, TokenPrices,
+    Architecture, Attention, Compute, Discount, Experts, Gpu, Linear, Model, Number, Price,
+    TokenPrices,
 };
 use crate::units::{BytesPerSecond, NS_PER_S, PICO_PER_USD, PicoUsd, SimDuration};
 
@@ -171,7 +172,7 @@ struct ModelFile {
 #[serde(deny_unknown_fields)]
 struct ModelRow {
     name: String,
-    kv_bytes_per_token: u64,
+    context: Option<u32>,
     layers: u32,
     #[serde(default)]
     dense_layers: Option<u32>,
@@ -181,6 +182,9 @@ struct ModelRow {
     vocabulary: u32,
     latent: Option<LatentRow>,
     grouped: Option<GroupedRow>,
+    linear: Option<LinearRow>,
+    #[serde(default)]
+    tied_embeddings: bool,
     experts: Option<ExpertsRow>,
     #[serde(default)]
     weights: String,
@@ -208,12 +212,25 @@ struct GroupedRow {
     heads: u32,
     kv_heads: u32,
     head: u32,
+    global_kv_heads: Option<u32>,
+    global_head: Option<u32>,
     #[serde(default)]
     window_layers: u32,
     #[serde(default)]
     window: u32,
     #[serde(default)]
     qk_norm: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinearRow {
+    layers: u32,
+    key_heads: u32,
+    key_head: u32,
+    value_heads: u32,
+    value_head: u32,
+    convolution: u32,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -241,9 +258,19 @@ impl ModelRow {
             heads: g.heads,
             kv_heads: g.kv_heads,
             head: g.head,
+            global_kv_heads: g.global_kv_heads.unwrap_or(g.kv_heads),
+            global_head: g.global_head.unwrap_or(g.head),
             window_layers: g.window_layers,
             window: g.window,
             qk_norm: g.qk_norm,
+        });
+        let linear = self.linear.map(|l| Linear {
+            layers: l.layers,
+            key_heads: l.key_heads,
+            key_head: l.key_head,
+            value_heads: l.value_heads,
+            value_head: l.value_head,
+            convolution: l.convolution,
         });
         let experts = self.experts.map(|e| Experts {
             routed: e.routed,
@@ -263,6 +290,8 @@ impl ModelRow {
             ffn: self.ffn,
             vocabulary: self.vocabulary,
             attention: latent.or(grouped)?,
+            linear,
+            tied_embeddings: self.tied_embeddings,
             experts,
             weights: Number::named(&self.weights),
             expert_weights: Number::named(self.expert_weights.as_ref().unwrap_or(&self.weights)),
@@ -274,7 +303,9 @@ impl ModelRow {
         Entry {
             item: Model {
                 name: self.name,
-                kv_bytes_per_token: self.kv_bytes_per_token,
+                kv_bytes_per_token: architecture
+                    .map_or(0, |a| a.kv_shape(Number::Bf16, false).bytes_per_token()),
+                context: self.context,
                 architecture,
             },
             source: self.source,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::plan::load::Loads;
 use crate::catalog::Provenance;
 use crate::perf::roofline::explain::Explained;
+use crate::perf::roofline::memory_of;
 use crate::perf::roofline::unit::{Unit, prompt_tokens};
 use crate::perf::with_capacities;
 use crate::report::format::{count, fixed, percent, seconds};
@@ -142,14 +143,7 @@ pub fn explain(
     } else {
         decode(&unit, scenario, pool, question)
     };
-    let memory = unit.memory(
-        scenario.node.gpu.usable_bytes as f64,
-        f64::from(
-            pool.max_batch_tokens
-                .max(pool.max_batch_requests.min(1_024)),
-        ),
-        f64::from(pool.max_batch_requests.min(1_024)),
-    );
+    let memory = memory_of(&unit, scenario, pool);
     let engine = &roofline.engine;
     let parts = explained.parts.iter().map(|p| {
         let mut kinds: Vec<Provenance> = p

@@ -37,6 +37,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         model: Model {
             name: String::new(),
             kv_bytes_per_token: 1,
+            context: None,
             architecture: None,
         },
         kv: KvShape::of_tokens(1),

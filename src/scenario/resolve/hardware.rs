@@ -6,7 +6,7 @@ use super::super::suggest::{list, nearest, quote};
 use super::super::tree::{Table, Value};
 use super::super::{Node, Transfer};
 use super::architecture;
-use crate::catalog::{self, Gpu, Model, gb, gb_per_s};
+use crate::catalog::{self, Gpu, Model, Number, gb, gb_per_s};
 use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
 
 /// The model: a catalog name, or a table with or without a base.
@@ -34,21 +34,25 @@ pub fn model(root: &Table, report: &mut Report) -> Option<Model> {
                 None => None,
             };
             let header = root.entry("model").map_or(node.at, |e| e.key_at);
-            need_without_base(
-                table,
-                base.is_some(),
-                &["name", "kv_bytes_per_token"],
-                "model",
-                header,
-                report,
-            );
+            let known = base.as_ref().and_then(|b| b.architecture);
+            let architecture = architecture::architecture(table, known, report);
+            // KV follows from an architecture
+            let needed: &[&str] = match architecture {
+                Some(_) => &["name"],
+                None => &["name", "kv_bytes_per_token"],
+            };
+            need_without_base(table, base.is_some(), needed, "model", header, report);
             let name = table.text("name").map(str::to_string);
             let kv_bytes = table.integer("kv_bytes_per_token");
-            let known = base.as_ref().and_then(|b| b.architecture);
+            let derived = architecture.map(|a| a.kv_shape(Number::Bf16, false).bytes_per_token());
+            let context = table.integer("context");
             Some(Model {
                 name: name.or(base.as_ref().map(|b| b.name.clone()))?,
-                architecture: architecture::architecture(table, known, report),
-                kv_bytes_per_token: kv_bytes.or(base.map(|b| b.kv_bytes_per_token))?,
+                context: context.or(base.as_ref().and_then(|b| b.context)),
+                architecture,
+                kv_bytes_per_token: kv_bytes
+                    .or(derived)
+                    .or(base.map(|b| b.kv_bytes_per_token))?,
             })
         }
         _ => None,

@@ -122,11 +122,14 @@ fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
 }
 
 fn precision(table: &Table, model: &Architecture) -> Precision {
-    let number = |key: &str, default| table.text(key).map_or(default, Number::named);
+    let number = |key: &str| table.text(key).map(Number::named);
+    // what dense products are kept in holds for experts, too, unless those are published in something narrower
+    let published = model.expert_weights;
+    let as_gemm = number("gemm").filter(|gemm| published.quarter_bits() >= gemm.quarter_bits());
     Precision {
-        gemm: number("gemm", model.weights),
-        experts: number("experts", model.expert_weights),
-        kv: number("kv", Number::Bf16),
+        gemm: number("gemm").unwrap_or(model.weights),
+        experts: number("experts").or(as_gemm).unwrap_or(published),
+        kv: number("kv").unwrap_or_default(),
     }
 }
 
