@@ -7,7 +7,8 @@ use super::summary::{
     RunSummary, Throughput, TokenCounts,
 };
 use crate::cluster::schedule::{paid_nodes, paid_nodes_of, paid_units};
-use crate::economics::cost::{cost_of, energy_kwh};
+use crate::economics::cost::cost_of;
+use crate::economics::energy::{GpuTime, JOULES_PER_KWH, energy_kwh, overhead_kwh};
 use crate::metrics::audit::Balance;
 use crate::metrics::cells::{ClassCounts, Latencies};
 use crate::metrics::recorder::Record;
@@ -121,7 +122,7 @@ pub(super) fn of_stretch(scenario: &Scenario, stretch: &Stretch) -> RunSummary {
         throughput: throughput(scenario, stretch, &tokens),
         latency: latency(&stretch.latencies()),
         decode: decode_summary(scenario, stretch),
-        economics: economics(scenario, node_ns, &counts, &tokens),
+        economics: economics(scenario, stretch, node_ns, &counts, &tokens),
         pools: pools(scenario, stretch),
         ..RunSummary::default()
     }
@@ -201,21 +202,41 @@ fn decode_summary(scenario: &Scenario, window: &Stretch) -> DecodeSummary {
     }
 }
 
+/// What the accelerators of the paid nodes did; those that no unit fills are idle.
+fn gpu_time(scenario: &Scenario, stretch: &Stretch, node_ns: u128) -> GpuTime {
+    let mut time = GpuTime {
+        paid: node_ns * u128::from(scenario.node.gpus),
+        ..GpuTime::default()
+    };
+    for pool in &scenario.pools {
+        let gpus = u128::from(pool.gpus_per_replica());
+        let done = &stretch.cell_of(pool).integrals;
+        time.busy += gpus * done.busy;
+        time.prompts += gpus * done.prompts;
+    }
+    time
+}
+
 pub(super) fn economics(
     scenario: &Scenario,
+    stretch: &Stretch,
     node_ns: u128,
     counts: &ClassCounts,
     tokens: &TokenCounts,
 ) -> Economics {
     let cost = cost_of(node_ns, &scenario.node).as_usd();
     let revenue = PicoUsd(counts.revenue).as_usd();
+    let time = gpu_time(scenario, stretch, node_ns);
+    let energy = energy_kwh(&time, &scenario.node.gpu);
     Economics {
         cost_usd: cost,
         revenue_usd: revenue,
         profit_usd: revenue - cost,
         cost_profit_ratio: ratio(revenue - cost, cost),
         usd_per_million_output_tokens: ratio(cost * 1e6, tokens.output),
-        energy_kwh: energy_kwh(node_ns, &scenario.node),
+        energy_kwh: energy,
+        energy_overhead_kwh: overhead_kwh(&time, &scenario.node.gpu),
+        joules_per_output_token: energy.and_then(|kwh| ratio(kwh * JOULES_PER_KWH, tokens.output)),
         unbilled_requests: counts.unbilled,
     }
 }

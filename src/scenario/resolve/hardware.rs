@@ -6,7 +6,7 @@ use super::super::suggest::{list, nearest, quote};
 use super::super::tree::{Table, Value};
 use super::super::{Node, Transfer};
 use super::architecture;
-use crate::catalog::{self, Gpu, Model, Number, gb, gb_per_s};
+use crate::catalog::{self, Gpu, Model, Number, Power, gb, gb_per_s};
 use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
 
 /// The model: a catalog name, or a table with or without a base.
@@ -96,13 +96,15 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
             let memory = table.number("memory_gb").map(gb);
             let nic = table.number("nic_gb_per_s").map(gb_per_s);
             let host = table.number("host_gb_per_s").map(gb_per_s);
+            let power = power(table, base, report);
             Some(Gpu {
                 name: name.or(base.map(|b| b.name.clone()))?,
                 memory_bytes: memory.or(base.map(|b| b.memory_bytes))?,
                 usable_bytes: memory.or(base.map(|b| b.usable_bytes))?,
                 nic: nic.or(base.map(|b| b.nic))?,
                 host: host.or(base.map(|b| b.host))?,
-                power_w: table.number("power_w").or(base.and_then(|b| b.power_w)),
+                power,
+                overhead_w: overhead(table, power, base, report),
                 compute: table
                     .table("compute")
                     .and_then(architecture::compute)
@@ -111,6 +113,74 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
         }
         _ => None,
     }
+}
+
+/// What an accelerator draws: what its table states, the rest from its base. All three or none, and rising.
+fn power(table: &Table, base: Option<&Gpu>, report: &mut Report) -> Option<Power> {
+    let keys = ["idle_w", "busy_w", "peak_w"];
+    let known = base.and_then(|b| b.power);
+    let of_base = known.map(|p| [p.idle_w, p.busy_w, p.peak_w]);
+    let mut watts = [None; 3];
+    for (i, (watts, key)) in watts.iter_mut().zip(keys).enumerate() {
+        *watts = table.number(key).or(of_base.map(|p| p[i]));
+    }
+    let Some(stated) = keys.into_iter().find(|k| table.get(k).is_some()) else {
+        return known;
+    };
+    let at = table.at(stated);
+    match watts {
+        [Some(idle_w), Some(busy_w), Some(peak_w)] => {
+            if idle_w > busy_w || busy_w > peak_w {
+                let message = format!(
+                    "an accelerator draws no more idle ({idle_w} W) than busy ({busy_w} W), and no more busy \
+                     than at its peak ({peak_w} W)"
+                );
+                report.push(Diagnostic::new(message, at).label("these do not rise"));
+            }
+            Some(Power {
+                idle_w,
+                busy_w,
+                peak_w,
+            })
+        }
+        _ => {
+            let missing: Vec<&str> = keys
+                .into_iter()
+                .filter(|k| table.get(k).is_none())
+                .collect();
+            let message = format!("`{stated}` goes with {}", list(missing));
+            let found = Diagnostic::new(message, at).label("not complete");
+            report.push(found.help("add what is missing, or name a catalog entry: base = \"…\""));
+            None
+        }
+    }
+}
+
+/// What the rest draws for an accelerator: stated, or what all draw at full load less its own limit.
+fn overhead(
+    table: &Table,
+    power: Option<Power>,
+    base: Option<&Gpu>,
+    report: &mut Report,
+) -> Option<f64> {
+    let known = base.and_then(|b| b.overhead_w);
+    let Some(all_in) = table.number("power_w") else {
+        return table.number("overhead_w").or(known);
+    };
+    let at = table.at("power_w");
+    let refused = if table.get("overhead_w").is_some() {
+        "`power_w` and `overhead_w` say the same thing".to_string()
+    } else {
+        match power {
+            None => "`power_w` needs `idle_w`, `busy_w` and `peak_w`".to_string(),
+            Some(p) if all_in < p.peak_w => {
+                format!("`power_w` includes the accelerator's own {} W", p.peak_w)
+            }
+            Some(p) => return Some(all_in - p.peak_w),
+        }
+    };
+    report.push(Diagnostic::new(refused, at).label("cannot be divided"));
+    None
 }
 
 /// What all transfers have in common.
