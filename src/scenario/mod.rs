@@ -18,6 +18,8 @@ mod plan;
 mod resolve;
 pub mod schema;
 mod shape;
+#[cfg(test)]
+mod shared_nodes;
 mod source;
 mod suggest;
 mod sweep;
