@@ -24,8 +24,9 @@ use crate::catalog::{Architecture, Attention, Constant as C, KvShape, Number};
 /// Bytes in the units that engines' own rules are written in.
 const MIB: f64 = 1_048_576.0;
 
-/// Requests for which engines profile sampling, at most: vLLM's default `max_num_seqs` on large accelerators.
-const SAMPLED_MOST: f64 = 1_024.0;
+/// Requests for which vLLM profiles sampling where nobody states them (engine/arg_utils.py): on accelerators of
+/// at least so many bytes, and on smaller ones.
+const SAMPLED: (f64, f64, f64) = (70.0 * 1_024.0 * MIB, 1_024.0, 256.0);
 
 /// MXFP4 matrices lie in blocks: the width of the stream is rounded up to this (vLLM loads 64.4 GiB of
 /// gpt-oss-120b, 60.8 by its numbers).
@@ -191,7 +192,7 @@ impl Unit<'_> {
             let graphs = constant(C::MemoryGraphs);
             (
                 1e9 * (outside + graphs),
-                self.activation_bytes(tokens, requests),
+                self.activation_bytes(tokens, bytes),
             )
         };
         let stated = constant(C::MemoryFraction);
@@ -246,7 +247,7 @@ impl Unit<'_> {
 
     /// Of the largest step, in bytes: the forward pass or sampling, whichever is more, and what experts keep
     /// between their two matrices (4-bit experts nothing).
-    fn activation_bytes(&self, tokens: f64, requests: f64) -> f64 {
+    fn activation_bytes(&self, tokens: f64, bytes: f64) -> f64 {
         let model = self.model;
         let hidden = f64::from(model.hidden);
         let mut inner = if model.dense_layers > 0 { model.ffn } else { 0 };
@@ -262,7 +263,13 @@ impl Unit<'_> {
         }
         let inner = f64::from(inner) / self.tensor;
         let forward = tokens * 2.0 * (4.0 * hidden + 3.0 * inner);
-        let words = requests.min(SAMPLED_MOST) * f64::from(model.vocabulary);
+        let (large, many, few) = SAMPLED;
+        let sampled = match self.machine.get(C::MemorySampled) {
+            stated if stated > 0.0 => stated,
+            _ if bytes >= large => many,
+            _ => few,
+        };
+        let words = sampled * f64::from(model.vocabulary);
         let sampling = words * self.machine.get(C::MemorySampler) + tokens * 2.0 * hidden;
         forward.max(sampling) + between
     }
