@@ -33,7 +33,7 @@ use std::panic;
 use std::thread;
 
 use tokentide::experiment;
-use tokentide::perf::StepTimes;
+use tokentide::perf::{StepTimes, with_capacities};
 use tokentide::scenario::{Scenario, load_str};
 use tokentide::units::SimTime;
 use tokentide::workload::{Request, Workload};
@@ -72,8 +72,16 @@ mod pools;
 mod prefill;
 #[path = "reference/rules.rs"]
 mod rules;
+#[path = "reference/rules_balance.rs"]
+mod rules_balance;
 #[path = "reference/rules_mixed.rs"]
 mod rules_mixed;
+#[path = "reference/rules_tokens.rs"]
+mod rules_tokens;
+#[path = "reference/rules_transfer.rs"]
+mod rules_transfer;
+#[path = "reference/rules_units.rs"]
+mod rules_units;
 #[path = "reference/scenarios.rs"]
 mod scenarios;
 #[path = "reference/shrink.rs"]
@@ -166,6 +174,10 @@ fn compare(file: &Table) -> Verdict {
     let Ok(scenario) = load_str("generated.toml", &text::write(file), &[]) else {
         return Verdict::Refused;
     };
+    // A model that does not fit its accelerators is refused before anything is played.
+    if with_capacities(&scenario).is_err() {
+        return Verdict::Refused;
+    }
     let (Ok(times), Ok(workload)) = (StepTimes::compile(&scenario), Workload::new(&scenario))
     else {
         return Verdict::Refused;

@@ -105,9 +105,14 @@ constants! {
     HostPrefill "host_prefill_us" 0.0 1e6 "Host, outside the layers: for each step with prompts, in us"
     HostSequence "host_sequence_us" 0.0 1e5 "Host: for each request in a step, in us"
     HostJoin "host_join_us" 0.0 1e6 "Host: for each request that begins in a step, in us"
-    MemoryFraction "memory_fraction" 0.05 1.0 "Part of the memory that the engine may fill"
+    MemoryFraction "memory_fraction" 0.0 1.0 "Part of the memory that the engine may fill; 0: what SGLang's own rule chooses"
     MemoryFractionOfRest "memory_fraction_of_rest" 0.0 1.0 "1: that part is of what weights, runtime and activations leave; 0: of all memory"
-    MemoryRuntime "memory_runtime_gb" 0.0 1000.0 "Memory of the runtime, buffers and graphs, in 10^9 bytes"
+    MemoryFractionStatic "memory_fraction_static" 0.0 1.0 "1: that part is for weights and KV, of what the runtime leaves, and the rest for activations and graphs; 0: they are taken off it"
+    MemoryRuntime "memory_runtime_gb" 0.0 1000.0 "Memory of the runtime and its buffers, in 10^9 bytes"
+    MemoryCollectives "memory_collectives_gb" 0.0 1000.0 "Memory of collectives where accelerators work together, on each of them, in 10^9 bytes"
+    MemoryGraphs "memory_graphs_gb" 0.0 1000.0 "Memory of CUDA graphs that is set apart before KV, in 10^9 bytes"
+    MemorySampler "memory_sampler_bytes" 0.0 1000.0 "Sampling: memory for each request and word of the vocabulary, in bytes"
+    MemorySampled "memory_sampled_requests" 0.0 100000.0 "Requests for which sampling is profiled (vLLM: max_num_seqs); 0: vLLM's default, 1,024 where an accelerator has 70 GiB, else 256"
 }
 
 impl Constant {

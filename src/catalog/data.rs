@@ -1,7 +1,7 @@
 //! The catalog's embedded data: three TOML files beside this one, read at first use.
 //!
 //! Every entry carries where its figures were published and, apart from that, what was assumed.
-//! Memory, network and host link are nominal; protocol overhead is left to the performance model.
+//! Network and host link are nominal; protocol overhead is left to the performance model.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Architecture, Attention, Compute, Discount, Experts, Gpu, Model, Number, Price, TokenPrices,
+    Architecture, Attention, Compute, Discount, Experts, Gpu, Linear, Model, Number, Power, Price,
+    TokenPrices,
 };
 use crate::units::{BytesPerSecond, NS_PER_S, PICO_PER_USD, PicoUsd, SimDuration};
 
@@ -104,10 +105,13 @@ struct GpuFile {
 struct GpuRow {
     name: String,
     memory_gb: f64,
-    usable_gb: Option<f64>,
+    driver_gb: f64,
     nic_gb_per_s: f64,
     host_gb_per_s: f64,
-    power_w: Option<f64>,
+    idle_w: f64,
+    busy_w: f64,
+    peak_w: f64,
+    overhead_w: Option<f64>,
     compute: Option<ComputeRow>,
     source: String,
     #[serde(default)]
@@ -120,10 +124,15 @@ impl GpuRow {
             item: Gpu {
                 name: self.name,
                 memory_bytes: gb(self.memory_gb),
-                usable_bytes: gb(self.usable_gb.unwrap_or(self.memory_gb)),
+                usable_bytes: gb(self.driver_gb),
                 nic: gb_per_s(self.nic_gb_per_s),
                 host: gb_per_s(self.host_gb_per_s),
-                power_w: self.power_w,
+                power: Some(Power {
+                    idle_w: self.idle_w,
+                    busy_w: self.busy_w,
+                    peak_w: self.peak_w,
+                }),
+                overhead_w: self.overhead_w,
                 compute: self.compute.map(ComputeRow::compute),
             },
             source: self.source,
@@ -171,7 +180,7 @@ struct ModelFile {
 #[serde(deny_unknown_fields)]
 struct ModelRow {
     name: String,
-    kv_bytes_per_token: u64,
+    context: Option<u32>,
     layers: u32,
     #[serde(default)]
     dense_layers: Option<u32>,
@@ -181,6 +190,9 @@ struct ModelRow {
     vocabulary: u32,
     latent: Option<LatentRow>,
     grouped: Option<GroupedRow>,
+    linear: Option<LinearRow>,
+    #[serde(default)]
+    tied_embeddings: bool,
     experts: Option<ExpertsRow>,
     #[serde(default)]
     weights: String,
@@ -208,12 +220,25 @@ struct GroupedRow {
     heads: u32,
     kv_heads: u32,
     head: u32,
+    global_kv_heads: Option<u32>,
+    global_head: Option<u32>,
     #[serde(default)]
     window_layers: u32,
     #[serde(default)]
     window: u32,
     #[serde(default)]
     qk_norm: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinearRow {
+    layers: u32,
+    key_heads: u32,
+    key_head: u32,
+    value_heads: u32,
+    value_head: u32,
+    convolution: u32,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -241,9 +266,19 @@ impl ModelRow {
             heads: g.heads,
             kv_heads: g.kv_heads,
             head: g.head,
+            global_kv_heads: g.global_kv_heads.unwrap_or(g.kv_heads),
+            global_head: g.global_head.unwrap_or(g.head),
             window_layers: g.window_layers,
             window: g.window,
             qk_norm: g.qk_norm,
+        });
+        let linear = self.linear.map(|l| Linear {
+            layers: l.layers,
+            key_heads: l.key_heads,
+            key_head: l.key_head,
+            value_heads: l.value_heads,
+            value_head: l.value_head,
+            convolution: l.convolution,
         });
         let experts = self.experts.map(|e| Experts {
             routed: e.routed,
@@ -263,6 +298,8 @@ impl ModelRow {
             ffn: self.ffn,
             vocabulary: self.vocabulary,
             attention: latent.or(grouped)?,
+            linear,
+            tied_embeddings: self.tied_embeddings,
             experts,
             weights: Number::named(&self.weights),
             expert_weights: Number::named(self.expert_weights.as_ref().unwrap_or(&self.weights)),
@@ -274,7 +311,9 @@ impl ModelRow {
         Entry {
             item: Model {
                 name: self.name,
-                kv_bytes_per_token: self.kv_bytes_per_token,
+                kv_bytes_per_token: architecture
+                    .map_or(0, |a| a.kv_shape(Number::Bf16, false).bytes_per_token()),
+                context: self.context,
                 architecture,
             },
             source: self.source,
@@ -364,7 +403,7 @@ mod tests {
         toml::from_str::<GpuFile>(include_str!("gpus.toml")).expect("gpus.toml");
         toml::from_str::<ModelFile>(include_str!("models.toml")).expect("models.toml");
         toml::from_str::<PriceFile>(include_str!("prices.toml")).expect("prices.toml");
-        assert_eq!((gpus().len(), models().len(), prices().len()), (11, 10, 2));
+        assert_eq!((gpus().len(), models().len(), prices().len()), (15, 10, 2));
         let gpu_sources = gpus().iter().map(|e| (&e.item.name, &e.source));
         let model_sources = models().iter().map(|e| (&e.item.name, &e.source));
         let price_sources = prices().iter().map(|e| (&e.item.name, &e.source));
@@ -408,8 +447,55 @@ mod tests {
         assert_eq!(h800.nic, BytesPerSecond(50_000_000_000));
         assert_eq!(h800.host, BytesPerSecond(63_000_000_000));
         assert_eq!(
-            gpu("h20").map(|g| (g.nic.0, g.power_w)),
+            gpu("h20").map(|g| (g.nic.0, g.overhead_w)),
             Some((25_000_000_000, None))
         );
+    }
+
+    #[test]
+    fn programs_see_what_a_driver_reports_and_where_it_was_read_is_told() {
+        for Entry {
+            item,
+            source,
+            assumed,
+        } in gpus()
+        {
+            let name = &item.name;
+            for what in ["driver:", "idle:", "busy:"] {
+                assert!(
+                    source.contains(what) != assumed.contains(what),
+                    "{name}: `{what}` belongs in one of `source` and `assumed`"
+                );
+            }
+            assert_ne!(item.usable_bytes, item.memory_bytes, "{name}");
+            // between the same number of 10^9 and of 2^30 bytes, less what a driver keeps (under 2 %)
+            let share = item.usable_bytes as f64 / item.memory_bytes as f64;
+            assert!((0.98..=1.074).contains(&share), "{name}: {share}");
+        }
+        let usable = |name| gpu(name).map(|g| g.usable_bytes);
+        assert_eq!(usable("h100"), Some(84_940_000_000));
+        assert_eq!(usable("h800"), usable("h100"));
+        assert_eq!(usable("mi300x"), Some(206_140_000_000));
+    }
+
+    #[test]
+    fn power_rises_with_load_up_to_the_limit() {
+        for entry in gpus() {
+            let power = entry.item.power.expect("stated for every entry");
+            assert!(power.idle_w > 0.0 && power.idle_w < power.busy_w);
+            assert!(power.busy_w < power.peak_w, "{}", entry.item.name);
+        }
+    }
+
+    #[test]
+    fn a_card_without_a_scale_up_link_is_alone_and_talks_through_its_host() {
+        for name in ["h100-pcie", "l40s", "rtx-pro-6000"] {
+            let card = gpu(name).expect("in the catalog");
+            let compute = card.compute.expect("has a data sheet");
+            assert_eq!(compute.scale_up_gpus, 1);
+            assert_eq!(compute.scale_up_bytes_per_s, card.host.0 as f64);
+        }
+        let a100 = gpu("a100").and_then(|g| g.compute).expect("known");
+        assert_eq!((a100.fp8_per_s, a100.scale_up_gpus), (0.0, 8));
     }
 }

@@ -4,10 +4,12 @@
 mod constants;
 mod data;
 mod engine;
+mod kv;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
 pub use data::{Entry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};
 pub use engine::{Engine, Figure, Provenance, engine, engines};
+pub use kv::{KvShape, KvWeights, LayerKinds};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 
@@ -16,18 +18,31 @@ use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 pub struct Gpu {
     /// Catalog name.
     pub name: String,
-    /// Memory, in bytes, as its maker says.
+    /// Memory, in bytes, as its data sheet says.
     pub memory_bytes: u64,
-    /// Memory that programs see, in bytes: the same where nobody has said.
+    /// Memory that programs see, in bytes: the driver's total; in a scenario's own table what that states.
     pub usable_bytes: u64,
     /// One way, of the network interface that belongs to this accelerator.
     pub nic: BytesPerSecond,
     /// One way, between the accelerator and its host.
     pub host: BytesPerSecond,
-    /// Power from the utility, everything included, in watts; `None`: not known.
-    pub power_w: Option<f64>,
+    /// What it draws; `None`: not known.
+    pub power: Option<Power>,
+    /// What the rest draws for it, from the utility, in watts: host, network, cooling, conversion; `None`: not known.
+    pub overhead_w: Option<f64>,
     /// What it computes and moves; `None`: not known, so that step times cannot be derived.
     pub compute: Option<Compute>,
+}
+
+/// What one accelerator draws, in watts, by what it does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Power {
+    /// While it holds a model and computes nothing.
+    pub idle_w: f64,
+    /// While it generates: a step bound by memory.
+    pub busy_w: f64,
+    /// While it computes prompts: its power limit.
+    pub peak_w: f64,
 }
 
 /// What an accelerator's data sheet says, dense.
@@ -54,38 +69,12 @@ pub struct Compute {
 pub struct Model {
     /// Catalog name.
     pub name: String,
-    /// KV cache of one token, in bytes.
+    /// KV cache of one token over all layers, in bytes: by its architecture in BF16, or as stated.
     pub kv_bytes_per_token: u64,
+    /// Most tokens of a request, input and output together; `None`: not known.
+    pub context: Option<u32>,
     /// What a step computes; `None`: not known, so that step times cannot be derived.
     pub architecture: Option<Architecture>,
-}
-
-/// What a request's context occupies in one copy of the KV cache, over all layers and heads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KvShape {
-    /// Bytes of one token in the layers that keep every token.
-    pub full_bytes: u64,
-    /// Bytes of one token in the layers that keep a window's tokens only.
-    pub window_bytes: u64,
-    /// Tokens of that window; 0: no layer has one.
-    pub window_tokens: u32,
-    /// Bytes of one request whatever its length: the states of linear attention.
-    pub state_bytes: u64,
-}
-
-impl KvShape {
-    /// So many bytes for every token, without windows or states.
-    pub fn of_tokens(bytes_per_token: u64) -> Self {
-        Self {
-            full_bytes: bytes_per_token,
-            ..Self::default()
-        }
-    }
-
-    /// Bytes of one token while every layer keeps it.
-    pub fn bytes_per_token(&self) -> u64 {
-        self.full_bytes + self.window_bytes
-    }
 }
 
 /// The shape of a transformer.
@@ -103,6 +92,10 @@ pub struct Architecture {
     pub vocabulary: u32,
     /// How tokens attend.
     pub attention: Attention,
+    /// Layers that attend linearly; `None`: there are none.
+    pub linear: Option<Linear>,
+    /// Whether embedding and head are one table.
+    pub tied_embeddings: bool,
     /// Routed and shared experts.
     pub experts: Option<Experts>,
     /// What its dense weights are published in.
@@ -121,8 +114,10 @@ pub enum Number {
     Fp8,
     /// 8 bits with a scale for each block of 128 x 128.
     Fp8Block,
-    /// 4 bits with shared scales.
+    /// 4 bits with a scale of 8 bits for 32 of them (MXFP4).
     Fp4,
+    /// 4 bits with a scale of 8 bits for 16 of them (NVFP4).
+    Nvfp4,
 }
 
 impl Number {
@@ -133,7 +128,24 @@ impl Number {
             Self::Fp8 => "fp8",
             Self::Fp8Block => "fp8-block",
             Self::Fp4 => "fp4",
+            Self::Nvfp4 => "nvfp4",
         }
+    }
+
+    /// Quarters of a bit that it takes, its share of a scale included.
+    pub fn quarter_bits(self) -> u32 {
+        match self {
+            Self::Bf16 => 64,
+            Self::Fp8 | Self::Fp8Block => 32,
+            Self::Fp4 => 17,
+            Self::Nvfp4 => 18,
+        }
+    }
+
+    /// Bytes of so many of them, rounded up.
+    pub fn bytes_of(self, numbers: u128) -> u64 {
+        let bits = numbers.saturating_mul(u128::from(self.quarter_bits()));
+        u64::try_from(bits.div_ceil(32)).unwrap_or(u64::MAX)
     }
 
     /// The one of this name; BF16 otherwise.
@@ -142,6 +154,7 @@ impl Number {
             "fp8" => Self::Fp8,
             "fp8-block" => Self::Fp8Block,
             "fp4" => Self::Fp4,
+            "nvfp4" => Self::Nvfp4,
             _ => Self::Bf16,
         }
     }
@@ -173,6 +186,10 @@ pub enum Attention {
         kv_heads: u32,
         /// Head dimension.
         head: u32,
+        /// Key and value heads of the layers without a window, where others have one.
+        global_kv_heads: u32,
+        /// Head dimension of those layers.
+        global_head: u32,
         /// Layers that attend to a window only.
         window_layers: u32,
         /// Tokens in that window.
@@ -180,6 +197,47 @@ pub enum Attention {
         /// Whether queries and keys are normalised.
         qk_norm: bool,
     },
+}
+
+/// Layers of linear attention (a gated delta network or the like), whose state does not grow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Linear {
+    /// How many layers.
+    pub layers: u32,
+    /// Query and key heads.
+    pub key_heads: u32,
+    /// Dimension of a query and key head.
+    pub key_head: u32,
+    /// Value heads.
+    pub value_heads: u32,
+    /// Dimension of a value head.
+    pub value_head: u32,
+    /// Tokens that the convolution before it sees.
+    pub convolution: u32,
+}
+
+impl Linear {
+    /// State of a request in one layer, in bytes: a matrix for each value head in FP32, and the convolution's
+    /// past inputs in BF16.
+    pub fn state_bytes(&self) -> u64 {
+        let [keys, key, values, value, past] = [
+            self.key_heads,
+            self.key_head,
+            self.value_heads,
+            self.value_head,
+            self.convolution.saturating_sub(1),
+        ]
+        .map(u128::from);
+        let bytes = 4 * values * key * value + 2 * past * (2 * keys * key + values * value);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
+    /// Weights of one layer, in numbers: queries, keys, values, their gate, and the output.
+    pub fn weights(&self, hidden: u32) -> f64 {
+        let keys = f64::from(self.key_heads) * f64::from(self.key_head);
+        let values = f64::from(self.value_heads) * f64::from(self.value_head);
+        f64::from(hidden) * (2.0 * keys + 3.0 * values)
+    }
 }
 
 /// The experts of a layer.

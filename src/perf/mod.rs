@@ -8,6 +8,7 @@
 
 pub mod linear;
 pub mod roofline;
+pub mod room;
 pub mod table;
 
 use std::sync::Arc;
@@ -18,16 +19,17 @@ use crate::units::SimDuration;
 /// The same scenario with every rank's KV capacity: what it states, or what the memory leaves.
 ///
 /// # Errors
-/// Where the model does not fit an accelerator's memory.
+/// Where the model does not fit an accelerator's memory, in whatever pool. Models of step times that are given
+/// know nothing of memory.
 pub fn with_capacities(scenario: &Scenario) -> Result<Scenario, String> {
     let mut whole = scenario.clone();
-    for (index, pool) in scenario.pools.iter().enumerate() {
-        if pool.role == Role::Prefill || pool.kv_capacity_tokens.is_some() {
-            continue;
-        }
-        if let Performance::Roofline(roofline) = &scenario.performance {
-            let tokens = roofline::kv_capacity(roofline, scenario, pool)?;
-            whole.pools[index].kv_capacity_tokens = Some(tokens);
+    let Performance::Roofline(roofline) = &scenario.performance else {
+        return Ok(whole);
+    };
+    for (pool, held) in scenario.pools.iter().zip(&mut whole.pools) {
+        let tokens = roofline::kv_capacity(roofline, scenario, pool)?;
+        if pool.role != Role::Prefill && pool.kv_capacity_tokens.is_none() {
+            held.kv_capacity_tokens = Some(tokens);
         }
     }
     Ok(whole)

@@ -18,7 +18,8 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         usable_bytes: 1,
         nic: no_speed,
         host: no_speed,
-        power_w: None,
+        power: None,
+        overhead_w: None,
         compute: None,
     };
     Scenario {
@@ -37,6 +38,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         model: Model {
             name: String::new(),
             kv_bytes_per_token: 1,
+            context: None,
             architecture: None,
         },
         kv: KvShape::of_tokens(1),

@@ -36,13 +36,9 @@ impl Roof {
     }
 }
 
-/// Bytes of a number; 4-bit weights with a scale of 8 bits for 32 of them.
+/// Bytes of a number, its share of a scale included.
 pub fn bytes_of(number: Number) -> f64 {
-    match number {
-        Number::Bf16 => 2.0,
-        Number::Fp8 | Number::Fp8Block => 1.0,
-        Number::Fp4 => 4.25 / 8.0,
-    }
+    f64::from(number.quarter_bits()) / 32.0
 }
 
 impl<'a> Machine<'a> {
@@ -60,7 +56,7 @@ impl<'a> Machine<'a> {
         let own = match number {
             Number::Bf16 => self.gpu.bf16_per_s,
             Number::Fp8 | Number::Fp8Block => self.gpu.fp8_per_s,
-            Number::Fp4 => self.gpu.fp4_per_s,
+            Number::Fp4 | Number::Nvfp4 => self.gpu.fp4_per_s,
         };
         if own > 0.0 { own } else { self.gpu.bf16_per_s }
     }
@@ -100,7 +96,7 @@ impl<'a> Machine<'a> {
                 C::GemmFp8BlockLaunch,
             ],
             // 4-bit dense layers are taken to be as efficient as 8-bit ones on their own peak
-            Number::Fp8 | Number::Fp4 => [
+            Number::Fp8 | Number::Fp4 | Number::Nvfp4 => [
                 C::GemmFp8Compute,
                 C::GemmFp8Bandwidth,
                 C::GemmFp8Loss,
@@ -117,7 +113,7 @@ impl<'a> Machine<'a> {
         }
         let width = bytes_of(number);
         let operations = 2.0 * m * n * k * batch;
-        let activations = if matches!(number, Number::Fp4) {
+        let activations = if matches!(number, Number::Fp4 | Number::Nvfp4) {
             1.0
         } else {
             width
@@ -164,7 +160,7 @@ impl<'a> Machine<'a> {
                 C::ExpertsFp8BlockLaunch,
             ],
             // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere
-            Number::Fp4 => [
+            Number::Fp4 | Number::Nvfp4 => [
                 C::ExpertsFp4Compute,
                 C::ExpertsFp4Bandwidth,
                 C::ExpertsFp4Loss,

@@ -119,7 +119,16 @@ impl Compiled {
             tokens: kv_1024,
             window: window_1024,
         };
-        self.decode.as_ref().map_or(0, |t| t.own(requests, kv))
+        match (&self.decode, &self.mixed) {
+            (Some(table), _) => table.own(requests, kv),
+            (None, Some(table)) => table.own(&MixedLoad {
+                requests,
+                kv_1024,
+                window_1024,
+                ..MixedLoad::default()
+            }),
+            (None, None) => 0,
+        }
     }
 
     /// The same in a mixed step.
@@ -148,32 +157,70 @@ fn kv_tokens(pool: &Pool) -> u64 {
     pool.kv_capacity_tokens.unwrap_or(0)
 }
 
-/// KV tokens that a rank of a pool holds beside weights and activations.
+/// Memory of one accelerator of a pool, for its largest step.
+pub fn memory_of(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool) -> memory::Memory {
+    let requests = f64::from(pool.max_batch_requests.min(1_024));
+    let tokens = f64::from(pool.max_batch_tokens).max(requests * unit.queries);
+    let bytes = scenario.node.gpu.usable_bytes as f64;
+    unit.memory(&scenario.kv, bytes, tokens, requests)
+}
+
+/// KV tokens that a rank of a pool holds beside weights and activations, while every layer holds them all.
 ///
 /// # Errors
-/// Where the model does not fit.
+/// Where the model does not fit, or, in a prefill pool, the KV of a full batch does not.
 pub fn kv_capacity(roofline: &Roofline, scenario: &Scenario, pool: &Pool) -> Result<u64, String> {
     let unit = Unit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
-    let memory = unit.memory(
-        scenario.node.gpu.usable_bytes as f64,
-        f64::from(
-            pool.max_batch_tokens
-                .max(pool.max_batch_requests.min(1_024)),
-        ),
-        f64::from(pool.max_batch_requests.min(1_024)),
-    );
-    let tokens = memory.kv_tokens().min(KV_TOKENS_MAX);
-    if tokens < 1.0 {
+    let memory = memory_of(&unit, scenario, pool);
+    let is_stated = pool.kv_capacity_tokens.is_some();
+    let overfull = if is_stated {
+        memory.weights > memory.total
+    } else {
+        memory.kv < memory.kv_per_token
+    };
+    let gb = |bytes: f64| format!("{:.1} GB", bytes / 1e9);
+    if overfull {
+        let over = if is_stated {
+            memory.weights - memory.total
+        } else {
+            -memory.kv
+        };
+        let activations = if memory.activations > 0.0 {
+            format!(", {} of activations", gb(memory.activations))
+        } else {
+            String::new()
+        };
+        let gpus = pool.gpus_per_replica();
         return Err(format!(
-            "pool `{}`: {} does not fit: {:.1} GB of weights, {:.1} of runtime and {:.1} of activations on an \
-             accelerator of {:.0} GB, of which {:.0} % may be filled",
+            "pool `{}`: {} does not fit: a copy on {gpus} {} puts {} of weights, {} of runtime{activations} on each, \
+             and the engine leaves {} of {} free: {} too much; spread a copy over more accelerators \
+             (`gpus_per_unit`, `nodes_per_unit`, `parallelism`), keep weights in fewer bits \
+             (`performance.precision`), or take accelerators with more memory",
             pool.name,
             scenario.model.name,
-            memory.weights / 1e9,
-            memory.runtime / 1e9,
-            memory.activations / 1e9,
-            memory.total / 1e9,
-            100.0 * (1.0 - memory.unused / memory.total)
+            if gpus == 1 {
+                "accelerator"
+            } else {
+                "accelerators"
+            },
+            gb(memory.weights),
+            gb(memory.runtime),
+            gb(memory.unused),
+            gb(memory.total),
+            gb(over.max(0.0)),
+        ));
+    }
+    let tokens = memory.kv_tokens().min(KV_TOKENS_MAX);
+    if pool.role == Role::Prefill && tokens < f64::from(pool.max_batch_tokens) {
+        return Err(format!(
+            "pool `{}`: a batch of {} tokens does not fit: beside {} of weights {} are left for KV on an \
+             accelerator of {}, {tokens} tokens a rank; lower `max_batch_tokens`, or spread a copy over more \
+             accelerators",
+            pool.name,
+            pool.max_batch_tokens,
+            gb(memory.weights),
+            gb(memory.kv),
+            gb(memory.total),
         ));
     }
     Ok(tokens as u64)

@@ -6,6 +6,9 @@ use super::super::shape::{Kind, Shape, Word, default, number, optional, positive
 /// A size of a model.
 const COUNT: Kind = Integer(1, 1_000_000);
 
+/// Power, in watts.
+const WATTS: Kind = number(0.0, 1_000_000.0);
+
 /// A kind of number.
 pub const NUMBER: Kind = Choice(&[
     Word {
@@ -22,7 +25,11 @@ pub const NUMBER: Kind = Choice(&[
     },
     Word {
         word: "fp4",
-        doc: "4 bits with shared scales",
+        doc: "4 bits with a scale of 8 bits for 32 of them (MXFP4): 4.25 bits",
+    },
+    Word {
+        word: "nvfp4",
+        doc: "4 bits with a scale of 8 bits for 16 of them (NVFP4): 4.5 bits",
     },
 ]);
 
@@ -40,7 +47,12 @@ pub static MODEL: Shape = Shape {
         optional(
             "kv_bytes_per_token",
             Integer(1, 100_000_000),
-            "KV cache of one token over all layers, in bytes; by default that of its base",
+            "KV cache of one token over all layers, in bytes; by default it follows from the architecture in BF16 and from `precision.kv`. Another number holds everywhere, whatever the precision",
+        ),
+        optional(
+            "context",
+            Integer(1, 1_000_000_000),
+            "Most tokens of a request, input and output together; by default that of its base",
         ),
         optional("layers", COUNT, "Layers"),
         optional(
@@ -57,6 +69,16 @@ pub static MODEL: Shape = Shape {
         optional("vocabulary", Integer(1, 10_000_000), "Tokens there are"),
         optional("latent", Table(&LATENT), "Multi-head latent attention"),
         optional("grouped", Table(&GROUPED), "Grouped-query attention"),
+        optional(
+            "linear",
+            Table(&LINEAR),
+            "Layers of linear attention, whose state does not grow",
+        ),
+        optional(
+            "tied_embeddings",
+            Boolean,
+            "Whether embedding and head are one table; by default not",
+        ),
         optional("experts", Table(&EXPERTS), "Routed and shared experts"),
         optional("weights", NUMBER, "What its dense weights are published in"),
         optional(
@@ -113,7 +135,7 @@ static GPU: Shape = Shape {
         optional(
             "memory_gb",
             positive(100_000.0),
-            "Memory, in units of 10^9 bytes",
+            "Memory that programs see (the driver's total), in units of 10^9 bytes; taken as it is",
         ),
         optional(
             "nic_gb_per_s",
@@ -126,9 +148,29 @@ static GPU: Shape = Shape {
             "Its link to the host, one way, in 10^9 bytes a second",
         ),
         optional(
+            "idle_w",
+            WATTS,
+            "What it draws while it holds a model and computes nothing, in watts; goes with `busy_w` and `peak_w`",
+        ),
+        optional(
+            "busy_w",
+            WATTS,
+            "What it draws while it generates, in watts",
+        ),
+        optional(
+            "peak_w",
+            WATTS,
+            "What it draws while it computes prompts, in watts: its power limit",
+        ),
+        optional(
+            "overhead_w",
+            WATTS,
+            "What the rest draws for it, in watts from the utility: host, network, cooling, conversion",
+        ),
+        optional(
             "power_w",
-            number(0.0, 1_000_000.0),
-            "Power from the utility, everything included, in watts",
+            WATTS,
+            "Instead of `overhead_w`: all at full load, in watts from the utility, `peak_w` included",
         ),
         optional(
             "compute",
@@ -170,6 +212,16 @@ static GROUPED: Shape = Shape {
         required("heads", COUNT, "64", "Query heads"),
         required("kv_heads", COUNT, "8", "Key and value heads"),
         required("head", COUNT, "128", "Head dimension"),
+        optional(
+            "global_kv_heads",
+            COUNT,
+            "Key and value heads of the layers without a window, where others have one; by default `kv_heads`",
+        ),
+        optional(
+            "global_head",
+            COUNT,
+            "Head dimension of the layers without a window; by default `head`",
+        ),
         default(
             "window_layers",
             Integer(0, 100_000),
@@ -187,6 +239,25 @@ static GROUPED: Shape = Shape {
             Boolean,
             "false",
             "Whether queries and keys are normalised",
+        ),
+    ],
+};
+
+static LINEAR: Shape = Shape {
+    name: "linear_attention",
+    doc: "Layers of linear attention; their state is a matrix for each value head, in FP32 (assumed)",
+    ordered: false,
+    fields: &[
+        required("layers", COUNT, "36", "How many of the layers"),
+        required("key_heads", COUNT, "16", "Query and key heads"),
+        required("key_head", COUNT, "128", "Their dimension"),
+        required("value_heads", COUNT, "32", "Value heads"),
+        required("value_head", COUNT, "128", "Their dimension"),
+        default(
+            "convolution",
+            Integer(1, 1_024),
+            "4",
+            "Tokens that the convolution before it sees",
         ),
     ],
 };

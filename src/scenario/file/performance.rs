@@ -147,7 +147,11 @@ static PRECISION: Shape = Shape {
     ordered: false,
     fields: &[
         optional("gemm", NUMBER, "Dense products: weights and activations"),
-        optional("experts", NUMBER, "Routed experts' weights"),
+        optional(
+            "experts",
+            NUMBER,
+            "Routed experts' weights; by default as `gemm`, unless they are published in something narrower",
+        ),
         optional("kv", NUMBER, "KV cache"),
     ],
 };

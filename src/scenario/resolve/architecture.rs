@@ -3,7 +3,13 @@
 use super::super::diagnostic::{Diagnostic, Report};
 use super::super::suggest::list;
 use super::super::tree::Table;
-use crate::catalog::{Architecture, Attention, Compute, Experts, Number};
+use crate::catalog::{Architecture, Attention, Compute, Experts, Linear, Number};
+
+/// Most bytes of KV that a token may take, as of the key that states them.
+const KV_BYTES_MAX: u64 = 100_000_000;
+
+/// Most bytes that a request's states may take.
+const STATE_BYTES_MAX: u64 = 1_000_000_000_000;
 
 /// The keys without which nothing can be derived.
 const NEEDED: [&str; 3] = ["layers", "hidden", "vocabulary"];
@@ -51,7 +57,11 @@ pub fn architecture(
         .and_then(experts)
         .or(base.and_then(|b| b.experts));
     let layers = number("layers", base.map(|b| b.layers))?;
-    let of_no_base = if experts.is_some() { 0 } else { layers };
+    // without experts every layer is dense, whatever the base's are
+    let dense_layers = match experts {
+        Some(_) => number("dense_layers", base.map(|b| b.dense_layers)).unwrap_or(0),
+        None => table.integer("dense_layers").unwrap_or(layers),
+    };
     let weights = table
         .text("weights")
         .map(Number::named)
@@ -59,11 +69,18 @@ pub fn architecture(
         .unwrap_or_default();
     let whole = Architecture {
         layers,
-        dense_layers: number("dense_layers", base.map(|b| b.dense_layers)).unwrap_or(of_no_base),
+        dense_layers,
         hidden: number("hidden", base.map(|b| b.hidden))?,
         ffn: number("ffn", base.map(|b| b.ffn)).unwrap_or(0),
         vocabulary: number("vocabulary", base.map(|b| b.vocabulary))?,
         attention: attention?,
+        linear: table
+            .table("linear")
+            .and_then(linear)
+            .or(base.and_then(|b| b.linear)),
+        tied_embeddings: table
+            .boolean("tied_embeddings")
+            .unwrap_or(base.is_some_and(|b| b.tied_embeddings)),
         experts,
         weights,
         expert_weights: table
@@ -97,22 +114,51 @@ fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
             format!("{n} dense layers are more than all {layers}"),
         ));
     }
+    let linear = model.linear.map_or(0, |l| l.layers);
+    if linear >= layers {
+        let message =
+            format!("{linear} layers of linear attention leave none of {layers} that keeps tokens");
+        found.push(("linear", message));
+    }
     if let Attention::Grouped {
         window_layers,
+        window,
         heads,
         kv_heads,
+        global_kv_heads,
         ..
     } = model.attention
     {
-        if window_layers > layers {
-            let message =
-                format!("{window_layers} layers with a window are more than all {layers}");
+        if u64::from(window_layers) + u64::from(linear) > u64::from(layers) {
+            let message = if linear == 0 {
+                format!("{window_layers} layers with a window are more than all {layers}")
+            } else {
+                format!(
+                    "{window_layers} layers with a window and {linear} of linear attention are more than all {layers}"
+                )
+            };
             found.push(("grouped", message));
         }
-        if !heads.is_multiple_of(kv_heads.max(1)) {
-            let message = format!("{heads} query heads cannot share {kv_heads} KV heads evenly");
+        if window_layers > 0 && window == 0 {
+            let message = format!("{window_layers} layers have a window of no tokens");
             found.push(("grouped", message));
         }
+        for shared in [kv_heads, global_kv_heads] {
+            if !heads.is_multiple_of(shared.max(1)) {
+                let message = format!("{heads} query heads cannot share {shared} KV heads evenly");
+                found.push(("grouped", message));
+                break;
+            }
+        }
+    }
+    let kv = model.kv_shape(Number::Bf16, true);
+    if kv.bytes_per_token() > KV_BYTES_MAX || kv.state_bytes > STATE_BYTES_MAX {
+        let message = format!(
+            "the KV cache of one token would take {} bytes, the states of a request {}",
+            kv.bytes_per_token(),
+            kv.state_bytes
+        );
+        found.push(("layers", message));
     }
     if let Some(e) = model.experts {
         if e.top_k > e.routed {
@@ -152,13 +198,27 @@ fn latent(table: &Table) -> Option<Attention> {
 }
 
 fn grouped(table: &Table) -> Option<Attention> {
+    let (kv_heads, head) = (table.integer("kv_heads")?, table.integer("head")?);
     Some(Attention::Grouped {
         heads: table.integer("heads")?,
-        kv_heads: table.integer("kv_heads")?,
-        head: table.integer("head")?,
+        kv_heads,
+        head,
+        global_kv_heads: table.integer("global_kv_heads").unwrap_or(kv_heads),
+        global_head: table.integer("global_head").unwrap_or(head),
         window_layers: table.integer("window_layers")?,
         window: table.integer("window")?,
         qk_norm: table.boolean("qk_norm")?,
+    })
+}
+
+fn linear(table: &Table) -> Option<Linear> {
+    Some(Linear {
+        layers: table.integer("layers")?,
+        key_heads: table.integer("key_heads")?,
+        key_head: table.integer("key_head")?,
+        value_heads: table.integer("value_heads")?,
+        value_head: table.integer("value_head")?,
+        convolution: table.integer("convolution")?,
     })
 }
 

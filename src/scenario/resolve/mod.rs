@@ -33,7 +33,7 @@ use super::suggest::quote;
 use super::tree::{Table, Value};
 use super::write::{datetime, hash, write};
 use super::{Class, FirstToken, LocalTime, Mtp, PlanTable, Scenario, SweepTable};
-use crate::catalog::KvShape;
+use crate::catalog::{KvShape, Model, Number};
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Resolves a checked tree; what is wrong with it is added to the report.
@@ -69,9 +69,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         Some(table) => mtp(table, report),
         None => Some(Mtp::OFF),
     };
-    let kv = model
-        .as_ref()
-        .map(|m| KvShape::of_tokens(m.kv_bytes_per_token));
+    let kv = model.as_ref().map(|m| kv(root, m, mtp.as_ref()));
     let limits = limits::limits(root.table("limits"));
     let resolved_toml = write(root);
     Some(Scenario {
@@ -98,6 +96,17 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         uncertain: Vec::new(),
         sweep: SweepTable::default(),
     })
+}
+
+/// What a context occupies: by the model's architecture, the precision of KV and the draft module's layer.
+/// Models of step times that know no precision keep KV in BF16.
+fn kv(root: &Table, model: &Model, mtp: Option<&Mtp>) -> KvShape {
+    let precision = root
+        .table("performance")
+        .and_then(|t| t.table("precision"))
+        .and_then(|t| t.text("kv"));
+    let number = precision.map(Number::named).unwrap_or_default();
+    model.kv_shape(number, mtp.is_some_and(|m| m.drafts > 0))
 }
 
 impl Scenario {
