@@ -1,6 +1,8 @@
 //! A step of a scenario's pool, taken apart without a run: its parts with what they rest on, the memory, and
 //! the capacity curve, tokens/s per accelerator against tokens/s per user.
 
+mod prompts;
+
 use serde::Serialize;
 
 use super::plan::load::Loads;
@@ -15,6 +17,7 @@ use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 use crate::scenario::{Performance, Pool, Role, Scenario};
+use prompts::Prompts;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -285,42 +288,6 @@ fn decode(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question)
         load,
         curve: sizes.into_iter().map(point).collect(),
         without_context_s: None,
-    }
-}
-
-/// Prompts of a step: computed tokens of each, and (query, key) pairs of each token.
-#[derive(Clone, Copy)]
-struct Prompts {
-    computed: f64,
-    pairs: f64,
-}
-
-impl Prompts {
-    /// Of one length, without context.
-    fn alone(computed: f64) -> Self {
-        Self {
-            computed,
-            pairs: (computed + 1.0) / 2.0,
-        }
-    }
-
-    /// The scenario's own: a computed token sits behind hits, and in long prompts more often than in short
-    /// ones.
-    fn of(scenario: &Scenario) -> Option<Self> {
-        let day = Loads::of(scenario)?.day();
-        (day.computed >= 1.0).then(|| Self {
-            computed: day.computed,
-            pairs: day.pairs / day.computed,
-        })
-    }
-
-    fn times(self, unit: &Unit<'_>, tokens: f64) -> f64 {
-        unit.prefill_times(tokens, tokens * self.pairs, self.number(tokens))
-            .quicker()
-    }
-
-    fn number(self, tokens: f64) -> f64 {
-        (tokens / self.computed).max(1.0)
     }
 }
 

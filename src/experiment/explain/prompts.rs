@@ -1,0 +1,45 @@
+//! The prompts of a prefill step that is taken apart: of one length, or the scenario's own mix.
+
+use crate::experiment::plan::load::Loads;
+use crate::perf::roofline::unit::Unit;
+use crate::scenario::Scenario;
+
+/// Prompts of a step: computed tokens of each, and (query, key) pairs of each token.
+#[derive(Clone, Copy)]
+pub struct Prompts {
+    /// Computed tokens of each.
+    pub computed: f64,
+    /// (Query, key) pairs of each computed token.
+    pub pairs: f64,
+}
+
+impl Prompts {
+    /// Of one length, without context.
+    pub fn alone(computed: f64) -> Self {
+        Self {
+            computed,
+            pairs: (computed + 1.0) / 2.0,
+        }
+    }
+
+    /// The scenario's own: a computed token sits behind hits, and in long prompts more often than in short
+    /// ones.
+    pub fn of(scenario: &Scenario) -> Option<Self> {
+        let day = Loads::of(scenario)?.day();
+        (day.computed >= 1.0).then(|| Self {
+            computed: day.computed,
+            pairs: day.pairs / day.computed,
+        })
+    }
+
+    /// A step of so many tokens, in seconds.
+    pub fn times(self, unit: &Unit<'_>, tokens: f64) -> f64 {
+        unit.prefill_times(tokens, tokens * self.pairs, self.number(tokens))
+            .quicker()
+    }
+
+    /// How many there are among so many tokens.
+    pub fn number(self, tokens: f64) -> f64 {
+        (tokens / self.computed).max(1.0)
+    }
+}
