@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use tokentide::experiment::run;
-use tokentide::perf::StepTimes;
+use tokentide::perf::{DecodeLoads, StepTimes};
 use tokentide::report::summary::{ClassSummary, RunSummary};
 use tokentide::scenario::{Scenario, load_str};
 
@@ -245,7 +245,11 @@ fn a_step_does_not_know_which_rank_is_which() {
             .collect();
         let step = |ranks: &[(u32, u64)]| {
             let (requests, kv): (Vec<u32>, Vec<u64>) = ranks.iter().copied().unzip();
-            times.decode_step(&requests, &kv)
+            times.decode_step(DecodeLoads {
+                requests: &requests,
+                kv_1024: &kv,
+                window_1024: &[],
+            })
         };
         let before = step(&ranks);
         let (i, j) = (draw.within(0, 3) as usize, draw.within(0, 3) as usize);

@@ -54,12 +54,16 @@ mod fleet;
 mod history;
 #[path = "reference/intake.rs"]
 mod intake;
+#[path = "reference/kv.rs"]
+mod kv;
 #[path = "reference/lengths.rs"]
 mod lengths;
 #[path = "reference/load.rs"]
 mod load;
 #[path = "reference/mixed.rs"]
 mod mixed;
+#[path = "reference/nodes.rs"]
+mod nodes;
 #[path = "reference/plan.rs"]
 mod plan;
 #[path = "reference/pools.rs"]
@@ -68,8 +72,16 @@ mod pools;
 mod prefill;
 #[path = "reference/rules.rs"]
 mod rules;
+#[path = "reference/rules_balance.rs"]
+mod rules_balance;
 #[path = "reference/rules_mixed.rs"]
 mod rules_mixed;
+#[path = "reference/rules_tokens.rs"]
+mod rules_tokens;
+#[path = "reference/rules_transfer.rs"]
+mod rules_transfer;
+#[path = "reference/rules_units.rs"]
+mod rules_units;
 #[path = "reference/scenarios.rs"]
 mod scenarios;
 #[path = "reference/shrink.rs"]

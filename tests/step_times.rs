@@ -3,8 +3,9 @@
 //! quicker than reading what it must read.
 
 use tokentide::catalog::{Attention, Compute, Number};
-use tokentide::perf::{MixedLoad, PrefillLoad, StepTimes, with_capacities};
+use tokentide::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes, with_capacities};
 use tokentide::scenario::{ExpertPopularity, Performance, Role, Scenario, load, load_str};
+use tokentide::units::SimDuration;
 
 /// Expert-parallel pools of the published day, with and without drafts, and pools that mix prefill and
 /// decode on a dense model and on one with experts.
@@ -28,11 +29,33 @@ fn scenarios() -> Vec<Scenario> {
     };
     vec![
         day(&[]),
-        day(&["mtp.acceptance=0", "performance.experts.zipf=0.6352"]),
+        day(&["mtp.drafts=0", "performance.experts.zipf=0.6352"]),
         day(&["performance.overlap='off'"]),
         mixed("llama-3.3-70b", "vllm", 1),
         mixed("gpt-oss-120b", "trtllm", 1),
     ]
+}
+
+/// A decode step of ranks that are alike, in a model without windows.
+fn even(times: &StepTimes, ranks: usize, requests: u32, kv_1024: u64) -> SimDuration {
+    times.decode_step(DecodeLoads {
+        requests: &vec![requests; ranks],
+        kv_1024: &vec![kv_1024; ranks],
+        window_1024: &[],
+    })
+}
+
+/// What of so many long requests' KV lies within windows, in 1/1024 token; 0 where no layer has one.
+fn within(scenario: &Scenario, requests: u32) -> u64 {
+    let architecture = scenario.model.architecture.as_ref();
+    match architecture.map(|a| a.attention) {
+        Some(Attention::Grouped {
+            window_layers,
+            window,
+            ..
+        }) if window_layers > 0 => u64::from(requests) * u64::from(window) * 1024,
+        _ => 0,
+    }
 }
 
 /// How long steps of many sizes last, in nanoseconds: of every pool, in one order.
@@ -53,7 +76,7 @@ fn steps(scenario: &Scenario) -> Vec<u64> {
             Role::Decode => {
                 for (requests, kv) in [(1, 1), (8, 1000), (40, 2000), (96, 5000), (128, 8000)] {
                     let kv = u64::from(requests) * kv * 1024;
-                    let step = times.decode_step(&vec![requests; ranks], &vec![kv; ranks]);
+                    let step = even(&times, ranks, requests, kv);
                     all.push(step.0);
                 }
             }
@@ -62,6 +85,7 @@ fn steps(scenario: &Scenario) -> Vec<u64> {
                     let mut load = MixedLoad {
                         requests,
                         kv_1024: u64::from(requests) * 1500 * 1024,
+                        window_1024: within(&scenario, requests),
                         chunks: u32::from(chunk > 0),
                         joins: u32::from(chunk > 0),
                         ..MixedLoad::default()
@@ -202,10 +226,8 @@ fn more_work_never_makes_a_step_quicker() {
             let ranks = pool.ranks as usize;
             let mut last = 0;
             for n in 1..=128_u32 {
-                let one = |n: u32| (vec![n; ranks], vec![u64::from(n) * 5000 * 1024; ranks]);
-                let (requests, kv) = one(n);
                 let step = match pool.role {
-                    Role::Decode => times.decode_step(&requests, &kv),
+                    Role::Decode => even(&times, ranks, n, u64::from(n) * 5000 * 1024),
                     Role::Prefill => {
                         let mut load = PrefillLoad::default();
                         load.add_chunk(u64::from(n) * 128, 0);
@@ -215,6 +237,7 @@ fn more_work_never_makes_a_step_quicker() {
                         let load = MixedLoad {
                             requests: n,
                             kv_1024: u64::from(n) * 1500 * 1024,
+                            window_1024: within(&scenario, n),
                             ..MixedLoad::default()
                         };
                         times.mixed_step(&vec![load; ranks])
@@ -236,9 +259,9 @@ fn more_work_never_makes_a_step_quicker() {
 /// 24.2 GB of weights lie on an accelerator of EP144, and memory brings 3.35 TB in a second: 7.2 ms.
 #[test]
 fn one_request_waits_for_the_weights() {
-    let day = load("deepseek-day", &["mtp.acceptance=0".to_string()]).expect("no mistakes");
+    let day = load("deepseek-day", &["mtp.drafts=0".to_string()]).expect("no mistakes");
     let day = with_capacities(&day).expect("the model fits");
     let times = StepTimes::compile(&day).expect("the model compiles");
-    let step = times.decode_step(&[1; 144], &[1024; 144]);
+    let step = even(&times, 144, 1, 1024);
     assert!(step.0 > 7_200_000, "{} ns", step.0);
 }

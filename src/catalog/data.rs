@@ -1,7 +1,7 @@
 //! The catalog's embedded data: three TOML files beside this one, read at first use.
 //!
 //! Every entry carries where its figures were published and, apart from that, what was assumed.
-//! Memory, network and host link are nominal; protocol overhead is left to the performance model.
+//! Network and host link are nominal; protocol overhead is left to the performance model.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Architecture, Attention, Compute, Discount, Experts, Gpu, Linear, Model, Number, Price,
+    Architecture, Attention, Compute, Discount, Experts, Gpu, Linear, Model, Number, Power, Price,
     TokenPrices,
 };
 use crate::units::{BytesPerSecond, NS_PER_S, PICO_PER_USD, PicoUsd, SimDuration};
@@ -105,10 +105,13 @@ struct GpuFile {
 struct GpuRow {
     name: String,
     memory_gb: f64,
-    usable_gb: Option<f64>,
+    driver_gb: f64,
     nic_gb_per_s: f64,
     host_gb_per_s: f64,
-    power_w: Option<f64>,
+    idle_w: f64,
+    busy_w: f64,
+    peak_w: f64,
+    overhead_w: Option<f64>,
     compute: Option<ComputeRow>,
     source: String,
     #[serde(default)]
@@ -121,10 +124,15 @@ impl GpuRow {
             item: Gpu {
                 name: self.name,
                 memory_bytes: gb(self.memory_gb),
-                usable_bytes: gb(self.usable_gb.unwrap_or(self.memory_gb)),
+                usable_bytes: gb(self.driver_gb),
                 nic: gb_per_s(self.nic_gb_per_s),
                 host: gb_per_s(self.host_gb_per_s),
-                power_w: self.power_w,
+                power: Some(Power {
+                    idle_w: self.idle_w,
+                    busy_w: self.busy_w,
+                    peak_w: self.peak_w,
+                }),
+                overhead_w: self.overhead_w,
                 compute: self.compute.map(ComputeRow::compute),
             },
             source: self.source,
@@ -144,6 +152,8 @@ struct ComputeRow {
     fp4_tflops: f64,
     scale_up_gb_per_s: f64,
     scale_up_gpus: u32,
+    #[serde(default)]
+    scale_up_spans_nodes: bool,
 }
 
 impl ComputeRow {
@@ -155,6 +165,7 @@ impl ComputeRow {
             fp4_per_s: 1e12 * self.fp4_tflops,
             scale_up_bytes_per_s: 1e9 * self.scale_up_gb_per_s,
             scale_up_gpus: self.scale_up_gpus,
+            scale_up_spans_nodes: self.scale_up_spans_nodes,
         }
     }
 }
@@ -392,7 +403,7 @@ mod tests {
         toml::from_str::<GpuFile>(include_str!("gpus.toml")).expect("gpus.toml");
         toml::from_str::<ModelFile>(include_str!("models.toml")).expect("models.toml");
         toml::from_str::<PriceFile>(include_str!("prices.toml")).expect("prices.toml");
-        assert_eq!((gpus().len(), models().len(), prices().len()), (11, 10, 2));
+        assert_eq!((gpus().len(), models().len(), prices().len()), (15, 10, 2));
         let gpu_sources = gpus().iter().map(|e| (&e.item.name, &e.source));
         let model_sources = models().iter().map(|e| (&e.item.name, &e.source));
         let price_sources = prices().iter().map(|e| (&e.item.name, &e.source));
@@ -436,8 +447,55 @@ mod tests {
         assert_eq!(h800.nic, BytesPerSecond(50_000_000_000));
         assert_eq!(h800.host, BytesPerSecond(63_000_000_000));
         assert_eq!(
-            gpu("h20").map(|g| (g.nic.0, g.power_w)),
+            gpu("h20").map(|g| (g.nic.0, g.overhead_w)),
             Some((25_000_000_000, None))
         );
+    }
+
+    #[test]
+    fn programs_see_what_a_driver_reports_and_where_it_was_read_is_told() {
+        for Entry {
+            item,
+            source,
+            assumed,
+        } in gpus()
+        {
+            let name = &item.name;
+            for what in ["driver:", "idle:", "busy:"] {
+                assert!(
+                    source.contains(what) != assumed.contains(what),
+                    "{name}: `{what}` belongs in one of `source` and `assumed`"
+                );
+            }
+            assert_ne!(item.usable_bytes, item.memory_bytes, "{name}");
+            // between the same number of 10^9 and of 2^30 bytes, less what a driver keeps (under 2 %)
+            let share = item.usable_bytes as f64 / item.memory_bytes as f64;
+            assert!((0.98..=1.074).contains(&share), "{name}: {share}");
+        }
+        let usable = |name| gpu(name).map(|g| g.usable_bytes);
+        assert_eq!(usable("h100"), Some(84_940_000_000));
+        assert_eq!(usable("h800"), usable("h100"));
+        assert_eq!(usable("mi300x"), Some(206_140_000_000));
+    }
+
+    #[test]
+    fn power_rises_with_load_up_to_the_limit() {
+        for entry in gpus() {
+            let power = entry.item.power.expect("stated for every entry");
+            assert!(power.idle_w > 0.0 && power.idle_w < power.busy_w);
+            assert!(power.busy_w < power.peak_w, "{}", entry.item.name);
+        }
+    }
+
+    #[test]
+    fn a_card_without_a_scale_up_link_is_alone_and_talks_through_its_host() {
+        for name in ["h100-pcie", "l40s", "rtx-pro-6000"] {
+            let card = gpu(name).expect("in the catalog");
+            let compute = card.compute.expect("has a data sheet");
+            assert_eq!(compute.scale_up_gpus, 1);
+            assert_eq!(compute.scale_up_bytes_per_s, card.host.0 as f64);
+        }
+        let a100 = gpu("a100").and_then(|g| g.compute).expect("known");
+        assert_eq!((a100.fp8_per_s, a100.scale_up_gpus), (0.0, 8));
     }
 }

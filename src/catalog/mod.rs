@@ -18,18 +18,31 @@ use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 pub struct Gpu {
     /// Catalog name.
     pub name: String,
-    /// Memory, in bytes, as its maker says.
+    /// Memory, in bytes, as its data sheet says.
     pub memory_bytes: u64,
-    /// Memory that programs see, in bytes: the same where nobody has said.
+    /// Memory that programs see, in bytes: the driver's total; in a scenario's own table what that states.
     pub usable_bytes: u64,
     /// One way, of the network interface that belongs to this accelerator.
     pub nic: BytesPerSecond,
     /// One way, between the accelerator and its host.
     pub host: BytesPerSecond,
-    /// Power from the utility, everything included, in watts; `None`: not known.
-    pub power_w: Option<f64>,
+    /// What it draws; `None`: not known.
+    pub power: Option<Power>,
+    /// What the rest draws for it, from the utility, in watts: host, network, cooling, conversion; `None`: not known.
+    pub overhead_w: Option<f64>,
     /// What it computes and moves; `None`: not known, so that step times cannot be derived.
     pub compute: Option<Compute>,
+}
+
+/// What one accelerator draws, in watts, by what it does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Power {
+    /// While it holds a model and computes nothing.
+    pub idle_w: f64,
+    /// While it generates: a step bound by memory.
+    pub busy_w: f64,
+    /// While it computes prompts: its power limit.
+    pub peak_w: f64,
 }
 
 /// What an accelerator's data sheet says, dense.
@@ -47,6 +60,8 @@ pub struct Compute {
     pub scale_up_bytes_per_s: f64,
     /// Accelerators in a scale-up domain.
     pub scale_up_gpus: u32,
+    /// Whether a scale-up domain reaches over several nodes; otherwise it ends with the node.
+    pub scale_up_spans_nodes: bool,
 }
 
 /// A model.

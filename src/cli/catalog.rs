@@ -91,7 +91,7 @@ fn show(name: &str) -> Option<String> {
     if let Some(entry) = catalog::gpus().iter().find(|e| e.item.name == name) {
         let gpu = &entry.item;
         let mut text = format!(
-            "{name}: accelerator\n  memory   {:.1} GB, {:.1} GB for programs\n  network  {:.1} GB/s one way\n  host     {:.1} GB/s one way\n",
+            "{name}: accelerator\n  memory   {:.1} GB by its data sheet, {:.2} GB for programs\n  network  {:.1} GB/s one way\n  host     {:.1} GB/s one way\n",
             gpu.memory_bytes as f64 / 1e9,
             gpu.usable_bytes as f64 / 1e9,
             gpu.nic.0 as f64 / 1e9,
@@ -99,18 +99,30 @@ fn show(name: &str) -> Option<String> {
         );
         if let Some(c) = gpu.compute {
             text.push_str(&format!(
-                "  memory   {:.2} TB/s\n  compute  {:.0} TFLOPS BF16, {:.0} FP8, {:.0} FP4, dense\n  scale-up {:.0} GB/s one way to {} accelerators\n",
+                "  memory   {:.2} TB/s\n  compute  {:.0} TFLOPS BF16, {:.0} FP8, {:.0} FP4, dense\n  scale-up {:.0} GB/s one way to {} accelerators{}\n",
                 c.memory_bytes_per_s / 1e12,
                 c.bf16_per_s / 1e12,
                 c.fp8_per_s / 1e12,
                 c.fp4_per_s / 1e12,
                 c.scale_up_bytes_per_s / 1e9,
-                c.scale_up_gpus
+                c.scale_up_gpus,
+                if c.scale_up_spans_nodes {
+                    " over several nodes"
+                } else {
+                    ""
+                }
             ));
         }
-        if let Some(power) = gpu.power_w {
-            text.push_str(&format!("  power    {power:.0} W, everything included\n"));
+        if let Some(power) = gpu.power {
+            text.push_str(&format!(
+                "  power    {:.0} W idle, {:.0} W generating, {:.0} W computing prompts\n",
+                power.idle_w, power.busy_w, power.peak_w
+            ));
         }
+        text.push_str(&match gpu.overhead_w {
+            Some(watts) => format!("  rest     {watts:.0} W: host, network, cooling\n"),
+            None => "  rest     not known: host, network, cooling\n".to_string(),
+        });
         return Some(text + &sources(&entry.source, &entry.assumed));
     }
     if let Some(entry) = catalog::models().iter().find(|e| e.item.name == name) {

@@ -128,11 +128,12 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     );
     let _ = writeln!(
         text,
-        "  nodes    {} node-hours, at most {} at once, of {} x {}; model {}",
+        "  nodes    {} node-hours, at most {} at once, of {} x {} with {} GB each; model {}",
         fixed(node_ns as f64 / NS_PER_HOUR as f64, 2),
         count(peak),
         scenario.node.gpus,
         scenario.node.gpu.name,
+        fixed(scenario.node.gpu.usable_bytes as f64 / 1e9, 2),
         scenario.model.name
     );
     for (pool, room) in scenario.pools.iter().zip(room::rooms(scenario)) {

@@ -10,19 +10,20 @@ use crate::experiment::explain::{Question, explain};
 pub struct ExplainArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
-    /// Which pool: prefill, decode or mixed
+    /// Which pool: prefill, decode or mixed; needed where there are several
     #[arg(long)]
-    pool: String,
+    pool: Option<String>,
     /// Decode: requests on each rank
     #[arg(long, value_parser = positive)]
     batch: Option<f64>,
-    /// Decode: KV tokens of each request
+    /// Decode: KV tokens of each request (by default the scenario's own mean)
     #[arg(long, value_parser = positive)]
     kv: Option<f64>,
     /// Prefill: tokens computed on each rank
     #[arg(long, value_parser = positive, conflicts_with = "batch")]
     tokens: Option<f64>,
-    /// Prefill: computed tokens of each prompt
+    /// Prefill: computed tokens of each prompt, without cached ones before them (by default the scenario's own
+    /// mix of lengths and hits)
     #[arg(long, value_parser = positive, conflicts_with = "batch")]
     prompt: Option<f64>,
     /// How to print it
@@ -49,7 +50,7 @@ pub fn execute(arguments: &ExplainArguments) -> Exit {
         tokens: arguments.tokens,
         prompt: arguments.prompt,
     };
-    match explain(&scenario, &arguments.pool, question) {
+    match explain(&scenario, arguments.pool.as_deref(), question) {
         Ok(answer) => print_page(&answer.page(), &answer, arguments.format),
         Err(why) => refuse(&why),
     }

@@ -7,6 +7,7 @@
 //! limited, and KV that waits takes no memory of a rank.
 
 mod arrivals;
+mod load;
 pub mod ranks;
 mod release;
 pub(super) mod resident;
@@ -15,33 +16,81 @@ pub(super) mod wheel;
 
 use std::collections::VecDeque;
 
+use super::kv::Memory;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
 use super::slots::Slots;
-use super::transfer::Link;
+use super::transfer::{Link, Sending};
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::Balance};
 use crate::perf::StepTimes;
-use crate::scenario::{Admission, Pool, Role, Scenario};
-use crate::units::SimTime;
+use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Role, Router, Scenario};
+use crate::units::{SimDuration, SimTime};
+use crate::workload::Request;
 use arrivals::{Arrival, Arrivals};
-use ranks::Refusal;
-use resident::Travel;
+use ranks::{Joining, Refusal};
+use resident::{Pace, Travel};
 use unit::Unit;
 
 /// What every unit of the pool has in common.
 #[derive(Clone, Debug)]
 struct Rules {
     ranks: usize,
-    kv_capacity_tokens: u64,
+    memory: Memory,
     max_batch_requests: u32,
     max_queue_requests: Option<usize>,
     reserving: bool,
-    /// Progress of every request in a step, in 1/1024 token.
-    progress_1024: u64,
+    balance: RankBalance,
+    /// Whether the router compares times; otherwise KV.
+    by_time: bool,
+    pace: Pace,
     migration: Link,
+    /// A handed-over request's bytes, and a migrating one's, through all of a unit's interfaces together.
+    receive: [Link; 2],
     host: Link,
     times: StepTimes,
+}
+
+impl Rules {
+    fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
+        let start_1024 = match scenario.first_token {
+            FirstToken::Prefill => 1024,
+            FirstToken::Decode => 0,
+        };
+        Self {
+            ranks: pool.ranks as usize,
+            memory: Memory::new(scenario, pool),
+            max_batch_requests: pool.max_batch_requests,
+            max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
+            reserving: pool.admission == Admission::Reserve,
+            balance: pool.balance,
+            by_time: pool.router == Router::LeastTime,
+            pace: Pace {
+                start_1024,
+                per_step_1024: u64::from(scenario.mtp.progress_1024),
+            },
+            migration: Link::migration(scenario, pool),
+            receive: Link::receivers(scenario, pool),
+            host: Link::host(scenario, pool),
+            times,
+        }
+    }
+
+    /// A request with so much progress, as it joins a rank or leaves it.
+    #[inline]
+    fn joining(&self, request: &Request, progress_1024: u64) -> Joining {
+        let reserve = if self.reserving {
+            let progress = self.pace.progress_done_1024(request);
+            let most = self.pace.held_1024(request, progress);
+            self.memory.of_request(most)
+        } else {
+            0
+        };
+        Joining {
+            held_1024: self.pace.held_1024(request, progress_1024),
+            reserve,
+        }
+    }
 }
 
 /// A request whose KV is on its way, or that no unit has taken yet.
@@ -49,6 +98,11 @@ struct Rules {
 struct Moving {
     travel: Travel,
     unit: Option<u32>,
+    /// How long its sender takes for its KV, and a receiver.
+    took: SimDuration,
+    receiving: SimDuration,
+    /// Its sender is done.
+    sent: bool,
     arrived: bool,
 }
 
@@ -67,11 +121,16 @@ pub struct Decode<O> {
     /// The earliest step end or wake-up of a unit.
     next_unit: SimTime,
     dirty: Vec<usize>,
+    /// Requests whose KV arrives at this instant, by id.
+    landing: Vec<(u64, u32)>,
+    /// Of every transfer.
+    latency: SimDuration,
     /// Whether the prefill pool stands before this one in the file (S2).
     after_prefill: bool,
     paid: u64,
     working: u64,
-    kv_1024: u64,
+    /// Memory taken on all ranks.
+    taken: u128,
     busy: u64,
     blocked: [u64; 2],
     tokens: Tokens,
@@ -97,17 +156,7 @@ impl<O: Observer> Decode<O> {
         end: SimTime,
         observer: O,
     ) -> Self {
-        let rules = Rules {
-            ranks: pool.ranks as usize,
-            kv_capacity_tokens: pool.kv_capacity_tokens.unwrap_or(0),
-            max_batch_requests: pool.max_batch_requests,
-            max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
-            reserving: pool.admission == Admission::Reserve,
-            progress_1024: u64::from(scenario.mtp.progress_1024),
-            migration: Link::migration(scenario, pool),
-            host: Link::host(scenario, pool),
-            times,
-        };
+        let rules = Rules::new(scenario, pool, times);
         let events = schedule::events(pool, scenario, end);
         let count = events
             .iter()
@@ -127,10 +176,12 @@ impl<O: Observer> Decode<O> {
             events: events.into(),
             next_unit: SimTime::NEVER,
             dirty: Vec::new(),
+            landing: Vec::new(),
+            latency: scenario.transfer.latency,
             after_prefill: first != Some(Role::Decode),
             paid: 0,
             working: 0,
-            kv_1024: 0,
+            taken: 0,
             busy: 0,
             blocked: [0; 2],
             tokens: Tokens::default(),
@@ -151,8 +202,8 @@ impl<O: Observer> Decode<O> {
             self.observer.advance(now);
             if planned == now {
                 if self.routing.next_report() == now {
-                    self.routing
-                        .report(now, self.units.iter().map(|u| u.load_1024));
+                    let seen = self.units.iter().map(|u| u.load.seen(&self.rules));
+                    self.routing.report(now, seen);
                 }
                 if self.events.front().is_some_and(|e| e.at == now) {
                     self.change_units(now);
@@ -168,8 +219,8 @@ impl<O: Observer> Decode<O> {
                 self.end_steps(now);
             }
             self.arrivals.settle();
-            while let Some(slot) = self.arrivals.pop_at(now) {
-                self.arrive(now, slot);
+            if self.arrivals.next() == now {
+                self.land(now);
             }
             if !self.dirty.is_empty() {
                 self.start_steps(now);
@@ -234,8 +285,8 @@ impl<O: Observer> Decode<O> {
                 self.observer
                     .still_in(&resident.request, Place::Decode, resident.since);
                 generated += u128::from(progress_1024);
-                kv_requests +=
-                    u128::from(1024 * (u64::from(resident.request.input) + 1) + progress_1024);
+                let held = self.rules.pace.held_1024(&resident.request, progress_1024);
+                kv_requests += u128::from(held);
                 inside += 1;
             }
         }
@@ -260,27 +311,36 @@ impl<O: Observer> Decode<O> {
         let request = handover.request;
         self.observer
             .moved(now, &request, Place::Outside, now, Place::Transfer);
+        let first_token = if self.rules.pace.start_1024 > 0 {
+            handover.at
+        } else {
+            SimTime::NEVER
+        };
         let travel = Travel {
             request,
-            first_token: handover.at,
-            last_token: handover.at,
+            first_token,
+            last_token: first_token,
             progress_1024: 0,
             since: now,
             ready: SimTime::ZERO,
         };
-        self.send(travel, handover.arrives);
+        let receiving = self.rules.receive[0].time(u64::from(request.input));
+        self.send(travel, handover.sending, receiving);
     }
 
-    /// Routes a request whose KV is on its way.
+    /// Routes a request whose KV is on its way, and would take a receiver so long.
     #[inline]
-    fn send(&mut self, travel: Travel, arrives: SimTime) {
+    fn send(&mut self, travel: Travel, sending: Sending, receiving: SimDuration) {
         let slot = self.moving.store(Moving {
             travel,
             unit: None,
+            took: sending.took,
+            receiving,
+            sent: false,
             arrived: false,
         });
         self.arrivals.add(Arrival {
-            at: arrives,
+            at: sending.done,
             id: travel.request.id,
             slot,
         });
@@ -297,13 +357,51 @@ impl<O: Observer> Decode<O> {
         };
         moving.unit = Some(index as u32);
         let unit = &mut self.units[index];
-        unit.load_1024 += moving.travel.held_1024();
-        self.routing.loaded(index, unit.load_1024);
+        let held = moving.travel.held_1024(self.rules.pace);
+        unit.load.add(held, &self.rules);
+        if self.routing.is_exact() {
+            self.routing.loaded(index, unit.load.seen(&self.rules));
+        }
         if moving.arrived {
             unit.queue.push_back(moving.travel);
             self.moving.take(slot);
             self.dirty.push(index);
         }
+    }
+
+    /// Phase 3: senders are done, in order of id; then KV arrives, in order of id.
+    fn land(&mut self, now: SimTime) {
+        let mut here = std::mem::take(&mut self.landing);
+        while let Some(slot) = self.arrivals.pop_at(now) {
+            let moving = self.moving.get_mut(slot);
+            let at = if moving.sent {
+                now
+            } else {
+                moving.sent = true;
+                let mut done = now;
+                if let Some(index) = moving.unit {
+                    let free = &mut self.units[index as usize].receive_free;
+                    *free = (*free).max(now - moving.took) + moving.receiving;
+                    done = done.max(*free);
+                    *free = done;
+                }
+                done + self.latency
+            };
+            let id = moving.travel.request.id;
+            if at == now {
+                here.push((id, slot));
+            } else {
+                self.arrivals.add(Arrival { at, id, slot });
+            }
+        }
+        if !here.is_sorted() {
+            here.sort_unstable();
+        }
+        for (_, slot) in here.drain(..) {
+            self.arrive(now, slot);
+        }
+        self.landing = here;
+        self.arrivals.settle();
     }
 
     /// KV arrives.
@@ -345,7 +443,7 @@ impl<O: Observer> Decode<O> {
                 Change::Serve => {
                     self.working += 1;
                     unit.working = true;
-                    self.routing.open(index, unit.load_1024);
+                    self.routing.open(index, unit.load.seen(&self.rules));
                     opened = true;
                 }
                 Change::Drain => self.routing.close(index),
@@ -377,17 +475,14 @@ impl<O: Observer> Decode<O> {
             if unit.next() != now {
                 continue;
             }
-            if unit.end_step(
-                now,
-                index,
-                &self.rules,
-                &mut self.observer,
-                &mut self.tokens.finished_1024,
-            ) {
+            let taken = unit.taken();
+            let (rules, tokens) = (&self.rules, &mut self.tokens);
+            if unit.end_step(now, index, rules, &mut self.observer, tokens) {
                 self.busy -= 1;
-                self.tokens.stepped_1024 += u128::from(unit.last_growth_1024);
-                self.kv_1024 = self.kv_1024 + unit.last_growth_1024 - unit.last_freed_1024;
-                self.routing.loaded(index, unit.load_1024);
+                self.taken = self.taken + u128::from(unit.taken()) - u128::from(taken);
+                if self.routing.is_exact() {
+                    self.routing.loaded(index, unit.load.seen(rules));
+                }
             }
             self.dirty.push(index);
         }
@@ -409,10 +504,10 @@ impl<O: Observer> Decode<O> {
             if !unit.at_boundary() {
                 continue;
             }
-            let (kv, blocked) = (unit.kv_total_1024(), unit.blocked);
+            let (taken, blocked) = (unit.taken(), unit.blocked);
             let started = unit.start_step(now, index, &self.rules, &mut self.observer);
             self.busy += u64::from(started);
-            self.kv_1024 = self.kv_1024 + unit.kv_total_1024() - kv;
+            self.taken = self.taken + u128::from(unit.taken()) - u128::from(taken);
             while let Some(travel) = unit.overflow(&self.rules) {
                 self.tokens.finished_1024 += u128::from(travel.progress_1024);
                 reject(now, &travel, &mut self.observer);
@@ -430,12 +525,20 @@ impl<O: Observer> Decode<O> {
                     self.blocked[Refusal::Places as usize],
                 );
             }
-            self.routing.loaded(index, unit.load_1024);
+            if self.routing.is_exact() {
+                self.routing.loaded(index, unit.load.seen(&self.rules));
+            }
             self.next_unit = self.next_unit.min(unit.next());
         }
         self.dirty.clear();
-        self.observer.kv(now, self.kv_1024);
+        self.tell_kv(now);
         self.observer.busy(now, self.busy);
+    }
+
+    /// Memory taken, as tokens.
+    fn tell_kv(&mut self, now: SimTime) {
+        let kv = self.rules.memory.in_tokens_1024(self.taken);
+        self.observer.kv(now, kv);
     }
 
     /// While no unit serves, the pool's own queue has the limit of a unit's. What is still on its way

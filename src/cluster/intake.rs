@@ -37,7 +37,7 @@ pub trait Server: Clone {
     /// Takes the last request out of a queue that is longer than `most`.
     fn overflow(&mut self, most: usize, rules: &Self::Rules) -> Option<Self::Waiting>;
     /// What the router compares (S6).
-    fn load(&self) -> u64;
+    fn load(&self, rules: &Self::Rules) -> u64;
     /// When the running step ends; `NEVER` when idle.
     fn step_end(&self) -> SimTime;
     /// Forms a batch and starts its step, if idle and if the step would end before the release. Says
@@ -68,9 +68,14 @@ pub trait Server: Clone {
         observer: &mut impl Observer,
         tokens: &mut Tokens,
     ) -> Vec<Self::Waiting>;
-    /// KV that its residents hold, in 1/1024 token.
+    /// Memory that its residents take.
     #[inline]
-    fn kv_1024(&self) -> u64 {
+    fn taken(&self, _rules: &Self::Rules) -> u64 {
+        0
+    }
+    /// Memory of several units as KV tokens, in 1/1024.
+    #[inline]
+    fn in_tokens_1024(_taken: u128, _rules: &Self::Rules) -> u64 {
         0
     }
     /// Whether its queue waits for KV memory, and for a place.
@@ -138,8 +143,8 @@ pub struct Intake<U: Server, O> {
     /// By unit: serving or draining.
     working: Vec<bool>,
     busy: u64,
-    /// KV on all units, in 1/1024 token.
-    kv_1024: u64,
+    /// Memory taken on all units.
+    taken: u128,
     /// Units whose queue waits for memory, and for places.
     blocked: [u64; 2],
     tokens: Tokens,
@@ -175,7 +180,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
             paid: 0,
             working: vec![false; count],
             busy: 0,
-            kv_1024: 0,
+            taken: 0,
             blocked: [0; 2],
             tokens: Tokens::default(),
             observer,
@@ -213,7 +218,9 @@ impl<U: Server, O: Observer> Intake<U, O> {
     pub fn begin(&mut self, now: SimTime, out: &mut Vec<Handover>) {
         self.observer.advance(now);
         if self.routing.next_report() == now {
-            self.routing.report(now, self.units.iter().map(U::load));
+            let rules = &self.rules;
+            self.routing
+                .report(now, self.units.iter().map(|unit| unit.load(rules)));
         }
         if self.events.front().is_some_and(|e| e.at == now) {
             self.change_units(now);
@@ -243,7 +250,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 self.start_step(now, self.dirty[i]);
             }
             self.dirty.clear();
-            self.observer.kv(now, self.kv_1024);
+            self.tell_kv(now);
             self.observer.busy(now, self.busy);
         }
         if let Some(limit) = self.max_queue_requests {
@@ -316,7 +323,8 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 }
                 Change::Serve => {
                     self.working[index] = true;
-                    self.routing.open(index, self.units[index].load());
+                    let load = self.units[index].load(&self.rules);
+                    self.routing.open(index, load);
                     opened = true;
                 }
                 Change::Drain => self.routing.close(index),
@@ -343,10 +351,10 @@ impl<U: Server, O: Observer> Intake<U, O> {
     /// Everything on a released unit is routed anew (S10).
     fn release(&mut self, now: SimTime, index: usize) {
         let unit = &mut self.units[index];
-        let before = (unit.kv_1024(), unit.blocked());
+        let before = (unit.taken(&self.rules), unit.blocked());
         let moving = unit.release(now, &self.rules, &mut self.observer, &mut self.tokens);
         self.note(now, index, before);
-        self.observer.kv(now, self.kv_1024);
+        self.tell_kv(now);
         for waiting in moving {
             self.observer.migrated(now, waiting.request());
             self.route(waiting);
@@ -361,7 +369,9 @@ impl<U: Server, O: Observer> Intake<U, O> {
         };
         let unit = &mut self.units[index];
         unit.enqueue(waiting, &self.rules);
-        self.routing.loaded(index, unit.load());
+        if self.routing.is_exact() {
+            self.routing.loaded(index, unit.load(&self.rules));
+        }
         if unit.step_end() == SimTime::NEVER || self.max_queue_requests.is_some() {
             self.dirty.push(index);
         }
@@ -373,7 +383,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
             if unit.step_end() != now {
                 continue;
             }
-            let before = (unit.kv_1024(), unit.blocked());
+            let before = (unit.taken(&self.rules), unit.blocked());
             unit.end_step(
                 now,
                 index,
@@ -382,7 +392,9 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 &mut self.tokens,
                 out,
             );
-            self.routing.loaded(index, unit.load());
+            if self.routing.is_exact() {
+                self.routing.loaded(index, unit.load(&self.rules));
+            }
             self.note(now, index, before);
             self.busy -= 1;
             self.dirty.push(index);
@@ -398,7 +410,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
     #[inline]
     fn start_step(&mut self, now: SimTime, index: usize) {
         let unit = &mut self.units[index];
-        let before = (unit.kv_1024(), unit.blocked());
+        let before = (unit.taken(&self.rules), unit.blocked());
         if unit.start_step(
             now,
             index,
@@ -409,13 +421,15 @@ impl<U: Server, O: Observer> Intake<U, O> {
             self.busy += 1;
             self.next_end = self.next_end.min(unit.step_end());
         }
-        if U::GENERATES {
-            self.routing.loaded(index, self.units[index].load());
+        if U::GENERATES && self.routing.is_exact() {
+            self.routing
+                .loaded(index, self.units[index].load(&self.rules));
         }
         self.note(now, index, before);
         if let Some(limit) = self.max_queue_requests {
             while let Some(waiting) = self.units[index].overflow(limit, &self.rules) {
-                self.routing.loaded(index, self.units[index].load());
+                let load = self.units[index].load(&self.rules);
+                self.routing.loaded(index, load);
                 waiting.carry(&mut self.tokens);
                 self.reject(now, &waiting);
             }
@@ -426,7 +440,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
     #[inline]
     fn note(&mut self, now: SimTime, index: usize, before: (u64, [bool; 2])) {
         let unit = &self.units[index];
-        self.kv_1024 = self.kv_1024 + unit.kv_1024() - before.0;
+        self.taken = self.taken + u128::from(unit.taken(&self.rules)) - u128::from(before.0);
         let blocked = unit.blocked();
         if blocked != before.1 {
             for (count, (was, is)) in self.blocked.iter_mut().zip(before.1.iter().zip(blocked)) {
@@ -434,6 +448,11 @@ impl<U: Server, O: Observer> Intake<U, O> {
             }
             self.observer.blocked(now, self.blocked[0], self.blocked[1]);
         }
+    }
+
+    fn tell_kv(&mut self, now: SimTime) {
+        let kv = U::in_tokens_1024(self.taken, &self.rules);
+        self.observer.kv(now, kv);
     }
 
     fn reject(&mut self, now: SimTime, waiting: &U::Waiting) {

@@ -14,10 +14,12 @@ mod ranks;
 mod request;
 mod unit;
 
+use super::decode::resident::Pace;
 use super::intake::Intake;
+use super::kv::Memory;
 use super::levels::Levels;
 use crate::perf::StepTimes;
-use crate::scenario::{Admission, Batching, Pool, Router, Scenario};
+use crate::scenario::{Admission, Batching, Pool, RankBalance, Router, Scenario};
 
 pub use unit::Unit;
 
@@ -30,14 +32,13 @@ pub struct Rules {
     ranks: usize,
     max_batch_tokens: u32,
     max_batch_requests: u32,
-    capacity_1024: u64,
+    memory: Memory,
     reserving: bool,
+    balance: RankBalance,
     batching: Batching,
     look_ahead: bool,
-    /// Whether the router compares KV; otherwise it compares tokens to compute.
-    by_kv: bool,
-    /// Progress of every decoding request in a step, in 1/1024 token.
-    progress_1024: u64,
+    router: Router,
+    pace: Pace,
     /// Tokens that a decoding request adds to a batch: one, and its drafts.
     tokens_per_decode: u32,
     levels: Levels,
@@ -50,12 +51,17 @@ impl Rules {
             ranks: pool.ranks as usize,
             max_batch_tokens: pool.max_batch_tokens,
             max_batch_requests: pool.max_batch_requests,
-            capacity_1024: 1024 * pool.kv_capacity_tokens.unwrap_or(0),
+            memory: Memory::new(scenario, pool),
             reserving: pool.admission == Admission::Reserve,
             batching: pool.batching,
             look_ahead: pool.look_ahead,
-            by_kv: pool.router == Router::LeastKv,
-            progress_1024: u64::from(scenario.mtp.progress_1024),
+            balance: pool.balance,
+            router: pool.router,
+            // first tokens leave as prompts end
+            pace: Pace {
+                start_1024: 1024,
+                per_step_1024: u64::from(scenario.mtp.progress_1024),
+            },
             tokens_per_decode: 1 + scenario.mtp.drafts,
             levels: Levels::new(scenario),
             times,

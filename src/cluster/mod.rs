@@ -7,6 +7,7 @@
 
 pub mod decode;
 pub mod intake;
+mod kv;
 mod least;
 mod levels;
 pub mod mixed;
@@ -31,13 +32,13 @@ pub struct Inside {
     pub moving: u64,
 }
 
-/// A request that has its first token and goes on to decode.
+/// A request whose prompt is computed and that goes on to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handover {
     /// The request.
     pub request: Request,
-    /// When its first token left, which is when its KV went on its way.
+    /// When its prefill ended, which is when its KV went on its way.
     pub at: SimTime,
-    /// When its KV arrives.
-    pub arrives: SimTime,
+    /// How its KV is sent.
+    pub sending: transfer::Sending,
 }

@@ -11,7 +11,7 @@ use super::intake::Intake;
 use super::levels::Levels;
 use super::transfer::Link;
 use crate::perf::StepTimes;
-use crate::scenario::{Pool, Scenario};
+use crate::scenario::{FirstToken, Pool, RankBalance, Router, Scenario};
 
 pub use unit::Unit;
 
@@ -24,8 +24,15 @@ pub struct Rules {
     ranks: usize,
     max_batch_tokens: u32,
     max_batch_pairs: u64,
+    /// Most own time of a rank in a batch, in ps.
+    max_batch_ps: Option<u64>,
     max_batch_requests: u32,
     levels: Levels,
+    balance: RankBalance,
+    /// Whether the router compares times; otherwise tokens.
+    by_time: bool,
+    /// Whether first tokens leave here (S8).
+    emits: bool,
     handover: Link,
     times: StepTimes,
 }
@@ -36,8 +43,12 @@ impl Rules {
             ranks: pool.ranks as usize,
             max_batch_tokens: pool.max_batch_tokens,
             max_batch_pairs: pool.max_batch_pairs.unwrap_or(u64::MAX),
+            max_batch_ps: pool.max_batch_time.map(|t| t.0.saturating_mul(1000)),
             max_batch_requests: pool.max_batch_requests,
             levels: Levels::new(scenario),
+            balance: pool.balance,
+            by_time: pool.router == Router::LeastTime,
+            emits: scenario.first_token == FirstToken::Prefill || scenario.pools.len() == 1,
             handover: Link::handover(scenario, pool),
             times,
         }

@@ -51,6 +51,12 @@ impl Routing {
         self.next_report = now + self.interval;
     }
 
+    /// Whether it hears of every change at once.
+    #[inline]
+    pub fn is_exact(&self) -> bool {
+        self.interval == SimDuration::ZERO
+    }
+
     /// A unit's load has changed. Heard only by a router with exact state.
     #[inline]
     pub fn loaded(&mut self, unit: usize, load: u64) {

@@ -12,14 +12,6 @@ pub fn cost_of(node_ns: u128, node: &Node) -> PicoUsd {
     PicoUsd(hours * per_node_hour + (rest * per_node_hour + hour / 2) / hour)
 }
 
-/// The energy of `node_ns` node-nanoseconds in kilowatt-hours, where the GPU's power is known.
-pub fn energy_kwh(node_ns: u128, node: &Node) -> Option<f64> {
-    let node_hours = node_ns as f64 / NS_PER_HOUR as f64;
-    node.gpu
-        .power_w
-        .map(|watts| node_hours * f64::from(node.gpus) * watts / 1000.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,17 +26,18 @@ mod tests {
             usable_bytes: 80_000_000_000,
             nic: BytesPerSecond(50_000_000_000),
             host: BytesPerSecond(63_000_000_000),
-            power_w: Some(1000.0),
+            power: None,
+            overhead_w: None,
             compute: None,
         };
         let node = Node {
             gpu,
             gpus: 8,
             price_per_gpu_hour: PicoUsd(2_000_000_000_000),
+            shared: false,
             fleet: None,
         };
         let node_ns = 5_442 * u128::from(NS_PER_HOUR);
         assert_eq!(cost_of(node_ns, &node).as_usd(), 87_072.0);
-        assert_eq!(energy_kwh(node_ns, &node), Some(43_536.0));
     }
 }

@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
+use super::plan::load::Loads;
 use crate::catalog::Provenance;
 use crate::perf::roofline::explain::Explained;
 use crate::perf::roofline::memory_of;
-use crate::perf::roofline::step::quickest;
 use crate::perf::roofline::unit::{Unit, prompt_tokens};
 use crate::perf::room::Room;
 use crate::perf::with_capacities;
@@ -25,7 +25,7 @@ pub struct Question {
     pub kv: Option<f64>,
     /// Prefill: tokens computed on each rank.
     pub tokens: Option<f64>,
-    /// Prefill: tokens of each prompt.
+    /// Prefill: tokens of each prompt, without context; else the scenario's own mix.
     pub prompt: Option<f64>,
 }
 
@@ -93,6 +93,15 @@ pub struct Answer {
     pub overlapped: bool,
     /// The step in the other mode, if there is one.
     pub other_mode_s: Option<f64>,
+    /// Of the step, what hangs on a rank's own load, in seconds.
+    pub own_s: f64,
+    /// Of the step, what hangs on the tokens of all ranks of the unit, in seconds.
+    pub shared_s: f64,
+    /// How the ranks meet, in words.
+    pub ranks: String,
+    /// Prefill of the scenario's own mix: the same tokens in prompts of the mean computed length without
+    /// context, in seconds.
+    pub without_context_s: Option<f64>,
     /// Communication that hides behind computation, in seconds.
     pub hidden_communication_s: f64,
     /// The busiest rank's expert tokens over the mean.
@@ -110,11 +119,15 @@ const BATCHES: [f64; 11] = [
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 96.0, 128.0, 192.0, 256.0,
 ];
 
-/// Takes a step of a pool apart.
+/// Takes a step of a pool apart; which pool need not be said where there is one.
 ///
 /// # Errors
 /// Where there is no such pool, or its step times are no model of hardware.
-pub fn explain(scenario: &Scenario, pool: &str, question: Question) -> Result<Answer, String> {
+pub fn explain(
+    scenario: &Scenario,
+    pool: Option<&str>,
+    question: Question,
+) -> Result<Answer, String> {
     let Performance::Roofline(roofline) = &scenario.performance else {
         return Err(
             "step times of this scenario are coefficients, which explain themselves; `explain` takes \
@@ -122,22 +135,17 @@ pub fn explain(scenario: &Scenario, pool: &str, question: Question) -> Result<An
                 .to_string(),
         );
     };
-    let names: Vec<&str> = scenario.pools.iter().map(|p| p.name.as_str()).collect();
     let scenario = &with_capacities(scenario)?;
-    let pool = scenario
-        .pools
-        .iter()
-        .find(|p| p.name == pool)
-        .ok_or_else(|| {
-            format!(
-                "there is no pool `{pool}`; the scenario has {}",
-                names.join(", ")
-            )
-        })?;
+    let pool = chosen(scenario, pool)?;
     let unit = Unit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
     let asks_prefill = pool.role == Role::Prefill
         || pool.role == Role::Mixed && (question.tokens.is_some() || question.prompt.is_some());
-    let (explained, load, curve) = if asks_prefill {
+    let Told {
+        explained,
+        load,
+        curve,
+        without_context_s,
+    } = if asks_prefill {
         prefill(&unit, scenario, pool, question)
     } else {
         decode(&unit, scenario, pool, question)
@@ -167,6 +175,10 @@ pub fn explain(scenario: &Scenario, pool: &str, question: Question) -> Result<An
         step_s: explained.step_s,
         overlapped: explained.overlapped,
         other_mode_s: explained.other_s,
+        own_s: explained.own_s,
+        shared_s: explained.shared_s,
+        ranks: ranks(&unit, pool),
+        without_context_s,
         hidden_communication_s: explained.hidden_s,
         expert_imbalance: explained.imbalance,
         parts: parts.collect(),
@@ -185,23 +197,71 @@ pub fn explain(scenario: &Scenario, pool: &str, question: Question) -> Result<An
     })
 }
 
-fn decode(
-    unit: &Unit<'_>,
-    scenario: &Scenario,
-    pool: &Pool,
-    question: Question,
-) -> (Explained, String, Vec<Point>) {
+/// The pool that is meant.
+fn chosen<'a>(scenario: &'a Scenario, pool: Option<&str>) -> Result<&'a Pool, String> {
+    let pools = &scenario.pools;
+    let names: Vec<&str> = pools.iter().map(|p| p.name.as_str()).collect();
+    match (pool, pools.as_slice()) {
+        (None, [one]) => Ok(one),
+        (None, _) => Err(format!(
+            "the scenario has pools {}: say which with --pool",
+            names.join(", ")
+        )),
+        (Some(pool), _) => pools.iter().find(|p| p.name == pool).ok_or_else(|| {
+            format!(
+                "there is no pool `{pool}`; the scenario has {}",
+                names.join(", ")
+            )
+        }),
+    }
+}
+
+/// How the ranks of a unit meet.
+fn ranks(unit: &Unit<'_>, pool: &Pool) -> String {
+    let all = count(u64::from(pool.ranks));
+    if unit.spread.exchange {
+        format!(
+            "the {all} ranks of a unit meet at every dispatch and combine: the own part hangs on a rank's own \
+             load, the shared part (routed experts and exchange that does not hide) on the tokens of all ranks; \
+             the longest own part and the shared part make the step"
+        )
+    } else if unit.spread.gathers {
+        format!(
+            "the tokens of the {all} ranks of a unit are gathered before the experts, of which every accelerator \
+             has a part: the own part hangs on a rank's own load, the shared part on the tokens of all ranks"
+        )
+    } else if pool.replicas > 1 {
+        "each rank is a copy of the model that steps on its own".to_string()
+    } else {
+        "a unit has one rank: both parts hang on its load".to_string()
+    }
+}
+
+/// A step in the making.
+struct Told {
+    explained: Explained,
+    load: String,
+    curve: Vec<Point>,
+    without_context_s: Option<f64>,
+}
+
+fn decode(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
     let mean = |law: &crate::scenario::LengthLaw| law.law.mean();
-    let usual_kv = scenario
-        .classes
-        .first()
-        .map_or(4096.0, |c| mean(&c.input) + mean(&c.output) / 2.0);
+    let usual_kv = || {
+        let class = scenario.classes.first();
+        class.map_or(4096.0, |c| mean(&c.input) + mean(&c.output) / 2.0)
+    };
     let most = f64::from(pool.max_batch_requests);
     let batch = question.batch.unwrap_or(most.min(64.0));
-    let kv = question.kv.unwrap_or(usual_kv);
+    let of_mix = || {
+        Loads::of(scenario)
+            .map(|l| l.day().kv)
+            .filter(|kv| *kv >= 1.0)
+    };
+    let kv = question.kv.or_else(of_mix).unwrap_or_else(usual_kv);
     let per_step = f64::from(scenario.mtp.progress_1024) / 1024.0;
     let point = |n: f64| {
-        let step_s = quickest(&unit.decode_modes(n), n * kv);
+        let step_s = unit.decode_times(n, unit.kv_of(n, kv)).quicker();
         let speed = per_step / step_s;
         Point {
             batch: n,
@@ -220,23 +280,63 @@ fn decode(
         fixed(batch, 0),
         fixed(kv, 0)
     );
-    let curve = sizes.into_iter().map(point).collect();
-    (unit.explain_decode(batch, batch * kv), load, curve)
+    Told {
+        explained: unit.explain_decode(batch, unit.kv_of(batch, kv)),
+        load,
+        curve: sizes.into_iter().map(point).collect(),
+        without_context_s: None,
+    }
 }
 
-fn prefill(
-    unit: &Unit<'_>,
-    scenario: &Scenario,
-    pool: &Pool,
-    question: Question,
-) -> (Explained, String, Vec<Point>) {
+/// Prompts of a step: computed tokens of each, and (query, key) pairs of each token.
+#[derive(Clone, Copy)]
+struct Prompts {
+    computed: f64,
+    pairs: f64,
+}
+
+impl Prompts {
+    /// Of one length, without context.
+    fn alone(computed: f64) -> Self {
+        Self {
+            computed,
+            pairs: (computed + 1.0) / 2.0,
+        }
+    }
+
+    /// The scenario's own: a computed token sits behind hits, and in long prompts more often than in short
+    /// ones.
+    fn of(scenario: &Scenario) -> Option<Self> {
+        let day = Loads::of(scenario)?.day();
+        (day.computed >= 1.0).then(|| Self {
+            computed: day.computed,
+            pairs: day.pairs / day.computed,
+        })
+    }
+
+    fn times(self, unit: &Unit<'_>, tokens: f64) -> f64 {
+        unit.prefill_times(tokens, tokens * self.pairs, self.number(tokens))
+            .quicker()
+    }
+
+    fn number(self, tokens: f64) -> f64 {
+        (tokens / self.computed).max(1.0)
+    }
+}
+
+fn prefill(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
+    let mix = match question.prompt {
+        Some(_) => None,
+        None => Prompts::of(scenario),
+    };
+    let mean = || question.prompt.unwrap_or_else(|| prompt_tokens(scenario));
+    let prompts = mix.unwrap_or_else(|| Prompts::alone(mean()));
+    let most_pairs = pool.max_batch_pairs.map_or(f64::INFINITY, |p| p as f64);
     let budget = f64::from(pool.max_batch_tokens);
-    let tokens = question.tokens.unwrap_or(budget);
-    let prompt = question.prompt.unwrap_or_else(|| prompt_tokens(scenario));
-    let pairs = |tokens: f64| tokens * (prompt + 1.0) / 2.0;
-    let prompts = |tokens: f64| (tokens / prompt).max(1.0);
+    let full = libm::floor(most_pairs / prompts.pairs).clamp(1.0, budget);
+    let tokens = question.tokens.unwrap_or(full);
     let point = |tokens: f64| {
-        let step_s = quickest(&unit.prefill_modes(tokens, prompts(tokens)), pairs(tokens));
+        let step_s = prompts.times(unit, tokens);
         Point {
             batch: tokens,
             step_s,
@@ -246,20 +346,30 @@ fn prefill(
     };
     let mut sizes = vec![tokens];
     let mut size = 512.0;
-    while size <= budget {
+    while size <= full {
         sizes.push(size);
         size *= 2.0;
     }
     sizes.sort_by(f64::total_cmp);
     sizes.dedup();
-    let load = format!(
-        "{} tokens on each rank, in prompts of {} computed tokens",
-        fixed(tokens, 0),
-        fixed(prompt, 0)
-    );
-    let curve = sizes.into_iter().map(point).collect();
-    let explained = unit.explain_prefill(tokens, pairs(tokens), prompts(tokens));
-    (explained, load, curve)
+    let how = if mix.is_some() {
+        format!(
+            "of the scenario's own prompts ({} computed in the mean): {} (query, key) pairs a token",
+            count(prompts.computed as u64),
+            count(prompts.pairs as u64)
+        )
+    } else {
+        format!(
+            "in prompts of {} computed tokens without context",
+            fixed(prompts.computed, 0)
+        )
+    };
+    Told {
+        explained: unit.explain_prefill(tokens, tokens * prompts.pairs, prompts.number(tokens)),
+        load: format!("{} tokens on each rank, {how}", fixed(tokens, 0)),
+        curve: sizes.into_iter().map(point).collect(),
+        without_context_s: mix.map(|mix| Prompts::alone(mix.computed).times(unit, tokens)),
+    }
 }
 
 impl Answer {
@@ -298,11 +408,23 @@ impl Answer {
             })
             .collect();
         parts.total = Some(vec![Cell::new("step"), Cell::new(seconds(self.step_s))]);
-        let notes = vec![format!(
+        let mut notes = vec![format!(
             "hidden behind computation: {} of communication; busiest expert rank {} x the mean",
             seconds(self.hidden_communication_s),
             fixed(self.expert_imbalance, 2)
         )];
+        notes.push(format!(
+            "own part {}, shared part {}: {}",
+            seconds(self.own_s),
+            seconds(self.shared_s),
+            self.ranks
+        ));
+        if let Some(alone) = self.without_context_s {
+            notes.push(format!(
+                "the same tokens in prompts of the mean length, nothing before them (--prompt): {}",
+                seconds(alone)
+            ));
+        }
         let m = &self.memory;
         let gb = |bytes: f64| format!("{} GB", fixed(bytes / 1e9, 1));
         let memory = vec![

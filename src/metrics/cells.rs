@@ -151,6 +151,8 @@ pub struct Integrals {
     pub working: u128,
     /// Units in a step.
     pub busy: u128,
+    /// Of them, those whose step computes prompts.
+    pub prompts: u128,
     /// KV tokens resident, in 1/1024.
     pub kv_1024: u128,
     /// Units whose queue waits for KV memory.
@@ -168,6 +170,7 @@ impl Integrals {
         self.paid += other.paid;
         self.working += other.working;
         self.busy += other.busy;
+        self.prompts += other.prompts;
         self.kv_1024 += other.kv_1024;
         self.blocked_by_kv += other.blocked_by_kv;
         self.blocked_by_batch += other.blocked_by_batch;

@@ -51,7 +51,7 @@ pub struct Joined {
     pub id: u64,
     /// Its kind (see [`Observer::kind`]).
     pub kind: u16,
-    /// When its latest token left.
+    /// When its latest token left; `NEVER`: this step makes its first.
     pub last_token: SimTime,
 }
 

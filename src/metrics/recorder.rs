@@ -51,6 +51,34 @@ impl Level {
     }
 }
 
+/// The time of steps that compute prompts, told as they begin: what lies in the running cell, and when those end
+/// that reach beyond it.
+#[derive(Clone, Debug, Default)]
+struct PromptTime {
+    unit_ns: u128,
+    beyond: Vec<SimTime>,
+}
+
+impl PromptTime {
+    /// A step, in a cell that ends at `edge`.
+    #[inline]
+    fn add(&mut self, from: SimTime, to: SimTime, edge: SimTime) {
+        self.unit_ns += u128::from(to.min(edge).since(from).0);
+        if to > edge {
+            self.beyond.push(to);
+        }
+    }
+
+    /// Ends the cell at `edge` and begins the one that ends at `next`.
+    fn take(&mut self, edge: SimTime, next: SimTime) -> u128 {
+        let unit_ns = std::mem::take(&mut self.unit_ns);
+        for to in std::mem::take(&mut self.beyond) {
+            self.add(edge, to, next);
+        }
+        unit_ns
+    }
+}
+
 /// Latency histograms of one kind of request (class and input-length bucket).
 #[derive(Clone, Debug, Default)]
 struct Live {
@@ -102,6 +130,7 @@ pub struct Recorder {
     paid: Level,
     working: Level,
     busy: Level,
+    prompts: PromptTime,
     kv: Level,
     by_kv: Level,
     by_batch: Level,
@@ -128,6 +157,7 @@ impl Recorder {
             paid: Level::default(),
             working: Level::default(),
             busy: Level::default(),
+            prompts: PromptTime::default(),
             kv: Level::default(),
             by_kv: Level::default(),
             by_batch: Level::default(),
@@ -167,6 +197,12 @@ impl Recorder {
 
     /// Closes the running cell at `edge` and begins the next one.
     fn roll(&mut self, edge: SimTime) {
+        let next_edge = self
+            .timeline
+            .edges
+            .get(self.next + 1)
+            .copied()
+            .unwrap_or(SimTime::NEVER);
         let mut cell = Cell {
             at_start: self.at_start,
             at_end: self.places.map(|p| p.value),
@@ -175,6 +211,7 @@ impl Recorder {
                 paid: self.paid.take(edge),
                 working: self.working.take(edge),
                 busy: self.busy.take(edge),
+                prompts: self.prompts.take(edge, next_edge),
                 kv_1024: self.kv.take(edge),
                 blocked_by_kv: self.by_kv.take(edge),
                 blocked_by_batch: self.by_batch.take(edge),
@@ -201,12 +238,7 @@ impl Recorder {
         }
         self.at_start = self.places.map(|p| p.value);
         self.next += 1;
-        self.next_edge = self
-            .timeline
-            .edges
-            .get(self.next)
-            .copied()
-            .unwrap_or(SimTime::NEVER);
+        self.next_edge = next_edge;
         self.reprice(edge);
     }
 
@@ -250,7 +282,8 @@ impl Observer for Recorder {
     }
 
     #[inline]
-    fn prefill_step(&mut self, _now: SimTime, _unit: usize, _length: SimDuration, tokens: u64) {
+    fn prefill_step(&mut self, now: SimTime, _unit: usize, length: SimDuration, tokens: u64) {
+        self.prompts.add(now, now + length, self.next_edge);
         self.steps.prefill_steps += 1;
         self.steps.prefill_tokens += tokens;
     }
@@ -303,10 +336,16 @@ impl Observer for Recorder {
         for new in step.joined {
             requests += 1;
             let kind = usize::from(new.kind);
-            self.live[kind]
-                .itl
-                .add(step.from.since(new.last_token).0 + last);
-            self.classes[kind / BUCKETS].output_1024 += u128::from(step.progress_1024);
+            let mut tokens_1024 = step.progress_1024;
+            if new.last_token == SimTime::NEVER {
+                // its first token has been told of, and is no gap
+                tokens_1024 -= 1024;
+            } else {
+                self.live[kind]
+                    .itl
+                    .add(step.from.since(new.last_token).0 + last);
+            }
+            self.classes[kind / BUCKETS].output_1024 += u128::from(tokens_1024);
         }
         self.steps.decode_steps += 1;
         self.steps.shared_steps += u64::from(step.shared);
@@ -419,6 +458,19 @@ mod tests {
         }
         assert_eq!(bucket_of(1), 0);
         assert_eq!(bucket_of(u32::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn a_step_that_crosses_edges_counts_in_every_cell() {
+        let mut time = PromptTime::default();
+        let [a, b, c, d] = [10, 100, 130, 200].map(SimTime);
+        time.add(a, SimTime(40), b);
+        time.add(SimTime(90), SimTime(150), b);
+        time.add(SimTime(95), b, b);
+        assert_eq!(time.take(b, c), 30 + 10 + 5);
+        assert_eq!(time.take(c, d), 30);
+        assert_eq!(time.take(d, SimTime::NEVER), 20);
+        assert_eq!(time.take(SimTime::NEVER, SimTime::NEVER), 0);
     }
 
     #[test]

@@ -51,6 +51,12 @@ impl PrefillLoad {
         self.tokens += chunk;
         self.pairs += chunk * context + chunk * (chunk + 1) / 2;
     }
+
+    /// Takes a chunk off that was added.
+    pub fn remove_chunk(&mut self, chunk: u64, context: u64) {
+        self.tokens -= chunk;
+        self.pairs -= chunk * context + chunk * (chunk + 1) / 2;
+    }
 }
 
 /// What one rank of a mixed pool does in a step.
@@ -68,6 +74,16 @@ pub struct MixedLoad {
     pub chunks: u32,
     /// Of them, those of requests that have just joined.
     pub joins: u32,
+}
+
+impl MixedLoad {
+    /// Adds `chunk` tokens of a prompt that follow `context` tokens in the cache; of a request that has just
+    /// joined, or not.
+    pub fn add_chunk(&mut self, chunk: u64, context: u64, joins: bool) {
+        self.prefill.add_chunk(chunk, context);
+        self.chunks += u32::from(chunk > 0);
+        self.joins += u32::from(joins);
+    }
 }
 
 /// What the ranks of a unit hold in a decode step, rank by rank.

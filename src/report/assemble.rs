@@ -125,7 +125,7 @@ fn span(scenario: &Scenario, stretch: &Stretch) -> Span {
     let counts = stretch.all_classes();
     let tokens = token_counts(&counts);
     let (node_ns, _) = paid_nodes(scenario, stretch.from, stretch.to);
-    let money = economics(scenario, node_ns, &counts, &tokens);
+    let money = economics(scenario, stretch, node_ns, &counts, &tokens);
     let since_start = stretch.from.since(SimTime::ZERO + scenario.warm_up);
     Span {
         start: local_text(&scenario.start, since_start),
@@ -140,6 +140,8 @@ fn span(scenario: &Scenario, stretch: &Stretch) -> Span {
         cost_usd: money.cost_usd,
         revenue_usd: money.revenue_usd,
         profit_usd: money.profit_usd,
+        energy_kwh: money.energy_kwh,
+        energy_overhead_kwh: money.energy_overhead_kwh,
     }
 }
 

@@ -176,6 +176,7 @@ fn is_total(path: &str) -> bool {
             "revenue_usd",
             "profit_usd",
             "energy_kwh",
+            "energy_overhead_kwh",
             "unbilled_requests",
             "steps",
             "preemptions",

@@ -12,6 +12,7 @@
 //! | `latency.*` | `ttft_s`, `tpot_s`, `itl_s`, `e2e_s`, `queue_s`, `decode_queue_s`, each `count` to `max` |
 //! | `output_speed_tokens_per_s` | tokens after the first over the time after the first |
 //! | `cost_usd`, `revenue_usd`, `profit_usd` | money |
+//! | `energy_kwh`, `energy_overhead_kwh` | energy of the accelerators, and of the rest of their nodes |
 //! | `pools.NAME.*` | what [`PoolSummary`] says, for each pool |
 //!
 //! A figure that the run cannot know is an empty cell.
@@ -72,11 +73,13 @@ const LATENCIES: [&str; 6] = [
     "decode_queue_s",
 ];
 const DISTRIBUTION: [&str; 7] = ["count", "mean", "p50", "p90", "p95", "p99", "max"];
-const MONEY: [&str; 4] = [
+const MONEY: [&str; 6] = [
     "output_speed_tokens_per_s",
     "cost_usd",
     "revenue_usd",
     "profit_usd",
+    "energy_kwh",
+    "energy_overhead_kwh",
 ];
 const POOL: [&str; 11] = [
     "nodes_mean",
@@ -144,6 +147,8 @@ fn cells(span: &Span, pools: &BTreeSet<&str>) -> Vec<String> {
         span.cost_usd.to_string(),
         span.revenue_usd.to_string(),
         span.profit_usd.to_string(),
+        maybe(span.energy_kwh),
+        maybe(span.energy_overhead_kwh),
     ]);
     for pool in pools {
         match span.pools.get(*pool) {

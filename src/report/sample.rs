@@ -41,6 +41,7 @@ fn pools(nodes: f64, batch: f64) -> BTreeMap<String, PoolSummary> {
     let decode = PoolSummary {
         nodes_mean: 0.6 * nodes,
         nodes_peak: 60,
+        units_mean: 30.0,
         utilization: Some(1.0),
         queue_length_mean: 3.0,
         queue_length_end: 2,
@@ -49,6 +50,7 @@ fn pools(nodes: f64, batch: f64) -> BTreeMap<String, PoolSummary> {
         blocked_by_kv: Some(0.0),
         blocked_by_batch: Some(0.0),
         steps: 70_000,
+        ..PoolSummary::default()
     };
     [
         ("prefill".to_string(), prefill),
@@ -88,6 +90,8 @@ fn hour(start: &str, nodes: f64, ttft_s: f64, speed: f64, revenue_usd: f64) -> S
         cost_usd: 16.0 * nodes,
         revenue_usd,
         profit_usd: revenue_usd - 16.0 * nodes,
+        energy_kwh: Some(2.5 * nodes),
+        energy_overhead_kwh: None,
     }
 }
 
@@ -194,6 +198,8 @@ pub fn day() -> RunSummary {
             cost_profit_ratio: Some(2.125),
             usd_per_million_output_tokens: Some(0.518),
             energy_kwh: None,
+            energy_overhead_kwh: None,
+            joules_per_output_token: None,
             unbilled_requests: 0,
         },
         pools: pools(80.0, 88.0),

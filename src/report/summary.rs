@@ -228,8 +228,12 @@ pub struct Economics {
     pub cost_profit_ratio: Option<f64>,
     /// Cost of a million output tokens.
     pub usd_per_million_output_tokens: Option<f64>,
-    /// Energy of the paid nodes; `null` where the catalog knows no power.
+    /// Energy of the paid accelerators, by what they did; `null` where their power is not known.
     pub energy_kwh: Option<f64>,
+    /// Energy of the rest (host, network, cooling, conversion) while nodes are paid; `null` where it is not known.
+    pub energy_overhead_kwh: Option<f64>,
+    /// Energy of the accelerators over output tokens, in joules.
+    pub joules_per_output_token: Option<f64>,
     /// Requests that had a price but did not complete, at no charge.
     pub unbilled_requests: u64,
 }
@@ -315,6 +319,10 @@ pub struct Span {
     pub revenue_usd: f64,
     /// Revenue less cost.
     pub profit_usd: f64,
+    /// Energy of the paid accelerators; `null` where their power is not known.
+    pub energy_kwh: Option<f64>,
+    /// Energy of the rest while nodes are paid; `null` where it is not known.
+    pub energy_overhead_kwh: Option<f64>,
 }
 
 /// A published figure beside the simulated one.

@@ -6,7 +6,7 @@ use super::grid::{Cell, Column, Grid};
 use super::hourly::pool_names;
 use super::page::{Body, Section};
 use super::style::Tone;
-use super::summary::{Distribution, LengthBucket, RunSummary};
+use super::summary::{Distribution, Economics, LengthBucket, RunSummary};
 
 /// Requests, tokens, nodes, throughput, decode and economics.
 pub fn figures(summary: &RunSummary) -> Section {
@@ -102,10 +102,7 @@ pub fn figures(summary: &RunSummary) -> Section {
                     "{} per million output tokens",
                     maybe(e.usd_per_million_output_tokens, usd)
                 ),
-                match e.energy_kwh {
-                    Some(energy) => format!("energy {} kWh", number(energy)),
-                    None => "energy not known".to_string(),
-                },
+                energy(e),
                 format!("{} unbilled requests", count(e.unbilled_requests)),
             ],
         ),
@@ -119,6 +116,21 @@ pub fn figures(summary: &RunSummary) -> Section {
         body: Body::Figures(rows),
         notes: Vec::new(),
     }
+}
+
+/// Energy of the GPUs and of the rest, apart, as far as they are known.
+fn energy(e: &Economics) -> String {
+    let Some(gpus) = e.energy_kwh else {
+        return "energy not known".to_string();
+    };
+    let rest = match e.energy_overhead_kwh {
+        Some(rest) => format!("host, network and cooling {} kWh", number(rest)),
+        None => "host, network and cooling not known".to_string(),
+    };
+    let each = e.joules_per_output_token.map_or_else(String::new, |x| {
+        format!(" ({} J an output token)", number(x))
+    });
+    format!("energy of the GPUs {} kWh{each}, of {rest}", number(gpus))
 }
 
 /// Every latency with its quantiles.
@@ -323,6 +335,26 @@ mod tests {
         let lost = text(&summary);
         assert!(lost.contains("7 timed out") && !lost.contains("none lost"));
         assert!(!lost.contains("rejected"));
+    }
+
+    #[test]
+    fn the_energy_of_gpus_and_of_the_rest_stand_apart() {
+        let mut e = Economics {
+            energy_overhead_kwh: Some(6.0),
+            ..Economics::default()
+        };
+        assert_eq!(energy(&e), "energy not known");
+        e.energy_kwh = Some(2.5);
+        assert_eq!(
+            energy(&e),
+            "energy of the GPUs 2.50 kWh, of host, network and cooling 6 kWh"
+        );
+        e.energy_overhead_kwh = None;
+        e.joules_per_output_token = Some(0.25);
+        assert_eq!(
+            energy(&e),
+            "energy of the GPUs 2.50 kWh (0.2500 J an output token), of host, network and cooling not known"
+        );
     }
 
     #[test]

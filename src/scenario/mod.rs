@@ -19,6 +19,8 @@ mod plan;
 mod resolve;
 pub mod schema;
 mod shape;
+#[cfg(test)]
+mod shared_nodes;
 mod source;
 mod suggest;
 mod sweep;
@@ -176,7 +178,7 @@ pub struct Pool {
     /// who waited when that one began.
     pub look_ahead: bool,
     /// How requests are spread over a unit's ranks.
-    pub balance: Balance,
+    pub balance: RankBalance,
     /// How requests are spread over the units.
     pub router: Router,
     /// Age of the load reports that the router reads; zero: exact state.
@@ -224,7 +226,7 @@ pub enum Batching {
 
 /// How requests are spread over the ranks of a unit (S7, S9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Balance {
+pub enum RankBalance {
     /// Prefill: to the rank with the fewest tokens in the batch.
     Tokens,
     /// To the rank whose own part of the coming step is least.

@@ -81,7 +81,7 @@ fn the_published_day_has_its_node_hours_and_requests() {
                 .get(i + 1)
                 .map_or(steps[0].0.0 + NS_PER_DAY, |s| s.0.0);
             let hours = (next - from.0) as f64 / NS_PER_HOUR as f64;
-            node_hours += hours * f64::from(units * pool.nodes_per_unit);
+            node_hours += hours * f64::from(pool.nodes(*units));
         }
     }
     assert_eq!(node_hours, 5442.0); // published: 226.75 nodes for 24 hours
@@ -104,9 +104,10 @@ fn meaning_is_in_whole_units() {
     assert_eq!(linear.prefill.base, Picoseconds(1_500_000_000));
     assert_eq!(linear.prefill.per_pair, Picoseconds(29_300));
     assert_eq!(linear.decode.per_kv_token, Picoseconds(9_004));
-    // four GPUs of 50 GB/s stand behind a prefill rank, two of 63 GB/s behind a decode rank
-    assert_eq!(s.transfer.bandwidth, BytesPerSecond(200_000_000_000));
-    assert_eq!(s.transfer.host_bandwidth, BytesPerSecond(126_000_000_000));
+    // four GPUs of 50 and 63 GB/s stand behind a prefill rank, two behind a decode rank
+    let links = |pool: usize| (s.pools[pool].interface.0, s.pools[pool].host.0);
+    assert_eq!(links(1), (200_000_000_000, 252_000_000_000));
+    assert_eq!(links(0), (100_000_000_000, 126_000_000_000));
 }
 
 #[test]
@@ -175,12 +176,105 @@ fn overrides_reach_into_tables_lists_and_the_catalog() {
     assert!((total(&s.classes[0].arrivals) - 2.0 * 86_400.0).abs() < 1e-6);
     assert_eq!(s.pools[0].schedule.steps[2].1, 4);
     assert_eq!(s.transfer.overlap_65536, 32_768);
-    assert_eq!(
-        s.mtp,
-        Some(Mtp {
-            progress_1024: 1894
-        })
+    let drafted = |drafts, progress_1024| Mtp {
+        drafts,
+        progress_1024,
+    };
+    assert_eq!(s.mtp, drafted(1, 1894));
+}
+
+#[test]
+fn drafts_are_accepted_while_all_before_them_were() {
+    let mtp = |set: &str| {
+        let set = [format!("mtp={set}")];
+        load_str("test", &small("", POISSON), &set).map(|s| (s.mtp.drafts, s.mtp.progress_1024))
+    };
+    let of = |set: &str| mtp(set).unwrap_or_else(|m| panic!("{m}"));
+    // 1024 (1 + .8 + .8 x .5), 1024 (1 + .5 + .25 + .125)
+    assert_eq!(of("{ drafts = 2, acceptance = [0.8, 0.5] }"), (2, 2253));
+    assert_eq!(of("{ drafts = 3, acceptance = 0.5 }"), (3, 1920));
+    assert_eq!(of("{ drafts = 0, acceptance = 0.85 }"), (0, 1024));
+    assert_eq!(of("{ acceptance = 0.0 }"), (1, 1024));
+    let wrong = mtp("{ drafts = 3, acceptance = [0.8, 0.5] }");
+    assert!(wrong.is_err_and(|m| m.to_string().contains("2 rates of acceptance for 3 drafts")));
+}
+
+/// A pool of a model with this node and these keys.
+fn pool_of(model: &str, keys: &str) -> Result<Pool, Mistakes> {
+    let text = format!(
+        "name = \"size\"\nstart = 2026-01-01T00:00:00Z\nduration = \"1h\"\nmodel = \"{model}\"\n\
+         node = {{ gpu = \"h100\", gpus = 8, price_per_gpu_hour = 2.0 }}\n\
+         performance = {{ kind = \"linear\", prefill = {{ base = \"1s\" }}, decode = {{ base = \"1s\" }} }}\n\
+         [pools.mixed]\nmax_batch_tokens = 8192\nkv_capacity_tokens = 1000\nunits = 5\n{keys}\n\
+         [[class]]\nname = \"a\"\ninput = {{ kind = \"constant\", value = 1 }}\n\
+         output = {{ kind = \"constant\", value = 1 }}\n{POISSON}\n"
     );
+    load_str("size", &text, &[]).map(|s| s.pools[0].clone())
+}
+
+#[test]
+fn a_unit_is_as_large_as_anything_says() {
+    let size = |model: &str, keys: &str| {
+        let pool = pool_of(model, keys).unwrap_or_else(|m| panic!("{m}"));
+        let shape = (pool.replicas, pool.ranks, pool.parallelism.tensor);
+        (pool.gpus_per_unit, shape, pool.nodes(5))
+    };
+    let dense = "llama-3.1-8b";
+    // ranks of a dense model are copies on their own
+    let ranks = "nodes_per_unit = 1\nparallelism = { attention_data = 8 }";
+    assert_eq!(size(dense, ranks), (8, (8, 1, 1), 5));
+    let tensor = "nodes_per_unit = 1\nparallelism = { tensor = 2 }";
+    assert_eq!(size(dense, tensor), (8, (4, 1, 2), 5));
+    // smaller than a node: four of two GPUs on each
+    assert_eq!(
+        size(dense, "parallelism = { tensor = 2 }"),
+        (2, (1, 1, 2), 2)
+    );
+    assert_eq!(size(dense, "gpus_per_unit = 4"), (4, (1, 1, 4), 3));
+    // two of three GPUs on a node of eight: none lies on two nodes
+    assert_eq!(size(dense, "gpus_per_unit = 3"), (3, (1, 1, 3), 3));
+    // experts that lie over all ranks hold them together, experts within a rank do not
+    let experts = |n| format!("nodes_per_unit = 1\nparallelism = {{ tensor = 4, experts = {n} }}");
+    assert_eq!(size("mixtral-8x7b", &experts(8)), (8, (1, 2, 4), 5));
+    assert_eq!(size("mixtral-8x7b", &experts(1)), (8, (1, 2, 4), 5));
+    assert_eq!(size("mixtral-8x7b", &experts(4)), (8, (2, 1, 4), 5));
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_told_with_a_remedy() {
+    let why = |keys| match pool_of("llama-3.1-8b", keys) {
+        Ok(pool) => panic!("{pool:?}"),
+        Err(mistakes) => mistakes.to_string(),
+    };
+    let uneven = why("nodes_per_unit = 1\nparallelism = { tensor = 3 }");
+    assert!(
+        uneven.contains("tensor = 3 does not fill the 8 GPUs"),
+        "{uneven}"
+    );
+    assert!(uneven.contains("gpus_per_unit = 3"), "{uneven}");
+    let unknown = why("");
+    assert!(
+        unknown.contains("the size of a unit is not known"),
+        "{unknown}"
+    );
+    let twelve = why("gpus_per_unit = 12");
+    assert!(twelve.contains("does not fill nodes of 8"), "{twelve}");
+    let both = why("nodes_per_unit = 1\ngpus_per_unit = 4");
+    assert!(both.contains("1 nodes have 8 GPUs, not 4"), "{both}");
+}
+
+#[test]
+fn shared_nodes_are_filled_the_larger_units_first() {
+    let pool = |gpus: u32| pool_of("llama-3.1-8b", &format!("gpus_per_unit = {gpus}")).unwrap();
+    let pools = [pool(3), pool(4)];
+    let mut node = read(&small("", POISSON)).node;
+    for shared in [false, true] {
+        node.shared = shared;
+        node.gpus = 8;
+        // 3 of four GPUs: a node and a half, beside which one of three fits; two more on a third node
+        let nodes = nodes_of(&pools, &[3, 3], &node);
+        assert_eq!(nodes, if shared { 3 } else { 4 });
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         usable_bytes: 1,
         nic: no_speed,
         host: no_speed,
-        power_w: None,
+        power: None,
+        overhead_w: None,
         compute: None,
     };
     Scenario {

@@ -5,7 +5,7 @@
 
 use tokentide::experiment::calibrate::measurements;
 use tokentide::experiment::run;
-use tokentide::perf::StepTimes;
+use tokentide::perf::{DecodeLoads, StepTimes};
 use tokentide::report::{Format, Style, json, render};
 use tokentide::scenario::{Mistakes, Performance, Scenario, load_str};
 use tokentide::units::{NS_PER_S, Picoseconds, SimDuration};
@@ -95,7 +95,11 @@ fn profile(bytes: &[u8]) {
                 && let Ok(times) = StepTimes::compile(scenario)
             {
                 for n in [1, 100, 100_000] {
-                    let step = times.decode_step(&[n; 2], &[u64::from(n) * 1_000_000; 2]);
+                    let step = times.decode_step(DecodeLoads {
+                        requests: &[n; 2],
+                        kv_1024: &[u64::from(n) * 1_000_000; 2],
+                        window_1024: &[],
+                    });
                     assert!(step.0 > 0);
                 }
             }

@@ -2,36 +2,45 @@
 
 use tokentide::metrics::Place;
 use tokentide::perf::MixedLoad;
-use tokentide::scenario::{Admission, Batching};
+use tokentide::scenario::{Admission, Batching, RankBalance};
 use tokentide::units::SimDuration;
 
 use super::{Chunk, Mixed, Resident, Step, Unit};
 use crate::decode::Blocked;
 use crate::history::{End, PrefillStep};
-use crate::world::{TOKEN, World};
-
-/// Tokens of the budget for each request that decodes: with multi-token prediction the drafted one too.
-const TOKENS_EACH: [u64; 2] = [1, 2];
+use crate::kv::Held;
+use crate::world::World;
 
 impl Mixed {
-    fn capacity_1024(&self) -> u64 {
+    /// What a rank can hold.
+    fn capacity(&self, world: &World) -> u128 {
         let tokens = self.pool.kv_capacity_tokens;
-        tokens.expect("scenarios here state it") * TOKEN
+        world
+            .memory
+            .capacity(tokens.expect("scenarios here state it"))
     }
 
-    /// KV of a rank's residents, and after everybody who decodes has grown by a step.
-    fn kv_of_rank_1024(world: &World, residents: &[Resident]) -> (u64, u64) {
-        let kv_1024 = residents.iter().map(|r| Self::held_1024(world, r)).sum();
-        let decoding = residents.iter().filter(|r| r.decodes).count() as u64;
-        (kv_1024, kv_1024 + decoding * world.progress_1024())
+    /// What a rank's residents hold.
+    fn held(world: &World, residents: &[Resident]) -> Held {
+        let held = |resident| Self::held_1024(world, resident);
+        world.memory.held(residents.iter().map(held))
+    }
+
+    /// The same after everybody who decodes has grown by a step.
+    fn grown(world: &World, residents: &[Resident]) -> Held {
+        let (decode, others): (Vec<Resident>, Vec<Resident>) =
+            residents.iter().partition(|resident| resident.decodes);
+        let decode = Self::held(world, &decode);
+        let grown = decode.grown(decode.requests, decode.growing, world.progress_1024());
+        grown.and(Self::held(world, &others))
     }
 
     /// Where the growth of those who decode would not fit, the latest to have joined leave.
     pub(super) fn preempt(&mut self, world: &mut World, index: usize) {
-        let capacity = self.capacity_1024();
+        let capacity = self.capacity(world);
         let mut leaving = Vec::new();
         for residents in &mut self.units[index].ranks {
-            while Self::kv_of_rank_1024(world, residents).1 > capacity {
+            while world.memory.used(&Self::grown(world, residents)) > capacity {
                 let latest = residents.iter().map(|r| (r.joined, r.id)).max();
                 let (_, id) = latest.expect("an empty rank is not full");
                 residents.retain(|r| r.id != id);
@@ -82,7 +91,9 @@ impl Mixed {
         if decodes && !chunks.is_empty() {
             world.saw("prompts and answers share a step");
         }
-        let loads = Self::loads_of(world, unit, &chunks, decodes);
+        let ranks = 0..unit.ranks.len();
+        let loads = ranks.map(|rank| Self::load_of(world, unit, &chunks, rank, decodes));
+        let loads: Vec<MixedLoad> = loads.collect();
         let SimDuration(length) = world.times.mixed_step(&loads);
         let (from, ends) = (world.now, world.now + length);
         if i128::from(ends) >= self.fleet.release(index, world.now) {
@@ -119,31 +130,37 @@ impl Mixed {
         });
     }
 
-    /// What each rank would do.
-    fn loads_of(world: &World, unit: &Unit, chunks: &[Chunk], decodes: bool) -> Vec<MixedLoad> {
-        let mut loads = vec![MixedLoad::default(); unit.ranks.len()];
-        for (load, residents) in loads.iter_mut().zip(&unit.ranks) {
-            for resident in residents.iter().filter(|r| decodes && r.decodes) {
-                load.requests += 1;
-                load.kv_1024 += world.kv_1024(resident.id);
-            }
+    /// What a rank would do.
+    fn load_of(
+        world: &World,
+        unit: &Unit,
+        chunks: &[Chunk],
+        rank: usize,
+        decodes: bool,
+    ) -> MixedLoad {
+        let mut load = MixedLoad::default();
+        for resident in unit.ranks[rank].iter().filter(|r| decodes && r.decodes) {
+            let kv_1024 = world.kv_1024(resident.id);
+            load.requests += 1;
+            load.kv_1024 += kv_1024;
+            load.window_1024 += world.memory.within(kv_1024);
         }
-        for chunk in chunks {
-            let load = &mut loads[chunk.rank];
+        for chunk in chunks.iter().filter(|chunk| chunk.rank == rank) {
             let cached = u64::from(world.requests[chunk.id].cached);
             let context = cached + world.states[chunk.id].computed;
             load.prefill.add_chunk(chunk.tokens, context);
             load.chunks += 1;
             load.joins += u32::from(chunk.is_first);
         }
-        loads
+        load
     }
 
     /// Deals out the tokens of the next step: prompts that were cut go on, then the queue's head joins, and
     /// the next one, until one must wait.
     fn form(&mut self, world: &mut World, index: usize) -> Vec<Chunk> {
         let most = u64::from(self.pool.max_batch_tokens);
-        let each = TOKENS_EACH[usize::from(world.scenario.mtp.is_some())];
+        // What is drafted is verified with the last token.
+        let each = 1 + u64::from(world.scenario.mtp.drafts);
         let mut chunks = Vec::new();
         let mut room = Vec::new();
         for (rank, residents) in self.units[index].ranks.iter().enumerate() {
@@ -209,7 +226,7 @@ impl Mixed {
             if waited.is_some_and(|began| self.head_is_newer(world, index, began)) {
                 return;
             }
-            match self.rank_for(world, index, id, room) {
+            match self.rank_for(world, index, id, room, chunks) {
                 Ok(rank) => {
                     let tokens = world.remaining(id).min(room[rank]);
                     room[rank] -= tokens;
@@ -241,26 +258,28 @@ impl Mixed {
 
     /// Whether a request fits on a rank beside these residents, those who decode having grown by a step.
     fn fits(&self, world: &World, id: usize, residents: &[Resident]) -> bool {
+        let memory = &world.memory;
         let needed = match self.pool.admission {
             Admission::Current => {
-                Self::kv_of_rank_1024(world, residents).1 + Self::kv_to_be_1024(world, id)
+                let request = memory.held([Self::kv_to_be_1024(world, id)].into_iter());
+                memory.used(&Self::grown(world, residents).and(request))
             }
             Admission::Reserve => {
                 let all = residents.iter().map(|r| r.id).chain([id]);
-                all.map(|id| world.kv_at_last_1024(id)).sum()
+                memory.used(&memory.held(all.map(|id| world.kv_at_last_1024(id))))
             }
         };
-        needed <= self.capacity_1024()
+        needed <= self.capacity(world)
     }
 
-    /// The rank with the least KV (then fewest requests, lowest index) of those with a place, room in the
-    /// batch, and memory.
+    /// Of the ranks with a place, room in the batch and memory the one that the balance says.
     fn rank_for(
         &self,
-        world: &World,
+        world: &mut World,
         index: usize,
         id: usize,
         room: &[u64],
+        chunks: &[Chunk],
     ) -> Result<usize, Option<Blocked>> {
         let least = match self.pool.batching {
             Batching::Whole => world
@@ -268,9 +287,9 @@ impl Mixed {
                 .min(u64::from(self.pool.max_batch_tokens)),
             Batching::Chunked | Batching::PrefillFirst => 1,
         };
+        let unit = &self.units[index];
         let most = self.pool.max_batch_requests as usize;
-        let mut ranks: Vec<(usize, &Vec<Resident>)> =
-            self.units[index].ranks.iter().enumerate().collect();
+        let mut ranks: Vec<(usize, &Vec<Resident>)> = unit.ranks.iter().enumerate().collect();
         ranks.retain(|(_, residents)| residents.len() < most);
         if ranks.is_empty() {
             return Err(Some(Blocked::ByBatch));
@@ -280,11 +299,54 @@ impl Mixed {
             return Err(None);
         }
         ranks.retain(|(_, residents)| self.fits(world, id, residents));
-        let order = |(rank, residents): &(usize, &Vec<Resident>)| {
-            let (kv_1024, _) = Self::kv_of_rank_1024(world, residents);
-            (kv_1024, residents.len(), *rank)
+        let least = |balance: RankBalance| {
+            let order = |(rank, residents): &(usize, &Vec<Resident>)| {
+                let Held {
+                    kv_1024: kv,
+                    requests,
+                    ..
+                } = Self::held(world, residents);
+                let first = match balance {
+                    RankBalance::Time => self.own_with(world, unit, (*rank, id), room, chunks),
+                    RankBalance::Requests => requests,
+                    RankBalance::Kv | RankBalance::Tokens => kv,
+                };
+                (first, kv, requests, *rank)
+            };
+            let least = ranks.iter().min_by_key(|rank| order(rank));
+            least.map(|(rank, _)| *rank)
         };
-        let least = ranks.into_iter().min_by_key(order);
-        least.map(|(rank, _)| rank).ok_or(Some(Blocked::ByKv))
+        let chosen = least(self.pool.balance).ok_or(Some(Blocked::ByKv))?;
+        let others = [RankBalance::Kv, RankBalance::Time, RankBalance::Requests].map(least);
+        if others.into_iter().flatten().any(|rank| rank != chosen) {
+            world.saw(match self.pool.balance {
+                RankBalance::Time => "mixed balance by time differs from another",
+                RankBalance::Requests => "mixed balance by requests differs from another",
+                RankBalance::Kv | RankBalance::Tokens => "mixed balance by KV differs from another",
+            });
+        }
+        Ok(chosen)
+    }
+
+    /// What a rank would do by itself in the coming step, with the first chunk of this request, in ps.
+    fn own_with(
+        &self,
+        world: &World,
+        unit: &Unit,
+        (rank, id): (usize, usize),
+        room: &[u64],
+        chunks: &[Chunk],
+    ) -> u64 {
+        let first = Chunk {
+            id,
+            rank,
+            tokens: world.remaining(id).min(room[rank]),
+            is_first: true,
+        };
+        let with: Vec<Chunk> = chunks.iter().copied().chain([first]).collect();
+        // With a prompt in the step, those who decode may have to wait.
+        let decodes = self.pool.batching != Batching::PrefillFirst;
+        let load = Self::load_of(world, unit, &with, rank, decodes);
+        world.times.mixed_own(&load)
     }
 }

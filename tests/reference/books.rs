@@ -225,11 +225,7 @@ impl Books<'_> {
             summary.economics.unbilled_requests as f64,
         );
 
-        let mut node_ns = 0;
-        for pool in &self.scenario.pools {
-            let paid = self.outcome.history.unit_time[slot(pool.role)].paid;
-            node_ns += paid * u128::from(pool.nodes_per_unit);
-        }
+        let node_ns = self.outcome.node_ns;
         let gpus = u128::from(self.scenario.node.gpus);
         let pico = half_up(
             node_ns * gpus * self.scenario.node.price_per_gpu_hour.0,
@@ -241,6 +237,8 @@ impl Books<'_> {
             node_ns as f64 / HOUR as f64,
             summary.nodes.node_hours,
         );
+        let window = self.scenario.duration.0 as f64;
+        self.row("nodes", node_ns as f64 / window, summary.nodes.mean);
         self.row(
             "peak",
             self.outcome.peak_nodes as f64,
@@ -380,6 +378,7 @@ impl Books<'_> {
                     part(serving, working * f64::from(pool.ranks)),
                     theirs.batch_per_rank.unwrap_or_default(),
                 ),
+                ("units", time.paid as f64 / window, theirs.units_mean),
                 (
                     "utilization",
                     part(time.busy as f64, time.paid as f64),

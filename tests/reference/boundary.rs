@@ -2,11 +2,11 @@
 //! another step starts (S9, S10, S14).
 
 use tokentide::metrics::Place;
-use tokentide::scenario::Admission;
-use tokentide::units::SimDuration;
+use tokentide::scenario::{Admission, RankBalance};
 
-use super::{Blocked, Decode, Resident, Step, WHOLE};
+use super::{Blocked, Decode, Resident, Step, step};
 use crate::history::{End, Join};
+use crate::kv::{self, Held, WHOLE};
 use crate::world::{TOKEN, World};
 
 impl Decode {
@@ -23,26 +23,34 @@ impl Decode {
         self.cut_waiting(world);
     }
 
-    /// KV that a rank can hold, in 1/1024.
-    fn capacity_1024(&self) -> u64 {
+    /// What a rank can hold.
+    fn capacity(&self, world: &World) -> u128 {
         let tokens = self.pool.kv_capacity_tokens;
-        tokens.expect("scenarios here state it") * TOKEN
+        world
+            .memory
+            .capacity(tokens.expect("scenarios here state it"))
     }
 
-    /// KV of a rank's residents, in 1/1024.
-    fn rank_kv_1024(world: &World, residents: &[Resident]) -> u64 {
-        residents.iter().map(|r| world.kv_1024(r.id)).sum()
+    /// What a rank's residents hold.
+    fn held(world: &World, residents: &[Resident]) -> Held {
+        world
+            .memory
+            .held(residents.iter().map(|r| world.kv_1024(r.id)))
+    }
+
+    /// Memory that these requests take once each has grown by a step.
+    fn grown(world: &World, ids: impl Iterator<Item = usize>) -> u128 {
+        let held = world.memory.held(ids.map(|id| world.kv_1024(id)));
+        let grown = held.grown(held.requests, held.growing, world.progress_1024());
+        world.memory.used(&grown)
     }
 
     /// Where the residents' growth of the coming step would not fit, the latest to have joined leave.
     fn preempt(&mut self, world: &mut World, index: usize) {
-        let capacity = self.capacity_1024();
+        let capacity = self.capacity(world);
         let mut leaving = Vec::new();
         for residents in &mut self.units[index].residents {
-            let grown = |residents: &[Resident]| {
-                let growth = residents.len() as u64 * world.progress_1024();
-                Self::rank_kv_1024(world, residents) + growth
-            };
+            let grown = |all: &[Resident]| Self::grown(world, all.iter().map(|r| r.id));
             while grown(residents) > capacity {
                 let latest = residents.iter().map(|r| (r.joined, r.id)).max();
                 let (_, id) = latest.expect("an empty rank is not full");
@@ -60,8 +68,8 @@ impl Decode {
                 world.saw("preemption with several tokens a step");
             }
             world.note(id, |life| &mut life.preempted);
-            let speed = world.scenario.transfer.host_bandwidth;
-            let takes = world.link_time(world.kv_1024(id), WHOLE, speed);
+            let kv_1024 = world.kv_1024(id);
+            let takes = kv::link_time(&world.scenario.kv, kv_1024, WHOLE, self.pool.host);
             world.states[id].ready = world.now + takes;
             world.put(id, Place::DecodeQueue);
             self.units[index].queue.push_front(id);
@@ -102,17 +110,18 @@ impl Decode {
     /// Whether a request fits on a rank beside these residents.
     fn fits(&self, world: &World, id: usize, residents: &[Resident]) -> bool {
         let ids = residents.iter().map(|r| r.id).chain([id]);
-        let needed: u64 = match self.pool.admission {
-            Admission::Current => ids
-                .map(|id| world.kv_1024(id) + world.progress_1024())
-                .sum(),
-            Admission::Reserve => ids.map(|id| world.kv_at_last_1024(id)).sum(),
+        let needed = match self.pool.admission {
+            Admission::Current => Self::grown(world, ids),
+            Admission::Reserve => {
+                let at_last = ids.map(|id| world.kv_at_last_1024(id));
+                world.memory.used(&world.memory.held(at_last))
+            }
         };
-        needed <= self.capacity_1024()
+        needed <= self.capacity(world)
     }
 
-    /// The rank with the least KV (then fewest requests, lowest index) of those with room.
-    fn rank_for(&self, world: &World, index: usize, id: usize) -> Result<usize, Blocked> {
+    /// Of the ranks with room the one that the balance says.
+    fn rank_for(&self, world: &mut World, index: usize, id: usize) -> Result<usize, Blocked> {
         let ranks = self.units[index].residents.iter().enumerate();
         let most = self.pool.max_batch_requests as usize;
         let with_slot: Vec<_> = ranks
@@ -121,13 +130,41 @@ impl Decode {
         if with_slot.is_empty() {
             return Err(Blocked::ByBatch);
         }
-        let with_room = with_slot
-            .iter()
-            .filter(|(_, residents)| self.fits(world, id, residents));
-        let least = with_room.min_by_key(|(rank, residents)| {
-            (Self::rank_kv_1024(world, residents), residents.len(), *rank)
-        });
-        least.map(|(rank, _)| *rank).ok_or(Blocked::ByKv)
+        let with_room: Vec<(usize, Held)> = with_slot
+            .into_iter()
+            .filter(|(_, residents)| self.fits(world, id, residents))
+            .map(|(rank, residents)| (rank, Self::held(world, residents)))
+            .collect();
+        let least = |balance: RankBalance| {
+            let order = |(rank, held): &(usize, Held)| {
+                let Held {
+                    kv_1024: kv,
+                    requests,
+                    ..
+                } = *held;
+                let first = match balance {
+                    RankBalance::Time => {
+                        world
+                            .times
+                            .decode_own(requests as u32 + 1, kv, held.window_1024)
+                    }
+                    RankBalance::Requests => requests,
+                    RankBalance::Kv | RankBalance::Tokens => kv,
+                };
+                (first, kv, requests, *rank)
+            };
+            with_room.iter().min_by_key(|rank| order(rank))
+        };
+        let chosen = least(self.pool.balance).ok_or(Blocked::ByKv)?.0;
+        let others = [RankBalance::Kv, RankBalance::Time, RankBalance::Requests].map(least);
+        if others.iter().flatten().any(|(rank, _)| *rank != chosen) {
+            world.saw(match self.pool.balance {
+                RankBalance::Time => "balance by time differs from another",
+                RankBalance::Requests => "balance by requests differs from another",
+                RankBalance::Kv | RankBalance::Tokens => "balance by KV differs from another",
+            });
+        }
+        Ok(chosen)
     }
 
     fn join(&mut self, world: &mut World, unit: usize, rank: usize, id: usize) {
@@ -152,19 +189,19 @@ impl Decode {
         if residents.iter().all(Vec::is_empty) {
             return;
         }
-        let requests: Vec<u32> = residents.iter().map(|rank| rank.len() as u32).collect();
-        let kv_1024: Vec<u64> = residents
-            .iter()
-            .map(|rank| Self::rank_kv_1024(world, rank))
-            .collect();
-        let SimDuration(length) = world.times.decode_step(&requests, &kv_1024);
+        let held = residents.iter().map(|rank| Self::held(world, rank));
+        let held: Vec<Held> = held.collect();
+        if held.iter().any(|rank| rank.window_1024 < rank.kv_1024) && world.memory.has_window() {
+            world.saw("somebody has more KV than a window");
+        }
+        let length = step(world, &held);
         let (from, ends) = (world.now, world.now + length);
         if i128::from(ends) >= self.fleet.release(index, world.now) {
             world.saw("a decode step would outlast its unit");
             self.units[index].is_stopped = true;
             return;
         }
-        let kv_1024 = kv_1024.iter().sum();
+        let kv_1024 = held.iter().map(|rank| rank.kv_1024).sum();
         self.units[index].step = Some(Step {
             from,
             ends,

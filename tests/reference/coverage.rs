@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use tokentide::scenario::{
-    Admission, ArrivalKind, Batching, Class, ClosedLoop, Law, LengthLaw, Performance, Pool, Role,
-    Router, Scenario,
+    Admission, ArrivalKind, Batching, Class, ClosedLoop, Law, LengthLaw, Performance, Pool,
+    RankBalance, Role, Router, Scenario,
 };
+
+use crate::world::first_from_decode;
 
 /// How many scenarios in ten thousand must have each: about half of what they have.
 const LEAST_IN_10_000: &[(&str, u64)] = &[
@@ -190,8 +192,20 @@ impl Coverage {
 /// What is in a scenario.
 fn features(scenario: &Scenario) -> Vec<&'static str> {
     let priorities = scenario.classes.iter().map(|c| c.priority);
+    let roofline = matches!(scenario.performance, Performance::Roofline(_));
     let mut all = vec![
-        ("multi-token prediction", scenario.mtp.is_some()),
+        ("multi-token prediction", scenario.mtp.drafts > 0),
+        ("several drafts", scenario.mtp.drafts > 1),
+        ("first tokens from decode", first_from_decode(scenario)),
+        ("windows", scenario.kv.window_tokens > 0),
+        (
+            "shared nodes",
+            scenario.node.shared && scenario.pools.len() > 1,
+        ),
+        (
+            "experts over ranks",
+            roofline && scenario.pools.iter().any(shares_experts),
+        ),
         ("warm-up", scenario.warm_up.0 > 0),
         (
             "no decode pool",
@@ -232,8 +246,14 @@ fn times(performance: &Performance) -> &'static str {
     }
 }
 
-fn of_pool(pool: &Pool) -> [(&'static str, bool); 14] {
+/// Whether some ranks exchange what experts receive.
+fn shares_experts(pool: &Pool) -> bool {
+    pool.ranks > 1
+}
+
+fn of_pool(pool: &Pool) -> [(&'static str, bool); 23] {
     let generates = pool.role != Role::Prefill;
+    let balances = |balance| generates && pool.ranks > 1 && pool.balance == balance;
     let is_mixed = pool.role == Role::Mixed;
     let batches = |batching| is_mixed && pool.batching == batching;
     [
@@ -245,6 +265,21 @@ fn of_pool(pool: &Pool) -> [(&'static str, bool); 14] {
         ("round-robin", pool.router == Router::RoundRobin),
         ("least-loaded", pool.router == Router::LeastLoaded),
         ("least-kv", pool.router == Router::LeastKv),
+        ("least-time", pool.router == Router::LeastTime),
+        ("ranks by KV", balances(RankBalance::Kv)),
+        ("ranks by requests", balances(RankBalance::Requests)),
+        ("ranks by time", balances(RankBalance::Time)),
+        (
+            "prompts by time",
+            !generates && pool.ranks > 1 && pool.balance == RankBalance::Time,
+        ),
+        ("budget of time", pool.max_batch_time.is_some()),
+        ("copies", pool.replicas > 1),
+        (
+            "units smaller than a node",
+            pool.gpus_per_unit < pool.node_gpus,
+        ),
+        ("several ranks", pool.ranks > 1),
         ("start-up", pool.schedule.start_up.0 > 0),
         ("drain", pool.schedule.drain.0 > 0),
         ("no queue allowed", pool.max_queue_requests == Some(0)),

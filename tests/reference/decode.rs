@@ -1,26 +1,31 @@
 //! The decode pool: KV arriving, admission, lock-step token generation, preemption, migration (S8-S10).
 
+mod arrivals;
 mod boundary;
 
 use std::collections::VecDeque;
 
 use tokentide::metrics::Place;
-use tokentide::scenario::Pool;
+use tokentide::perf::DecodeLoads;
+use tokentide::scenario::{Pool, Router};
+use tokentide::units::SimTime;
+
+use arrivals::Coming;
 
 use crate::fleet::Fleet;
 use crate::history::{DecodeStep, Usage};
-use crate::prefill::Handover;
+use crate::kv::Held;
 use crate::world::{Links, TOKEN, World, half_up};
-
-/// All of the bytes, in 1/65536.
-const WHOLE: u32 = 65_536;
 
 /// The pool.
 pub struct Decode {
     pool: Pool,
     pub fleet: Fleet,
     units: Vec<Unit>,
+    /// By which residents leave released units.
     links: Links,
+    /// By unit: when its interfaces are done with what they took.
+    received: Vec<u64>,
     /// KV on its way.
     coming: Vec<Coming>,
 }
@@ -51,14 +56,6 @@ struct Step {
     kv_1024: u64,
 }
 
-/// KV on its way to a unit, or to none as long as none serves.
-#[derive(Clone, Copy, Debug)]
-struct Coming {
-    id: usize,
-    arrives: u64,
-    unit: Option<usize>,
-}
-
 /// Why the head of a queue waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
@@ -78,37 +75,51 @@ impl Decode {
         Self {
             units: vec![unit; fleet.len()],
             links: Links::new(fleet.len(), pool.ranks),
+            received: vec![0; fleet.len()],
             coming: Vec::new(),
             fleet,
             pool: pool.clone(),
         }
     }
 
-    /// KV resident, queued and on its way.
-    fn load(units: &[Unit], coming: &[Coming], world: &World, unit: usize) -> u64 {
-        let resident = units[unit].residents.iter().flatten().map(|r| r.id);
-        let queued = units[unit].queue.iter().copied();
-        let to_here = coming.iter().filter(|c| c.unit == Some(unit)).map(|c| c.id);
-        let all = resident.chain(queued).chain(to_here);
-        all.map(|id| world.kv_1024(id)).sum()
+    /// What the router compares: KV resident, queued and on its way, or the time of a step over it with one
+    /// request more, spread evenly over the ranks.
+    fn load(&self, world: &World, unit: usize) -> u64 {
+        let Unit {
+            queue, residents, ..
+        } = &self.units[unit];
+        let resident = residents.iter().flatten().map(|r| r.id);
+        let queued = queue.iter().copied();
+        let to_here = self.coming.iter().filter(|c| c.unit == Some(unit));
+        let all = resident.chain(queued).chain(to_here.map(|c| c.id));
+        let held = world.memory.held(all.map(|id| world.kv_1024(id)));
+        if self.pool.router == Router::LeastTime {
+            return even_step(world, self.pool.ranks, &held);
+        }
+        held.kv_1024
+    }
+
+    /// Load of every unit.
+    fn loads(&self, world: &World) -> Vec<u64> {
+        (0..self.units.len())
+            .map(|unit| self.load(world, unit))
+            .collect()
     }
 
     pub fn report(&mut self, world: &mut World) {
-        let (units, coming) = (&self.units, &self.coming);
-        if self
-            .fleet
-            .report(world.now, |unit| Self::load(units, coming, world, unit))
-        {
-            world.saw("report");
+        if self.fleet.is_reporting(world.now) {
+            let loads = self.loads(world);
+            self.fleet.report(world, loads);
         }
     }
 
     /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
     pub fn change(&mut self, world: &mut World) {
-        let Some(waiting) = self.fleet.change(world) else {
+        if !self.fleet.changes(world.now) {
             return;
-        };
-        for id in waiting {
+        }
+        let loads = self.loads(world);
+        for id in self.fleet.change(world, &loads) {
             self.route(world, id);
         }
         for unit in self.fleet.released(world.now) {
@@ -123,6 +134,7 @@ impl Decode {
         assert!(unit.step.is_none(), "a step runs at its unit's release");
         (unit.is_stopped, unit.blocked) = (false, None);
         self.links.clear(index);
+        self.received[index] = 0;
         // Who leaves, and from which rank if it is on one.
         let mut leaving: Vec<(usize, Option<usize>)> = Vec::new();
         leaving.extend(unit.queue.drain(..).map(|id| (id, None)));
@@ -151,15 +163,10 @@ impl Decode {
                 if world.states[id].is_new {
                     world.saw("who joined for no step migrates");
                 }
-                let transfer = &world.scenario.transfer;
-                let takes = world.link_time(world.kv_1024(id), WHOLE, transfer.bandwidth);
-                let arrives = self.links.send(world.now, index, rank, takes) + transfer.latency.0;
-                world.put(id, Place::Transfer);
-                self.coming.push(Coming {
-                    id,
-                    arrives,
-                    unit: None,
-                });
+                if world.life(id).tokens_1024 == 0 {
+                    world.saw("KV migrates before its first token");
+                }
+                self.send(world, id, index, rank);
             } else if world.states[id].place == Place::Transfer {
                 world.saw("KV in transfer changes its destination");
             }
@@ -170,24 +177,10 @@ impl Decode {
         }
     }
 
-    /// A request has its first token: a unit is chosen, to which its KV goes.
-    pub fn hand_over(&mut self, world: &mut World, handover: Handover) {
-        let Handover { id, arrives } = handover;
-        self.coming.push(Coming {
-            id,
-            arrives,
-            unit: None,
-        });
-        self.route(world, id);
-    }
-
     /// Chooses a unit for a request that has none. If its KV is here, it waits there from now on.
     fn route(&mut self, world: &mut World, id: usize) {
-        let (units, coming) = (&self.units, &self.coming);
-        let chosen = self
-            .fleet
-            .choose(world.now, |unit| Self::load(units, coming, world, unit));
-        let Some((unit, misled)) = chosen else {
+        let loads = self.loads(world);
+        let Some((unit, misled)) = self.fleet.choose(world.now, &loads) else {
             world.saw("no decode unit serves");
             self.fleet.waiting.push_back(id);
             return;
@@ -198,27 +191,6 @@ impl Decode {
         match self.coming.iter_mut().find(|c| c.id == id) {
             Some(coming) => coming.unit = Some(unit),
             None => self.units[unit].queue.push_back(id),
-        }
-    }
-
-    /// Transfers arrive, in the order of ids.
-    pub fn arrive(&mut self, world: &mut World) {
-        let mut here: Vec<Coming> = self
-            .coming
-            .iter()
-            .filter(|c| c.arrives == world.now)
-            .copied()
-            .collect();
-        self.coming.retain(|c| c.arrives != world.now);
-        here.sort_unstable_by_key(|c| c.id);
-        for coming in here {
-            world.saw("KV arrival");
-            world.note(coming.id, |life| &mut life.kv_arrived);
-            world.put(coming.id, Place::DecodeQueue);
-            // Where no unit serves, it goes on waiting in the pool's queue.
-            if let Some(unit) = coming.unit {
-                self.units[unit].queue.push_back(coming.id);
-            }
         }
     }
 
@@ -247,13 +219,25 @@ impl Decode {
                     u128::from(now - step.from) * u128::from(TOKEN),
                     u128::from(progress),
                 ) as u64;
+                let is_first = world.life(id).tokens_1024 == 0;
+                let last_token = if is_first {
+                    SimTime::NEVER.0
+                } else {
+                    world.states[id].last_token
+                };
                 if std::mem::take(&mut world.states[id].is_new) {
-                    let last_token = world.states[id].last_token;
                     world.life(id).resumed.push((now, last_token));
-                    gap += step.from - last_token;
+                    gap += step.from.saturating_sub(last_token);
                 }
-                world.emit(id, progress, Some(gap));
+                world.emit(id, progress, (!is_first).then_some(gap));
+                if is_first {
+                    world.saw("a first token comes from decode");
+                    world.life(id).first_token = Some(now);
+                }
                 if world.is_done(id) {
+                    if is_first {
+                        world.saw("the first step of an answer is its last");
+                    }
                     unit.residents
                         .iter_mut()
                         .for_each(|rank| rank.retain(|r| r.id != id));
@@ -273,7 +257,7 @@ impl Decode {
         let ready = heads
             .map(|id| world.states[*id].ready)
             .filter(|ready| *ready > world.now);
-        let transfers = self.coming.iter().map(|c| c.arrives);
+        let transfers = self.coming.iter().map(Coming::next);
         let own = [
             self.fleet.next_change(world.now),
             self.fleet.next_report(world.now),
@@ -305,4 +289,29 @@ impl Decode {
             ..self.fleet.usage(world.now)
         }
     }
+}
+
+/// Time in ps of a rank by itself, were so much and one request more spread evenly over so many.
+pub fn even_step(world: &World, ranks: u32, held: &Held) -> u64 {
+    let ranks = u64::from(ranks);
+    let requests = (held.requests + 1).div_ceil(ranks) as u32;
+    let (kv_1024, window_1024) = (held.kv_1024 / ranks, held.window_1024 / ranks);
+    world.times.decode_own(requests, kv_1024, window_1024)
+}
+
+/// A step over ranks that hold so much each, in nanoseconds.
+fn step(world: &World, ranks: &[Held]) -> u64 {
+    let requests: Vec<u32> = ranks.iter().map(|held| held.requests as u32).collect();
+    let kv_1024: Vec<u64> = ranks.iter().map(|held| held.kv_1024).collect();
+    let window_1024: Vec<u64> = ranks
+        .iter()
+        .filter(|_| world.memory.has_window())
+        .map(|held| held.window_1024)
+        .collect();
+    let loads = DecodeLoads {
+        requests: &requests,
+        kv_1024: &kv_1024,
+        window_1024: &window_1024,
+    };
+    world.times.decode_step(loads).0
 }

@@ -1,4 +1,5 @@
 //! The units of a pool: when each is paid, serves and drains (S10), and which one takes a request (S6).
+//! Copies of the model that share nothing are units here; those of one scheduled unit are neighbours.
 //!
 //! What a unit is doing is a plain function of time, read off the spells for which it is paid; there is
 //! no state to keep in step with the clock. Time before the simulation's first instant is negative here.
@@ -45,9 +46,11 @@ pub struct Fleet {
 impl Fleet {
     pub fn new(scenario: &Scenario, pool: &Pool) -> Self {
         let most = pool.schedule.steps.iter().map(|(_, n)| *n).max();
-        let units = most.unwrap_or(0) as usize;
+        let copies = pool.replicas as usize;
+        let units = most.unwrap_or(0) as usize * copies;
+        let of_scheduled = |unit| spells(scenario, pool, unit / copies);
         Self {
-            spells: (0..units).map(|u| spells(scenario, pool, u)).collect(),
+            spells: (0..units).map(of_scheduled).collect(),
             router: pool.router,
             report_interval: pool.report_interval.0,
             reports: vec![0; units],
@@ -84,21 +87,18 @@ impl Fleet {
         spell.map_or(now, |s| s.released)
     }
 
-    /// Schedule changes, if there are any: who waited for a serving unit is to be routed.
-    pub fn change(&mut self, world: &mut World) -> Option<VecDeque<usize>> {
-        if !self.changes(world.now) {
-            return None;
-        }
+    /// The schedule changes, given the loads of now. Says who waited for a serving unit and is to be routed.
+    pub fn change(&mut self, world: &mut World, loads: &[u64]) -> VecDeque<usize> {
         world.saw("schedule change");
-        self.report_new(world.now);
-        Some(std::mem::take(&mut self.waiting))
+        self.report_new(world.now, loads);
+        std::mem::take(&mut self.waiting)
     }
 
     /// A unit that begins to serve at this instant reports itself, empty as it is.
-    fn report_new(&mut self, now: u64) {
+    fn report_new(&mut self, now: u64, loads: &[u64]) {
         for (unit, spells) in self.spells.iter().enumerate() {
             if spells.iter().any(|s| s.serves == i128::from(now)) {
-                self.reports[unit] = 0;
+                self.reports[unit] = loads[unit];
             }
         }
     }
@@ -127,17 +127,19 @@ impl Fleet {
         Some((now / interval + 1) * interval)
     }
 
-    /// Takes load reports, where they are due at this instant.
-    pub fn report(&mut self, now: u64, load: impl Fn(usize) -> u64) -> bool {
-        let is_due = self.report_interval > 0 && now.is_multiple_of(self.report_interval);
-        if is_due {
-            self.reports = (0..self.len()).map(load).collect();
-        }
-        is_due
+    /// Whether loads are reported at this instant.
+    pub fn is_reporting(&self, now: u64) -> bool {
+        self.report_interval > 0 && now.is_multiple_of(self.report_interval)
+    }
+
+    /// Takes load reports.
+    pub fn report(&mut self, world: &mut World, loads: Vec<u64>) {
+        world.saw("report");
+        self.reports = loads;
     }
 
     /// Whether some unit begins to be paid, to serve or to drain at this instant, or is released.
-    fn changes(&self, now: u64) -> bool {
+    pub fn changes(&self, now: u64) -> bool {
         let edges = |s: &Spell| [s.paid, s.serves, s.drains, s.released];
         self.spells
             .iter()
@@ -148,7 +150,7 @@ impl Fleet {
 
     /// The unit for a request, given the loads of now; and whether that is another one than it would have
     /// been had the reports been fresh.
-    pub fn choose(&mut self, now: u64, load: impl Fn(usize) -> u64) -> Option<(usize, bool)> {
+    pub fn choose(&mut self, now: u64, loads: &[u64]) -> Option<(usize, bool)> {
         let serving: Vec<usize> = (0..self.len()).filter(|u| self.serves(*u, now)).collect();
         if self.router == Router::RoundRobin {
             let next = serving
@@ -158,13 +160,12 @@ impl Fleet {
             self.turn = next? + 1;
             return next.map(|unit| (*unit, false));
         }
-        let least =
-            |load: &dyn Fn(usize) -> u64| serving.iter().copied().min_by_key(|u| (load(*u), *u));
-        let fresh = least(&load)?;
+        let least = |loads: &[u64]| serving.iter().copied().min_by_key(|u| (loads[*u], *u));
+        let fresh = least(loads)?;
         if self.report_interval == 0 {
             return Some((fresh, false));
         }
-        let stale = least(&|unit| self.reports[unit])?;
+        let stale = least(&self.reports)?;
         Some((stale, stale != fresh))
     }
 

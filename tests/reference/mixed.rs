@@ -5,7 +5,7 @@ mod batch;
 use tokentide::metrics::Place;
 use tokentide::scenario::{Pool, Router};
 
-use crate::decode::Blocked;
+use crate::decode::{Blocked, even_step};
 use crate::fleet::Fleet;
 use crate::history::{DecodeStep, End, Usage};
 use crate::world::{TOKEN, World, half_up};
@@ -97,14 +97,22 @@ impl Mixed {
     fn load(&self, world: &World, unit: usize) -> u64 {
         let Unit { queue, ranks, .. } = &self.units[unit];
         let on_ranks = ranks.iter().flatten();
-        if self.pool.router == Router::LeastLoaded {
-            let begun = on_ranks.filter(|r| !r.decodes).map(|r| r.id);
-            let all = queue.iter().copied().chain(begun);
-            return all.map(|id| world.remaining(id)).sum();
-        }
-        let queued = queue.iter().map(|id| Self::kv_to_be_1024(world, *id));
+        let begun = on_ranks.clone().filter(|r| !r.decodes).map(|r| r.id);
+        let to_compute: Vec<usize> = queue.iter().copied().chain(begun).collect();
+        let tokens = to_compute.iter().map(|id| world.remaining(*id)).sum();
         let resident = on_ranks.map(|resident| Self::held_1024(world, resident));
-        queued.chain(resident).sum()
+        match self.pool.router {
+            Router::LeastLoaded => tokens,
+            Router::LeastTime => {
+                let pairs = to_compute.iter().map(|id| world.remaining_pairs(*id)).sum();
+                let prompts = world.times.prefill_work(tokens, pairs) / u64::from(self.pool.ranks);
+                prompts + even_step(world, self.pool.ranks, &world.memory.held(resident))
+            }
+            Router::LeastKv | Router::RoundRobin => {
+                let queued = queue.iter().map(|id| Self::kv_to_be_1024(world, *id));
+                queued.chain(resident).sum()
+            }
+        }
     }
 
     /// Load of every unit.
@@ -115,18 +123,19 @@ impl Mixed {
     }
 
     pub fn report(&mut self, world: &mut World) {
-        let loads = self.loads(world);
-        if self.fleet.report(world.now, |unit| loads[unit]) {
-            world.saw("report");
+        if self.fleet.is_reporting(world.now) {
+            let loads = self.loads(world);
+            self.fleet.report(world, loads);
         }
     }
 
     /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
     pub fn change(&mut self, world: &mut World) {
-        let Some(waiting) = self.fleet.change(world) else {
+        if !self.fleet.changes(world.now) {
             return;
-        };
-        for id in waiting {
+        }
+        let loads = self.loads(world);
+        for id in self.fleet.change(world, &loads) {
             self.route(world, id);
         }
         for index in self.fleet.released(world.now) {
@@ -163,7 +172,7 @@ impl Mixed {
     pub fn route(&mut self, world: &mut World, id: usize) {
         world.put(id, Place::PrefillQueue);
         let loads = self.loads(world);
-        let Some((unit, misled)) = self.fleet.choose(world.now, |unit| loads[unit]) else {
+        let Some((unit, misled)) = self.fleet.choose(world.now, &loads) else {
             world.saw("no mixed unit serves");
             self.fleet.waiting.push_back(id);
             return;

@@ -30,6 +30,10 @@ pub struct Plan {
     pub output: f64,
     /// Where step times come from.
     pub times: Times,
+    /// What is known of the model's layers.
+    pub layers: Layers,
+    /// Whether interfaces are those of the accelerators, so that they are as fast as ranks are large.
+    pub has_own_links: bool,
     /// Whether some classes are users who wait for their answers.
     pub has_users: bool,
     /// Of the pool that takes arrivals.
@@ -46,6 +50,17 @@ pub enum Times {
     Linear,
     Roofline,
     Table,
+}
+
+/// What is known of a model's layers: it says which ranks exchange anything.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Layers {
+    /// Nothing: ranks step together.
+    Unknown,
+    /// No experts: every rank is a copy.
+    Dense,
+    /// Experts, over so many accelerators.
+    Experts(u64),
 }
 
 /// Which lengths of time there are.
@@ -69,7 +84,7 @@ pub struct Size {
 impl Size {
     fn draw(dice: &mut Dice, times: Times) -> Self {
         let ranks: &[u64] = match times {
-            Times::Roofline => &[1, 1, 2, 4],
+            Times::Roofline => &[1, 2, 2, 4],
             Times::Linear | Times::Table => &[1, 1, 1, 2, 3, 4, GPUS],
         };
         Self {
@@ -136,9 +151,16 @@ impl Plan {
         let fractions = [fraction(), fraction(), fraction()];
 
         let times = match dice.whole(0, 24) {
-            0 if !has_hours => Times::Roofline,
-            1..=3 if !grid.is_tick() => Times::Table,
+            0..=2 if !has_hours => Times::Roofline,
+            3..=5 if !grid.is_tick() => Times::Table,
             _ => Times::Linear,
+        };
+        let layers = match (times, dice.whole(0, 3)) {
+            (Times::Roofline, 0) => Layers::Dense,
+            (Times::Roofline, _) => Layers::Experts(dice.among(&[1, 2, 4, 8])),
+            (_, 0) => Layers::Dense,
+            (_, 1) => Layers::Experts(dice.among(&[1, 2, 4])),
+            _ => Layers::Unknown,
         };
         let is_mixed = dice.chance(0.4);
         let has_decode = !is_mixed && dice.chance(0.9);
@@ -163,6 +185,8 @@ impl Plan {
             input: dice.log(1.0, if grid.is_tick() { 20.0 } else { 3000.0 }),
             output,
             times,
+            layers,
+            has_own_links: grid == Grid::None && dice.chance(0.4),
             has_users: dice.chance(0.3),
             intake: Size::draw(&mut dice, times),
             is_mixed,

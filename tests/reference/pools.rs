@@ -1,7 +1,7 @@
 //! Random pools and links.
 
 use crate::dice::round_125;
-use crate::plan::{Grid, Plan, SECOND_NS, Size, Times};
+use crate::plan::{Grid, Layers, Plan, SECOND_NS, Size, Times};
 use crate::text::{Table, Value, duration, put, table, text, time_of_day};
 
 /// Divided by every number of ranks.
@@ -13,23 +13,84 @@ const MOST_KV_TOKENS: f64 = 1e8;
 /// The slowest link that the reader allows, in bytes a second.
 const SLOWEST: f64 = 1e6;
 const HOUR_NS: u64 = 3600 * SECOND_NS;
+/// Layers of the models from which these ones start.
+const MODEL_LAYERS: u64 = 32;
 
-/// One server.
-pub fn node(plan: &mut Plan) -> Table {
-    let price = plan.dice.among(&[0.0, 1.0, 2.5]);
-    let (gpu, gpus) = match plan.times {
-        Times::Roofline => ("h100", ROOFLINE_GPUS),
-        Times::Linear | Times::Table => ("h800", GPUS),
-    };
-    table([
-        ("gpu", text(gpu)),
-        ("gpus", Value::Integer(gpus)),
-        ("price_per_gpu_hour", Value::Number(price)),
-    ])
+/// Accelerators of a server.
+fn node_gpus(plan: &Plan) -> u64 {
+    match plan.times {
+        Times::Roofline => ROOFLINE_GPUS,
+        Times::Linear | Times::Table => GPUS,
+    }
 }
 
-/// A model whose KV takes about as long on the links as requests come apart, more or less.
-pub fn links(plan: &mut Plan, root: &mut Table) {
+/// One server, whose accelerators have these interfaces and links to the host, in bytes a second, if any.
+fn node(plan: &mut Plan, links: Option<[f64; 2]>) -> Table {
+    let price = plan.dice.among(&[0.0, 1.0, 2.5]);
+    let name = match plan.times {
+        Times::Roofline => "h100",
+        Times::Linear | Times::Table => "h800",
+    };
+    let gpu = match links {
+        None => text(name),
+        Some([nic, host]) => Value::Table(table([
+            ("base", text(name)),
+            ("nic_gb_per_s", Value::Number(nic.max(SLOWEST) / 1e9)),
+            ("host_gb_per_s", Value::Number(host.max(SLOWEST) / 1e9)),
+        ])),
+    };
+    let mut node = table([
+        ("gpu", gpu),
+        ("gpus", Value::Integer(node_gpus(plan))),
+        ("price_per_gpu_hour", Value::Number(price)),
+    ]);
+    if plan.dice.chance(0.4) {
+        put(&mut node, "shared", Value::Bare("true".to_owned()));
+    }
+    node
+}
+
+/// The model: of a token so many bytes of KV, where it is not one whose steps follow from what it is.
+fn model(plan: &mut Plan, bytes: u64) -> Value {
+    let base = match plan.layers {
+        Layers::Unknown => {
+            return Value::Table(table([
+                ("name", text("any")),
+                ("kv_bytes_per_token", Value::Integer(bytes)),
+            ]));
+        }
+        Layers::Dense => "llama-3.1-8b",
+        Layers::Experts(_) => "mixtral-8x7b",
+    };
+    let mut model = table([("base", text(base))]);
+    if plan.times != Times::Roofline {
+        put(&mut model, "kv_bytes_per_token", Value::Integer(bytes));
+    }
+    if plan.dice.chance(0.5) {
+        let window = match plan.times {
+            Times::Roofline => plan.dice.whole(16, 200),
+            // Requests grow beyond it.
+            Times::Linear | Times::Table => {
+                let whole = plan.input + plan.output;
+                ((whole * plan.dice.log(0.1, 1.5)) as u64).max(1)
+            }
+        };
+        let some = plan.dice.whole(1, MODEL_LAYERS - 1);
+        let layers = plan.dice.among(&[some, MODEL_LAYERS / 2, MODEL_LAYERS]);
+        let attention = table([
+            ("heads", Value::Integer(32)),
+            ("kv_heads", Value::Integer(8)),
+            ("head", Value::Integer(128)),
+            ("window_layers", Value::Integer(layers)),
+            ("window", Value::Integer(window)),
+        ]);
+        put(&mut model, "grouped", Value::Table(attention));
+    }
+    Value::Table(model)
+}
+
+/// Servers, and a model whose KV takes about as long on the links as requests come apart, more or less.
+pub fn hardware(plan: &mut Plan, root: &mut Table) {
     let slowness = plan.dice.among(&[1e-6, 0.1, 0.5, 2.0]);
     let takes_s = plan.gap_s * plan.intake.all_ranks() * slowness;
     let any_speed = plan.dice.log(1e6, 1e12);
@@ -40,13 +101,7 @@ pub fn links(plan: &mut Plan, root: &mut Table) {
         Grid::Tick(tick) => (SLOWEST, tick as f64 / 1e9 * SLOWEST),
     };
     let bytes = bytes.clamp(1.0, 1e8) as u64;
-    let model = match plan.times {
-        Times::Roofline => text("llama-3.1-8b"),
-        Times::Linear | Times::Table => Value::Table(table([
-            ("name", text("any")),
-            ("kv_bytes_per_token", Value::Integer(bytes)),
-        ])),
-    };
+    let model = model(plan, bytes);
     put(root, "model", model);
 
     let any = plan.dice.part();
@@ -58,11 +113,18 @@ pub fn links(plan: &mut Plan, root: &mut Table) {
         Grid::None => bytes_per_s * plan.dice.log(0.1, 100.0),
         _ => bytes_per_s * plan.dice.among(&[1.0, 10.0]),
     };
-    let mut transfer = table([
-        ("bandwidth_gb_per_s", Value::Number(bytes_per_s / 1e9)),
-        ("overlap", Value::Number(overlap)),
-        ("host_gb_per_s", Value::Number(host.max(SLOWEST) / 1e9)),
-    ]);
+    let mut transfer = table([("overlap", Value::Number(overlap))]);
+    if plan.has_own_links {
+        let of_one = [bytes_per_s, host].map(|of_rank| of_rank / 4.0);
+        let node = node(plan, Some(of_one));
+        put(root, "node", Value::Table(node));
+    } else {
+        let of_rank = |speed: f64| Value::Number(speed.max(SLOWEST) / 1e9);
+        put(&mut transfer, "bandwidth_gb_per_s", of_rank(bytes_per_s));
+        put(&mut transfer, "host_gb_per_s", of_rank(host));
+        let node = node(plan, None);
+        put(root, "node", Value::Table(node));
+    }
     if plan.dice.chance(0.5) {
         let seconds = plan.gap_s * plan.dice.log(0.01, 3.0);
         put(
@@ -87,16 +149,29 @@ pub fn prefill(plan: &mut Plan) -> Table {
             Value::Integer(pairs.max(1.0) as u64),
         );
     }
+    // A table's times may fall as tokens rise, so that it is not clear how many have room.
+    if plan.times != Times::Table && plan.dice.chance(0.3) {
+        let seconds = match plan.times {
+            Times::Roofline => plan.dice.log(1e-4, 0.1),
+            Times::Linear | Times::Table => {
+                plan.gap_s * plan.intake.all_ranks() * plan.dice.log(0.005, 1.0)
+            }
+        };
+        let time = plan.about_ns(seconds).clamp(1_000, HOUR_NS);
+        put(&mut pool, "max_batch_time", duration(time));
+    }
     let batch = if plan.dice.chance(0.3) {
         Some(plan.dice.whole(1, 4))
     } else {
         None
     };
     limits(plan, &mut pool, batch);
+    let balance = plan.dice.among(&["tokens", "time"]);
+    put(&mut pool, "balance", text(balance));
     routing(
         plan,
         &mut pool,
-        &["least-loaded", "least-loaded", "round-robin"],
+        &["least-loaded", "least-loaded", "round-robin", "least-time"],
     );
     put(&mut pool, "units", units(plan, plan.intake.units));
     pool
@@ -112,7 +187,15 @@ pub fn decode(plan: &mut Plan, size: Size) -> Table {
     };
     limits(plan, &mut pool, batch);
     memory(plan, &mut pool);
-    routing(plan, &mut pool, &["least-kv", "least-kv", "round-robin"]);
+    if plan.dice.chance(0.3) {
+        let first = plan.dice.among(&["decode", "prefill"]);
+        put(&mut pool, "first_token", text(first));
+    }
+    routing(
+        plan,
+        &mut pool,
+        &["least-kv", "least-kv", "round-robin", "least-time"],
+    );
     put(&mut pool, "units", units(plan, size.units));
     pool
 }
@@ -135,7 +218,7 @@ pub fn mixed(plan: &mut Plan) -> Table {
     routing(
         plan,
         &mut pool,
-        &["least-kv", "least-loaded", "round-robin"],
+        &["least-kv", "least-loaded", "round-robin", "least-time"],
     );
     put(&mut pool, "units", units(plan, plan.intake.units));
     pool
@@ -153,14 +236,38 @@ fn memory(plan: &mut Plan, pool: &mut Table) {
     put(pool, "kv_capacity_tokens", Value::Integer(capacity as u64));
     let admission = plan.dice.among(&["current", "current", "reserve"]);
     put(pool, "admission", text(admission));
+    let balance = plan.dice.among(&["kv", "time", "time", "requests"]);
+    put(pool, "balance", text(balance));
 }
 
+/// How large a unit is: whole nodes, or a part of one; and how its accelerators share the work.
 fn shape(plan: &mut Plan, size: Size) -> Table {
-    let parallelism = table([("attention_data", Value::Integer(size.ranks))]);
-    table([
-        ("nodes_per_unit", Value::Integer(plan.dice.whole(1, 3))),
-        ("parallelism", Value::Table(parallelism)),
-    ])
+    let node = node_gpus(plan);
+    let fits = |each: &u64| size.ranks * each <= node && node.is_multiple_of(size.ranks * each);
+    let each: Vec<u64> = (1..=node).filter(fits).collect();
+    let each = plan.dice.among(&each);
+    let mut parallelism = table([("attention_data", Value::Integer(size.ranks))]);
+    let (key, gpus, value) = match plan.dice.whole(0, 3) {
+        0 => {
+            put(&mut parallelism, "tensor", Value::Integer(each));
+            ("", size.ranks * each, 0)
+        }
+        1 => ("gpus_per_unit", size.ranks * each, size.ranks * each),
+        _ => {
+            let nodes = plan.dice.whole(1, 3);
+            ("nodes_per_unit", nodes * node, nodes)
+        }
+    };
+    if let Layers::Experts(over) = plan.layers {
+        let over = (1..=over).rev().find(|over| gpus.is_multiple_of(*over));
+        let over = over.unwrap_or(1);
+        put(&mut parallelism, "experts", Value::Integer(over));
+    }
+    let mut pool = table([("parallelism", Value::Table(parallelism))]);
+    if !key.is_empty() {
+        put(&mut pool, key, Value::Integer(value));
+    }
+    pool
 }
 
 fn limits(plan: &mut Plan, pool: &mut Table, batch: Option<u64>) {

@@ -1,13 +1,15 @@
-//! The prefill pool: queues, batches under two budgets, steps, and KV on its way (S7, S8).
+//! The prefill pool: queues, steps, first tokens, and KV that is sent on (S7, S8).
+
+mod prefill_batch;
 
 use tokentide::metrics::Place;
-use tokentide::perf::PrefillLoad;
-use tokentide::scenario::Pool;
+use tokentide::scenario::{Pool, Router};
 use tokentide::units::SimDuration;
 
 use crate::fleet::Fleet;
 use crate::history::{End, PrefillStep, Usage};
-use crate::world::{Links, TOKEN, World};
+use crate::kv::{self, WHOLE};
+use crate::world::{Links, Sending, TOKEN, World};
 
 /// The pool.
 pub struct Prefill {
@@ -42,21 +44,12 @@ struct Chunk {
     tokens: u64,
 }
 
-/// A batch being formed.
-struct Batch {
-    loads: Vec<PrefillLoad>,
-    requests: Vec<u32>,
-    /// Ranks on which a request was cut.
-    is_closed: Vec<bool>,
-    chunks: Vec<Chunk>,
-}
-
-/// A request that has its first token and needs more.
+/// A request whose prompt is computed: its KV is sent on.
 #[derive(Clone, Copy, Debug)]
 pub struct Handover {
     pub id: usize,
-    /// When its KV arrives.
-    pub arrives: u64,
+    /// When it takes its rank's interface.
+    pub sender: Sending,
 }
 
 impl Prefill {
@@ -74,8 +67,10 @@ impl Prefill {
         }
     }
 
-    /// Computed tokens assigned and not finished; a running chunk counts whole.
-    fn load(unit: &Unit, world: &World) -> u64 {
+    /// What the router compares: computed tokens assigned and not finished, a running chunk whole, or the time
+    /// that they and their pairs take.
+    fn load(&self, world: &World, unit: usize) -> u64 {
+        let unit = &self.units[unit];
         let begun = unit.unfinished.iter().flatten();
         let running = unit.step.iter().flat_map(|s| &s.chunks).map(|c| &c.id);
         let mut all: Vec<usize> = unit
@@ -87,25 +82,35 @@ impl Prefill {
             .collect();
         all.sort_unstable();
         all.dedup();
-        all.iter().map(|id| world.remaining(*id)).sum()
+        let tokens = all.iter().map(|id| world.remaining(*id)).sum();
+        if self.pool.router == Router::LeastTime {
+            let pairs = all.iter().map(|id| world.remaining_pairs(*id)).sum();
+            return world.times.prefill_work(tokens, pairs);
+        }
+        tokens
+    }
+
+    /// Load of every unit.
+    fn loads(&self, world: &World) -> Vec<u64> {
+        (0..self.units.len())
+            .map(|unit| self.load(world, unit))
+            .collect()
     }
 
     pub fn report(&mut self, world: &mut World) {
-        let units = &self.units;
-        if self
-            .fleet
-            .report(world.now, |unit| Self::load(&units[unit], world))
-        {
-            world.saw("report");
+        if self.fleet.is_reporting(world.now) {
+            let loads = self.loads(world);
+            self.fleet.report(world, loads);
         }
     }
 
     /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
     pub fn change(&mut self, world: &mut World) {
-        let Some(waiting) = self.fleet.change(world) else {
+        if !self.fleet.changes(world.now) {
             return;
-        };
-        for id in waiting {
+        }
+        let loads = self.loads(world);
+        for id in self.fleet.change(world, &loads) {
             self.route(world, id);
         }
         for index in self.fleet.released(world.now) {
@@ -136,11 +141,8 @@ impl Prefill {
 
     fn route(&mut self, world: &mut World, id: usize) {
         world.put(id, Place::PrefillQueue);
-        let units = &self.units;
-        let chosen = self
-            .fleet
-            .choose(world.now, |unit| Self::load(&units[unit], world));
-        let Some((unit, misled)) = chosen else {
+        let loads = self.loads(world);
+        let Some((unit, misled)) = self.fleet.choose(world.now, &loads) else {
             world.saw("no prefill unit serves");
             self.fleet.waiting.push_back(id);
             return;
@@ -159,7 +161,7 @@ impl Prefill {
         self.units[unit].queue.insert(behind, id);
     }
 
-    /// Steps end: prompts grow, finished ones give a first token.
+    /// Steps end: prompts grow; of finished ones the first token leaves, or comes from decode.
     pub fn end_steps(&mut self, world: &mut World) -> Vec<Handover> {
         let mut handovers = Vec::new();
         for unit in 0..self.units.len() {
@@ -176,31 +178,33 @@ impl Prefill {
                     world.saw("a prompt needs several batches");
                     self.units[unit].unfinished[chunk.rank] = Some(chunk.id);
                 } else {
-                    handovers.extend(self.first_token(world, unit, chunk));
+                    handovers.extend(self.finish(world, unit, chunk));
                 }
             }
         }
         handovers
     }
 
-    fn first_token(&mut self, world: &mut World, unit: usize, chunk: Chunk) -> Option<Handover> {
+    /// The last chunk of a prompt is computed.
+    fn finish(&mut self, world: &mut World, unit: usize, chunk: Chunk) -> Option<Handover> {
         let id = chunk.id;
-        world.emit(id, TOKEN, None);
-        world.life(id).first_token = Some(world.now);
-        if world.is_done(id) {
-            world.complete(id);
-            return None;
+        if !world.first_from_decode() {
+            world.emit(id, TOKEN, None);
+            world.life(id).first_token = Some(world.now);
+            if world.is_done(id) {
+                world.complete(id);
+                return None;
+            }
         }
-        let transfer = &world.scenario.transfer;
-        let visible = 65_536 - transfer.overlap_65536;
         let prompt = u64::from(world.requests[id].input) * TOKEN;
-        let takes = world.link_time(prompt, visible, transfer.bandwidth);
-        let arrives = self.links.send(world.now, unit, chunk.rank, takes) + transfer.latency.0;
-        if arrives > world.now + takes + transfer.latency.0 {
+        let visible = WHOLE - world.scenario.transfer.overlap_65536;
+        let takes = kv::link_time(&world.scenario.kv, prompt, visible, self.pool.interface);
+        let sender = self.links.send(world.now, unit, chunk.rank, takes);
+        if sender.from > world.now {
             world.saw("a transfer waits for its link");
         }
         world.put(id, Place::Transfer);
-        Some(Handover { id, arrives })
+        Some(Handover { id, sender })
     }
 
     /// Idle units start steps; then queues that are still too long are cut.
@@ -266,70 +270,6 @@ impl Prefill {
             ends,
             chunks: batch.chunks,
         });
-    }
-
-    /// What the next batch would hold: unfinished prompts on their ranks, then the queue in order.
-    fn form(&self, world: &mut World, index: usize) -> Batch {
-        let unit = &self.units[index];
-        let ranks = self.pool.ranks as usize;
-        let mut batch = Batch {
-            loads: vec![PrefillLoad::default(); ranks],
-            requests: vec![0; ranks],
-            is_closed: vec![false; ranks],
-            chunks: Vec::new(),
-        };
-        for (rank, id) in unit.unfinished.iter().enumerate() {
-            if let Some(id) = *id {
-                self.add(world, &mut batch, rank, id);
-            }
-        }
-        'queue: for id in &unit.queue {
-            loop {
-                let is_open = |rank: &usize| {
-                    !batch.is_closed[*rank] && batch.requests[*rank] < self.pool.max_batch_requests
-                };
-                let open = (0..ranks).filter(is_open);
-                let Some(rank) = open.min_by_key(|rank| (batch.loads[*rank].tokens, *rank)) else {
-                    break 'queue;
-                };
-                if self.add(world, &mut batch, rank, *id) {
-                    break;
-                }
-            }
-        }
-        batch
-    }
-
-    /// Adds what fits of a request to a rank's part of the batch; `false`: nothing does. Where not all of
-    /// it fits, the rank is closed.
-    fn add(&self, world: &mut World, batch: &mut Batch, rank: usize, id: usize) -> bool {
-        let load = &mut batch.loads[rank];
-        let remaining = world.remaining(id);
-        let context = u64::from(world.requests[id].cached) + world.states[id].computed;
-        let by_tokens = remaining.min(u64::from(self.pool.max_batch_tokens) - load.tokens);
-        let most_pairs = self.pool.max_batch_pairs.unwrap_or(u64::MAX);
-        let fits = |tokens: &u64| {
-            let mut with = *load;
-            with.add_chunk(*tokens, context);
-            with.pairs <= most_pairs
-        };
-        let mut tokens = (0..=by_tokens).rev().find(fits).unwrap_or(0);
-        if tokens < by_tokens {
-            world.saw("attention pairs cut a chunk");
-        }
-        if tokens == 0 && batch.requests[rank] == 0 {
-            // However long its context, a prompt gets on by a token in a batch of its own.
-            world.saw("a single token is over the budget of pairs");
-            tokens = 1;
-        }
-        batch.is_closed[rank] = tokens < remaining;
-        if tokens == 0 {
-            return false;
-        }
-        load.add_chunk(tokens, context);
-        batch.requests[rank] += 1;
-        batch.chunks.push(Chunk { id, rank, tokens });
-        true
     }
 
     /// The next instant at which something happens here.

@@ -1,9 +1,9 @@
 //! The rules by hand: scenarios of a few requests whose every time can be worked out on paper, played on
 //! the engine and on the reference.
 //!
-//! A prefill step takes 1 s and a decode step 1 s, whatever is in them. KV takes no time from prefill to
-//! decode, 1 s a token between decode units and from a host. Pools are single units of one rank, where a
-//! test does not say otherwise.
+//! A prefill step takes 1 s and a decode step 1 s, whatever is in them. First tokens leave as prefill ends. KV
+//! takes no time from prefill to decode, 1 s a token between decode units and from a host. Pools are single
+//! units of one rank, where a test does not say otherwise.
 
 use tokentide::experiment;
 use tokentide::perf::StepTimes;
@@ -12,12 +12,14 @@ use tokentide::units::SimTime;
 use tokentide::workload::Workload;
 
 use crate::history::{End, Join, Life};
+use crate::simulation::Outcome;
 use crate::{simulation, witness};
 
-const BASE: &str = r#"
+pub const BASE: &str = r#"
 name = "by hand"
 start = 2026-01-01T00:00:00Z
 duration = "100s"
+first_token = "prefill"
 model = { name = "any", kv_bytes_per_token = 1_000_000 }
 node = { gpu = "h100", gpus = 4, price_per_gpu_hour = 1.0 }
 transfer = { bandwidth_gb_per_s = 0.001, host_gb_per_s = 0.001, overlap = 1.0 }
@@ -40,7 +42,7 @@ name = "all"
 "#;
 
 /// The scenario of these requests (`arrived_s,input_tokens,output_tokens`), with these changes.
-fn scenario(base: &str, set: &[&str], requests: &[&str]) -> Scenario {
+pub fn scenario(base: &str, set: &[&str], requests: &[&str]) -> Scenario {
     let rows = requests.join("\\n");
     let csv = format!(r#"csv = {{ text = "arrived_s,input_tokens,output_tokens\n{rows}" }}"#);
     let text = format!("{base}arrivals = {{ kind = \"trace\", {csv} }}\n");
@@ -58,24 +60,21 @@ pub fn check_in(base: &str, set: &[&str], requests: &[&str], expected: &[&str]) 
     check_played(&scenario(base, set, requests), expected);
 }
 
-/// The lives of a scenario's requests as the reference plays them.
-fn lives(scenario: &Scenario) -> Vec<Life> {
+/// What the reference makes of a scenario.
+pub fn played(scenario: &Scenario) -> Outcome {
     let times = StepTimes::compile(scenario).expect("short steps");
     let mut arriving = Vec::new();
     let mut workload = Workload::new(scenario).expect("a workload");
     workload.fill(SimTime::NEVER, &mut arriving);
     let reference = simulation::simulate(scenario, &times, &arriving);
-    reference.expect("few requests").history.lives
+    reference.expect("few requests")
 }
 
 /// Demands that a scenario's requests fare so, on both sides.
 pub fn check_played(scenario: &Scenario, expected: &[&str]) {
     let times = StepTimes::compile(scenario).expect("short steps");
     let workload = Workload::new(scenario).expect("a recorded workload");
-    let mut arriving = Vec::new();
-    workload.clone().fill(SimTime::NEVER, &mut arriving);
-    let reference = simulation::simulate(scenario, &times, &arriving);
-    let reference = reference.expect("few requests").history;
+    let reference = played(scenario).history;
     let engine = witness::watch(scenario, workload, &times, reference.lives.len());
     for (who, history) in [("the reference", reference), ("the engine", engine)] {
         let shown: Vec<String> = history.lives.iter().map(shown).collect();
@@ -98,7 +97,7 @@ pub fn users_in(base: &str, arrivals: &str, set: &[&str]) -> Scenario {
 /// The first think times that users draw, in nanoseconds: a user alone shows one after the other.
 pub fn drawn(base: &str, thinking: &str) -> Vec<u64> {
     let alone = users_in(base, &format!("users = 1, requests = 7, {thinking}"), &[]);
-    let alone = lives(&alone);
+    let alone = played(&alone).history.lives;
     let done = |life: &Life| match life.end {
         End::Completed(at) => at,
         _ => panic!("it has no answer"),

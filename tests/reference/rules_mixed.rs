@@ -5,7 +5,7 @@ use tokentide::scenario::Scenario;
 
 use crate::rules::{check_in, check_played, drawn, users_in};
 
-const BASE: &str = r#"
+pub const BASE: &str = r#"
 name = "by hand"
 start = 2026-01-01T00:00:00Z
 duration = "100s"

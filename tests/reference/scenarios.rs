@@ -26,8 +26,11 @@ pub fn scenario(seed: u64) -> Table {
             duration(every.max(1_000_000_000)),
         );
     }
-    put(&mut root, "node", Value::Table(pools::node(&mut plan)));
-    pools::links(&mut plan, &mut root);
+    if plan.dice.chance(0.7) {
+        let first = plan.dice.among(&["decode", "prefill"]);
+        put(&mut root, "first_token", text(first));
+    }
+    pools::hardware(&mut plan, &mut root);
     let mut both = if plan.is_mixed {
         table([("mixed", Value::Table(pools::mixed(&mut plan)))])
     } else {
@@ -51,19 +54,30 @@ pub fn scenario(seed: u64) -> Table {
         let cache = table([("kind", text("fixed")), ("hit_rate", Value::Number(rate))]);
         put(&mut root, "kv_cache", Value::Table(cache));
     }
-    if plan.dice.chance(0.3) {
-        let any = plan.dice.part();
-        let acceptance = Value::Number(plan.dice.among(&[0.0, 0.25, 0.5, 1.0, any]));
-        put(
-            &mut root,
-            "mtp",
-            Value::Table(table([("acceptance", acceptance)])),
-        );
+    if plan.dice.chance(0.4) {
+        let mtp = Value::Table(prediction(&mut plan));
+        put(&mut root, "mtp", mtp);
     }
     let classes = plan.dice.few(1, 3);
     let classes = (0..classes).map(|index| Value::Table(load::class(&mut plan, index, classes)));
     put(&mut root, "class", Value::List(classes.collect()));
     root
+}
+
+/// A few drafts, of which a part is accepted: the same of each, or less and less.
+fn prediction(plan: &mut Plan) -> Table {
+    let any = plan.dice.part();
+    let rates = [0.0, 0.25, 0.5, 1.0, any];
+    let drafts = plan.dice.among(&[0, 1, 1, 2, 3]);
+    let mut mtp = table([("drafts", Value::Integer(drafts))]);
+    let acceptance = if drafts > 0 && plan.dice.chance(0.5) {
+        let of_each = (0..drafts).map(|_| Value::Number(plan.dice.among(&rates)));
+        Value::List(of_each.collect())
+    } else {
+        Value::Number(plan.dice.among(&rates))
+    };
+    put(&mut mtp, "acceptance", acceptance);
+    mtp
 }
 
 /// When counting starts: at the planned time of some day.

@@ -12,6 +12,7 @@ use tokentide::workload::Request;
 use crate::decode::Decode;
 use crate::history::{End, History};
 use crate::intake::Intake;
+use crate::nodes::nodes;
 use crate::users::AllUsers;
 use crate::world::{Emission, World};
 
@@ -26,6 +27,8 @@ pub struct Outcome {
     pub sojourns: [u128; 5],
     /// Most nodes paid at once inside the counted window.
     pub peak_nodes: u64,
+    /// Nodes paid inside the counted window, times nanoseconds.
+    pub node_ns: u128,
     /// How often each thing happened that a scenario can have or not.
     pub seen: BTreeMap<String, u64>,
 }
@@ -41,6 +44,7 @@ struct Simulation<'a> {
     open: VecDeque<Request>,
     users: AllUsers,
     peak_nodes: u64,
+    node_ns: u128,
     /// When counting starts.
     start: u64,
     /// When the simulation ends.
@@ -70,6 +74,7 @@ pub fn simulate(scenario: &Scenario, times: &StepTimes, open: &[Request]) -> Opt
         open: open.iter().copied().collect(),
         users: AllUsers::new(scenario),
         peak_nodes: 0,
+        node_ns: 0,
         start: scenario.warm_up.0,
         end: scenario.warm_up.0 + scenario.duration.0,
     };
@@ -127,7 +132,7 @@ impl Simulation<'_> {
     fn end_prefill_steps(&mut self) {
         for handover in self.intake.end_steps(&mut self.world) {
             let decode = self.decode.as_mut();
-            let decode = decode.expect("without a decode pool every request has one output token");
+            let decode = decode.expect("without a decode pool every answer is one token");
             decode.hand_over(&mut self.world, handover);
         }
     }
@@ -178,7 +183,12 @@ impl Simulation<'_> {
         for request in arriving {
             self.world.saw("arrival");
             let id = self.world.welcome(request);
-            self.intake.arrive(&mut self.world, id);
+            if self.world.fits_context(id) {
+                self.intake.arrive(&mut self.world, id);
+            } else {
+                self.world.saw("a request is longer than the context");
+                self.world.end(id, End::Rejected(now));
+            }
         }
     }
 
@@ -195,17 +205,20 @@ impl Simulation<'_> {
         assert!(next > now, "time stands still at {now}");
 
         let counted = next.max(self.start) - now.max(self.start);
-        let mut nodes = 0;
+        let mut scheduled = Vec::new();
         for pool in &self.world.scenario.pools {
             let usage = match &self.decode {
                 Some(decode) if pool.role == Role::Decode => decode.usage(&self.world),
                 _ => self.intake.usage(&self.world),
             };
-            nodes += usage.paid * u64::from(pool.nodes_per_unit);
+            scheduled.push(usage.paid / u64::from(pool.replicas));
             self.world.history.unit_time[slot(pool.role)].add(&usage, counted);
         }
         if counted > 0 {
-            self.peak_nodes = self.peak_nodes.max(nodes);
+            let scenario = self.world.scenario;
+            let paid = nodes(&scenario.pools, &scheduled, &scenario.node);
+            self.peak_nodes = self.peak_nodes.max(paid);
+            self.node_ns += u128::from(paid) * u128::from(counted);
         }
         self.world.now = next;
     }
@@ -225,6 +238,7 @@ impl Simulation<'_> {
             emissions: self.world.emissions,
             sojourns: self.world.sojourns,
             peak_nodes: self.peak_nodes,
+            node_ns: self.node_ns,
             seen: self.world.seen,
         }
     }

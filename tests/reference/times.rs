@@ -11,9 +11,19 @@ const LONGEST_US: f64 = 3.6e9;
 pub fn performance(plan: &mut Plan) -> Table {
     match plan.times {
         Times::Linear => linear(plan),
-        Times::Roofline => table([("kind", text("roofline")), ("engine", text("vllm"))]),
+        Times::Roofline => first_principles(plan),
         Times::Table => measured(plan),
     }
+}
+
+/// What model and accelerators say. Where experts are exchanged, micro-batches may hide it.
+fn first_principles(plan: &mut Plan) -> Table {
+    let overlap = plan.dice.among(&["auto", "auto", "on", "off"]);
+    table([
+        ("kind", text("roofline")),
+        ("engine", text("vllm")),
+        ("overlap", text(overlap)),
+    ])
 }
 
 /// Measurements of a few loads, between and beyond which the steps lie.

@@ -9,7 +9,7 @@ use tokentide::units::{SimDuration, SimTime};
 use tokentide::workload::{Request, Workload};
 
 use crate::history::{DecodeStep, End, History, Join, Life, PrefillStep, UnitTime, Usage};
-use crate::world::TOKEN;
+use crate::world::{TOKEN, first_from_decode};
 
 /// Instants in one pool, at most: many times what these scenarios have. An engine at fault may never end.
 const CALLS_MAX: u64 = 3_000_000;
@@ -46,6 +46,10 @@ fn go_on(life: &mut Life, decode: Life) {
     life.joined = decode.joined;
     life.preempted = decode.preempted;
     life.resumed = decode.resumed;
+    if let Some(first) = decode.first_token {
+        assert_eq!(life.first_token, None, "both pools emit a first token");
+        life.first_token = Some(first);
+    }
     life.migrated.extend(decode.migrated);
     life.tokens_1024 += decode.tokens_1024;
     if decode.end != End::Unborn {
@@ -65,6 +69,8 @@ struct Witness {
     calls: u64,
     /// By request: when its latest decode step ended.
     stepped: Vec<u64>,
+    /// Whether first tokens are those of a decode step, which tells how many they are.
+    first_from_decode: bool,
 }
 
 impl Witness {
@@ -80,6 +86,7 @@ impl Witness {
             start: scenario.warm_up.0,
             calls: 0,
             stepped: vec![0; requests],
+            first_from_decode: first_from_decode(scenario),
         }
     }
 
@@ -140,6 +147,7 @@ impl Observer for Witness {
     }
 
     fn first_token(&mut self, now: SimTime, request: &Request) {
+        let from_decode = self.first_from_decode;
         let life = self.life(request);
         assert_eq!(
             life.first_token, None,
@@ -147,7 +155,9 @@ impl Observer for Witness {
             request.id
         );
         life.first_token = Some(now.0);
-        life.tokens_1024 = TOKEN;
+        if !from_decode {
+            life.tokens_1024 = TOKEN;
+        }
     }
 
     fn joined(
@@ -178,11 +188,18 @@ impl Observer for Witness {
                 self.history.lives[id].tokens_1024 += requests * step.progress_1024;
             }
         }
+        let from_decode = self.first_from_decode;
         for new in step.joined {
             let id = usize::from(new.kind);
             self.stepped[id] = step.to.0;
             let life = &mut self.history.lives[id];
             life.tokens_1024 += step.progress_1024;
+            // Who has no token yet gets its first ones.
+            assert_eq!(
+                new.last_token == SimTime::NEVER,
+                life.first_token == Some(step.to.0) && life.resumed.is_empty() && from_decode,
+                "the token before of request {id}"
+            );
             life.resumed.push((step.to.0, new.last_token.0));
         }
         self.history.decode_steps.push(DecodeStep {

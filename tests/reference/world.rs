@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tokentide::metrics::Place;
 use tokentide::perf::StepTimes;
-use tokentide::scenario::Scenario;
-use tokentide::units::BytesPerSecond;
+use tokentide::scenario::{FirstToken, Role, Scenario};
 use tokentide::workload::Request;
 
 use crate::history::{End, History, Life};
+use crate::kv::Memory;
 
 /// One token.
 pub const TOKEN: u64 = 1024;
@@ -20,7 +20,7 @@ pub struct Emission {
     pub id: usize,
     /// In 1/1024; of a last step only what was still wanted.
     pub tokens_1024: u64,
-    /// After the first token: since the one before, or since the last step's end.
+    /// Since the token before, or since the last step's end; none with the first token.
     pub gap: Option<u64>,
 }
 
@@ -45,6 +45,8 @@ pub struct State {
 pub struct World<'a> {
     pub scenario: &'a Scenario,
     pub times: &'a StepTimes,
+    /// How a rank's memory counts what requests hold.
+    pub memory: Memory,
     /// Those that have arrived, by id.
     pub requests: Vec<Request>,
     pub now: u64,
@@ -64,6 +66,7 @@ impl<'a> World<'a> {
         Self {
             scenario,
             times,
+            memory: Memory::of(&scenario.kv),
             requests: Vec::new(),
             now: 0,
             states: Vec::new(),
@@ -147,24 +150,43 @@ impl<'a> World<'a> {
         self.prompt(id) - self.states[id].computed
     }
 
-    /// Tokens of context that a request holds once it has its first token, in 1/1024.
+    /// Tokens of context that a request holds: its prompt and what it has emitted, in 1/1024.
     pub fn kv_1024(&self, id: usize) -> u64 {
         u64::from(self.requests[id].input) * TOKEN + self.history.lives[id].tokens_1024
     }
 
-    /// All that it will ever hold, in 1/1024: prompt, first token, and whole steps for the others.
+    /// All that it will ever hold, in 1/1024: prompt, first token where prefill emits it, and whole steps for
+    /// the others.
     pub fn kv_at_last_1024(&self, id: usize) -> u64 {
         let request = &self.requests[id];
-        let after_first = u64::from(request.output - 1) * TOKEN;
-        let stepped = after_first.next_multiple_of(self.progress_1024());
-        (u64::from(request.input) + 1) * TOKEN + stepped
+        let before_steps = u64::from(!self.first_from_decode());
+        let stepped = (u64::from(request.output) - before_steps) * TOKEN;
+        let stepped = stepped.next_multiple_of(self.progress_1024());
+        (u64::from(request.input) + before_steps) * TOKEN + stepped
     }
 
     /// How far each decode step brings a request, in 1/1024 token.
     pub fn progress_1024(&self) -> u64 {
-        self.scenario
-            .mtp
-            .map_or(TOKEN, |mtp| u64::from(mtp.progress_1024))
+        u64::from(self.scenario.mtp.progress_1024)
+    }
+
+    /// Whether first tokens come from the first decode step (S8).
+    pub fn first_from_decode(&self) -> bool {
+        first_from_decode(self.scenario)
+    }
+
+    /// (query, key) pairs of what is still to compute of a prompt, behind what is cached or computed.
+    pub fn remaining_pairs(&self, id: usize) -> u64 {
+        let before = u64::from(self.requests[id].cached) + self.states[id].computed;
+        let tokens = self.remaining(id);
+        tokens * before + tokens * (tokens + 1) / 2
+    }
+
+    /// Whether it fits into the model's context with all that it asks for (S5).
+    pub fn fits_context(&self, id: usize) -> bool {
+        let Request { input, output, .. } = self.requests[id];
+        let tokens = u64::from(input) + u64::from(output);
+        context(self.scenario).is_none_or(|most| tokens <= u64::from(most))
     }
 
     /// A request gets tokens.
@@ -197,19 +219,18 @@ impl<'a> World<'a> {
         self.life(id).tokens_1024 = u64::from(self.requests[id].output) * TOKEN;
         self.end(id, End::Completed(self.now));
     }
+}
 
-    /// How long the KV of so much context takes over a link, of whose bytes this part is seen: whole
-    /// tokens, rounded up, of whole picoseconds each, rounded half up; then whole nanoseconds.
-    pub fn link_time(&self, kv_1024: u64, part_65536: u32, speed: BytesPerSecond) -> u64 {
-        let tokens = u128::from(kv_1024.div_ceil(TOKEN));
-        let bytes_65536 =
-            u128::from(self.scenario.model.kv_bytes_per_token) * u128::from(part_65536);
-        let ps_per_token = half_up(
-            bytes_65536 * 1_000_000_000_000,
-            65_536 * u128::from(speed.0),
-        );
-        half_up(tokens * ps_per_token, 1000) as u64
-    }
+/// Whether first tokens come from the first decode step: where that is stated and there is a decode pool.
+pub fn first_from_decode(scenario: &Scenario) -> bool {
+    let has_decode = scenario.pools.iter().any(|pool| pool.role == Role::Decode);
+    has_decode && scenario.first_token == FirstToken::Decode
+}
+
+/// Most tokens of a request, input and output together (S5). To be read from the model as soon as models state
+/// it: `scenario.model.context`.
+fn context(_scenario: &Scenario) -> Option<u32> {
+    None
 }
 
 /// A quotient, rounded half up.
@@ -221,6 +242,13 @@ pub fn half_up(dividend: u128, divisor: u128) -> u128 {
 #[derive(Clone, Debug)]
 pub struct Links {
     free: Vec<Vec<u64>>,
+}
+
+/// When something is sent over a link.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    pub from: u64,
+    pub to: u64,
 }
 
 impl Links {
@@ -235,10 +263,11 @@ impl Links {
         self.free[unit].fill(0);
     }
 
-    /// Sends something that takes this long, and says when the link has done so.
-    pub fn send(&mut self, now: u64, unit: usize, rank: usize, takes: u64) -> u64 {
+    /// Sends something that takes this long, and says when the link begins and when it has done so.
+    pub fn send(&mut self, now: u64, unit: usize, rank: usize, takes: u64) -> Sending {
         let free = &mut self.free[unit][rank];
-        *free = (*free).max(now) + takes;
-        *free
+        let from = (*free).max(now);
+        *free = from + takes;
+        Sending { from, to: *free }
     }
 }

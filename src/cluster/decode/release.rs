@@ -1,10 +1,11 @@
 //! The release of a decode unit (S10): everything on it goes to the others.
 
+use super::load::Load;
 use super::resident::Travel;
 use super::unit::Unit;
 use super::{Decode, Moving};
 use crate::metrics::{Observer, Place};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 impl<O: Observer> Decode<O> {
     /// Everything on a released unit is routed anew in order of id: residents after a transfer through
@@ -20,8 +21,9 @@ impl<O: Observer> Decode<O> {
             self.blocked[refusal as usize] -= 1;
             self.observer.blocked(now, self.blocked[0], self.blocked[1]);
         }
-        self.kv_1024 -= unit.kv_total_1024();
-        self.observer.kv(now, self.kv_1024);
+        self.taken -= u128::from(unit.taken());
+        self.tell_kv(now);
+        let unit = &mut self.units[index];
         let mut all: Vec<(u64, From)> = Vec::new();
         all.extend(unit.queue.drain().map(|t| (t.request.id, From::Queue(t))));
         all.extend(
@@ -34,7 +36,7 @@ impl<O: Observer> Decode<O> {
                 all.push((arrival.id, From::Way(arrival.slot)));
             }
         }
-        unit.load_1024 = 0;
+        unit.load = Load::default();
         all.sort_unstable_by_key(|(id, _)| *id);
         for (_, from) in all {
             match from {
@@ -48,21 +50,23 @@ impl<O: Observer> Decode<O> {
                         Place::Transfer,
                     );
                     let free_at = &mut self.units[index].interface_free[rank];
-                    let tokens = travel.held_1024().div_ceil(1024);
-                    let arrives = self.rules.migration.send(now, free_at, tokens);
-                    self.send(
-                        Travel {
-                            since: now,
-                            ..travel
-                        },
-                        arrives,
-                    );
+                    let tokens = travel.held_1024(self.rules.pace).div_ceil(1024);
+                    let sending = self.rules.migration.send(now, free_at, tokens);
+                    let receiving = self.rules.receive[1].time(tokens);
+                    let travel = Travel {
+                        since: now,
+                        ..travel
+                    };
+                    self.send(travel, sending, receiving);
                 }
                 From::Queue(travel) => {
                     self.observer.migrated(now, &travel.request);
                     let slot = self.moving.store(Moving {
                         travel,
                         unit: None,
+                        took: SimDuration::ZERO,
+                        receiving: SimDuration::ZERO,
+                        sent: true,
                         arrived: true,
                     });
                     self.route(slot);

@@ -3,14 +3,59 @@
 use crate::units::SimTime;
 use crate::workload::Request;
 
+/// How requests get their tokens in decode (S8, S14).
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Tokens that they have before their first decode step, in 1/1024: one, where prefill emits it.
+    pub start_1024: u64,
+    /// Progress of a step, in 1/1024 token.
+    pub per_step_1024: u64,
+}
+
+impl Pace {
+    /// Tokens of a request that decode has to make, in 1/1024.
+    #[inline]
+    pub fn wanted_1024(&self, request: &Request) -> u64 {
+        1024 * u64::from(request.output) - self.start_1024
+    }
+
+    /// Progress of a request once it is done, the overshoot of its last step included.
+    #[inline]
+    pub fn progress_done_1024(&self, request: &Request) -> u64 {
+        self.steps_for(self.wanted_1024(request)) * self.per_step_1024
+    }
+
+    /// Steps until a request with so much progress is done.
+    #[inline]
+    pub fn steps_left(&self, request: &Request, progress_1024: u64) -> u64 {
+        self.steps_for(self.wanted_1024(request) - progress_1024)
+    }
+
+    /// KV of a request with so much progress: its input, and all that it has emitted, in 1/1024 token.
+    #[inline]
+    pub fn held_1024(&self, request: &Request, progress_1024: u64) -> u64 {
+        1024 * u64::from(request.input) + self.start_1024 + progress_1024
+    }
+
+    #[inline]
+    fn steps_for(&self, left_1024: u64) -> u64 {
+        if self.per_step_1024 == 1024 {
+            left_1024 >> 10
+        } else {
+            left_1024.div_ceil(self.per_step_1024)
+        }
+    }
+}
+
 /// A request on its way to a rank.
 #[derive(Clone, Copy, Debug)]
 pub struct Travel {
     pub request: Request,
+    /// When its first token left; `NEVER` while it has none.
     pub first_token: SimTime,
-    /// When its latest token left.
+    /// When its latest token left; `NEVER` while it has none.
     pub last_token: SimTime,
-    /// Tokens after the first, in 1/1024.
+    /// Tokens that decode has made, in 1/1024.
     pub progress_1024: u64,
     /// When it came to where it is.
     pub since: SimTime,
@@ -19,19 +64,10 @@ pub struct Travel {
 }
 
 impl Travel {
-    /// KV that it holds: its input, its first token, its progress.
+    /// KV that it holds, in 1/1024 token.
     #[inline]
-    pub fn held_1024(&self) -> u64 {
-        1024 * (u64::from(self.request.input) + 1) + self.progress_1024
-    }
-
-    /// Steps until it is done.
-    #[inline]
-    pub fn steps_left(&self, progress_1024: u64) -> u64 {
-        steps_for(
-            1024 * u64::from(self.request.output - 1) - self.progress_1024,
-            progress_1024,
-        )
+    pub fn held_1024(&self, pace: Pace) -> u64 {
+        pace.held_1024(&self.request, self.progress_1024)
     }
 }
 
@@ -40,6 +76,7 @@ impl Travel {
 #[derive(Clone, Copy, Debug)]
 pub struct Resident {
     pub request: Request,
+    /// When its first token left; `NEVER` until the end of a first step that emits it.
     pub first_token: SimTime,
     /// When it joined.
     pub since: SimTime,
@@ -57,29 +94,9 @@ pub struct Due {
 }
 
 impl Resident {
-    /// Progress once it is done, the overshoot of its last step included.
+    /// Progress so many steps before it is done, in 1/1024 token.
     #[inline]
-    pub fn progress_done_1024(&self, per_step_1024: u64) -> u64 {
-        steps_for(1024 * u64::from(self.request.output - 1), per_step_1024) * per_step_1024
-    }
-
-    /// Progress so many steps before it is done.
-    #[inline]
-    pub fn progress_before_1024(&self, steps_left: u64, per_step_1024: u64) -> u64 {
-        self.progress_done_1024(per_step_1024) - steps_left * per_step_1024
-    }
-
-    #[inline]
-    pub fn held_1024(&self, progress_1024: u64) -> u64 {
-        1024 * (u64::from(self.request.input) + 1) + progress_1024
-    }
-}
-
-#[inline]
-fn steps_for(left_1024: u64, per_step_1024: u64) -> u64 {
-    if per_step_1024 == 1024 {
-        left_1024 >> 10
-    } else {
-        left_1024.div_ceil(per_step_1024)
+    pub fn progress_before_1024(&self, steps_left: u64, pace: Pace) -> u64 {
+        pace.progress_done_1024(&self.request) - steps_left * pace.per_step_1024
     }
 }

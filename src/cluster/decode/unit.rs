@@ -3,10 +3,11 @@
 //! There are no events per token. A step adds one progress to every resident at once; a request's last
 //! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that are left.
 
-use super::Rules;
+use super::load::Load;
 use super::ranks::{Ranks, Refusal};
 use super::resident::{Due, Resident, Travel};
 use super::wheel::Wheel;
+use super::{Rules, Tokens};
 use crate::cluster::queue::Queue;
 use crate::cluster::slots::Slots;
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
@@ -22,6 +23,10 @@ pub struct Unit {
     /// Those whose last step has just ended, with their ranks.
     done: Vec<(u16, Resident)>,
     wheel: Wheel,
+    /// When residents fill their windows; turns only where some layer has one.
+    windows: Wheel,
+    /// Residents whose first step here emits their first token.
+    fresh: Vec<u32>,
     /// Residents that took part in the step before, by kind.
     by_kind: Vec<u64>,
     /// Residents new in this step.
@@ -36,33 +41,28 @@ pub struct Unit {
     halted: bool,
     /// Serving or draining.
     pub working: bool,
-    /// KV resident, queued and in transfer to this unit, in 1/1024 token.
-    pub load_1024: u64,
+    /// What is resident, queued and in transfer to this unit.
+    pub load: Load,
     /// Why the head of the queue waits.
     pub blocked: Option<Refusal>,
-    /// Growth in the step that ended last.
-    pub last_growth_1024: u64,
-    /// KV that completed requests gave back at its end.
-    pub last_freed_1024: u64,
     /// Progress of requests that failed here.
     pub dropped_1024: u128,
-    /// By rank: when its network interface is free.
+    /// By rank: when its network interface is free to send.
     pub interface_free: Vec<SimTime>,
+    /// When its interfaces together are done with what they receive.
+    pub receive_free: SimTime,
 }
 
 impl Unit {
     pub fn new(rules: &Rules, kinds: usize) -> Self {
         Self {
             queue: Queue::default(),
-            ranks: Ranks::new(
-                rules.ranks,
-                rules.kv_capacity_tokens,
-                rules.max_batch_requests,
-                rules.reserving,
-            ),
+            ranks: Ranks::new(rules),
             residents: Slots::default(),
             done: Vec::new(),
             wheel: Wheel::new(),
+            windows: Wheel::new(),
+            fresh: Vec::new(),
             by_kind: vec![0; kinds],
             joined: Vec::new(),
             step_from: SimTime::ZERO,
@@ -72,12 +72,11 @@ impl Unit {
             until: SimTime::NEVER,
             halted: false,
             working: false,
-            load_1024: 0,
+            load: Load::default(),
             blocked: None,
-            last_growth_1024: 0,
-            last_freed_1024: 0,
             dropped_1024: 0,
             interface_free: vec![SimTime::ZERO; rules.ranks],
+            receive_free: SimTime::ZERO,
         }
     }
 
@@ -86,6 +85,7 @@ impl Unit {
         self.until = until;
         self.halted = false;
         self.interface_free.fill(SimTime::ZERO);
+        self.receive_free = SimTime::ZERO;
     }
 
     /// When something next happens here by itself.
@@ -106,12 +106,12 @@ impl Unit {
 
     /// Residents with their progress, in 1/1024 token.
     pub fn residents(&self, rules: &Rules) -> impl Iterator<Item = (&Resident, u64)> {
-        let (step, per_step) = (self.wheel.step(), rules.progress_1024);
+        let (step, pace) = (self.wheel.step(), rules.pace);
         self.wheel.iter().map(move |due| {
             let resident = self.residents.get(due.slot);
             (
                 resident,
-                resident.progress_before_1024(due.step - step, per_step),
+                resident.progress_before_1024(due.step - step, pace),
             )
         })
     }
@@ -121,9 +121,9 @@ impl Unit {
         self.residents.len()
     }
 
-    /// KV of all ranks.
-    pub fn kv_total_1024(&self) -> u64 {
-        self.ranks.kv_total_1024
+    /// Memory taken on all ranks.
+    pub fn taken(&self) -> u64 {
+        self.ranks.taken()
     }
 
     /// The same, added up rank by rank.
@@ -139,17 +139,30 @@ impl Unit {
         index: usize,
         rules: &Rules,
         observer: &mut impl Observer,
-        finished_1024: &mut u128,
+        Tokens {
+            stepped_1024,
+            finished_1024,
+        }: &mut Tokens,
     ) -> bool {
         self.wake = SimTime::NEVER;
         if self.step_end != now {
             return false;
         }
         self.step_end = SimTime::NEVER;
-        let per_step = rules.progress_1024;
-        self.last_growth_1024 = self.ranks.requests_total * per_step;
-        self.load_1024 += self.last_growth_1024;
-        self.ranks.grow(per_step);
+        let per_step = rules.pace.per_step_1024;
+        let window = self.ranks.window_total_1024;
+        self.load.kv_1024 += self.ranks.requests_total * per_step;
+        *stepped_1024 += u128::from(self.ranks.requests_total * per_step);
+        self.ranks.grow();
+        if rules.memory.has_windows() {
+            self.fill_windows(rules);
+            self.load.window_1024 += self.ranks.window_total_1024 - window;
+        }
+        for slot in self.fresh.drain(..) {
+            let resident = self.residents.get_mut(slot);
+            resident.first_token = now;
+            observer.first_token(now, &resident.request);
+        }
         observer.decode_step(&StepRecord {
             unit: index,
             from: self.step_from,
@@ -164,11 +177,26 @@ impl Unit {
         for new in self.joined.drain(..) {
             self.by_kind[usize::from(new.kind)] += 1;
         }
-        let kv = self.ranks.kv_total_1024;
-        self.complete(now, per_step, observer, finished_1024);
-        self.last_freed_1024 = kv - self.ranks.kv_total_1024;
-        self.load_1024 -= self.last_freed_1024;
+        let before = (self.ranks.kv_total_1024, self.ranks.window_total_1024);
+        let requests = self.ranks.requests_total;
+        self.complete(now, rules, observer, finished_1024);
+        self.load.kv_1024 -= before.0 - self.ranks.kv_total_1024;
+        self.load.window_1024 -= before.1 - self.ranks.window_total_1024;
+        self.load.requests -= requests - self.ranks.requests_total;
         true
+    }
+
+    /// Those who have filled their windows in this step grow there no more.
+    fn fill_windows(&mut self, rules: &Rules) {
+        let mut bucket = self.windows.turn();
+        while let Some(due) = self.windows.pop(&mut bucket) {
+            let request = self.residents.get(due.slot).request;
+            let first = rules.pace.held_1024(&request, 0);
+            let per_step = rules.pace.per_step_1024;
+            let over = rules.memory.until_filled(first, per_step);
+            self.ranks
+                .fill_window(usize::from(due.rank), over.map_or(0, |(_, over)| over));
+        }
     }
 
     /// Takes a step in the wheel, and out of it everybody whose last step this was.
@@ -176,7 +204,7 @@ impl Unit {
     fn complete(
         &mut self,
         now: SimTime,
-        per_step: u64,
+        rules: &Rules,
         observer: &mut impl Observer,
         finished_1024: &mut u128,
     ) {
@@ -187,8 +215,8 @@ impl Unit {
             done.push((due.rank, self.residents.take(due.slot)));
         }
         for (rank, resident) in done.drain(..) {
-            let progress = resident.progress_done_1024(per_step);
-            let overshoot = progress - 1024 * u64::from(resident.request.output - 1);
+            let progress = rules.pace.progress_done_1024(&resident.request);
+            let overshoot = progress - rules.pace.wanted_1024(&resident.request);
             observer.moved(
                 now,
                 &resident.request,
@@ -198,7 +226,7 @@ impl Unit {
             );
             observer.completed(now, &resident.request, resident.first_token, overshoot);
             *finished_1024 += u128::from(progress);
-            self.vacate(&resident, rank, progress, per_step, observer);
+            self.vacate(&resident, rank, progress, rules, observer);
         }
         self.done = done;
     }
@@ -210,12 +238,11 @@ impl Unit {
         resident: &Resident,
         rank: u16,
         progress_1024: u64,
-        per_step: u64,
+        rules: &Rules,
         observer: &impl Observer,
     ) {
-        let held = resident.held_1024(progress_1024);
-        let reserve = resident.held_1024(resident.progress_done_1024(per_step));
-        self.ranks.leave(usize::from(rank), held, reserve);
+        let leaving = rules.joining(&resident.request, progress_1024);
+        self.ranks.leave(usize::from(rank), &leaving);
         self.by_kind[usize::from(observer.kind(&resident.request))] -= 1;
     }
 
@@ -253,11 +280,11 @@ impl Unit {
     /// While a rank's growth in the coming step would exceed its capacity, its latest resident (then the
     /// highest id) goes to the head of the queue, keeps its tokens, and must bring its KV back later.
     fn preempt(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer) {
-        if self.ranks.overfull(rules.progress_1024).is_none() {
+        if !self.ranks.overfull() {
             return;
         }
         // everybody on a rank that is too full, the latest last
-        let overfull = self.ranks.all_overfull(rules.progress_1024);
+        let overfull = self.ranks.all_overfull();
         let mut latest: Vec<(SimTime, u64, Due)> = Vec::new();
         for due in self.wheel.iter() {
             if overfull[usize::from(due.rank)] {
@@ -269,12 +296,13 @@ impl Unit {
         let mut out: Vec<Travel> = Vec::new();
         while let Some((.., due)) = latest.pop() {
             let rank = usize::from(due.rank);
-            if !self.ranks.is_overfull(rank, rules.progress_1024) {
+            if !self.ranks.is_overfull(rank) {
                 continue;
             }
             self.wheel.remove(due.step, |d| d.slot == due.slot);
             let mut travel = self.uproot(due, now, rules, observer);
-            travel.ready = now + rules.host.time(travel.held_1024().div_ceil(1024));
+            let held = travel.held_1024(rules.pace).div_ceil(1024);
+            travel.ready = now + rules.host.time(held);
             observer.moved(
                 now,
                 &travel.request,
@@ -302,14 +330,14 @@ impl Unit {
     ) -> Travel {
         let resident = self.residents.take(due.slot);
         let steps_left = due.step - self.wheel.step();
-        let progress_1024 = resident.progress_before_1024(steps_left, rules.progress_1024);
-        self.vacate(
-            &resident,
-            due.rank,
-            progress_1024,
-            rules.progress_1024,
-            observer,
-        );
+        let progress_1024 = resident.progress_before_1024(steps_left, rules.pace);
+        let held = rules.pace.held_1024(&resident.request, progress_1024);
+        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
+        if let Some((steps, _)) = filled.filter(|(steps, _)| *steps <= steps_left) {
+            let step = self.windows.step() + steps;
+            self.windows.remove(step, |d| d.slot == due.slot);
+        }
+        self.vacate(&resident, due.rank, progress_1024, rules, observer);
         Travel {
             request: resident.request,
             first_token: resident.first_token,
@@ -325,6 +353,7 @@ impl Unit {
     /// token since.
     pub fn evict_all(&mut self, rules: &Rules, observer: &impl Observer) -> Vec<(usize, Travel)> {
         let joined = std::mem::take(&mut self.joined);
+        self.fresh.clear();
         for new in &joined {
             self.by_kind[usize::from(new.kind)] += 1;
         }
@@ -346,18 +375,10 @@ impl Unit {
         if self.queue.is_empty() {
             return;
         }
-        let per_step = rules.progress_1024;
         self.ranks.rank_all();
         while let Some(head) = self.queue.front() {
-            let held = head.held_1024();
-            let steps = head.steps_left(per_step);
-            let reserve = held + steps * per_step;
-            let need = if rules.reserving {
-                reserve
-            } else {
-                held + per_step
-            };
-            if !self.ranks.could_fit(need) {
+            let joining = rules.joining(&head.request, head.progress_1024);
+            if !self.ranks.could_fit(&joining) {
                 observer.moved(
                     now,
                     &head.request,
@@ -366,7 +387,7 @@ impl Unit {
                     Place::Outside,
                 );
                 observer.ended(now, &head.request, Fate::Failed);
-                self.load_1024 -= held;
+                self.load.remove(joining.held_1024, rules);
                 self.dropped_1024 += u128::from(head.progress_1024);
                 self.queue.pop_front();
                 continue;
@@ -374,7 +395,7 @@ impl Unit {
             if head.ready > now {
                 break;
             }
-            let rank = match self.ranks.choose(held, per_step, reserve) {
+            let rank = match self.ranks.choose(&joining) {
                 Ok(rank) => rank,
                 Err(refusal) => {
                     self.blocked = Some(refusal);
@@ -384,8 +405,8 @@ impl Unit {
             let Some(travel) = self.queue.pop_front() else {
                 break;
             };
-            self.ranks.join(rank, held, reserve);
-            self.settle(now, index, rank, &travel, steps, observer);
+            self.ranks.join(rank, &joining);
+            self.settle(now, (index, rank), &travel, rules, observer);
         }
     }
 
@@ -396,7 +417,7 @@ impl Unit {
             return None;
         }
         let last = self.queue.pop_back()?;
-        self.load_1024 -= last.held_1024();
+        self.load.remove(last.held_1024(rules.pace), rules);
         if self.queue.is_empty() {
             self.blocked = None;
         }
@@ -408,10 +429,9 @@ impl Unit {
     fn settle(
         &mut self,
         now: SimTime,
-        index: usize,
-        rank: usize,
+        (index, rank): (usize, usize),
         travel: &Travel,
-        steps: u64,
+        rules: &Rules,
         observer: &mut impl Observer,
     ) {
         let kind = observer.kind(&travel.request);
@@ -433,10 +453,17 @@ impl Unit {
             first_token: travel.first_token,
             since: now,
         });
-        self.wheel.push(Due {
-            step: self.wheel.step() + steps,
-            slot,
-            rank: rank as u16,
-        });
+        if travel.first_token == SimTime::NEVER {
+            self.fresh.push(slot);
+        }
+        let steps = rules.pace.steps_left(&travel.request, travel.progress_1024);
+        let rank = rank as u16;
+        let due = |step| Due { step, slot, rank };
+        self.wheel.push(due(self.wheel.step() + steps));
+        let held = travel.held_1024(rules.pace);
+        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
+        if let Some((after, _)) = filled.filter(|(after, _)| *after <= steps) {
+            self.windows.push(due(self.windows.step() + after));
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Forming a batch at a step boundary (S17): who must leave, whose chunks are computed, who joins.
 
 use super::Rules;
-use super::ranks::{Refusal, choose};
+use super::ranks::{Head, Refusal, choose};
 use super::request::{Decoding, Past, Prefilling, Prompt, Waiting};
 use super::unit::Unit;
 use crate::cluster::decode::resident::Due;
 use crate::cluster::intake::Tokens;
 use crate::metrics::{Fate, Observer, Place};
-use crate::scenario::Batching;
+use crate::scenario::{Batching, RankBalance};
 use crate::units::SimTime;
 
 /// Somebody on a rank.
@@ -84,8 +84,7 @@ impl Unit {
     ) -> Waiting {
         let prompt = &prefilling.prompt;
         tokens.discarded += u128::from(prefilling.done);
-        let (held, reserve) = (prompt.held_1024(rules), prompt.reserve_1024(rules));
-        self.ranks[usize::from(prefilling.rank)].leave_prefill(held, reserve);
+        self.ranks[usize::from(prefilling.rank)].leave_prefill(&prompt.share(rules));
         self.load.remove(prompt, prefilling.done, rules);
         observer.moved(
             now,
@@ -112,7 +111,13 @@ impl Unit {
         let Decoding { resident, .. } = self.decoding.take(due.slot);
         let request = resident.request;
         let steps_left = due.step - self.wheel.step();
-        let progress_1024 = resident.progress_before_1024(steps_left, rules.progress_1024);
+        let progress_1024 = resident.progress_before_1024(steps_left, rules.pace);
+        let held = rules.pace.held_1024(&request, progress_1024);
+        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
+        if let Some((steps, _)) = filled.filter(|(steps, _)| *steps <= steps_left) {
+            let step = self.windows.step() + steps;
+            self.windows.remove(step, |d| d.slot == due.slot);
+        }
         let new = self.joined.iter().position(|j| j.id == request.id);
         let last_token = match new {
             Some(place) => self.joined.remove(place).last_token,
@@ -158,20 +163,32 @@ impl Unit {
             };
             rank.room = rules.max_batch_tokens.saturating_sub(decoding);
         }
+        let by_time = rules.balance == RankBalance::Time;
+        if by_time {
+            self.measure_decode(rules.batching != Batching::PrefillFirst);
+        }
         let mut any = false;
         for s in &mut self.serving {
             let rank = &mut self.ranks[usize::from(s.rank)];
             s.chunk = rank.room.min(s.prompt.computed() - s.done);
             rank.room -= s.chunk;
             any |= s.chunk > 0;
+            if by_time {
+                let context = u64::from(s.prompt.request.cached + s.done);
+                self.loads[usize::from(s.rank)].add_chunk(u64::from(s.chunk), context, false);
+            }
         }
         self.blocked = None;
         'queues: for level in 0..self.queues.len() {
             while let Some(head) = self.queues[level].front() {
                 let prompt = head.prompt;
-                let (held, reserve) = (prompt.held_1024(rules), prompt.reserve_1024(rules));
-                let need = if rules.reserving { reserve } else { held };
-                if need > rules.capacity_1024 {
+                let share = prompt.share(rules);
+                let need = if rules.reserving {
+                    share.reserve
+                } else {
+                    rules.memory.of_request(share.held_1024)
+                };
+                if need > rules.memory.capacity() {
                     self.fail(now, level, rules, observer);
                     continue;
                 }
@@ -184,7 +201,13 @@ impl Unit {
                     Batching::Whole => tokens,
                     _ => 1,
                 };
-                let rank = match choose(&self.ranks, (held, reserve), least, rules) {
+                let joining = Head {
+                    share,
+                    least,
+                    wanted: prompt.computed(),
+                    context: u64::from(prompt.request.cached),
+                };
+                let rank = match choose(&self.ranks, &self.loads, &joining, rules) {
                     Ok(rank) => rank,
                     Err(refusal) => {
                         self.blocked = Some(refusal);
@@ -196,10 +219,13 @@ impl Unit {
                 };
                 self.queued -= 1;
                 let place = &mut self.ranks[rank];
-                place.join(held, reserve);
+                place.join(&share);
                 let chunk = place.room.min(prompt.computed());
                 place.room -= chunk;
                 any = true;
+                if by_time {
+                    self.loads[rank].add_chunk(u64::from(chunk), joining.context, true);
+                }
                 self.serving.push(Prefilling {
                     prompt,
                     since: head.since,
@@ -237,8 +263,7 @@ impl Unit {
     /// Puts a batch that may not run back where it came from.
     pub(super) fn undo(&mut self, rules: &Rules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
-            let (held, reserve) = (s.prompt.held_1024(rules), s.prompt.reserve_1024(rules));
-            self.ranks[usize::from(s.rank)].leave_prefill(held, reserve);
+            self.ranks[usize::from(s.rank)].leave_prefill(&s.prompt.share(rules));
             let level = rules.levels.of(s.prompt.request.class);
             self.queues[level].push_front(Waiting {
                 prompt: s.prompt,

@@ -1,8 +1,9 @@
 //! The ranks of one mixed unit: who is on each, and the KV that they hold.
 
-use std::cmp::Reverse;
-
 use super::Rules;
+use crate::perf::MixedLoad;
+use crate::scenario::RankBalance;
+use crate::workload::Request;
 
 /// One rank.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,12 +14,47 @@ pub struct Rank {
     pub prefilling: u32,
     /// KV held by both, in 1/1024 token.
     pub kv_1024: u64,
-    /// Of it, by those being prefilled.
+    /// KV held by those whose prompt is being computed, in 1/1024 token.
     pub prefill_kv_1024: u64,
-    /// Under `reserve`: all that they will ever hold.
-    pub reserved_1024: u64,
+    /// What of the KV lies within windows, in 1/1024 token.
+    pub window_1024: u64,
+    /// The same of those whose prompt is being computed.
+    pub prefill_window_1024: u64,
+    /// Requests that decode whose part within the window still grows.
+    pub growing: u32,
+    /// Under `reserve`: all the memory that they will ever take.
+    pub reserved: u64,
     /// Tokens that this step's batch has room for.
     pub room: u32,
+}
+
+/// What one request takes of a rank.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// KV, in 1/1024 token.
+    pub held_1024: u64,
+    /// What of it lies within the window, in 1/1024 token.
+    pub within_1024: u64,
+    /// Memory in the end; only `reserve` asks.
+    pub reserve: u64,
+}
+
+impl Share {
+    /// That of a request that holds so much.
+    pub fn new(request: &Request, held_1024: u64, rules: &Rules) -> Self {
+        let reserve = if rules.reserving {
+            let progress = rules.pace.progress_done_1024(request);
+            let most = rules.pace.held_1024(request, progress);
+            rules.memory.of_request(most)
+        } else {
+            0
+        };
+        Self {
+            held_1024,
+            within_1024: rules.memory.within(held_1024),
+            reserve,
+        }
+    }
 }
 
 /// Why the head of the queue waits.
@@ -33,80 +69,144 @@ pub enum Refusal {
 }
 
 impl Rank {
+    /// Requests on it.
+    pub fn requests(&self) -> u32 {
+        self.decoding + self.prefilling
+    }
+
+    /// Memory taken.
+    pub fn taken(&self, rules: &Rules) -> u64 {
+        let requests = u64::from(self.requests());
+        rules.memory.taken(self.kv_1024, self.window_1024, requests)
+    }
+
+    /// Memory taken after the growth of the coming step, with more KV, more of it within windows, and more
+    /// requests.
+    fn taken_after_step(&self, [kv, window, requests]: [u64; 3], rules: &Rules) -> u64 {
+        let p = rules.pace.per_step_1024;
+        rules.memory.taken(
+            self.kv_1024 + u64::from(self.decoding) * p + kv,
+            self.window_1024 + u64::from(self.growing) * p + window,
+            u64::from(self.requests()) + requests,
+        )
+    }
+
     /// Whether the coming step's growth would exceed the memory.
     pub fn is_overfull(&self, rules: &Rules) -> bool {
-        !rules.reserving && self.kv_1024 + self.growth_1024(rules) > rules.capacity_1024
+        !rules.reserving && self.taken_after_step([0; 3], rules) > rules.memory.capacity()
     }
 
-    fn growth_1024(&self, rules: &Rules) -> u64 {
-        u64::from(self.decoding) * rules.progress_1024
-    }
-
-    fn fits(&self, held_1024: u64, reserve_1024: u64, rules: &Rules) -> bool {
+    fn fits(&self, share: &Share, rules: &Rules) -> bool {
         if rules.reserving {
-            return self.reserved_1024 + reserve_1024 <= rules.capacity_1024;
+            return self.reserved + share.reserve <= rules.memory.capacity();
         }
-        self.kv_1024 + self.growth_1024(rules) + held_1024 <= rules.capacity_1024
+        let more = [share.held_1024, share.within_1024, 1];
+        self.taken_after_step(more, rules) <= rules.memory.capacity()
+    }
+
+    /// Every request that decodes grows by a step's progress; what then exceeds a window is taken back as it
+    /// is filled. Returns the growth, in 1/1024 token.
+    pub fn grow(&mut self, rules: &Rules) -> u64 {
+        let p = rules.pace.per_step_1024;
+        let growth = u64::from(self.decoding) * p;
+        self.kv_1024 += growth;
+        self.window_1024 += u64::from(self.growing) * p;
+        growth
+    }
+
+    /// Somebody who decodes has filled the window in this step, and would hold so much more.
+    pub fn fill_window(&mut self, over_1024: u64) {
+        self.window_1024 -= over_1024;
+        self.growing -= 1;
     }
 
     /// A request begins its prefill here.
-    pub fn join(&mut self, held_1024: u64, reserve_1024: u64) {
+    pub fn join(&mut self, share: &Share) {
         self.prefilling += 1;
-        self.kv_1024 += held_1024;
-        self.prefill_kv_1024 += held_1024;
-        self.reserved_1024 += reserve_1024;
+        self.kv_1024 += share.held_1024;
+        self.prefill_kv_1024 += share.held_1024;
+        self.window_1024 += share.within_1024;
+        self.prefill_window_1024 += share.within_1024;
+        self.reserved += share.reserve;
     }
 
     /// A prefill has ended.
-    pub fn begin_decode(&mut self, held_1024: u64) {
+    pub fn begin_decode(&mut self, share: &Share, rules: &Rules) {
         self.prefilling -= 1;
         self.decoding += 1;
-        self.prefill_kv_1024 -= held_1024;
+        self.prefill_kv_1024 -= share.held_1024;
+        self.prefill_window_1024 -= share.within_1024;
+        self.growing += u32::from(rules.memory.grows(share.held_1024));
     }
 
-    /// A request that is being prefilled leaves.
-    pub fn leave_prefill(&mut self, held_1024: u64, reserve_1024: u64) {
+    /// A request whose prompt is being computed leaves.
+    pub fn leave_prefill(&mut self, share: &Share) {
         self.prefilling -= 1;
-        self.kv_1024 -= held_1024;
-        self.prefill_kv_1024 -= held_1024;
-        self.reserved_1024 -= reserve_1024;
+        self.kv_1024 -= share.held_1024;
+        self.prefill_kv_1024 -= share.held_1024;
+        self.window_1024 -= share.within_1024;
+        self.prefill_window_1024 -= share.within_1024;
+        self.reserved -= share.reserve;
     }
 
     /// A request that decodes leaves.
-    pub fn leave_decode(&mut self, held_1024: u64, reserve_1024: u64) {
+    pub fn leave_decode(&mut self, share: &Share, rules: &Rules) {
         self.decoding -= 1;
-        self.kv_1024 -= held_1024;
-        self.reserved_1024 -= reserve_1024;
+        self.kv_1024 -= share.held_1024;
+        self.window_1024 -= share.within_1024;
+        self.growing -= u32::from(rules.memory.grows(share.held_1024));
+        self.reserved -= share.reserve;
     }
 }
 
-/// The rank that the queue's head joins: the least KV, then the fewest requests, then the lowest index,
-/// among those with a place, room for `least` tokens in the batch, and memory.
+/// The head of the queue: what it takes, the least tokens for which it joins, and its first chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    pub share: Share,
+    /// Tokens of room in the batch without which it does not join.
+    pub least: u32,
+    /// Tokens to compute.
+    pub wanted: u32,
+    /// Tokens before them.
+    pub context: u64,
+}
+
+/// The rank that the queue's head joins (S17), among those with a place, room in the batch, and memory. `loads`
+/// is the coming step as it stands; it is looked at where times are compared.
 pub fn choose(
     ranks: &[Rank],
-    (held_1024, reserve_1024): (u64, u64),
-    least: u32,
+    loads: &[MixedLoad],
+    head: &Head,
     rules: &Rules,
 ) -> Result<usize, Refusal> {
-    let requests = |rank: &Rank| rank.decoding + rank.prefilling;
     let mut refusal = Refusal::Places;
-    let mut best: Option<(Reverse<(u64, u32)>, usize)> = None;
+    let mut best: Option<((u64, u64, u64), usize)> = None;
     for (index, rank) in ranks.iter().enumerate() {
-        if requests(rank) >= rules.max_batch_requests {
+        if rank.requests() >= rules.max_batch_requests {
             continue;
         }
-        if rank.room < least {
+        if rank.room < head.least {
             if refusal == Refusal::Places {
                 refusal = Refusal::Budget;
             }
             continue;
         }
-        if !rank.fits(held_1024, reserve_1024, rules) {
+        if !rank.fits(&head.share, rules) {
             refusal = Refusal::Memory;
             continue;
         }
-        let key = Reverse((rank.kv_1024, requests(rank)));
-        if best.is_none_or(|(least, _)| key > least) {
+        let (kv, requests) = (rank.kv_1024, u64::from(rank.requests()));
+        let key = match rules.balance {
+            RankBalance::Requests => (requests, kv, 0),
+            RankBalance::Time => {
+                let mut with = loads[index];
+                let chunk = rank.room.min(head.wanted);
+                with.add_chunk(u64::from(chunk), head.context, true);
+                (rules.times.mixed_own(&with), kv, requests)
+            }
+            RankBalance::Kv | RankBalance::Tokens => (kv, requests, 0),
+        };
+        if best.is_none_or(|(least, _)| key < least) {
             best = Some((key, index));
         }
     }

@@ -1,8 +1,10 @@
 //! A request in a mixed pool: waiting, being prefilled, or decoding.
 
 use super::Rules;
+use super::ranks::Share;
 use crate::cluster::decode::resident::Resident;
 use crate::cluster::intake::{Queued, Tokens};
+use crate::perf::PrefillLoad;
 use crate::units::SimTime;
 use crate::workload::Request;
 
@@ -67,33 +69,37 @@ impl Prompt {
         self.request.input + emitted as u32 - self.request.cached
     }
 
+    /// (Query, key) pairs of its tokens from `done` on.
+    pub fn pairs(&self, done: u32) -> u64 {
+        let mut load = PrefillLoad::default();
+        let context = u64::from(self.request.cached + done);
+        load.add_chunk(u64::from(self.computed() - done), context);
+        load.pairs
+    }
+
     /// KV that it holds from its admission on: input and all that it will have emitted when this prefill
     /// ends, in 1/1024 token.
     pub fn held_1024(&self, rules: &Rules) -> u64 {
-        1024 * (u64::from(self.request.input) + 1) + self.progress_after_1024(rules)
+        let progress = self.progress_after_1024(rules);
+        rules.pace.held_1024(&self.request, progress)
     }
 
     /// Tokens after the first when this prefill ends, in 1/1024.
     pub fn progress_after_1024(&self, rules: &Rules) -> u64 {
         self.past
-            .map_or(0, |p| p.progress_1024 + rules.progress_1024)
+            .map_or(0, |p| p.progress_1024 + rules.pace.per_step_1024)
     }
 
-    /// All that it will ever hold.
-    pub fn reserve_1024(&self, rules: &Rules) -> u64 {
-        let held = 1024 * (u64::from(self.request.input) + 1);
-        held + steps(&self.request, rules) * rules.progress_1024
+    /// What it takes of a rank from its admission on.
+    pub fn share(&self, rules: &Rules) -> Share {
+        Share::new(&self.request, self.held_1024(rules), rules)
     }
 
     /// Decode steps that are left when this prefill ends.
     pub fn steps_left(&self, rules: &Rules) -> u64 {
-        steps(&self.request, rules) - self.progress_after_1024(rules) / rules.progress_1024
+        let done = rules.pace.progress_done_1024(&self.request);
+        (done - self.progress_after_1024(rules)) / rules.pace.per_step_1024
     }
-}
-
-/// Steps of a request's whole decode.
-fn steps(request: &Request, rules: &Rules) -> u64 {
-    (1024 * u64::from(request.output - 1)).div_ceil(rules.progress_1024)
 }
 
 impl Queued for Waiting {

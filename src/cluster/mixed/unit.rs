@@ -5,7 +5,7 @@
 //! request's last decode step is known when its prefill ends.
 
 use super::Rules;
-use super::ranks::{Rank, Refusal};
+use super::ranks::{Rank, Refusal, Share};
 use super::request::{Decoding, Prefilling, Prompt, Waiting};
 use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
@@ -15,7 +15,7 @@ use crate::cluster::queue::Queue;
 use crate::cluster::slots::Slots;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
-use crate::scenario::{Batching, Pool, Scenario};
+use crate::scenario::{Batching, Pool, Router, Scenario};
 use crate::units::SimTime;
 
 /// What the routers compare.
@@ -23,6 +23,8 @@ use crate::units::SimTime;
 pub struct Load {
     /// Tokens to compute, assigned and not finished; a running chunk counts whole.
     tokens: u64,
+    /// Their (query, key) pairs.
+    pairs: u64,
     /// KV resident and queued, in 1/1024 token.
     kv_1024: u64,
 }
@@ -30,12 +32,14 @@ pub struct Load {
 impl Load {
     pub fn add(&mut self, prompt: &Prompt, rules: &Rules) {
         self.tokens += u64::from(prompt.computed());
+        self.pairs += prompt.pairs(0);
         self.kv_1024 += prompt.held_1024(rules);
     }
 
     /// Of somebody with `done` tokens computed.
     pub fn remove(&mut self, prompt: &Prompt, done: u32, rules: &Rules) {
         self.tokens -= u64::from(prompt.computed() - done);
+        self.pairs -= prompt.pairs(done);
         self.kv_1024 -= prompt.held_1024(rules);
     }
 }
@@ -52,7 +56,8 @@ pub struct Unit {
     pub(super) wheel: Wheel,
     pub(super) ranks: Vec<Rank>,
     pub(super) load: Load,
-    by_kv: bool,
+    /// When those who decode fill their windows; turns only where some layer has one.
+    pub(super) windows: Wheel,
     /// Those that took part in the last decode step, by kind.
     pub(super) by_kind: Vec<u64>,
     /// Those that will take part in their first one, by id and last token.
@@ -66,7 +71,7 @@ pub struct Unit {
     step_end: SimTime,
     /// KV attended to by those who decode in the running step; `None` where nobody does.
     step_kv_1024: Option<u64>,
-    loads: Vec<MixedLoad>,
+    pub(super) loads: Vec<MixedLoad>,
     until: SimTime,
     halted: bool,
     /// Why the head of the queue waits.
@@ -84,9 +89,9 @@ impl Unit {
         progress_1024: u64,
         rules: &Rules,
     ) {
-        let held = resident.held_1024(progress_1024);
-        let reserve = resident.held_1024(resident.progress_done_1024(rules.progress_1024));
-        self.ranks[usize::from(rank)].leave_decode(held, reserve);
+        let held = rules.pace.held_1024(&resident.request, progress_1024);
+        let share = Share::new(&resident.request, held, rules);
+        self.ranks[usize::from(rank)].leave_decode(&share, rules);
         self.load.kv_1024 -= held;
     }
 
@@ -98,10 +103,8 @@ impl Unit {
         observer: &mut impl Observer,
         tokens: &mut Tokens,
     ) {
-        let per_step = rules.progress_1024;
         for rank in &mut self.ranks {
-            let growth = u64::from(rank.decoding) * per_step;
-            rank.kv_1024 += growth;
+            let growth = rank.grow(rules);
             self.load.kv_1024 += growth;
             tokens.generated_stepped_1024 += u128::from(growth);
         }
@@ -109,17 +112,32 @@ impl Unit {
             self.by_kind[usize::from(new.kind)] += 1;
         }
         self.last_decode_end = now;
+        if rules.memory.has_windows() {
+            self.fill_windows(rules);
+        }
         let mut bucket = self.wheel.turn();
         while let Some(due) = self.wheel.pop(&mut bucket) {
             let Decoding { resident, .. } = self.decoding.take(due.slot);
             let request = &resident.request;
-            let progress = resident.progress_done_1024(per_step);
-            let overshoot = progress - 1024 * u64::from(request.output - 1);
+            let progress = rules.pace.progress_done_1024(request);
+            let overshoot = progress - rules.pace.wanted_1024(request);
             observer.moved(now, request, Place::Decode, resident.since, Place::Outside);
             observer.completed(now, request, resident.first_token, overshoot);
             tokens.generated_1024 += u128::from(progress);
             self.by_kind[usize::from(observer.kind(request))] -= 1;
             self.vacate(&resident, due.rank, progress, rules);
+        }
+    }
+
+    /// Those who have filled their windows in this step grow there no more.
+    fn fill_windows(&mut self, rules: &Rules) {
+        let mut bucket = self.windows.turn();
+        while let Some(due) = self.windows.pop(&mut bucket) {
+            let request = self.decoding.get(due.slot).resident.request;
+            let first = rules.pace.held_1024(&request, 0);
+            let filled = rules.memory.until_filled(first, rules.pace.per_step_1024);
+            let over = filled.map_or(0, |(_, over)| over);
+            self.ranks[usize::from(due.rank)].fill_window(over);
         }
     }
 
@@ -141,23 +159,23 @@ impl Unit {
                 now
             }
             Some(past) => {
-                tokens.generated_stepped_1024 += u128::from(rules.progress_1024);
+                tokens.generated_stepped_1024 += u128::from(rules.pace.per_step_1024);
                 past.first_token
             }
         };
         let rank = &mut self.ranks[usize::from(s.rank)];
         let steps_left = s.prompt.steps_left(rules);
         if steps_left == 0 {
-            rank.leave_prefill(held, s.prompt.reserve_1024(rules));
+            rank.leave_prefill(&s.prompt.share(rules));
             self.load.kv_1024 -= held;
             let progress = s.prompt.progress_after_1024(rules);
-            let overshoot = progress - 1024 * u64::from(request.output - 1);
+            let overshoot = progress - rules.pace.wanted_1024(request);
             tokens.generated_1024 += u128::from(progress);
             observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
             observer.completed(now, request, first_token, overshoot);
             return;
         }
-        rank.begin_decode(held);
+        rank.begin_decode(&s.prompt.share(rules), rules);
         observer.moved(now, request, Place::Prefill, s.since, Place::Decode);
         let slot = self.decoding.store(Decoding {
             resident: Resident {
@@ -167,11 +185,13 @@ impl Unit {
             },
             joined: s.joined,
         });
-        self.wheel.push(Due {
-            step: self.wheel.step() + steps_left,
-            slot,
-            rank: s.rank,
-        });
+        let rank = s.rank;
+        let due = |step| Due { step, slot, rank };
+        self.wheel.push(due(self.wheel.step() + steps_left));
+        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
+        if let Some((after, _)) = filled.filter(|(after, _)| *after <= steps_left) {
+            self.windows.push(due(self.windows.step() + after));
+        }
         self.joined.push(Joined {
             id: request.id,
             kind: observer.kind(request),
@@ -192,7 +212,7 @@ impl Unit {
             if let Some(past) = s.prompt.past
                 && s.done + s.chunk == s.prompt.computed()
             {
-                kv_1024 += s.prompt.held_1024(rules) - rules.progress_1024;
+                kv_1024 += s.prompt.held_1024(rules) - rules.pace.per_step_1024;
                 joined.push(Joined {
                     id: s.prompt.request.id,
                     kind: observer.kind(&s.prompt.request),
@@ -209,7 +229,7 @@ impl Unit {
                 requests_by_kind: by_kind,
                 kv_1024,
                 shared: self.serving.iter().any(|s| s.chunk > 0),
-                progress_1024: rules.progress_1024,
+                progress_1024: rules.pace.per_step_1024,
                 joined: &joined,
             });
         }
@@ -234,7 +254,7 @@ impl Server for Unit {
             wheel: Wheel::new(),
             ranks: vec![Rank::default(); rules.ranks],
             load: Load::default(),
-            by_kv: rules.by_kv,
+            windows: Wheel::new(),
             by_kind: vec![0; kinds],
             joined: Vec::new(),
             last_decode_end: SimTime::ZERO,
@@ -272,11 +292,11 @@ impl Server for Unit {
         Some(last)
     }
 
-    fn load(&self) -> u64 {
-        if self.by_kv {
-            self.load.kv_1024
-        } else {
-            self.load.tokens
+    fn load(&self, rules: &Rules) -> u64 {
+        match rules.router {
+            Router::LeastKv => self.load.kv_1024,
+            Router::LeastTime => self.time(rules),
+            Router::LeastLoaded | Router::RoundRobin => self.load.tokens,
         }
     }
 
@@ -352,6 +372,8 @@ impl Server for Unit {
         let mut serving = std::mem::take(&mut self.serving);
         serving.retain_mut(|s| {
             s.done += s.chunk;
+            let rest = s.prompt.pairs(s.done - s.chunk) - s.prompt.pairs(s.done);
+            self.load.pairs -= rest;
             self.load.tokens -= u64::from(s.chunk);
             tokens.stepped += u128::from(s.chunk);
             s.chunk = 0;
@@ -385,8 +407,12 @@ impl Server for Unit {
         moving
     }
 
-    fn kv_1024(&self) -> u64 {
-        self.ranks.iter().map(|rank| rank.kv_1024).sum()
+    fn taken(&self, rules: &Rules) -> u64 {
+        self.ranks.iter().map(|rank| rank.taken(rules)).sum()
+    }
+
+    fn in_tokens_1024(taken: u128, rules: &Rules) -> u64 {
+        rules.memory.in_tokens_1024(taken)
     }
 
     fn blocked(&self) -> [bool; 2] {
@@ -412,14 +438,16 @@ impl Server for Unit {
         for due in self.wheel.iter() {
             let resident = &self.decoding.get(due.slot).resident;
             let steps_left = due.step - self.wheel.step();
-            let progress = resident.progress_before_1024(steps_left, rules.progress_1024);
+            let progress = resident.progress_before_1024(steps_left, rules.pace);
             observer.still_in(&resident.request, Place::Decode, resident.since);
             tokens.generated_1024 += u128::from(progress);
-            tokens.kv_requests_1024 += u128::from(resident.held_1024(progress));
+            let held = rules.pace.held_1024(&resident.request, progress);
+            tokens.kv_requests_1024 += u128::from(held);
             decoding += 1;
         }
         tokens.generated_1024 += self.dropped_1024;
-        tokens.kv_ranks_1024 += u128::from(self.kv_1024());
+        let by_rank = self.ranks.iter().map(|rank| u128::from(rank.kv_1024));
+        tokens.kv_ranks_1024 += by_rank.sum::<u128>();
         (self.queued + self.serving.len()) as u64 + decoding
     }
 }
@@ -428,24 +456,38 @@ impl Unit {
     /// What each rank does in the coming step, into `loads`. Says how many prompt tokens are in it, and the
     /// KV of those who decode.
     fn measure(&mut self, decodes: bool) -> (u64, u64) {
-        let mut kv_1024 = 0;
+        self.measure_decode(decodes);
+        let kv_1024 = self.loads.iter().map(|load| load.kv_1024).sum();
+        let mut computed = 0;
+        for s in &self.serving {
+            let context = u64::from(s.prompt.request.cached + s.done);
+            let load = &mut self.loads[usize::from(s.rank)];
+            load.add_chunk(u64::from(s.chunk), context, s.fresh);
+            computed += u64::from(s.chunk);
+        }
+        (computed, kv_1024)
+    }
+
+    /// What those who decode do in the coming step, if they do, into `loads`.
+    pub(super) fn measure_decode(&mut self, decodes: bool) {
         for (load, rank) in self.loads.iter_mut().zip(&self.ranks) {
             *load = MixedLoad::default();
             if decodes {
                 load.requests = rank.decoding;
                 load.kv_1024 = rank.kv_1024 - rank.prefill_kv_1024;
-                kv_1024 += load.kv_1024;
+                load.window_1024 = rank.window_1024 - rank.prefill_window_1024;
             }
         }
-        let mut computed = 0;
-        for s in &self.serving {
-            let context = u64::from(s.prompt.request.cached + s.done);
-            let load = &mut self.loads[usize::from(s.rank)];
-            load.prefill.add_chunk(u64::from(s.chunk), context);
-            load.chunks += u32::from(s.chunk > 0);
-            load.joins += u32::from(s.fresh);
-            computed += u64::from(s.chunk);
-        }
-        (computed, kv_1024)
+    }
+
+    /// What the router by time compares (S6).
+    fn time(&self, rules: &Rules) -> u64 {
+        let ranks = self.ranks.len() as u64;
+        let sum = |of: fn(&Rank) -> u64| self.ranks.iter().map(of).sum::<u64>();
+        let requests = sum(|rank| u64::from(rank.requests())) + 1;
+        let requests = u32::try_from(requests.div_ceil(ranks)).unwrap_or(u32::MAX);
+        let (kv, window) = (sum(|rank| rank.kv_1024), sum(|rank| rank.window_1024));
+        let prompts = rules.times.prefill_work(self.load.tokens, self.load.pairs);
+        prompts / ranks + rules.times.decode_own(requests, kv / ranks, window / ranks)
     }
 }

@@ -8,7 +8,7 @@ use crate::cluster::least::{NEVER as FULL, index_of_least};
 use crate::cluster::queue::Queue;
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
-use crate::scenario::{Pool, Scenario};
+use crate::scenario::{Pool, RankBalance, Scenario};
 use crate::units::SimTime;
 use crate::workload::Request;
 
@@ -48,14 +48,14 @@ pub struct Unit {
     serving: Vec<InService>,
     /// When the running step ends; `NEVER` when idle.
     step_end: SimTime,
-    /// Computed tokens assigned and not finished; a running chunk counts whole.
-    load: u64,
+    /// Tokens and pairs assigned and not finished; a running chunk counts whole.
+    load: PrefillLoad,
     until: SimTime,
     /// A step would have reached the release: no more steps start.
     halted: bool,
     /// By rank: when its network interface is free.
     interface_free: Vec<SimTime>,
-    /// By rank: tokens in the batch that is being formed; `FULL` where nothing more fits.
+    /// By rank: tokens in the batch that is being formed, or their time; `FULL` where nothing more fits.
     fill: Vec<u64>,
     count: Vec<u32>,
     rank_loads: Vec<PrefillLoad>,
@@ -71,6 +71,14 @@ impl Rules {
     #[inline]
     fn chunk(&self, load: PrefillLoad, wanted: u32, context: u64) -> u32 {
         let chunk = wanted.min(self.max_batch_tokens - load.tokens as u32);
+        let chunk = self.within_pairs(load, chunk, context);
+        self.within_time(load, chunk, context)
+            .max(u32::from(load.tokens == 0))
+    }
+
+    /// The largest chunk of up to so many tokens that the budget of pairs allows.
+    #[inline]
+    fn within_pairs(&self, load: PrefillLoad, chunk: u32, context: u64) -> u32 {
         let left = self.max_batch_pairs.saturating_sub(load.pairs);
         let tokens = u64::from(chunk);
         if tokens * context + tokens * (tokens + 1) / 2 <= left {
@@ -78,8 +86,43 @@ impl Rules {
         }
         // The largest c with c k + c (c + 1) / 2 <= left.
         let b = u128::from(2 * context + 1);
-        let fits = ((b * b + 8 * u128::from(left)).isqrt() - b) / 2;
-        (fits as u32).max(u32::from(load.tokens == 0))
+        (((b * b + 8 * u128::from(left)).isqrt() - b) / 2) as u32
+    }
+
+    /// The same of the budget of time.
+    #[inline]
+    fn within_time(&self, load: PrefillLoad, chunk: u32, context: u64) -> u32 {
+        let Some(most) = self.max_batch_ps else {
+            return chunk;
+        };
+        let fits = |tokens: u32| {
+            let mut with = load;
+            with.add_chunk(u64::from(tokens), context);
+            self.times.prefill_own(with) <= most
+        };
+        if fits(chunk) {
+            return chunk;
+        }
+        // `low` fits, or is 0, and `high` does not.
+        let (mut low, mut high) = (0, chunk);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if fits(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// What ranks are compared by as prompts are dealt to them.
+    #[inline]
+    fn fill(&self, load: PrefillLoad) -> u64 {
+        match self.balance {
+            RankBalance::Time => self.times.prefill_own(load),
+            _ => load.tokens,
+        }
     }
 }
 
@@ -98,7 +141,7 @@ impl Server for Unit {
             queued: 0,
             serving: Vec::new(),
             step_end: SimTime::NEVER,
-            load: 0,
+            load: PrefillLoad::default(),
             until: SimTime::NEVER,
             halted: false,
             interface_free: vec![SimTime::ZERO; rules.ranks],
@@ -115,8 +158,12 @@ impl Server for Unit {
     }
 
     #[inline]
-    fn load(&self) -> u64 {
-        self.load
+    fn load(&self, rules: &Rules) -> u64 {
+        if rules.by_time {
+            rules.times.prefill_work(self.load.tokens, self.load.pairs)
+        } else {
+            self.load.tokens
+        }
     }
 
     #[inline]
@@ -126,7 +173,9 @@ impl Server for Unit {
 
     #[inline]
     fn enqueue(&mut self, waiting: Waiting, rules: &Rules) {
-        self.load += u64::from(computed(&waiting.request));
+        let request = &waiting.request;
+        let context = u64::from(request.cached);
+        self.load.add_chunk(u64::from(computed(request)), context);
         self.queued += 1;
         self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
     }
@@ -137,7 +186,10 @@ impl Server for Unit {
         }
         let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
         self.queued -= 1;
-        self.load -= u64::from(computed(&last.request));
+        let request = &last.request;
+        let context = u64::from(request.cached);
+        self.load
+            .remove_chunk(u64::from(computed(request)), context);
         Some(last)
     }
 
@@ -169,7 +221,7 @@ impl Server for Unit {
         }
         moving.sort_unstable_by_key(|w| w.request.id);
         self.queued = 0;
-        self.load = 0;
+        self.load = PrefillLoad::default();
         moving
     }
 
@@ -235,24 +287,27 @@ impl Server for Unit {
         self.serving.retain_mut(|s| {
             s.done += s.chunk;
             tokens.stepped += u128::from(s.chunk);
-            *load -= u64::from(s.chunk);
+            let context = u64::from(s.request.cached + s.done - s.chunk);
+            load.remove_chunk(u64::from(s.chunk), context);
             s.chunk = 0;
             let request = &s.request;
             if s.done < computed(request) {
                 return true;
             }
             tokens.finished += u128::from(s.done);
-            observer.first_token(now, request);
+            if rules.emits {
+                observer.first_token(now, request);
+            }
             observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
-            if request.output == 1 {
+            if rules.emits && request.output == 1 {
                 observer.completed(now, request, now, 0);
             } else {
                 let free_at = &mut interface_free[usize::from(s.rank)];
-                let arrives = rules.handover.send(now, free_at, u64::from(request.input));
+                let sending = rules.handover.send(now, free_at, u64::from(request.input));
                 out.push(Handover {
                     request: *request,
                     at: now,
-                    arrives,
+                    sending,
                 });
             }
             false
@@ -297,7 +352,7 @@ impl Unit {
     /// Unfinished requests first, on their ranks; then the queues in order, each request to the rank
     /// with the fewest tokens that has room, until none has.
     fn form_batch(&mut self, rules: &Rules) {
-        self.fill.fill(0);
+        self.fill.fill(rules.fill(PrefillLoad::default()));
         self.count.fill(0);
         self.rank_loads.fill(PrefillLoad::default());
         let mut open = rules.ranks;
@@ -357,7 +412,7 @@ impl Unit {
             self.fill[rank] = FULL;
             *open -= 1;
         } else {
-            self.fill[rank] = tokens;
+            self.fill[rank] = rules.fill(self.rank_loads[rank]);
         }
     }
 

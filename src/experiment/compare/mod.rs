@@ -228,6 +228,8 @@ pub fn direction(field: &str) -> i8 {
         "cost_usd",
         "usd_per_million_output_tokens",
         "energy_kwh",
+        "energy_overhead_kwh",
+        "joules_per_output_token",
         "unbilled_requests",
         "preemptions",
         "queue_length_mean",

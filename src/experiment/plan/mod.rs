@@ -15,7 +15,7 @@ mod choice;
 mod curve;
 pub mod design;
 mod grid;
-mod load;
+pub(in crate::experiment) mod load;
 pub mod page;
 pub mod question;
 mod rescale;

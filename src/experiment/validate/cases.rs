@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{self, Constant, Number};
-use crate::perf::roofline::step::quickest;
-use crate::perf::roofline::unit::{Reach, Shape, Unit};
+
+use crate::perf::roofline::unit::{Links, Reach, Shape, Unit};
 use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
 
 /// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).
@@ -171,7 +171,6 @@ impl Case {
         }
         let shape = Shape {
             gpus: self.nodes * GPUS,
-            nodes: self.nodes,
             ranks: self.nodes * GPUS,
             experts: self.experts,
             redundant: self.redundant,
@@ -182,24 +181,27 @@ impl Case {
             decode_tokens: self.requests.unwrap_or(1.0) * queries,
             prefill_tokens: self.tokens.unwrap_or(1.0),
             prompt_tokens: self.prompt_tokens.unwrap_or(1.0),
+            cached_tokens: 0.0,
         };
+        let passes = if self.draft_module { self.drafts } else { 0 };
+        let links = Links::of(&gpu, &compute, GPUS);
         let unit = Unit {
             queries,
-            draft_module: self.draft_module,
-            ..Unit::new(&model, &compute, gpu.nic.0 as f64, &roofline, shape, reach)
+            draft_passes: f64::from(passes),
+            ..Unit::new(&model, (&compute, links), &roofline, shape, reach)
         };
         let (group, work, step_s) = match (self.tokens, self.requests) {
             (Some(tokens), _) => {
                 let prompt = self.prompt_tokens.unwrap_or(1.0);
                 let pairs = tokens * (prompt + 1.0) / 2.0;
                 let prompts = (tokens / prompt).max(1.0);
-                let step = quickest(&unit.prefill_modes(tokens, prompts), pairs);
+                let step = unit.prefill_times(tokens, pairs, prompts).quicker();
                 ("prefill", tokens, step)
             }
             (None, requests) => {
                 let requests = requests.unwrap_or(1.0);
-                let kv = requests * self.kv_tokens.unwrap_or(0.0);
-                let step = quickest(&unit.decode_modes(requests), kv);
+                let kv = unit.kv_of(requests, self.kv_tokens.unwrap_or(0.0));
+                let step = unit.decode_times(requests, kv).quicker();
                 ("decode", requests * self.tokens_per_step, step)
             }
         };

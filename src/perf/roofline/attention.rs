@@ -2,7 +2,9 @@
 //!
 //! Latent attention runs in multi-head form over prompts (keys and values are unfolded) and in absorbed
 //! form in decode (queries are folded into the latent space). Grouped attention runs the same way in both.
-//! A core is linear in what it attends to: pairs of prompts, KV tokens of decode.
+//! A core is linear in what it attends to: pairs of prompts, KV tokens of decode. Layers with a window attend in
+//! decode to what lies within it. Over prompts they are taken by the token: each attends to as many as a token
+//! of the scenario's mean prompt does, which is approximate, since prompts differ and chunks begin anywhere.
 
 use super::kernel::{Machine, US, bytes_of};
 use crate::catalog::{Architecture, Attention, Constant as C, Number};
@@ -26,8 +28,32 @@ pub struct Core {
     pub request: f64,
     /// Of each prompt token.
     pub token: f64,
-    /// Of each (query, key) pair of a prompt, or each KV token of decode.
+    /// Of each (query, key) pair of a prompt, or each KV token of decode, in layers without a window.
     pub unit: f64,
+    /// Of each KV token of decode that lies within windows, in layers with one.
+    pub window: f64,
+}
+
+/// A scenario's mean prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prompt {
+    /// Tokens whose KV is there already.
+    pub cached: f64,
+    /// Tokens that are computed.
+    pub computed: f64,
+}
+
+impl Prompt {
+    /// Tokens within `window` that a computed token attends to, in the mean: fewer where prompts are shorter.
+    pub fn within(self, window: f64) -> f64 {
+        // all (query, key) pairs up to a length, no query having more keys than the window
+        let pairs = |length: f64| {
+            let full = length.min(window);
+            full * full / 2.0 + window * (length - full)
+        };
+        let whole = self.cached + self.computed;
+        (pairs(whole) - pairs(self.cached)) / self.computed.max(1.0)
+    }
 }
 
 /// Attention of a model with its heads over `tensor` accelerators.
@@ -105,8 +131,9 @@ impl Layer<'_> {
         }
     }
 
-    /// The core over prompts, by (query, key) pairs; averaged over layers with and without a window.
-    pub fn prefill_core(&self, machine: &Machine<'_>) -> Core {
+    /// The core over prompts like this one, by (query, key) pairs; averaged over layers with and without a
+    /// window.
+    pub fn prefill_core(&self, machine: &Machine<'_>, prompt: Prompt) -> Core {
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor) * machine.sms;
         let start = machine.start(C::PrefillAttentionLaunch);
         let tile = machine.get(C::PrefillAttentionTile);
@@ -135,8 +162,10 @@ impl Layer<'_> {
         Core {
             step: start,
             request: 0.0,
-            token: pair * ((1.0 - windowed) * tile + windowed * (window + 0.5 * tile)),
+            token: pair
+                * ((1.0 - windowed) * tile + windowed * (prompt.within(window) + 0.5 * tile)),
             unit: pair * (1.0 - windowed),
+            window: 0.0,
         }
     }
 
@@ -150,7 +179,7 @@ impl Layer<'_> {
         };
         let bandwidth = memory * machine.get(efficiency);
         let width = bytes_of(self.precision.kv);
-        let (windowed, window) = self.windows();
+        let (windowed, _) = self.windows();
         let (unit, heads) = match self.model.attention {
             Attention::Latent {
                 heads,
@@ -181,9 +210,18 @@ impl Layer<'_> {
             machine.get(C::DecodeAttentionRequest) + heads * machine.get(C::DecodeAttentionHead);
         Core {
             step: machine.start(C::DecodeAttentionLaunch),
-            request: US * request + windowed * window * unit,
+            request: US * request,
             token: 0.0,
             unit: unit * (1.0 - windowed),
+            window: unit * windowed,
+        }
+    }
+
+    /// Tokens of the layers' window; without end where no layer has one.
+    pub fn window(&self) -> f64 {
+        match self.windows() {
+            (windowed, window) if windowed > 0.0 => window,
+            _ => f64::INFINITY,
         }
     }
 
@@ -200,5 +238,20 @@ impl Layer<'_> {
                 f64::from(window),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_prompts_do_not_fill_a_window() {
+        let prompt = |cached, computed| Prompt { cached, computed };
+        // tokens 1 to 100 attend to 50 others in the mean, of 1,000 the first 100 to 50 and the rest to 100
+        assert!((prompt(0.0, 100.0).within(128.0) - 50.0).abs() < 1e-9);
+        assert!((prompt(0.0, 1000.0).within(100.0) - 95.0).abs() < 1e-9);
+        // behind a full window of cached tokens all attend to all of it
+        assert!((prompt(500.0, 10.0).within(128.0) - 128.0).abs() < 1e-9);
     }
 }

@@ -1,6 +1,7 @@
 //! A step taken apart: what each part of it takes, what hides behind what, and what each part rests on.
 
-use super::step::{Line, Mode, Parts};
+use super::meet::Times;
+use super::step::{Batch, Kv, Once, Parts, Routed};
 use super::unit::Unit;
 use crate::catalog::Constant::{self, *};
 
@@ -26,6 +27,10 @@ pub struct Explained {
     pub other_s: Option<f64>,
     /// Its parts, none of them hidden.
     pub parts: Vec<Part>,
+    /// Of the step, what hangs on the rank's own load, in seconds.
+    pub own_s: f64,
+    /// Of the step, what hangs on the tokens of all ranks: routed experts, and exchange that does not hide.
+    pub shared_s: f64,
     /// Communication that hides behind computation, in seconds.
     pub hidden_s: f64,
     /// The busiest rank's expert tokens over the mean.
@@ -96,87 +101,87 @@ const REDUCE: &[Constant] = &[
 ];
 const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin];
 
+const STAGES: &[Constant] = &[];
+
 impl Unit<'_> {
-    /// A decode step of `requests` on each rank, which hold `kv` tokens.
-    pub fn explain_decode(&self, requests: f64, kv: f64) -> Explained {
-        let (mode, other) = chosen(&self.decode_modes(requests), kv);
-        let part = if mode.overlapped { 2.0 } else { 1.0 };
-        let parts = self.decode_parts(requests / part / self.pipeline);
-        let attended = parts.core_unit * kv / self.pipeline / part;
-        let once = self.decode_once(requests);
+    /// A decode step of `requests` on each rank, over what one of them holds.
+    pub fn explain_decode(&self, requests: f64, kv: Kv) -> Explained {
+        let mode = Mode::of(self.decode_times(requests, kv));
+        let micro = requests / mode.batches() / self.pipeline;
+        let parts = self.parts(Batch::decode(micro));
+        let core = self.attention().decode_core(&self.machine, self.queries);
+        let attended =
+            (core.unit * kv.tokens + core.window * kv.window) / self.pipeline / mode.batches();
         let sm = if mode.overlapped {
-            let tokens = requests / 2.0 / self.pipeline * self.queries;
-            1e-6 * (self.machine.get(LowLatencySm) + self.machine.get(LowLatencySmToken) * tokens)
+            self.unpacking(micro)
         } else {
             0.0
         };
+        let after = parts.after + parts.gate + parts.core + parts.all_reduce_moe;
         let mut explained = self.take_apart(
-            &parts,
+            (&parts, &self.routed(Batch::decode(micro))),
+            mode,
             Apart {
-                batches: part,
                 attended,
                 decodes: true,
                 first_beside: parts.shared + parts.before + sm,
-                second_beside: parts.after + parts.gate + parts.core + attended + sm,
-                overlapped: mode.overlapped,
+                second_beside: after + attended + sm,
                 speed: 1.0,
             },
         );
         let (moe, _) = self.layers(true);
         explained.parts.push(Part {
             name: "sending and unpacking",
-            seconds: 2.0 * part * moe * sm,
+            seconds: 2.0 * mode.batches() * moe * sm,
             constants: &[LowLatencySm, LowLatencySmToken],
         });
-        self.finish(explained, (once.head, once.host), mode.at(kv), other)
+        finish(explained, self.decode_once(requests))
     }
 
     /// A step of `tokens` prompt tokens on each rank, over `pairs`, of so many prompts.
     pub fn explain_prefill(&self, tokens: f64, pairs: f64, prompts: f64) -> Explained {
-        let (mode, other) = chosen(&self.prefill_modes(tokens, prompts), pairs);
-        let part = if mode.overlapped { 2.0 } else { 1.0 };
+        let mode = Mode::of(self.prefill_times(tokens, pairs, prompts));
         let some = if mode.overlapped {
-            let left = 1.0 - self.machine.get(DispatchSms);
-            Self {
-                machine: self.machine.with_sms(left),
-                ..self.clone()
-            }
+            self.with_fewer_sms()
         } else {
             self.clone()
         };
-        let parts = some.prefill_parts(tokens / part / self.pipeline);
-        let attended = parts.core_unit * pairs / self.pipeline / part;
-        let once = self.prefill_once(prompts);
+        let batch = Batch::prompts(tokens / mode.batches() / self.pipeline);
+        let core = some.attention().prefill_core(&some.machine, some.context);
         let explained = some.take_apart(
-            &parts,
+            (&some.parts(batch), &some.routed(batch)),
+            mode,
             Apart {
-                batches: part,
-                attended,
+                attended: core.unit * pairs / self.pipeline / mode.batches(),
                 decodes: false,
                 first_beside: 0.0,
                 second_beside: 0.0,
-                overlapped: mode.overlapped,
-                speed: self.machine.get(OverlappedSpeed),
+                speed: if mode.overlapped {
+                    self.machine.get(OverlappedSpeed)
+                } else {
+                    1.0
+                },
             },
         );
-        self.finish(explained, (once.head, once.host), mode.at(pairs), other)
+        finish(explained, self.prefill_once(tokens, prompts))
     }
 
-    fn take_apart(&self, p: &Parts, a: Apart) -> Explained {
+    fn take_apart(&self, (p, routed): (&Parts, &Routed), mode: Mode, a: Apart) -> Explained {
         let (moe, dense) = self.layers(a.decodes);
         let all = moe + dense;
-        let b = a.batches;
+        let b = mode.batches();
         let row = |name, seconds, constants| Part {
             name,
             seconds,
             constants,
         };
-        let (core, exchange) = if a.decodes {
-            (DECODE_CORE, EXCHANGE_DECODE)
-        } else {
-            (PREFILL_CORE, EXCHANGE_PREFILL)
+        let (core, exchange) = match (self.spread.gathers, a.decodes) {
+            (true, true) => (DECODE_CORE, REDUCE),
+            (true, false) => (PREFILL_CORE, REDUCE),
+            (false, true) => (DECODE_CORE, EXCHANGE_DECODE),
+            (false, false) => (PREFILL_CORE, EXCHANGE_PREFILL),
         };
-        let even = p.experts / p.imbalance.max(1.0);
+        let even = routed.experts / routed.imbalance.max(1.0);
         let mut parts = vec![
             row(
                 "attention: projections",
@@ -189,90 +194,111 @@ impl Unit<'_> {
             row("routed experts, if even", b * moe * even, EXPERTS),
             row(
                 "routed experts: imbalance",
-                b * moe * (p.experts - even),
+                b * moe * (routed.experts - even),
                 EXPERTS,
             ),
             row("dense networks", b * dense * p.dense, GEMM),
-            row("all-reduce", b * all * p.all_reduce, REDUCE),
+            row(
+                "all-reduce",
+                b * (moe * p.all_reduce_moe + dense * p.all_reduce),
+                REDUCE,
+            ),
         ];
-        let (dispatch, combine) = (p.exchange.dispatch / a.speed, p.exchange.combine / a.speed);
-        let total = b * moe * (p.exchange.dispatch + p.exchange.combine);
-        let (shown_dispatch, shown_combine) = if !a.overlapped {
-            (b * moe * p.exchange.dispatch, b * moe * p.exchange.combine)
+        let alone = routed.exchange;
+        let (dispatch, combine) = (alone.dispatch / a.speed, alone.combine / a.speed);
+        let total = b * moe * (alone.dispatch + alone.combine);
+        let over = |message: f64, work: f64| (message - work).max(0.0);
+        let (shown_dispatch, shown_combine) = if !mode.overlapped {
+            (b * moe * dispatch, b * moe * combine)
         } else if a.decodes {
             (
-                b * moe * (dispatch - a.first_beside).max(0.0),
-                b * moe * (combine - a.second_beside).max(0.0),
+                b * moe * over(dispatch, a.first_beside),
+                b * moe * over(combine, a.second_beside),
             )
         } else {
-            let attention = p.before + p.core + a.attended + p.after + p.all_reduce + p.gate;
-            let over = |message: f64, work: f64| (message - work).max(0.0);
+            let attention = p.before + p.core + a.attended + p.after + p.all_reduce_moe + p.gate;
+            let experts = routed.experts;
             (
-                moe * (over(dispatch, p.experts) + over(dispatch, attention)),
-                moe * (over(combine, p.experts + p.shared) + over(combine, attention + p.shared)),
+                moe * (over(dispatch, experts) + over(dispatch, attention)),
+                moe * (over(combine, experts + p.shared) + over(combine, attention + p.shared)),
             )
         };
-        parts.push(row("dispatch, exposed", shown_dispatch, exchange));
-        parts.push(row("combine, exposed", shown_combine, exchange));
+        let names = if self.spread.gathers {
+            ["gathering all ranks' tokens", "summing and scattering them"]
+        } else {
+            ["dispatch, exposed", "combine, exposed"]
+        };
+        parts.push(row(names[0], shown_dispatch, exchange));
+        parts.push(row(names[1], shown_combine, exchange));
         Explained {
-            overlapped: a.overlapped,
-            step_s: 0.0,
-            other_s: None,
+            overlapped: mode.overlapped,
+            step_s: mode.step_s,
+            other_s: mode.other_s,
             parts,
+            own_s: 0.0,
+            shared_s: b * moe * routed.experts + shown_dispatch + shown_combine,
             hidden_s: (total - shown_dispatch - shown_combine).max(0.0),
-            imbalance: p.imbalance,
+            imbalance: routed.imbalance,
+        }
+    }
+}
+
+fn finish(mut explained: Explained, once: Once) -> Explained {
+    for (name, seconds, constants) in [
+        ("between stages", once.stages, STAGES),
+        ("logits and sampling", once.head, GEMM),
+        ("host", once.host, HOST),
+    ] {
+        explained.parts.push(Part {
+            name,
+            seconds,
+            constants,
+        });
+    }
+    explained.parts.retain(|p| p.seconds > 0.0);
+    explained.own_s = explained.step_s - explained.shared_s;
+    explained
+}
+
+/// The quicker way to run a step.
+#[derive(Clone, Copy, Debug)]
+struct Mode {
+    overlapped: bool,
+    step_s: f64,
+    other_s: Option<f64>,
+}
+
+impl Mode {
+    fn of(times: Times) -> Self {
+        let overlapped = times.overlapped < times.plain;
+        let other = if overlapped {
+            times.plain
+        } else {
+            times.overlapped
+        };
+        Self {
+            overlapped,
+            step_s: times.quicker(),
+            other_s: other.is_finite().then_some(other),
         }
     }
 
-    fn finish(
-        &self,
-        mut explained: Explained,
-        (head, host): (f64, f64),
-        step_s: f64,
-        other_s: Option<f64>,
-    ) -> Explained {
-        explained.parts.push(Part {
-            name: "logits and sampling",
-            seconds: head,
-            constants: GEMM,
-        });
-        explained.parts.push(Part {
-            name: "host",
-            seconds: host,
-            constants: HOST,
-        });
-        explained.parts.retain(|p| p.seconds > 0.0);
-        explained.step_s = step_s;
-        explained.other_s = other_s;
-        explained
+    /// Micro-batches.
+    fn batches(self) -> f64 {
+        if self.overlapped { 2.0 } else { 1.0 }
     }
 }
 
 /// What a step's parts are put together from.
 struct Apart {
-    /// Micro-batches.
-    batches: f64,
     /// What attention takes for what it runs over, one layer and micro-batch.
     attended: f64,
     decodes: bool,
     /// Work beside dispatch and beside combine, in decode.
     first_beside: f64,
     second_beside: f64,
-    overlapped: bool,
     /// Speed of communication beside computation.
     speed: f64,
-}
-
-/// The quickest mode over `x`, and the time of the other one.
-fn chosen(modes: &[Mode], x: f64) -> (Mode, Option<f64>) {
-    let mut sorted: Vec<&Mode> = modes.iter().collect();
-    sorted.sort_by(|a, b| a.at(x).total_cmp(&b.at(x)));
-    let nothing = Mode {
-        overlapped: false,
-        lines: vec![Line::default()],
-    };
-    let best = sorted.first().map_or(nothing, |m| (*m).clone());
-    (best, sorted.get(1).map(|m| m.at(x)))
 }
 
 #[cfg(test)]
@@ -297,7 +323,7 @@ mod tests {
             let unit = Unit::of(&scenario, pool, roofline).expect("all is known");
             for size in [1.0, 8.0, 40.0, 88.0, 128.0] {
                 if pool.role == Role::Decode {
-                    check(&unit.explain_decode(size, size * 5_000.0));
+                    check(&unit.explain_decode(size, unit.kv_of(size, 5_000.0)));
                 } else {
                     let tokens = size * 128.0;
                     check(&unit.explain_prefill(tokens, tokens * 4_000.0, 4.0));

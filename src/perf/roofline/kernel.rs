@@ -4,6 +4,7 @@
 //! measured GEMMs, attention and experts on H100 and H200 to 10-25 %. Ignored: tile quantisation, which
 //! makes steps of the measured curves, and clocks that fall under load (the efficiencies contain both).
 
+use super::network::Links;
 use crate::catalog::{Compute, Constant as C, Engine, Number};
 
 /// Seconds in a microsecond.
@@ -13,8 +14,8 @@ pub const US: f64 = 1e-6;
 #[derive(Clone, Copy, Debug)]
 pub struct Machine<'a> {
     pub gpu: &'a Compute,
-    /// Its network interface, in bytes per second.
-    pub nic: f64,
+    /// How it reaches others.
+    pub links: Links,
     pub engine: &'a Engine,
     /// Part of the multiprocessors that compute.
     pub sms: f64,

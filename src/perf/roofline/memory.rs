@@ -127,7 +127,7 @@ impl Unit<'_> {
             + tables
             + dense_layers * dense
             + (f64::from(model.layers) - dense_layers) * sparse;
-        if self.draft_module {
+        if self.draft_passes > 0.0 {
             // embedding and head are shared; the projection of two streams into one is in BF16
             let network = if model.experts.is_some() {
                 sparse
@@ -239,7 +239,7 @@ impl Unit<'_> {
         if all > 61_440.0 {
             reserve = reserve.max(10_240.0);
         }
-        if self.draft_module {
+        if self.draft_passes > 0.0 {
             reserve += 2_048.0;
         }
         (libm::round(1_000.0 * (all - reserve) / all) / 1_000.0).max(0.0)

@@ -2,29 +2,39 @@
 //!
 //! `kernel` says how long operations and bytes take; `attention`, `ffn` and `network` are the parts
 //! of a layer, `experts` how unevenly its tokens fall; `unit` is who shares what; `step` puts a step
-//! together, as lines over what attention runs over; `table` and `mixed` are their integer look-up
-//! tables, which are all that the engine sees. `memory` says what is left for KV.
+//! together from what hangs on a rank's own load and what hangs on all ranks' tokens, and `meet` says how
+//! the two make a step; `table` and `mixed` are integer look-up tables, which are all that the engine sees.
+//! `memory` says what is left for KV.
 //!
 //! Modelled: GEMMs, grouped GEMMs, latent and grouped attention with windows, element-wise kernels, gate,
-//! logits and sampling; tensor, data, expert and pipeline parallelism; all-reduce, dispatch and combine
-//! inside and between nodes; two-batch overlap in prefill and the five-stage overlap in decode, or one
-//! batch, whichever is quicker; drafts; expert imbalance; the host. Every constant has a name, a value, a
-//! unit and a source in the catalog.
+//! logits and sampling; tensor, data, expert and pipeline parallelism; ranks that meet at every exchange, so
+//! that one that has more to do holds up the others by its own part and not by more; all-reduce inside scale-up
+//! domains, between those of a node (over the hosts' links) and between nodes (over the network); the stream
+//! between pipeline stages; dispatch and combine inside and between nodes, or the gathering of all ranks'
+//! tokens where every accelerator has a part of every expert; two-batch overlap in prefill and the five-stage
+//! overlap in decode, or one batch, whichever is quicker; drafts (their layer and head are passed once for each
+//! draft, over as many tokens as the step verifies); expert imbalance; the host. Every constant has a name, a
+//! value, a unit and a source in the catalog.
 //!
 //! Ignored: tiles and waves (a step-wise curve is taken as smooth), clocks that vary, congestion between
 //! units, stragglers other than by load, and the difference between InfiniBand and RoCE. A pipeline's
-//! stages are taken as evenly filled: a step passes all layers with one stage's part of the batch.
+//! stages are taken as evenly filled: a step passes all layers with one stage's part of the batch. Over
+//! prompts, layers with a window attend to what the scenario's mean prompt attends to. Drafts are left out of
+//! prefill pools, and in steps of mixed pools that have prompts all passes but the first.
 
 mod attention;
 pub mod experts;
 pub mod explain;
 mod ffn;
 mod kernel;
+mod meet;
 pub mod memory;
 mod mixed;
 mod network;
 pub mod step;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod unit;
 
 use super::{DecodeLoads, MixedLoad, PrefillLoad};
@@ -33,6 +43,15 @@ use crate::units::SimDuration;
 use mixed::MixedTable;
 use table::{DecodeTable, PrefillTable};
 use unit::Unit;
+
+/// KV of a rank, in 1/1024 token.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kv1024 {
+    /// All of it.
+    tokens: u64,
+    /// What lies within windows.
+    window: u64,
+}
 
 /// The compiled model: tables of the pools that there are.
 #[derive(Clone, Debug, Default)]
@@ -55,16 +74,21 @@ impl Compiled {
             let of_pool = |why: String| format!("pool `{}`: {why}", pool.name);
             match pool.role {
                 Role::Prefill => {
-                    compiled.prefill = Some(prefill(&unit, scenario, pool).map_err(of_pool)?);
+                    let table = PrefillTable::new(
+                        &unit,
+                        u64::from(pool.max_batch_tokens),
+                        most_pairs(scenario, pool),
+                        unit::prompt_tokens(scenario),
+                    );
+                    compiled.prefill = Some(table.map_err(of_pool)?);
                 }
                 Role::Decode => {
-                    let modes = |n| unit.decode_modes(n);
-                    let table = DecodeTable::new(pool.max_batch_requests, kv_tokens(pool), modes);
+                    let table = DecodeTable::new(&unit, pool.max_batch_requests, kv_tokens(pool));
                     compiled.decode = Some(table.map_err(of_pool)?);
                 }
                 Role::Mixed => {
-                    let table =
-                        MixedTable::new(&unit, pool, kv_tokens(pool), most_pairs(scenario, pool));
+                    let prompts = (most_pairs(scenario, pool), unit::prompt_tokens(scenario));
+                    let table = MixedTable::new(&unit, pool, kv_tokens(pool), prompts);
                     compiled.mixed = Some(table.map_err(of_pool)?);
                 }
             }
@@ -80,9 +104,7 @@ impl Compiled {
     /// A decode step over these ranks.
     #[inline]
     pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
-        self.decode
-            .as_ref()
-            .map_or(NO_STEP, |t| t.step(ranks.requests, ranks.kv_1024))
+        self.decode.as_ref().map_or(NO_STEP, |t| t.step(ranks))
     }
 
     /// What a rank computes by itself in a prefill step, in ps.
@@ -92,8 +114,12 @@ impl Compiled {
 
     /// The same in a decode step.
     #[inline]
-    pub fn decode_own(&self, requests: u32, kv_1024: u64, _window_1024: u64) -> u64 {
-        self.decode.as_ref().map_or(0, |t| t.own(requests, kv_1024))
+    pub fn decode_own(&self, requests: u32, kv_1024: u64, window_1024: u64) -> u64 {
+        let kv = Kv1024 {
+            tokens: kv_1024,
+            window: window_1024,
+        };
+        self.decode.as_ref().map_or(0, |t| t.own(requests, kv))
     }
 
     /// The same in a mixed step.
@@ -193,15 +219,6 @@ pub fn kv_capacity(roofline: &Roofline, scenario: &Scenario, pool: &Pool) -> Res
 
 /// Of a pool that is not there.
 const NO_STEP: SimDuration = SimDuration(1);
-
-fn prefill(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool) -> Result<PrefillTable, String> {
-    let mean = unit::prompt_tokens(scenario);
-    PrefillTable::new(
-        u64::from(pool.max_batch_tokens),
-        most_pairs(scenario, pool),
-        |tokens| unit.prefill_modes(tokens, (tokens / mean).max(1.0)),
-    )
-}
 
 /// (Query, key) pairs of a full batch of the longest prompts.
 fn most_pairs(scenario: &Scenario, pool: &Pool) -> f64 {

@@ -1,6 +1,7 @@
 //! What a layer sends: all-reduce in a tensor-parallel group, dispatch and combine of experts.
 //!
-//! All-reduce is the quicker of the engine's own kernels and of rings. Dispatch and combine of prompts
+//! All-reduce is the quicker of the engine's own kernels and of rings, and rings between scale-up domains and
+//! between nodes. Dispatch and combine of prompts
 //! send a token once to each node it visits, and there once to each rank; the busiest node and the busiest
 //! rank set the time, and what is shorter hides only in part. In decode, low-latency kernels send one
 //! message for each (token, expert); the busiest rank sets the time. Ignored: congestion between units,
@@ -8,7 +9,7 @@
 
 use super::experts::Imbalance;
 use super::kernel::{Machine, US};
-use crate::catalog::{Constant as C, Experts};
+use crate::catalog::{Compute, Constant as C, Experts, Gpu};
 
 /// Dispatch and combine, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,13 +22,76 @@ pub struct Exchange {
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
     pub gpus: f64,
+    /// Nodes they lie on; a scale-up domain that spans nodes counts as one.
     pub nodes: f64,
 }
 
+/// How an accelerator reaches others; rates one way, in bytes per second.
+#[derive(Clone, Copy, Debug)]
+pub struct Links {
+    /// Its network interface: to other nodes.
+    pub nic: f64,
+    /// Its link to its host: to accelerators of its node outside its scale-up domain.
+    pub host: f64,
+    /// Accelerators of a scale-up domain.
+    pub domain: u32,
+    /// Accelerators that reach each other without the network: those of a node, or of a domain that spans
+    /// nodes.
+    pub node: u32,
+}
+
+impl Links {
+    /// Of an accelerator in nodes of `node_gpus`.
+    pub fn of(gpu: &Gpu, compute: &Compute, node_gpus: u32) -> Self {
+        let (domain, node) = if compute.scale_up_spans_nodes {
+            let domain = compute.scale_up_gpus;
+            (domain, node_gpus.max(domain))
+        } else {
+            (compute.scale_up_gpus.min(node_gpus), node_gpus)
+        };
+        Self {
+            nic: gpu.nic.0 as f64,
+            host: gpu.host.0 as f64,
+            domain: domain.max(1),
+            node: node.max(1),
+        }
+    }
+
+    /// Nodes over which so many accelerators lie.
+    pub fn nodes(self, gpus: u32) -> u32 {
+        gpus.div_ceil(self.node).max(1)
+    }
+}
+
 impl Machine<'_> {
-    /// An all-reduce of `bytes` over `gpus`.
+    /// An all-reduce of `bytes` over `gpus` neighbours: inside scale-up domains; then of each accelerator's
+    /// part between the domains of a node, over its link to the host; then between nodes, over its network
+    /// interface. Both of the latter are rings that take the links' whole rate; for the start of each is taken
+    /// what a ring takes for each of its members.
     pub fn all_reduce(&self, gpus: f64, bytes: f64) -> f64 {
         if gpus <= 1.0 || bytes <= 0.0 {
+            return 0.0;
+        }
+        let links = &self.links;
+        let in_node = gpus.min(f64::from(links.node));
+        let in_domain = in_node.min(f64::from(links.domain));
+        let domains = libm::ceil(in_node / in_domain);
+        let nodes = libm::ceil(gpus / in_node);
+        self.reduce_inside(in_domain, bytes)
+            + self.reduce_between(domains, bytes / in_domain, links.host)
+            + self.reduce_between(nodes, bytes / in_node, links.nic)
+    }
+
+    fn reduce_between(&self, members: f64, bytes: f64, link: f64) -> f64 {
+        if members <= 1.0 {
+            return 0.0;
+        }
+        US * members * self.get(C::RingLatencyGpu) + 2.0 * (members - 1.0) / members * bytes / link
+    }
+
+    /// The quicker of the engine's own kernels and of rings.
+    fn reduce_inside(&self, gpus: f64, bytes: f64) -> f64 {
+        if gpus <= 1.0 {
             return 0.0;
         }
         let moved = 2.0 * (gpus - 1.0) / gpus * bytes
@@ -37,6 +101,33 @@ impl Machine<'_> {
         let own = own + moved / self.get(C::AllReduceEfficiency);
         let ring = US * gpus * self.get(C::RingLatencyGpu) + moved / self.get(C::RingEfficiency);
         own.min(ring)
+    }
+
+    /// Seconds for each byte that goes through all `stages` of a pipeline, of `gpus` neighbours each, from
+    /// each accelerator to its like in the next: over the scale-up link, the host's or the network interface,
+    /// at their whole rates.
+    pub fn through_stages(&self, stages: u32, gpus: u32) -> f64 {
+        let links = &self.links;
+        let boundary = |stage: u32| {
+            let first = stage * gpus;
+            if first.is_multiple_of(links.node) {
+                links.nic
+            } else if first.is_multiple_of(links.domain) {
+                links.host
+            } else {
+                self.gpu.scale_up_bytes_per_s
+            }
+        };
+        (1..stages).map(|stage| 1.0 / boundary(stage)).sum()
+    }
+
+    /// The rate at which experts' tokens move between accelerators of a node, of which the group has so many.
+    fn inside_node(&self, group: Group) -> f64 {
+        if group.gpus.min(f64::from(self.links.node)) > f64::from(self.links.domain) {
+            self.links.host
+        } else {
+            self.gpu.scale_up_bytes_per_s * self.get(C::DispatchScaleUp)
+        }
     }
 
     /// Dispatch and combine of prompts: `tokens` on each rank.
@@ -50,9 +141,9 @@ impl Machine<'_> {
     ) -> Exchange {
         let nodes = nodes_visited(experts, group.nodes);
         let far = (group.nodes - 1.0) / group.nodes;
-        let network = nodes * far * tokens * imbalance.node / self.nic;
-        let scale_up = self.gpu.scale_up_bytes_per_s * self.get(C::DispatchScaleUp);
-        let inside = ranks_visited(experts, group.gpus) * tokens * imbalance.rank / scale_up;
+        let network = nodes * far * tokens * imbalance.node / self.links.nic;
+        let inside =
+            ranks_visited(experts, group.gpus) * tokens * imbalance.rank / self.inside_node(group);
         let per_byte = network.max(inside) + self.get(C::DispatchLoss) * network.min(inside);
         let start = US * self.get(C::DispatchLatency);
         let (out, back) = message_bytes(hidden);
@@ -74,11 +165,12 @@ impl Machine<'_> {
         let messages = tokens * f64::from(experts.top_k) * imbalance.rank;
         let doublings = libm::log2(group.gpus / 8.0).max(0.0);
         let (out, back) = message_bytes(hidden);
-        // inside one scale-up domain messages need no network
+        // inside one node, or one scale-up domain, messages need no network; where there are more, these
+        // kernels send all of them through it
         let link = if group.nodes <= 1.0 {
-            self.gpu.scale_up_bytes_per_s * self.get(C::DispatchScaleUp)
+            self.inside_node(group)
         } else {
-            self.nic
+            self.links.nic
         };
         let time = |start, doubling, part, bytes| {
             US * (self.get(start) + doublings * self.get(doubling))

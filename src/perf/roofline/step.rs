@@ -1,71 +1,52 @@
-//! Steps of a rank as lines: a step takes `min over modes of max over lines of A + C x`, where x is what
-//! attention runs over: (query, key) pairs of prompts, KV tokens of decode.
+//! A step put together: parts of a layer, how many layers there are, and what a step has once.
 //!
-//! Modes are ways to run the step: one batch, part after part, or two micro-batches that hide each
+//! Modes are ways to run a step: one batch, part after part, or two micro-batches that hide each
 //! other's communication. A server chooses the quicker one. The five-stage overlap of decode runs dispatch
 //! beside the shared expert and the projections before the core, and combine beside the core and what
 //! follows it; only the routed experts run alone, and sending and unpacking take multiprocessors even
 //! then. In prefill the same four stages overlap pairwise, computation has what multiprocessors
 //! communication leaves, and communication beside computation is slower. Dense layers have nothing to hide.
 
+use super::experts::{EVEN, Imbalance};
 use super::ffn::ExpertRows;
 use super::kernel::US;
+use super::meet::{Attended, Both, Pairwise, Plain, Shared, Stages, Times, Ways};
 use super::network::Exchange;
 use super::unit::Unit;
 use crate::catalog::{Constant as C, Experts};
 
-/// A time that grows with what attention runs over, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Line {
-    /// When attention runs over nothing.
-    pub base: f64,
-    /// For each unit.
-    pub slope: f64,
-}
-
-/// A way to run a step: the longest of its lines.
-#[derive(Clone, Debug, Default)]
-pub struct Mode {
-    /// Whether two micro-batches overlap.
-    pub overlapped: bool,
-    /// All of them hold.
-    pub lines: Vec<Line>,
-}
-
-impl Mode {
-    /// The time over `x`.
-    pub fn at(&self, x: f64) -> f64 {
-        self.lines
-            .iter()
-            .map(|line| line.base + line.slope * x)
-            .fold(0.0, f64::max)
-    }
-}
-
-/// One layer of one micro-batch, without what attention runs over; in seconds.
+/// One layer of one micro-batch as far as it hangs on a rank's own load, without what attention runs over; in
+/// seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parts {
     /// Norm, queries, keys and values.
     pub before: f64,
     /// The core's start and its part for each request or token.
     pub core: f64,
-    /// The core for each unit of attention, all units of the micro-batch together being 1.
-    pub core_unit: f64,
     /// Output projection.
     pub after: f64,
     /// Norm, router, choice of experts.
     pub gate: f64,
     /// Experts that every token goes through.
     pub shared: f64,
-    /// Routed experts of the busiest rank.
-    pub experts: f64,
-    /// Dispatch and combine, alone on the network.
-    pub exchange: Exchange,
-    /// All-reduces of a layer.
+    /// The rank's own sending to experts and taking back, alone on the network.
+    pub send: Exchange,
+    /// All-reduces of a layer without experts.
     pub all_reduce: f64,
+    /// All-reduces of a layer with experts: where tokens are gathered for these, one less.
+    pub all_reduce_moe: f64,
     /// Dense network, in layers without experts.
     pub dense: f64,
-    /// The busiest rank's tokens over the mean.
+}
+
+/// One layer of one micro-batch as far as it hangs on the tokens of all ranks; in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Routed {
+    /// Routed experts of the busiest accelerator.
+    pub experts: f64,
+    /// What it receives and sends back, alone on the network; or the gathering of all tokens and the sum.
+    pub exchange: Exchange,
+    /// The busiest accelerator's tokens over the mean.
     pub imbalance: f64,
 }
 
@@ -76,6 +57,14 @@ pub struct Once {
     pub head: f64,
     /// The engine's own time.
     pub host: f64,
+    /// From stage to stage of a pipeline.
+    pub stages: f64,
+}
+
+impl Once {
+    fn all(self) -> f64 {
+        self.head + self.host + self.stages
+    }
 }
 
 /// Which tokens a micro-batch has.
@@ -87,33 +76,36 @@ pub struct Batch {
     pub requests: f64,
 }
 
+impl Batch {
+    /// Of prompts.
+    pub fn prompts(tokens: f64) -> Self {
+        Self {
+            prompt: tokens,
+            requests: 0.0,
+        }
+    }
+
+    /// Of requests that decode.
+    pub fn decode(requests: f64) -> Self {
+        Self {
+            prompt: 0.0,
+            requests,
+        }
+    }
+}
+
+/// What decode attends to, by rank.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Kv {
+    /// Tokens.
+    pub tokens: f64,
+    /// Of them, within windows.
+    pub window: f64,
+}
+
 impl Unit<'_> {
-    /// One layer of a micro-batch of prompts.
-    pub fn prefill_parts(&self, tokens: f64) -> Parts {
-        self.parts(
-            Batch {
-                prompt: tokens,
-                requests: 0.0,
-            },
-            self.attention().prefill_core(&self.machine).unit,
-        )
-    }
-
-    /// One layer of a micro-batch of decode.
-    pub fn decode_parts(&self, requests: f64) -> Parts {
-        self.parts(
-            Batch {
-                prompt: 0.0,
-                requests,
-            },
-            self.attention()
-                .decode_core(&self.machine, self.queries)
-                .unit,
-        )
-    }
-
-    /// One layer of a micro-batch that may have both.
-    pub fn parts(&self, batch: Batch, core_unit: f64) -> Parts {
+    /// One layer of a micro-batch that may have both prompts and decode, on one rank.
+    pub fn parts(&self, batch: Batch) -> Parts {
         let (machine, attention) = (&self.machine, self.attention());
         let decode_tokens = batch.requests * self.queries;
         let tokens = batch.prompt + decode_tokens;
@@ -132,7 +124,7 @@ impl Unit<'_> {
         }
         let mut core = 0.0;
         if batch.prompt > 0.0 {
-            let prompts = attention.prefill_core(machine);
+            let prompts = attention.prefill_core(machine, self.context);
             core += prompts.step + prompts.token * batch.prompt;
         }
         if batch.requests > 0.0 {
@@ -140,18 +132,26 @@ impl Unit<'_> {
             core += decode.step + decode.request * batch.requests;
         }
         let hidden = f64::from(self.model.hidden);
+        let one_reduce = machine.all_reduce(self.tensor, tokens * hidden * 2.0);
         let mut parts = Parts {
             before,
-            after,
             core,
-            core_unit,
-            all_reduce: 2.0 * machine.all_reduce(self.tensor, tokens * hidden * 2.0),
+            after,
+            all_reduce: 2.0 * one_reduce,
+            all_reduce_moe: if self.spread.gathers { 1.0 } else { 2.0 } * one_reduce,
             dense: self.dense(tokens),
-            imbalance: 1.0,
             ..Parts::default()
         };
         if let Some(experts) = &self.model.experts {
-            self.with_experts(experts, batch, tokens, &mut parts);
+            parts.gate = self
+                .network()
+                .gate(machine, experts, tokens, attention.is_latent());
+            let ffn = f64::from(experts.shared * experts.ffn) / self.tensor;
+            parts.shared = self.network().dense(machine, tokens, ffn);
+            if self.spread.exchange {
+                let decodes = batch.prompt == 0.0;
+                parts.send = self.exchanged(experts, tokens / self.tensor, decodes, EVEN);
+            }
         }
         parts
     }
@@ -162,64 +162,89 @@ impl Unit<'_> {
         self.network().dense(&self.machine, tokens, ffn)
     }
 
-    fn with_experts(&self, experts: &Experts, batch: Batch, tokens: f64, parts: &mut Parts) {
-        let (machine, network, spread) = (&self.machine, self.network(), &self.spread);
+    fn exchanged(
+        &self,
+        experts: &Experts,
+        mine: f64,
+        decodes: bool,
+        imbalance: Imbalance,
+    ) -> Exchange {
+        let (machine, group) = (&self.machine, self.spread.group);
         let hidden = f64::from(self.model.hidden);
+        if decodes {
+            machine.exchange_decode(experts, group, hidden, mine, imbalance)
+        } else {
+            machine.exchange_prompts(experts, group, hidden, mine, imbalance)
+        }
+    }
+
+    /// One layer's routed experts, `batch` being the mean of a micro-batch over the ranks.
+    pub fn routed(&self, batch: Batch) -> Routed {
+        let (machine, network, spread) = (&self.machine, self.network(), &self.spread);
+        let nothing = Routed {
+            imbalance: 1.0,
+            ..Routed::default()
+        };
+        let tokens = batch.prompt + batch.requests * self.queries;
+        let Some(experts) = &self.model.experts else {
+            return nothing;
+        };
+        if tokens <= 0.0 {
+            return nothing;
+        }
         let decodes = batch.prompt == 0.0;
-        let mine = tokens
-            / if spread.exchange {
-                self.tensor
-            } else {
-                spread.ranks
-            };
+        let all = tokens * self.ranks;
+        let mine = if spread.exchange {
+            tokens / self.tensor
+        } else {
+            all / spread.ranks
+        };
         let imbalance = if decodes {
             spread.decode_imbalance(mine)
         } else {
             spread.prefill_imbalance(mine)
         };
         let rows = mine * f64::from(experts.top_k) * imbalance.rank;
-        let everybody = if spread.exchange {
-            mine * spread.ranks
-        } else {
-            tokens
-        };
-        let ffn = f64::from(experts.ffn) / spread.tensor;
-        parts.imbalance = imbalance.rank;
-        parts.gate = network.gate(machine, experts, tokens, self.attention().is_latent());
-        parts.shared = network.dense(
-            machine,
-            tokens,
-            f64::from(experts.shared * experts.ffn) / self.tensor,
-        );
         let load = ExpertRows {
-            rows,
+            // the busiest accelerator has one at least
+            rows: if spread.exchange { rows.max(1.0) } else { rows },
             slots: spread.slots,
-            ffn,
-            tokens: everybody,
+            ffn: f64::from(experts.ffn) / spread.tensor,
+            tokens: if spread.exchange {
+                mine * spread.ranks
+            } else {
+                all
+            },
             exchanged: spread.exchange,
             permute: !decodes && spread.exchange,
         };
-        parts.experts = network.routed(machine, experts, load);
+        let mut time = network.routed(machine, experts, load);
         if !decodes {
-            parts.experts += US * machine.get(C::ExpertsPrefillLaunch);
+            time += US * machine.get(C::ExpertsPrefillLaunch);
         }
-        if spread.exchange {
-            parts.exchange = if decodes {
-                machine.exchange_decode(experts, spread.group, hidden, mine, imbalance)
-            } else {
-                machine.exchange_prompts(experts, spread.group, hidden, mine, imbalance)
-            };
+        let exchange = if spread.exchange {
+            self.exchanged(experts, mine, decodes, imbalance)
+        } else if spread.gathers {
+            let bytes = all * f64::from(self.model.hidden) * 2.0;
+            let half = machine.all_reduce(spread.group.gpus, bytes) / 2.0;
+            Exchange {
+                dispatch: half,
+                combine: half,
+            }
+        } else {
+            Exchange::default()
+        };
+        Routed {
+            experts: time,
+            exchange,
+            imbalance: imbalance.rank,
         }
     }
 
-    /// Layers with experts (a draft module is one more) and without.
+    /// Layers with experts (a draft module is one more, passed once for each draft) and without.
     pub fn layers(&self, decodes: bool) -> (f64, f64) {
         let dense = f64::from(self.model.dense_layers);
-        let draft = if decodes && self.draft_module {
-            1.0
-        } else {
-            0.0
-        };
+        let draft = self.draft_layers(decodes);
         let others = f64::from(self.model.layers) - dense;
         if others > 0.0 {
             (others + draft, dense)
@@ -228,139 +253,227 @@ impl Unit<'_> {
         }
     }
 
+    /// Passes of the draft module in a step.
+    pub fn draft_layers(&self, decodes: bool) -> f64 {
+        if decodes {
+            self.draft_passes
+        } else {
+            self.draft_passes_prompts
+        }
+    }
+
     /// What a decode step of `requests` has once.
     pub fn decode_once(&self, requests: f64) -> Once {
-        let heads = if self.draft_module { 2.0 } else { 1.0 };
         let host = self.machine.get(C::HostDecode) + requests * self.machine.get(C::HostSequence);
+        let tokens = requests * self.queries;
         Once {
-            head: heads
-                * self
-                    .network()
-                    .head(&self.machine, requests * self.queries, self.tensor),
+            head: (1.0 + self.draft_passes)
+                * self.network().head(&self.machine, tokens, self.tensor),
             host: US * host,
+            stages: self.between_stages(tokens),
         }
     }
 
     /// What a step of prompts has once: every prompt's last token goes through the head.
-    pub fn prefill_once(&self, prompts: f64) -> Once {
+    pub fn prefill_once(&self, tokens: f64, prompts: f64) -> Once {
         let host = self.machine.get(C::HostPrefill)
             + prompts * (self.machine.get(C::HostSequence) + self.machine.get(C::HostJoin));
         Once {
             head: self.network().head(&self.machine, prompts, self.tensor),
             host: US * host,
+            stages: self.between_stages(tokens),
         }
     }
 
-    /// A decode step of `requests` on each rank, over the KV tokens of one.
-    pub fn decode_modes(&self, requests: f64) -> Vec<Mode> {
-        let once = self.decode_once(requests);
-        let fixed = once.head + once.host;
-        let mut modes = Vec::new();
+    /// The unit on which two micro-batches of prompts overlap: some multiprocessors communicate.
+    pub fn with_fewer_sms(&self) -> Self {
+        let left = 1.0 - self.machine.get(C::DispatchSms);
+        Self {
+            machine: self.machine.with_sms(left),
+            ..self.clone()
+        }
+    }
+
+    /// Sending and unpacking: time on the multiprocessors for a micro-batch of a decode step.
+    pub fn unpacking(&self, requests: f64) -> f64 {
+        let tokens = requests * self.queries;
+        US * (self.machine.get(C::LowLatencySm) + self.machine.get(C::LowLatencySmToken) * tokens)
+    }
+
+    /// A rank's own part of a decode step of `requests`.
+    pub fn decode_own(&self, requests: f64) -> Ways<f64, Stages<f64>> {
+        let fixed = self.decode_once(requests).all();
+        let (moe, dense) = self.layers(true);
+        let mut ways = Ways {
+            plain: self.plain(
+                &self.parts(Batch::decode(requests / self.pipeline)),
+                fixed,
+                true,
+            ),
+            overlapped: Stages::default(),
+        };
         if self.may_overlap() {
-            let parts = self.decode_parts(requests / 2.0 / self.pipeline);
-            modes.push(self.overlapped_decode(&parts, requests, fixed));
+            let micro = requests / 2.0 / self.pipeline;
+            let p = self.parts(Batch::decode(micro));
+            let sm = self.unpacking(micro);
+            let attention = p.before + p.core + p.after + p.all_reduce;
+            let first = p.send.dispatch.max(p.shared + p.before + sm);
+            let second = p.after + p.gate + p.core + p.all_reduce_moe + sm;
+            ways.overlapped = Stages {
+                fixed: fixed + 2.0 * dense * (attention + p.dense),
+                first: 2.0 * moe * first,
+                receive: 2.0 * moe * p.send.combine,
+                second: 2.0 * moe * second,
+            };
         }
-        if self.may_run_plain() {
-            let parts = self.decode_parts(requests / self.pipeline);
-            modes.push(self.plain(&parts, fixed, true));
-        }
-        modes
+        ways
     }
 
     /// One batch, part after part.
-    fn plain(&self, p: &Parts, fixed: f64, decodes: bool) -> Mode {
+    fn plain(&self, p: &Parts, fixed: f64, decodes: bool) -> Plain<f64> {
         let (moe, dense) = self.layers(decodes);
-        let attention = p.before + p.core + p.after + p.all_reduce;
-        let of_moe =
-            attention + p.gate + p.shared + p.experts + p.exchange.dispatch + p.exchange.combine;
-        Mode {
-            overlapped: false,
-            lines: vec![Line {
-                base: fixed + moe * of_moe + dense * (attention + p.dense),
-                slope: (moe + dense) * p.core_unit / self.pipeline,
-            }],
+        let attention = p.before + p.core + p.after;
+        Plain {
+            alone: fixed
+                + moe * (attention + p.all_reduce_moe + p.gate + p.shared)
+                + dense * (attention + p.all_reduce + p.dense),
+            send: moe * p.send.dispatch,
+            receive: moe * p.send.combine,
         }
     }
 
-    fn overlapped_decode(&self, p: &Parts, requests: f64, fixed: f64) -> Mode {
+    /// The shared part of a decode step, with `requests` on each rank in the mean.
+    pub fn decode_shared(&self, requests: f64) -> Both<f64> {
+        let (moe, _) = self.layers(true);
+        let of = |times: f64| {
+            let routed = self.routed(Batch::decode(requests / times / self.pipeline));
+            shared(times * moe, routed, 1.0)
+        };
+        self.both(of(1.0), of(2.0))
+    }
+
+    /// Attention of a decode step over a token of KV, and over one within windows.
+    pub fn decode_attention(&self) -> [Attended<f64>; 2] {
         let (moe, dense) = self.layers(true);
-        let tokens = requests / 2.0 / self.pipeline * self.queries;
-        let sm = US
-            * (self.machine.get(C::LowLatencySm) + self.machine.get(C::LowLatencySmToken) * tokens);
-        let attention = p.before + p.core + p.after + p.all_reduce;
-        let first = p.exchange.dispatch.max(p.shared + p.before + sm);
-        let base = fixed + 2.0 * (moe * (first + p.experts) + dense * (attention + p.dense));
-        let after = p.after + p.gate + p.core + p.all_reduce + sm;
-        // two micro-batches of half the KV each
-        let unit = p.core_unit / self.pipeline;
-        Mode {
-            overlapped: true,
-            lines: vec![
-                Line {
-                    base: base + 2.0 * moe * p.exchange.combine,
-                    slope: dense * unit,
-                },
-                Line {
-                    base: base + 2.0 * moe * after,
-                    slope: (moe + dense) * unit,
-                },
-            ],
+        let core = self.attention().decode_core(&self.machine, self.queries);
+        // two micro-batches have half of the KV each
+        [core.unit, core.window].map(|unit| Attended {
+            all: (moe + dense) * unit / self.pipeline,
+            dense: dense * unit / self.pipeline,
+            moe: moe * unit / self.pipeline,
+        })
+    }
+
+    /// A decode step of `requests` on each rank, over what one of them holds.
+    pub fn decode_times(&self, requests: f64, kv: Kv) -> Times {
+        let [whole, window] = self.decode_attention();
+        let over = |of: fn(&Attended<f64>) -> f64| of(&whole) * kv.tokens + of(&window) * kv.window;
+        let attended = Attended {
+            all: over(|a| a.all),
+            dense: over(|a| a.dense),
+            moe: over(|a| a.moe),
+        };
+        self.decode_own(requests)
+            .times(self.decode_shared(requests), attended)
+    }
+
+    /// What `requests` with so many tokens of KV each hold.
+    pub fn kv_of(&self, requests: f64, kv_tokens: f64) -> Kv {
+        Kv {
+            tokens: requests * kv_tokens,
+            window: requests * kv_tokens.min(self.attention().window()),
+        }
+    }
+
+    /// A rank's own part of a step of `tokens` prompt tokens.
+    pub fn prefill_own(&self, tokens: f64, prompts: f64) -> Ways<f64, Pairwise<f64>> {
+        let fixed = self.prefill_once(tokens, prompts).all();
+        let (moe, dense) = self.layers(false);
+        let mut ways = Ways {
+            plain: self.plain(
+                &self.parts(Batch::prompts(tokens / self.pipeline)),
+                fixed,
+                false,
+            ),
+            overlapped: Pairwise::default(),
+        };
+        if self.may_overlap() {
+            let p = self
+                .with_fewer_sms()
+                .parts(Batch::prompts(tokens / 2.0 / self.pipeline));
+            let speed = self.machine.get(C::OverlappedSpeed);
+            let attention = p.before + p.core + p.after;
+            let with_gate = attention + p.all_reduce_moe + p.gate;
+            ways.overlapped = Pairwise {
+                fixed: fixed + 2.0 * dense * (attention + p.all_reduce + p.dense),
+                send: moe * p.send.dispatch / speed,
+                receive: moe * p.send.combine / speed,
+                shared: moe * p.shared,
+                attention: moe * with_gate,
+                both: moe * (with_gate + p.shared),
+            };
+        }
+        ways
+    }
+
+    /// The shared part of a step of prompts, with `tokens` on each rank in the mean.
+    pub fn prefill_shared(&self, tokens: f64) -> Both<f64> {
+        let (moe, _) = self.layers(false);
+        let plain = self.routed(Batch::prompts(tokens / self.pipeline));
+        let halves = self
+            .with_fewer_sms()
+            .routed(Batch::prompts(tokens / 2.0 / self.pipeline));
+        // each stage is there twice, and each exchange runs beside two of them
+        self.both(
+            shared(moe, plain, 1.0),
+            shared(moe, halves, self.machine.get(C::OverlappedSpeed)),
+        )
+    }
+
+    /// Attention of a step of prompts over a (query, key) pair.
+    pub fn prefill_attention(&self) -> Attended<f64> {
+        let (moe, dense) = self.layers(false);
+        let pair = |unit: &Self| {
+            let core = unit.attention().prefill_core(&unit.machine, unit.context);
+            core.unit / self.pipeline
+        };
+        let (plain, halves) = (pair(self), pair(&self.with_fewer_sms()));
+        Attended {
+            all: (moe + dense) * plain,
+            dense: dense * halves,
+            moe: moe * halves / 2.0,
         }
     }
 
     /// A step of `tokens` prompt tokens on each rank, over the (query, key) pairs of one.
-    pub fn prefill_modes(&self, tokens: f64, prompts: f64) -> Vec<Mode> {
-        let once = self.prefill_once(prompts);
-        let fixed = once.head + once.host;
-        let mut modes = Vec::new();
-        if self.may_overlap() {
-            let left = 1.0 - self.machine.get(C::DispatchSms);
-            let some = Self {
-                machine: self.machine.with_sms(left),
-                ..self.clone()
-            };
-            let parts = some.prefill_parts(tokens / 2.0 / self.pipeline);
-            modes.push(self.overlapped_prefill(&parts, fixed));
-        }
-        if self.may_run_plain() {
-            let parts = self.prefill_parts(tokens / self.pipeline);
-            modes.push(self.plain(&parts, fixed, false));
-        }
-        modes
+    pub fn prefill_times(&self, tokens: f64, pairs: f64, prompts: f64) -> Times {
+        let a = self.prefill_attention();
+        let attended = Attended {
+            all: a.all * pairs,
+            dense: a.dense * pairs,
+            moe: a.moe * pairs,
+        };
+        self.prefill_own(tokens, prompts)
+            .times(self.prefill_shared(tokens), attended)
     }
 
-    fn overlapped_prefill(&self, p: &Parts, fixed: f64) -> Mode {
-        let (moe, dense) = self.layers(false);
-        let speed = self.machine.get(C::OverlappedSpeed);
-        let (dispatch, combine) = (p.exchange.dispatch / speed, p.exchange.combine / speed);
-        let attention = p.before + p.core + p.after + p.all_reduce;
-        let with_gate = attention + p.gate;
-        let base = fixed
-            + 2.0 * dense * (attention + p.dense)
-            + moe * (p.experts.max(dispatch) + (p.experts + p.shared).max(combine));
-        let unit = p.core_unit / self.pipeline;
-        // (attention + shared, combine) and (attention, dispatch): each the longer one
-        let line = |a: f64, b: f64, cores: f64| Line {
-            base: base + moe * (a + b),
-            slope: (dense + moe * cores / 2.0) * unit,
+    /// Both modes; one that may not run takes for ever.
+    fn both(&self, plain: Shared<f64>, overlapped: Shared<f64>) -> Both<f64> {
+        let if_may = |may: bool, shared: Shared<f64>| Shared {
+            experts: if may { shared.experts } else { f64::INFINITY },
+            ..shared
         };
-        let both = with_gate + p.shared;
-        Mode {
-            overlapped: true,
-            lines: vec![
-                line(combine, dispatch, 0.0),
-                line(both, dispatch, 1.0),
-                line(combine, with_gate, 1.0),
-                line(both, with_gate, 2.0),
-            ],
+        Both {
+            plain: if_may(self.may_run_plain(), plain),
+            overlapped: if_may(self.may_overlap(), overlapped),
         }
     }
 }
 
-/// The quickest mode over `x`.
-pub fn quickest(modes: &[Mode], x: f64) -> f64 {
-    modes
-        .iter()
-        .map(|mode| mode.at(x))
-        .fold(f64::INFINITY, f64::min)
+fn shared(layers: f64, routed: Routed, speed: f64) -> Shared<f64> {
+    Shared {
+        dispatch: layers * routed.exchange.dispatch / speed,
+        experts: layers * routed.experts,
+        combine: layers * routed.exchange.combine / speed,
+    }
 }

@@ -1,12 +1,16 @@
 //! The model as integers: what the engine looks up while it runs.
 //!
-//! Bases are picoseconds, slopes 2^-12 picoseconds for each unit of attention (a pair, or 1/1024 of a KV
-//! token). A step is `min over modes of max over ranks of max over lines`: a unit runs all its ranks in one
-//! mode. Numbers of requests have an entry each; prompt tokens one for every [`TOKENS_PER_ENTRY`] (the next
-//! larger one is taken, as kernels work on tiles).
+//! Times are picoseconds, slopes 2^-12 picoseconds for each unit of attention (a pair, or 1/1024 of a KV
+//! token). A rank's own part is looked up by its own load: numbers of requests have an entry each; prompt
+//! tokens one for every [`TOKENS_PER_ENTRY`] (the next larger one is taken, as kernels work on tiles). The
+//! shared part is looked up by the unit's total, once a step. A unit runs all its ranks in one mode: a step is
+//! the shorter of the modes' longest ranks.
 
-use super::step::{Mode, quickest};
-use crate::perf::PrefillLoad;
+use super::Kv1024;
+use super::meet::{Attended, Both, Own, Pairwise, Stages, Ways, Whole};
+use super::step::Kv;
+use super::unit::Unit;
+use crate::perf::{DecodeLoads, PrefillLoad};
 use crate::units::{Picoseconds, SimDuration};
 
 /// Picoseconds in a second.
@@ -17,175 +21,301 @@ const SLOPE_BITS: u32 = 12;
 pub const TOKENS_PER_ENTRY: u64 = 16;
 /// A full rank's step must stay under this (4 x 10^15 ps, 67 minutes), so that products never wrap.
 const STEP_MAX_PS: f64 = 4e15;
+/// What a mode takes that does not run, in ps.
+const FOR_EVER: u64 = u64::MAX >> 2;
 
-/// A line: base in ps, slope in 2^-12 ps.
-#[derive(Clone, Copy, Debug, Default)]
-struct Line {
-    base: u64,
-    slope: u64,
-}
-
-impl Line {
-    #[inline]
-    fn at(self, x: u64) -> u64 {
-        self.base + ((x * self.slope) >> SLOPE_BITS)
-    }
-}
-
-/// Most lines of the overlapped mode.
-const LINES: usize = 4;
-
-/// Both modes over one number of requests or tokens; where a mode cannot run, it takes for ever.
+/// Totals of a unit and their entries: each total up to `exact`, then [`Totals::OCTAVE`] for every doubling,
+/// the next larger one being taken.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    overlapped: [Line; LINES],
-    plain: Line,
+pub struct Totals {
+    exact: u64,
 }
 
-const FOR_EVER: Line = Line {
-    base: u64::MAX >> 2,
-    slope: 0,
-};
+impl Totals {
+    /// Entries for a doubling: within 0.2 % of the total.
+    const OCTAVE: u64 = 512;
 
-impl Entry {
-    fn new(modes: &[Mode], units: f64) -> Self {
-        let line = |l: &super::step::Line| Line {
-            base: libm::round(l.base * PS) as u64,
-            slope: libm::round(l.slope * PS * f64::from(1 << SLOPE_BITS) / units) as u64,
-        };
-        let mut entry = Self {
-            overlapped: [FOR_EVER; LINES],
-            plain: FOR_EVER,
-        };
-        for mode in modes {
-            let first = mode.lines.first().map_or(FOR_EVER, line);
-            if mode.overlapped {
-                let lines = mode.lines.iter().map(line).chain(std::iter::repeat(first));
-                entry
-                    .overlapped
-                    .iter_mut()
-                    .zip(lines)
-                    .for_each(|(e, l)| *e = l);
-            } else {
-                entry.plain = first;
-            }
+    /// For a unit of so many ranks, a full one of which counts `most`. Where there is one rank only, every
+    /// total has its entry.
+    pub fn of(ranks: u64, most: u64) -> Self {
+        let twice = 2 * Self::OCTAVE;
+        Self {
+            exact: if ranks == 1 { most.max(twice) } else { twice },
         }
-        entry
+    }
+
+    /// The entry of a total.
+    #[inline]
+    pub fn entry(self, total: u64) -> usize {
+        if total <= self.exact {
+            return total as usize;
+        }
+        // beyond `exact` x 2^(k - 1) steps are 2^k
+        let k = ((total - 1) / self.exact).ilog2() + 1;
+        let from = self.exact << (k - 1);
+        let steps = (total - from).div_ceil(1 << k);
+        (self.exact + u64::from(k - 1) * (self.exact / 2) + steps) as usize
+    }
+
+    /// The total of an entry.
+    pub fn total(self, entry: usize) -> u64 {
+        let entry = entry as u64;
+        if entry <= self.exact {
+            return entry;
+        }
+        let (beyond, octave) = (entry - self.exact - 1, self.exact / 2);
+        let k = (beyond / octave + 1) as u32;
+        (self.exact << (k - 1)) + ((beyond % octave + 1) << k)
+    }
+}
+
+/// Slopes of attention, in 2^-12 ps.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slopes {
+    of: Attended<u64>,
+}
+
+impl Slopes {
+    fn new(seconds: Attended<f64>, units: f64) -> Self {
+        Self {
+            of: Attended {
+                all: slope(seconds.all, units),
+                dense: slope(seconds.dense, units),
+                moe: slope(seconds.moe, units),
+            },
+        }
     }
 
     #[inline]
-    fn at(&self, x: u64) -> (u64, u64) {
-        let longest = self
-            .overlapped
-            .iter()
-            .fold(0, |longest, line| line.at(x).max(longest));
-        (longest, self.plain.at(x))
+    fn over(&self, x: u64) -> Attended<u64> {
+        Attended {
+            all: along(self.of.all, x),
+            dense: along(self.of.dense, x),
+            moe: along(self.of.moe, x),
+        }
     }
 }
 
-/// The quicker mode of a unit whose ranks take these times.
-#[inline]
-fn unit_step(ranks: impl Iterator<Item = (u64, u64)>) -> SimDuration {
-    let (mut overlapped, mut plain) = (0, 0);
-    for (o, p) in ranks {
-        overlapped = overlapped.max(o);
-        plain = plain.max(p);
+/// Own parts by a rank's load and shared parts by the unit's total.
+#[derive(Clone, Debug)]
+struct Table<O> {
+    own: Vec<Ways<u64, O>>,
+    shared: Vec<Both<u64>>,
+    totals: Totals,
+}
+
+impl<O: Own<u64>> Table<O> {
+    /// `most` and totals are counted in entries of own parts.
+    fn new<F>(
+        ranks: u64,
+        most: u64,
+        own: impl Fn(u64) -> Ways<f64, F>,
+        shared: impl Fn(f64) -> Both<f64>,
+    ) -> Self
+    where
+        F: Own<f64> + Whole<Of = O>,
+    {
+        let totals = Totals::of(ranks, most);
+        let whole = |ways: Ways<f64, F>| Ways {
+            plain: ways.plain.whole(ps),
+            overlapped: ways.overlapped.whole(ps),
+        };
+        // a rank with nothing on it waits for the others
+        let mut owns = vec![Ways::default()];
+        owns.extend((1..=most).map(|n| whole(own(n))));
+        let mut shares = vec![Both::default()];
+        shares.extend((1..=totals.entry(ranks * most)).map(|entry| {
+            let total = totals.total(entry);
+            let shared = shared(total as f64 / ranks as f64);
+            let mut whole = Both {
+                plain: shared.plain.whole(ps),
+                overlapped: shared.overlapped.whole(ps),
+            };
+            if ranks == 1 && shared.plain.experts.is_finite() {
+                // both parts together are rounded once
+                let alone = own(total).plain.alone;
+                whole.plain.experts = ps(alone + shared.plain.experts) - ps(alone);
+            }
+            whole
+        }));
+        Self {
+            own: owns,
+            shared: shares,
+            totals,
+        }
     }
-    Picoseconds(overlapped.min(plain)).to_step()
+
+    #[inline]
+    fn own(&self, entry: u64) -> &Ways<u64, O> {
+        &self.own[(entry as usize).min(self.own.len() - 1)]
+    }
+
+    #[inline]
+    fn shared(&self, total: u64) -> &Both<u64> {
+        let last = self.shared.len() - 1;
+        &self.shared[self.totals.entry(total).min(last)]
+    }
+
+    /// A step over ranks, each with its entry and what its attention takes.
+    #[inline]
+    fn step(&self, total: u64, ranks: impl Iterator<Item = (u64, Attended<u64>)>) -> SimDuration {
+        let shared = *self.shared(total);
+        let (mut plain, mut overlapped) = (0, 0);
+        for (entry, attended) in ranks {
+            let own = self.own(entry);
+            plain = own.plain.step(shared.plain, attended).max(plain);
+            overlapped = own
+                .overlapped
+                .step(shared.overlapped, attended)
+                .max(overlapped);
+        }
+        Picoseconds(plain.min(overlapped)).to_step()
+    }
 }
 
 /// Decode steps by the number of requests on a rank.
 #[derive(Clone, Debug)]
 pub struct DecodeTable {
-    entries: Vec<Entry>,
+    table: Table<Stages<u64>>,
+    kv: Slopes,
+    window: Slopes,
 }
 
 impl DecodeTable {
     /// For up to `most` requests and `kv_tokens` on a rank.
-    pub fn new(
-        most: u32,
-        kv_tokens: u64,
-        modes: impl Fn(f64) -> Vec<Mode>,
-    ) -> Result<Self, String> {
-        let last = modes(f64::from(most));
-        fits(quickest(&last, kv_tokens as f64))?;
-        let mut entries = vec![Entry::new(&[Mode::default()], 1024.0)];
-        entries.extend((1..=most).map(|n| Entry::new(&modes(f64::from(n)), 1024.0)));
-        // a rank with nobody on it waits for the others
-        entries[0] = Entry {
-            overlapped: [Line::default(); LINES],
-            plain: Line::default(),
+    pub fn new(unit: &Unit<'_>, most: u32, kv_tokens: u64) -> Result<Self, String> {
+        let all = Kv {
+            tokens: kv_tokens as f64,
+            window: kv_tokens as f64,
         };
-        Ok(Self { entries })
+        fits(unit.decode_times(f64::from(most), all).quicker())?;
+        let table = Table::new(
+            unit.ranks as u64,
+            u64::from(most),
+            |n| unit.decode_own(n as f64),
+            |mean| unit.decode_shared(mean),
+        );
+        let [kv, window] = unit.decode_attention().map(|a| Slopes::new(a, 1024.0));
+        Ok(Self { table, kv, window })
     }
 
     /// A step over ranks.
     #[inline]
-    pub fn step(&self, requests: &[u32], kv_1024: &[u64]) -> SimDuration {
-        let ranks = requests.iter().zip(kv_1024);
-        unit_step(ranks.map(|(&n, &kv)| {
-            let last = self.entries.len() - 1;
-            self.entries[(n as usize).min(last)].at(kv)
-        }))
+    pub fn step(&self, loads: DecodeLoads<'_>) -> SimDuration {
+        let total = loads.requests.iter().map(|n| u64::from(*n)).sum();
+        let ranks = loads.requests.iter().zip(loads.kv_1024);
+        if loads.window_1024.is_empty() {
+            let of = |(n, kv): (&u32, &u64)| (u64::from(*n), self.kv.over(*kv));
+            return self.table.step(total, ranks.map(of));
+        }
+        let of = |((n, kv), within): ((&u32, &u64), &u64)| {
+            let (kv, within) = (self.kv.over(*kv), self.window.over(*within));
+            (u64::from(*n), kv.and(within))
+        };
+        self.table.step(total, ranks.zip(loads.window_1024).map(of))
     }
-}
 
-impl DecodeTable {
     /// What a rank computes by itself, in ps.
     #[inline]
-    pub fn own(&self, requests: u32, kv_1024: u64) -> u64 {
-        let last = self.entries.len() - 1;
-        self.entries[(requests as usize).min(last)].at(kv_1024).1
-    }
-}
-
-impl PrefillTable {
-    /// What a rank computes by itself, in ps.
-    pub fn own(&self, load: PrefillLoad) -> u64 {
-        let last = self.entries.len() - 1;
-        let entry = load.tokens.div_ceil(TOKENS_PER_ENTRY) as usize;
-        self.entries[entry.min(last)].at(load.pairs).1
-    }
-
-    /// Tokens and pairs at the pace of a full batch, in ps.
-    pub fn work(&self, tokens: u64, pairs: u64) -> u64 {
-        let last = self.entries.len() - 1;
-        let line = self.entries[last].plain;
-        let per_token = line.base / (last as u64 * TOKENS_PER_ENTRY).max(1);
-        per_token * tokens + along(line.slope, pairs)
+    pub fn own(&self, requests: u32, kv: Kv1024) -> u64 {
+        self.table.own(u64::from(requests)).plain.alone
+            + along(self.kv.of.all, kv.tokens)
+            + along(self.window.of.all, kv.window)
     }
 }
 
 /// Prefill steps by the number of tokens on a rank.
 #[derive(Clone, Debug)]
 pub struct PrefillTable {
-    entries: Vec<Entry>,
+    table: Table<Pairwise<u64>>,
+    pairs: Slopes,
+    work: Work,
 }
 
 impl PrefillTable {
-    /// For up to `most` tokens and `pairs` on a rank.
-    pub fn new(most: u64, pairs: f64, modes: impl Fn(f64) -> Vec<Mode>) -> Result<Self, String> {
+    /// For up to `most` tokens and `pairs` on a rank, in prompts of `prompt` computed tokens.
+    pub fn new(unit: &Unit<'_>, most: u64, pairs: f64, prompt: f64) -> Result<Self, String> {
         let entries = most.div_ceil(TOKENS_PER_ENTRY);
-        let last = modes((entries * TOKENS_PER_ENTRY) as f64);
-        fits(quickest(&last, pairs))?;
-        let entry = |i: u64| Entry::new(&modes((i * TOKENS_PER_ENTRY) as f64), 1.0);
-        let mut entries: Vec<Entry> = (1..=entries).map(entry).collect();
-        let nothing = Entry {
-            overlapped: [Line::default(); LINES],
-            plain: Line::default(),
-        };
-        entries.insert(0, nothing);
-        Ok(Self { entries })
+        let tokens = |entry: u64| (entry * TOKENS_PER_ENTRY) as f64;
+        let prompts = |tokens: f64| (tokens / prompt).max(1.0);
+        let full = tokens(entries);
+        let times = |pairs: f64| unit.prefill_times(full, pairs, prompts(full)).quicker();
+        fits(times(pairs))?;
+        let table = Table::new(
+            unit.ranks as u64,
+            entries,
+            |entry| unit.prefill_own(tokens(entry), prompts(tokens(entry))),
+            |mean| unit.prefill_shared(mean * TOKENS_PER_ENTRY as f64),
+        );
+        Ok(Self {
+            table,
+            pairs: Slopes::new(unit.prefill_attention(), 1.0),
+            work: Work::new(full, pairs.min(full * prompt), times),
+        })
     }
 
     /// A step over ranks.
     #[inline]
     pub fn step(&self, ranks: &[PrefillLoad]) -> SimDuration {
-        unit_step(ranks.iter().map(|load| {
-            let last = self.entries.len() - 1;
-            let entry = load.tokens.div_ceil(TOKENS_PER_ENTRY) as usize;
-            self.entries[entry.min(last)].at(load.pairs)
-        }))
+        let total: u64 = ranks.iter().map(|rank| rank.tokens).sum();
+        let of = |rank: &PrefillLoad| {
+            let entry = rank.tokens.div_ceil(TOKENS_PER_ENTRY);
+            (entry, self.pairs.over(rank.pairs))
+        };
+        self.table
+            .step(total.div_ceil(TOKENS_PER_ENTRY), ranks.iter().map(of))
+    }
+
+    /// What a rank computes by itself, in ps.
+    pub fn own(&self, load: PrefillLoad) -> u64 {
+        let entry = load.tokens.div_ceil(TOKENS_PER_ENTRY);
+        self.table.own(entry).plain.alone + along(self.pairs.of.all, load.pairs)
+    }
+
+    /// Tokens and pairs at the pace of a full batch, in ps.
+    pub fn work(&self, tokens: u64, pairs: u64) -> u64 {
+        self.work.of(tokens, pairs)
+    }
+}
+
+/// The pace of a full batch on every rank of a unit, shared parts included.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// In ps.
+    token: u64,
+    /// In 2^-12 ps.
+    pair: u64,
+}
+
+/// Part by which the pairs of a full batch are moved to see what a pair takes.
+const MOVED: f64 = 1e-3;
+
+impl Work {
+    /// Of batches of `tokens` around so many `pairs`, whose steps take `times` by their pairs.
+    pub fn new(tokens: f64, pairs: f64, times: impl Fn(f64) -> f64) -> Self {
+        let pair = (times(pairs) - times(pairs * (1.0 - MOVED))) / (pairs * MOVED);
+        Self {
+            token: ps((times(pairs) - pair * pairs) / tokens),
+            pair: slope(pair, 1.0),
+        }
+    }
+
+    /// So many tokens and pairs, in ps.
+    pub fn of(self, tokens: u64, pairs: u64) -> u64 {
+        let pairs = (u128::from(self.pair) * u128::from(pairs)) >> SLOPE_BITS;
+        let pairs = u64::try_from(pairs).unwrap_or(u64::MAX);
+        tokens.saturating_mul(self.token).saturating_add(pairs)
+    }
+}
+
+impl Attended<u64> {
+    #[inline]
+    fn and(self, other: Self) -> Self {
+        Self {
+            all: self.all + other.all,
+            dense: self.dense + other.dense,
+            moe: self.moe + other.moe,
+        }
     }
 }
 
@@ -200,9 +330,13 @@ pub fn fits(seconds: f64) -> Result<(), String> {
     ))
 }
 
-/// Picoseconds of a time in seconds.
+/// Picoseconds of a time in seconds; what takes for ever is longer than any step.
 pub fn ps(seconds: f64) -> u64 {
-    libm::round(seconds * PS) as u64
+    if seconds.is_finite() {
+        libm::round(seconds * PS) as u64
+    } else {
+        FOR_EVER
+    }
 }
 
 /// A slope in 2^-12 ps for each of `units` to the seconds.
@@ -214,4 +348,25 @@ pub fn slope(seconds: f64, units: f64) -> u64 {
 #[inline]
 pub fn along(slope: u64, x: u64) -> u64 {
     (x * slope) >> SLOPE_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_have_the_entry_of_the_next_larger_one() {
+        let totals = Totals::of(144, 88);
+        for total in (0..4_000).chain((4_000..2_400_000).step_by(997)) {
+            let found = totals.total(totals.entry(total));
+            assert!(
+                found >= total && (found - total) * 512 <= total,
+                "{total}: {found}"
+            );
+            assert_eq!(totals.entry(found), totals.entry(total));
+        }
+        assert!(totals.entry(144 * 16_383) < 8_000);
+        let one = Totals::of(1, 16_383);
+        assert!((0..=16_383).all(|n| one.total(one.entry(n)) == n));
+    }
 }

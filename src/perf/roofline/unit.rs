@@ -1,10 +1,11 @@
 //! A unit as the model sees it: the machine, the model's part on each accelerator, and who shares what.
 
-use super::attention::Layer;
+use super::attention::{Layer, Prompt};
 use super::experts::{EVEN, Imbalance, Setup, Table};
 use super::ffn::Network;
 use super::kernel::Machine;
 use super::network::Group;
+pub use super::network::Links;
 use crate::catalog::{Architecture, Compute, Experts};
 use crate::scenario::{ExpertPopularity, Overlap, Pool, Role, Roofline, Scenario};
 
@@ -21,12 +22,22 @@ pub struct Unit<'a> {
     pub tensor: f64,
     /// Stages of the pipeline.
     pub pipeline: f64,
+    /// Attention data-parallel ranks.
+    pub ranks: f64,
     /// Who holds which experts.
     pub spread: Spread,
+    /// The mean prompt.
+    pub context: Prompt,
     /// Tokens of a request in a decode step: one, and its drafts.
     pub queries: f64,
-    /// Whether drafts come from a layer and head of their own.
-    pub draft_module: bool,
+    /// How often a decode step passes through a layer and a head that make drafts.
+    pub draft_passes: f64,
+    /// How often a step that has prompts passes through that layer. In mixed pools once, since drafts need its
+    /// KV of prompts too (further passes, over what decodes only, are left out); in prefill pools it is left
+    /// out.
+    pub draft_passes_prompts: f64,
+    /// Seconds for each byte that an accelerator sends through all stages of the pipeline.
+    pub through_stages: f64,
 }
 
 /// How experts lie over a unit.
@@ -42,6 +53,9 @@ pub struct Spread {
     pub group: Group,
     /// Whether tokens are sent to experts and back; otherwise every accelerator sees them all.
     pub exchange: bool,
+    /// Whether several ranks' tokens are gathered on every accelerator, each of which has a part of every
+    /// expert, and the results summed and scattered.
+    pub gathers: bool,
     decode: Table,
     prefill: Table,
 }
@@ -55,6 +69,8 @@ pub struct Reach {
     pub prefill_tokens: f64,
     /// Tokens of a prompt that are computed.
     pub prompt_tokens: f64,
+    /// Tokens of a prompt that are found in the cache.
+    pub cached_tokens: f64,
 }
 
 /// The shape of a unit, without a scenario.
@@ -62,8 +78,6 @@ pub struct Reach {
 pub struct Shape {
     /// All accelerators.
     pub gpus: u32,
-    /// All nodes.
-    pub nodes: u32,
     /// Attention data-parallel ranks.
     pub ranks: u32,
     /// Accelerators that hold different experts.
@@ -79,7 +93,6 @@ impl Shape {
     pub fn of(pool: &Pool) -> Self {
         Self {
             gpus: pool.gpus_per_replica(),
-            nodes: pool.nodes_per_replica(),
             ranks: pool.ranks,
             experts: pool.parallelism.experts,
             redundant: pool.parallelism.redundant_experts,
@@ -92,15 +105,14 @@ impl<'a> Unit<'a> {
     /// A unit of `shape`.
     pub fn new(
         model: &'a Architecture,
-        gpu: &'a Compute,
-        nic: f64,
+        (gpu, links): (&'a Compute, Links),
         roofline: &'a Roofline,
         shape: Shape,
         reach: Reach,
     ) -> Self {
         let machine = Machine {
             gpu,
-            nic,
+            links,
             engine: &roofline.engine,
             sms: 1.0,
         };
@@ -111,9 +123,16 @@ impl<'a> Unit<'a> {
             roofline,
             tensor: f64::from(shape.gpus) / f64::from(shape.ranks) / pipeline,
             pipeline,
-            spread: Spread::new(model, roofline, shape, reach),
+            ranks: f64::from(shape.ranks),
+            spread: Spread::new(model, roofline, shape, links, reach),
+            context: Prompt {
+                cached: reach.cached_tokens,
+                computed: reach.prompt_tokens,
+            },
             queries: 1.0,
-            draft_module: false,
+            draft_passes: 0.0,
+            draft_passes_prompts: 0.0,
+            through_stages: machine.through_stages(shape.pipeline, shape.gpus / shape.pipeline),
         }
     }
 
@@ -137,14 +156,27 @@ impl<'a> Unit<'a> {
                 budget
             },
             prompt_tokens: prompt_tokens(scenario),
+            cached_tokens: mean_prompt(scenario, |hits| hits),
         };
-        let nic = scenario.node.gpu.nic.0 as f64;
-        let shape = Shape::of(pool);
+        let links = Links::of(&scenario.node.gpu, gpu, pool.node_gpus);
+        let drafts = f64::from(scenario.mtp.drafts);
         Some(Self {
             queries,
-            draft_module: scenario.mtp.drafts > 0,
-            ..Self::new(model, gpu, nic, roofline, shape, reach)
+            draft_passes: drafts,
+            draft_passes_prompts: if pool.role == Role::Mixed {
+                drafts.min(1.0)
+            } else {
+                0.0
+            },
+            ..Self::new(model, (gpu, links), roofline, Shape::of(pool), reach)
         })
+    }
+
+    /// From stage to stage of the pipeline, for a step of `tokens` on a rank: of each micro-batch every
+    /// accelerator of the rank sends its part of the stream, in BF16. Starts are left out.
+    pub fn between_stages(&self, tokens: f64) -> f64 {
+        let bytes = tokens / self.pipeline * f64::from(self.model.hidden) * 2.0 / self.tensor;
+        bytes * self.through_stages
     }
 
     /// Attention of a layer.
@@ -176,9 +208,15 @@ impl<'a> Unit<'a> {
 }
 
 impl Spread {
-    fn new(model: &Architecture, roofline: &Roofline, shape: Shape, reach: Reach) -> Self {
+    fn new(
+        model: &Architecture,
+        roofline: &Roofline,
+        shape: Shape,
+        links: Links,
+        reach: Reach,
+    ) -> Self {
         let gpus = f64::from(shape.gpus) / f64::from(shape.pipeline);
-        let nodes = (f64::from(shape.nodes) / f64::from(shape.pipeline)).max(1.0);
+        let nodes = f64::from(links.nodes(shape.gpus / shape.pipeline));
         let ranks = f64::from(shape.experts.max(1));
         let even = |experts: Option<&Experts>| Self {
             ranks,
@@ -186,6 +224,7 @@ impl Spread {
             slots: experts.map_or(0.0, |e| f64::from(e.routed + shape.redundant) / ranks),
             group: Group { gpus, nodes },
             exchange: false,
+            gathers: experts.is_some() && shape.ranks > 1,
             decode: Table::even(),
             prefill: Table::even(),
         };
@@ -220,6 +259,7 @@ impl Spread {
         let share = if exchange { 1.0 } else { ranks };
         Self {
             exchange,
+            gathers: false,
             decode: Table::new(&setup, false, 1.0, reach.decode_tokens / share),
             prefill: Table::new(
                 &setup,
@@ -247,10 +287,15 @@ impl Spread {
 
 /// Tokens of a scenario's prompts that are computed: how long the stretches are that choose experts alike.
 pub fn prompt_tokens(scenario: &Scenario) -> f64 {
+    mean_prompt(scenario, |hits| 1.0 - hits).max(1.0)
+}
+
+/// A part of a scenario's mean prompt that hangs on the rate of hits, in tokens.
+fn mean_prompt(scenario: &Scenario, part: impl Fn(f64) -> f64) -> f64 {
     let mean = scenario.classes.iter().map(|class| {
         let hits = class.arrivals.periods.first().map_or(0.0, |p| p.hit_rate);
-        class.input.law.mean() * (1.0 - hits)
+        class.input.law.mean() * part(hits)
     });
     let classes = scenario.classes.len().max(1) as f64;
-    (mean.sum::<f64>() / classes).max(1.0)
+    mean.sum::<f64>() / classes
 }

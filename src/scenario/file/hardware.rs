@@ -6,6 +6,9 @@ use super::super::shape::{Kind, Shape, Word, default, number, optional, positive
 /// A size of a model.
 const COUNT: Kind = Integer(1, 1_000_000);
 
+/// Power, in watts.
+const WATTS: Kind = number(0.0, 1_000_000.0);
+
 /// A kind of number.
 pub const NUMBER: Kind = Choice(&[
     Word {
@@ -132,7 +135,7 @@ static GPU: Shape = Shape {
         optional(
             "memory_gb",
             positive(100_000.0),
-            "Memory, in units of 10^9 bytes",
+            "Memory that programs see (the driver's total), in units of 10^9 bytes; taken as it is",
         ),
         optional(
             "nic_gb_per_s",
@@ -145,9 +148,29 @@ static GPU: Shape = Shape {
             "Its link to the host, one way, in 10^9 bytes a second",
         ),
         optional(
+            "idle_w",
+            WATTS,
+            "What it draws while it holds a model and computes nothing, in watts; goes with `busy_w` and `peak_w`",
+        ),
+        optional(
+            "busy_w",
+            WATTS,
+            "What it draws while it generates, in watts",
+        ),
+        optional(
+            "peak_w",
+            WATTS,
+            "What it draws while it computes prompts, in watts: its power limit",
+        ),
+        optional(
+            "overhead_w",
+            WATTS,
+            "What the rest draws for it, in watts from the utility: host, network, cooling, conversion",
+        ),
+        optional(
             "power_w",
-            number(0.0, 1_000_000.0),
-            "Power from the utility, everything included, in watts",
+            WATTS,
+            "Instead of `overhead_w`: all at full load, in watts from the utility, `peak_w` included",
         ),
         optional(
             "compute",
@@ -293,6 +316,12 @@ static COMPUTE: Shape = Shape {
             Integer(1, 100_000),
             "8",
             "Accelerators in that domain",
+        ),
+        default(
+            "scale_up_spans_nodes",
+            Boolean,
+            "false",
+            "Whether the domain reaches over several nodes, as in racks of 72; otherwise it ends with the node",
         ),
     ],
 };

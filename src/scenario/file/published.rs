@@ -91,6 +91,8 @@ const SUMMARY_FIELDS: [(&str, &[&str]); 16] = [
             "cost_profit_ratio",
             "usd_per_million_output_tokens",
             "energy_kwh",
+            "energy_overhead_kwh",
+            "joules_per_output_token",
             "unbilled_requests",
         ],
     ),

@@ -242,5 +242,6 @@ pub fn compute(table: &Table) -> Option<Compute> {
         fp4_per_s: 1e12 * table.number("fp4_tflops")?,
         scale_up_bytes_per_s: 1e9 * table.number("scale_up_gb_per_s")?,
         scale_up_gpus: table.integer("scale_up_gpus")?,
+        scale_up_spans_nodes: table.boolean("scale_up_spans_nodes").unwrap_or(false),
     })
 }

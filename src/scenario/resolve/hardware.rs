@@ -6,7 +6,7 @@ use super::super::suggest::{list, nearest, quote};
 use super::super::tree::{Table, Value};
 use super::super::{Node, Transfer};
 use super::architecture;
-use crate::catalog::{self, Gpu, Model, Number, gb, gb_per_s};
+use crate::catalog::{self, Gpu, Model, Number, Power, gb, gb_per_s};
 use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
 
 /// The model: a catalog name, or a table with or without a base.
@@ -96,13 +96,15 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
             let memory = table.number("memory_gb").map(gb);
             let nic = table.number("nic_gb_per_s").map(gb_per_s);
             let host = table.number("host_gb_per_s").map(gb_per_s);
+            let power = power(table, base, report);
             Some(Gpu {
                 name: name.or(base.map(|b| b.name.clone()))?,
                 memory_bytes: memory.or(base.map(|b| b.memory_bytes))?,
                 usable_bytes: memory.or(base.map(|b| b.usable_bytes))?,
                 nic: nic.or(base.map(|b| b.nic))?,
                 host: host.or(base.map(|b| b.host))?,
-                power_w: table.number("power_w").or(base.and_then(|b| b.power_w)),
+                power,
+                overhead_w: overhead(table, power, base, report),
                 compute: table
                     .table("compute")
                     .and_then(architecture::compute)
@@ -111,6 +113,74 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
         }
         _ => None,
     }
+}
+
+/// What an accelerator draws: what its table states, the rest from its base. All three or none, and rising.
+fn power(table: &Table, base: Option<&Gpu>, report: &mut Report) -> Option<Power> {
+    let keys = ["idle_w", "busy_w", "peak_w"];
+    let known = base.and_then(|b| b.power);
+    let of_base = known.map(|p| [p.idle_w, p.busy_w, p.peak_w]);
+    let mut watts = [None; 3];
+    for (i, (watts, key)) in watts.iter_mut().zip(keys).enumerate() {
+        *watts = table.number(key).or(of_base.map(|p| p[i]));
+    }
+    let Some(stated) = keys.into_iter().find(|k| table.get(k).is_some()) else {
+        return known;
+    };
+    let at = table.at(stated);
+    match watts {
+        [Some(idle_w), Some(busy_w), Some(peak_w)] => {
+            if idle_w > busy_w || busy_w > peak_w {
+                let message = format!(
+                    "an accelerator draws no more idle ({idle_w} W) than busy ({busy_w} W), and no more busy \
+                     than at its peak ({peak_w} W)"
+                );
+                report.push(Diagnostic::new(message, at).label("these do not rise"));
+            }
+            Some(Power {
+                idle_w,
+                busy_w,
+                peak_w,
+            })
+        }
+        _ => {
+            let missing: Vec<&str> = keys
+                .into_iter()
+                .filter(|k| table.get(k).is_none())
+                .collect();
+            let message = format!("`{stated}` goes with {}", list(missing));
+            let found = Diagnostic::new(message, at).label("not complete");
+            report.push(found.help("add what is missing, or name a catalog entry: base = \"…\""));
+            None
+        }
+    }
+}
+
+/// What the rest draws for an accelerator: stated, or what all draw at full load less its own limit.
+fn overhead(
+    table: &Table,
+    power: Option<Power>,
+    base: Option<&Gpu>,
+    report: &mut Report,
+) -> Option<f64> {
+    let known = base.and_then(|b| b.overhead_w);
+    let Some(all_in) = table.number("power_w") else {
+        return table.number("overhead_w").or(known);
+    };
+    let at = table.at("power_w");
+    let refused = if table.get("overhead_w").is_some() {
+        "`power_w` and `overhead_w` say the same thing".to_string()
+    } else {
+        match power {
+            None => "`power_w` needs `idle_w`, `busy_w` and `peak_w`".to_string(),
+            Some(p) if all_in < p.peak_w => {
+                format!("`power_w` includes the accelerator's own {} W", p.peak_w)
+            }
+            Some(p) => return Some(all_in - p.peak_w),
+        }
+    };
+    report.push(Diagnostic::new(refused, at).label("cannot be divided"));
+    None
 }
 
 /// What all transfers have in common.
@@ -174,5 +244,84 @@ pub fn need_without_base(
         let message = format!("a {what} without a `base` needs {}", list(missing));
         let found = Diagnostic::new(message, header).label("not complete");
         report.push(found.help("add what is missing, or name a catalog entry: base = \"…\""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::load_str;
+
+    /// The accelerator of a small scenario, or all complaints.
+    fn read(gpu: &str) -> Result<Gpu, String> {
+        let text = format!(
+            r#"
+            name = "small"
+            start = 2026-01-05T00:00:00Z
+            duration = "1h"
+            model = "llama-3.1-8b"
+            node = {{ gpu = {gpu}, gpus = 1, price_per_gpu_hour = 2.0 }}
+            pools.mixed = {{ nodes_per_unit = 1, kv_capacity_tokens = 1000, max_batch_tokens = 100, units = 1 }}
+            performance = {{ kind = "linear", prefill = {{ per_token = "1us" }}, decode = {{ base = "1ms" }} }}
+            [[class]]
+            name = "a"
+            arrivals = {{ kind = "poisson", requests_per_s = 1 }}
+            input = {{ kind = "constant", value = 10 }}
+            output = {{ kind = "constant", value = 10 }}
+            "#
+        );
+        load_str("test", &text, &[])
+            .map(|s| s.node.gpu)
+            .map_err(|mistakes| mistakes.to_string())
+    }
+
+    const CARD: &str = "name = \"card\", memory_gb = 48, nic_gb_per_s = 1, host_gb_per_s = 1";
+
+    #[test]
+    fn a_stated_memory_is_taken_as_it_is_and_a_base_gives_what_its_driver_reports() {
+        let own = read(&format!("{{ {CARD} }}")).expect("reads");
+        assert_eq!(
+            (own.memory_bytes, own.usable_bytes),
+            (48_000_000_000, 48_000_000_000)
+        );
+        assert_eq!((own.power, own.overhead_w), (None, None));
+        let of_base = read("{ base = \"h100\", nic_gb_per_s = 25 }").expect("reads");
+        assert_eq!(
+            (of_base.memory_bytes, of_base.usable_bytes),
+            (80_000_000_000, 84_940_000_000)
+        );
+        assert_eq!(of_base.overhead_w, Some(1_030.0));
+    }
+
+    #[test]
+    fn power_is_stated_whole_and_rises() {
+        let own = |more: &str| read(&format!("{{ {CARD}, {more} }}"));
+        let card = own("idle_w = 20, busy_w = 100, peak_w = 300, power_w = 450").expect("reads");
+        let power = Power {
+            idle_w: 20.0,
+            busy_w: 100.0,
+            peak_w: 300.0,
+        };
+        assert_eq!((card.power, card.overhead_w), (Some(power), Some(150.0)));
+        let based = read("{ base = \"h100\", idle_w = 70 }").expect("reads");
+        let busy = based.power.map(|p| (p.idle_w, p.busy_w, p.peak_w));
+        assert_eq!(busy, Some((70.0, 300.0, 700.0)));
+        for (stated, complaint) in [
+            ("idle_w = 20", "goes with"),
+            ("idle_w = 200, busy_w = 100, peak_w = 300", "no more idle"),
+            ("idle_w = 20, busy_w = 400, peak_w = 300", "no more idle"),
+            ("power_w = 450", "`power_w` needs"),
+            (
+                "idle_w = 20, busy_w = 100, peak_w = 300, power_w = 200",
+                "`power_w` includes",
+            ),
+            (
+                "idle_w = 20, busy_w = 100, peak_w = 300, power_w = 450, overhead_w = 150",
+                "the same thing",
+            ),
+        ] {
+            let said = own(stated).expect_err(stated);
+            assert!(said.contains(complaint), "{stated}: {said}");
+        }
     }
 }

@@ -9,7 +9,9 @@ use super::super::source::Span;
 use super::super::suggest::{count, quote};
 use super::super::text::{parse_time_of_day, show_time_of_day};
 use super::super::tree::{Node as Tree, Table};
-use super::super::{Admission, Balance, Batching, Node, Pool, Role, Router, Schedule, nodes_of};
+use super::super::{
+    Admission, Batching, Node, Pool, RankBalance, Role, Router, Schedule, nodes_of,
+};
 use super::hardware::links;
 use super::size;
 use crate::catalog::Model;
@@ -93,10 +95,10 @@ fn pool(
         _ => Router::LeastKv,
     };
     let balance = match table.text("balance")? {
-        "time" => Balance::Time,
-        "tokens" => Balance::Tokens,
-        "requests" => Balance::Requests,
-        _ => Balance::Kv,
+        "time" => RankBalance::Time,
+        "tokens" => RankBalance::Tokens,
+        "requests" => RankBalance::Requests,
+        _ => RankBalance::Kv,
     };
     let batching = match table.text("batching") {
         Some("prefill-first") => Batching::PrefillFirst,

@@ -1,0 +1,47 @@
+//! What a router of a decode pool compares (S6): all that is resident, queued and in transfer to a unit.
+
+use super::Rules;
+
+/// Requests and their KV.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Load {
+    /// Requests.
+    pub requests: u64,
+    /// Their KV, in 1/1024 token.
+    pub kv_1024: u64,
+    /// What of it lies within windows, in 1/1024 token.
+    pub window_1024: u64,
+}
+
+impl Load {
+    /// One more request, which holds so much.
+    #[inline]
+    pub fn add(&mut self, held_1024: u64, rules: &Rules) {
+        self.requests += 1;
+        self.kv_1024 += held_1024;
+        self.window_1024 += rules.memory.within(held_1024);
+    }
+
+    /// One request less, which holds so much.
+    #[inline]
+    pub fn remove(&mut self, held_1024: u64, rules: &Rules) {
+        self.requests -= 1;
+        self.kv_1024 -= held_1024;
+        self.window_1024 -= rules.memory.within(held_1024);
+    }
+
+    /// What the pool's router compares.
+    #[inline]
+    pub fn seen(&self, rules: &Rules) -> u64 {
+        if !rules.by_time {
+            return self.kv_1024;
+        }
+        let ranks = rules.ranks as u64;
+        let requests = (self.requests + 1).div_ceil(ranks);
+        rules.times.decode_own(
+            u32::try_from(requests).unwrap_or(u32::MAX),
+            self.kv_1024 / ranks,
+            self.window_1024 / ranks,
+        )
+    }
+}
