@@ -125,6 +125,14 @@ fn lengths(class: &Class) -> (f64, f64) {
 /// Pools with hardly any room, each in a sentence.
 pub fn cautions(scenario: &Scenario) -> Vec<String> {
     let mut found = Vec::new();
+    let linear = scenario.model.architecture.and_then(|a| a.linear);
+    if let (Some(linear), Performance::Roofline(_)) = (linear, &scenario.performance) {
+        found.push(format!(
+            "step times take the {} layers of linear attention for layers that attend to every token (assumed): with \
+             long contexts steps are shorter than said",
+            linear.layers
+        ));
+    }
     let (input, output) = mean_lengths(scenario);
     for (pool, room) in scenario.pools.iter().zip(rooms(scenario)) {
         let Some(tokens) = room.kv_tokens else {
