@@ -227,10 +227,9 @@ pub fn first_from_decode(scenario: &Scenario) -> bool {
     has_decode && scenario.first_token == FirstToken::Decode
 }
 
-/// Most tokens of a request, input and output together (S5). To be read from the model as soon as models state
-/// it: `scenario.model.context`.
-fn context(_scenario: &Scenario) -> Option<u32> {
-    None
+/// Most tokens of a request, input and output together (S5).
+fn context(scenario: &Scenario) -> Option<u32> {
+    scenario.model.context
 }
 
 /// A quotient, rounded half up.
