@@ -44,6 +44,7 @@ impl Memory {
                 window_1024: None,
             };
         }
+        // Where tokens take nothing, states do.
         let granule = gcd(kv.full_bytes, kv.window_bytes).max(1);
         Self {
             full: kv.full_bytes / granule,

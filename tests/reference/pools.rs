@@ -52,21 +52,20 @@ fn node(plan: &mut Plan, links: Option<[f64; 2]>) -> Table {
 
 /// The model: of a token so many bytes of KV, where it is not one whose steps follow from what it is.
 fn model(plan: &mut Plan, bytes: u64) -> Value {
-    let base = match plan.layers {
-        Layers::Unknown => {
-            return Value::Table(table([
-                ("name", text("any")),
-                ("kv_bytes_per_token", Value::Integer(bytes)),
-            ]));
-        }
-        Layers::Dense => "llama-3.1-8b",
-        Layers::Experts(_) => "mixtral-8x7b",
+    let (key, known) = match plan.layers {
+        Layers::Unknown => ("name", "any"),
+        Layers::Dense => ("base", "llama-3.1-8b"),
+        Layers::Experts(_) => ("base", "mixtral-8x7b"),
     };
-    let mut model = table([("base", text(base))]);
+    let mut model = table([(key, text(known))]);
     if plan.times != Times::Roofline {
         put(&mut model, "kv_bytes_per_token", Value::Integer(bytes));
     }
-    if plan.dice.chance(0.5) {
+    if plan.dice.chance(0.2) {
+        let tokens = (plan.input + plan.output) * plan.dice.log(0.5, 8.0);
+        put(&mut model, "context", Value::Integer(tokens as u64 + 1));
+    }
+    if plan.layers != Layers::Unknown && plan.dice.chance(0.5) {
         let window = match plan.times {
             Times::Roofline => plan.dice.whole(16, 200),
             // Requests grow beyond it.
@@ -85,6 +84,16 @@ fn model(plan: &mut Plan, bytes: u64) -> Value {
             ("window", Value::Integer(window)),
         ]);
         put(&mut model, "grouped", Value::Table(attention));
+    }
+    if plan.layers != Layers::Unknown && plan.times != Times::Roofline && plan.dice.chance(0.2) {
+        let states = table([
+            ("layers", Value::Integer(plan.dice.few(1, 16))),
+            ("key_heads", Value::Integer(1)),
+            ("key_head", Value::Integer(plan.dice.few(1, 16))),
+            ("value_heads", Value::Integer(1)),
+            ("value_head", Value::Integer(plan.dice.few(1, 16))),
+        ]);
+        put(&mut model, "linear", Value::Table(states));
     }
     Value::Table(model)
 }
