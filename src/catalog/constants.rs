@@ -112,6 +112,7 @@ constants! {
     MemoryCollectives "memory_collectives_gb" 0.0 1000.0 "Memory of collectives where accelerators work together, on each of them, in 10^9 bytes"
     MemoryGraphs "memory_graphs_gb" 0.0 1000.0 "Memory of CUDA graphs that is set apart before KV, in 10^9 bytes"
     MemorySampler "memory_sampler_bytes" 0.0 1000.0 "Sampling: memory for each request and word of the vocabulary, in bytes"
+    MemorySampled "memory_sampled_requests" 0.0 100000.0 "Requests for which sampling is profiled (vLLM: max_num_seqs); 0: vLLM's default, 1,024 where an accelerator has 70 GiB, else 256"
 }
 
 impl Constant {

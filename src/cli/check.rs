@@ -8,6 +8,7 @@ use super::{Exit, ScenarioArguments, load_ranges, print, refuse, tell};
 use crate::cluster::schedule::paid_nodes;
 use crate::experiment::Need;
 use crate::experiment::uncertain::page::range;
+use crate::perf::room::{self, Room};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::format::{count, fixed, length, percent};
 use crate::scenario::{ArrivalKind, Pool, Scenario};
@@ -49,6 +50,13 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
             for warning in realised::warnings(&realised) {
                 tell(&format!("warning: {warning}"));
             }
+            for caution in scenario
+                .cautions()
+                .into_iter()
+                .chain(room::cautions(&scenario))
+            {
+                tell(&format!("warning: {caution}"));
+            }
             print(&describe(&scenario, &realised))
         }
         Err(why) => refuse(&why.to_string()),
@@ -71,6 +79,37 @@ fn shape(pool: &Pool) -> String {
     } else {
         format!("{size} and {} ranks, TP {tensor}", pool.ranks)
     }
+}
+
+/// What a pool has room for, in words.
+fn held(room: &Room) -> String {
+    let gb = |bytes: f64| fixed(bytes / 1e9, 1);
+    let gpus = match room.gpus {
+        1 => "1 GPU".to_string(),
+        n => format!("{n} GPUs"),
+    };
+    let weights = room.memory.map(|m| {
+        format!(
+            "{} GB of weights and {} GB for KV on each of {} GB",
+            gb(m.weights),
+            gb(m.kv),
+            gb(m.total)
+        )
+    });
+    let kv = match (room.kv_tokens, room.requests) {
+        (Some(tokens), Some(requests)) => format!(
+            "{} KV tokens a rank, {} requests of the mean length a copy",
+            count(tokens),
+            count(requests as u64)
+        ),
+        _ => "KV not limited".to_string(),
+    };
+    let parts = [
+        Some(format!("a copy on {gpus}, TP {}", room.tensor)),
+        weights,
+        Some(kv),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// What would be simulated, in a few lines.
@@ -97,7 +136,7 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
         fixed(scenario.node.gpu.usable_bytes as f64 / 1e9, 2),
         scenario.model.name
     );
-    for pool in &scenario.pools {
+    for (pool, room) in scenario.pools.iter().zip(room::rooms(scenario)) {
         let units = || pool.schedule.steps.iter().map(|s| s.1);
         let (least, most) = (units().min().unwrap_or(0), units().max().unwrap_or(0));
         let range = if least == most {
@@ -111,6 +150,7 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             pool.name,
             shape(pool)
         );
+        let _ = writeln!(text, "           {}", held(&room));
     }
     for (class, stated) in realised.iter().zip(&scenario.classes) {
         let arrivals = match &stated.arrivals.kind {

@@ -8,6 +8,7 @@ use crate::catalog::Provenance;
 use crate::perf::roofline::explain::Explained;
 use crate::perf::roofline::memory_of;
 use crate::perf::roofline::unit::{Unit, prompt_tokens};
+use crate::perf::room::Room;
 use crate::perf::with_capacities;
 use crate::report::format::{count, fixed, percent, seconds};
 use crate::report::grid::{Cell, Column, Grid};
@@ -67,8 +68,14 @@ pub struct MemoryRow {
     pub unused_bytes: f64,
     /// What is left for KV.
     pub kv_bytes: f64,
-    /// KV tokens that a rank holds.
+    /// KV tokens that a rank holds: stated, or what is left.
     pub kv_tokens: f64,
+    /// Accelerators of one copy of the model.
+    pub gpus: u32,
+    /// Accelerators that share a rank's attention.
+    pub tensor: u32,
+    /// Requests of the mean length that the KV of a copy holds at once; in a prefill pool prompts.
+    pub requests: f64,
 }
 
 /// The answer.
@@ -143,6 +150,7 @@ pub fn explain(
     } else {
         decode(&unit, scenario, pool, question)
     };
+    let room = Room::of(scenario, pool);
     let memory = memory_of(&unit, scenario, pool);
     let engine = &roofline.engine;
     let parts = explained.parts.iter().map(|p| {
@@ -180,7 +188,10 @@ pub fn explain(
             runtime_bytes: memory.runtime + memory.activations,
             unused_bytes: memory.unused,
             kv_bytes: memory.kv,
-            kv_tokens: memory.kv_tokens(),
+            kv_tokens: room.kv_tokens.map_or(0.0, |t| t as f64),
+            gpus: room.gpus,
+            tensor: room.tensor,
+            requests: room.requests.unwrap_or(0.0),
         },
         curve,
     })
@@ -417,7 +428,14 @@ impl Answer {
         let m = &self.memory;
         let gb = |bytes: f64| format!("{} GB", fixed(bytes / 1e9, 1));
         let memory = vec![
-            ("Memory", vec![gb(m.total_bytes)]),
+            (
+                "Memory",
+                vec![
+                    gb(m.total_bytes),
+                    format!("TP {}", m.tensor),
+                    format!("{} GPUs a copy", m.gpus),
+                ],
+            ),
             (
                 "used",
                 vec![
@@ -431,6 +449,10 @@ impl Answer {
                 vec![
                     gb(m.kv_bytes),
                     format!("{} tokens a rank", count(m.kv_tokens as u64)),
+                    format!(
+                        "{} requests of the mean length a copy",
+                        count(m.requests as u64)
+                    ),
                 ],
             ),
         ];

@@ -8,6 +8,7 @@
 
 pub mod linear;
 pub mod roofline;
+pub mod room;
 pub mod table;
 
 use std::sync::Arc;

@@ -294,3 +294,95 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSumm
         steps: cell.steps.prefill_steps + cell.steps.decode_steps - cell.steps.shared_steps,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::experiment::run;
+    use crate::report::summary::RunSummary;
+    use crate::scenario::load_str;
+
+    /// Half an hour on H100 nodes, with these pools.
+    fn played(pools: &str) -> RunSummary {
+        let text = format!(
+            r#"
+            name = "energy"
+            start = 2026-01-05T00:00:00Z
+            duration = "30min"
+            report_every = "7min"
+            model = "deepseek-v3"
+            node = {{ gpu = "h100", gpus = 8, price_per_gpu_hour = 2.0 }}
+            {pools}
+            [performance]
+            kind = "linear"
+            prefill = {{ base = "10ms", per_token = "20us" }}
+            decode = {{ base = "15ms", per_request = "20us" }}
+            [[class]]
+            name = "a"
+            arrivals = {{ kind = "poisson", requests_per_s = 0.5 }}
+            input = {{ kind = "constant", value = 2000 }}
+            output = {{ kind = "constant", value = 50 }}
+            "#
+        );
+        let scenario = load_str("test", &text, &[]).unwrap_or_else(|m| panic!("{m}"));
+        run(&scenario, 1).expect("it plays to its end")
+    }
+
+    fn busy_gpu_hours(summary: &RunSummary, pool: &str, gpus: f64) -> f64 {
+        let pool = &summary.pools[pool];
+        let hours = summary.duration_s / 3_600.0;
+        pool.utilization.unwrap_or(0.0) * pool.units_mean * gpus * hours
+    }
+
+    /// The parts of the run add up to the whole.
+    fn parts_add_up(summary: &RunSummary) {
+        let whole = summary.economics.energy_kwh.expect("power is known");
+        let parts: f64 = summary.intervals.iter().filter_map(|i| i.energy_kwh).sum();
+        assert!(summary.intervals.len() == 5 && (parts / whole - 1.0).abs() < 1e-9);
+        let joules = 3.6e6 * whole / summary.tokens.output;
+        let found = summary.economics.joules_per_output_token;
+        assert!((found.unwrap_or(0.0) / joules - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn prefill_draws_its_limit_decode_less_and_what_waits_the_least() {
+        let summary = played(
+            r#"
+            pools.prefill = { nodes_per_unit = 1, parallelism = { attention_data = 1 }, max_batch_tokens = 8192, units = 2 }
+            pools.decode = { nodes_per_unit = 1, parallelism = { attention_data = 8 }, kv_capacity_tokens = 100000, units = 1 }
+            "#,
+        );
+        let prompts = busy_gpu_hours(&summary, "prefill", 8.0);
+        let generating = busy_gpu_hours(&summary, "decode", 8.0);
+        let paid = 3.0 * 8.0 * 0.5;
+        assert!(prompts > 0.1 && generating > 0.5 && prompts + generating < paid);
+        // 119 W idle, 300 W generating, 700 W computing prompts
+        let by_hand = 0.119 * (paid - prompts - generating) + 0.3 * generating + 0.7 * prompts;
+        let found = summary.economics.energy_kwh.expect("power is known");
+        assert!((found / by_hand - 1.0).abs() < 1e-9, "{found} {by_hand}");
+        let rest = summary.economics.energy_overhead_kwh.expect("it is known");
+        assert!((rest - 1.03 * paid).abs() < 1e-9);
+        parts_add_up(&summary);
+    }
+
+    #[test]
+    fn mixed_steps_draw_the_limit_only_while_they_compute_prompts() {
+        let pools = |units| {
+            format!(
+                "pools.mixed = {{ nodes_per_unit = 1, parallelism = {{ attention_data = 1 }}, \
+                 max_batch_tokens = 8192, kv_capacity_tokens = 100000, units = {units} }}"
+            )
+        };
+        let summary = played(&pools(1));
+        let busy = busy_gpu_hours(&summary, "mixed", 8.0);
+        let found = summary.economics.energy_kwh.expect("power is known");
+        let between = |watts| 0.119 * (4.0 - busy) + watts * busy;
+        assert!(found > between(0.3) && found < between(0.7), "{found}");
+        parts_add_up(&summary);
+        // a second node that does little more than wait costs its idle power and all of its overhead
+        let two = played(&pools(2));
+        let more = two.economics.energy_kwh.expect("power is known") - found;
+        assert!(more > 0.0 && more < 0.3 * 4.0, "{more}");
+        let rest = |s: &RunSummary| s.economics.energy_overhead_kwh.unwrap_or(0.0);
+        assert!((rest(&two) / rest(&summary) - 2.0).abs() < 1e-9);
+    }
+}

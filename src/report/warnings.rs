@@ -21,7 +21,7 @@ const LONG: u64 = 1_000;
 
 /// Warnings about a run, each saying what was seen and what it means.
 pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = scenario.cautions();
     let mut is_growing = false;
     let first = summary.hours.first();
     for pool in &scenario.pools {

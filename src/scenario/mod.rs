@@ -5,6 +5,7 @@
 //! sees. Nothing but `resolve` builds a `Scenario`, so whoever holds one holds a checked one.
 
 mod bundled;
+mod caution;
 mod check;
 mod class;
 mod diagnostic;
@@ -18,6 +19,8 @@ mod plan;
 mod resolve;
 pub mod schema;
 mod shape;
+#[cfg(test)]
+mod shared_nodes;
 mod source;
 mod suggest;
 mod sweep;
@@ -34,6 +37,7 @@ pub use class::{
 };
 pub use diagnostic::Mistakes;
 pub use file::MAX_RUNS;
+pub use file::MAX_TOKENS as MAX_LENGTH;
 pub use file::all_fields as summary_fields;
 pub use load::{load, load_str};
 pub use performance::{

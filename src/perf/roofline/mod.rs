@@ -33,6 +33,8 @@ mod mixed;
 mod network;
 pub mod step;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod unit;
 
 use super::{DecodeLoads, MixedLoad, PrefillLoad};

@@ -349,3 +349,24 @@ pub fn slope(seconds: f64, units: f64) -> u64 {
 pub fn along(slope: u64, x: u64) -> u64 {
     (x * slope) >> SLOPE_BITS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_have_the_entry_of_the_next_larger_one() {
+        let totals = Totals::of(144, 88);
+        for total in (0..4_000).chain((4_000..2_400_000).step_by(997)) {
+            let found = totals.total(totals.entry(total));
+            assert!(
+                found >= total && (found - total) * 512 <= total,
+                "{total}: {found}"
+            );
+            assert_eq!(totals.entry(found), totals.entry(total));
+        }
+        assert!(totals.entry(144 * 16_383) < 8_000);
+        let one = Totals::of(1, 16_383);
+        assert!((0..=16_383).all(|n| one.total(one.entry(n)) == n));
+    }
+}

@@ -246,3 +246,82 @@ pub fn need_without_base(
         report.push(found.help("add what is missing, or name a catalog entry: base = \"…\""));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::load_str;
+
+    /// The accelerator of a small scenario, or all complaints.
+    fn read(gpu: &str) -> Result<Gpu, String> {
+        let text = format!(
+            r#"
+            name = "small"
+            start = 2026-01-05T00:00:00Z
+            duration = "1h"
+            model = "llama-3.1-8b"
+            node = {{ gpu = {gpu}, gpus = 1, price_per_gpu_hour = 2.0 }}
+            pools.mixed = {{ nodes_per_unit = 1, kv_capacity_tokens = 1000, max_batch_tokens = 100, units = 1 }}
+            performance = {{ kind = "linear", prefill = {{ per_token = "1us" }}, decode = {{ base = "1ms" }} }}
+            [[class]]
+            name = "a"
+            arrivals = {{ kind = "poisson", requests_per_s = 1 }}
+            input = {{ kind = "constant", value = 10 }}
+            output = {{ kind = "constant", value = 10 }}
+            "#
+        );
+        load_str("test", &text, &[])
+            .map(|s| s.node.gpu)
+            .map_err(|mistakes| mistakes.to_string())
+    }
+
+    const CARD: &str = "name = \"card\", memory_gb = 48, nic_gb_per_s = 1, host_gb_per_s = 1";
+
+    #[test]
+    fn a_stated_memory_is_taken_as_it_is_and_a_base_gives_what_its_driver_reports() {
+        let own = read(&format!("{{ {CARD} }}")).expect("reads");
+        assert_eq!(
+            (own.memory_bytes, own.usable_bytes),
+            (48_000_000_000, 48_000_000_000)
+        );
+        assert_eq!((own.power, own.overhead_w), (None, None));
+        let of_base = read("{ base = \"h100\", nic_gb_per_s = 25 }").expect("reads");
+        assert_eq!(
+            (of_base.memory_bytes, of_base.usable_bytes),
+            (80_000_000_000, 84_940_000_000)
+        );
+        assert_eq!(of_base.overhead_w, Some(1_030.0));
+    }
+
+    #[test]
+    fn power_is_stated_whole_and_rises() {
+        let own = |more: &str| read(&format!("{{ {CARD}, {more} }}"));
+        let card = own("idle_w = 20, busy_w = 100, peak_w = 300, power_w = 450").expect("reads");
+        let power = Power {
+            idle_w: 20.0,
+            busy_w: 100.0,
+            peak_w: 300.0,
+        };
+        assert_eq!((card.power, card.overhead_w), (Some(power), Some(150.0)));
+        let based = read("{ base = \"h100\", idle_w = 70 }").expect("reads");
+        let busy = based.power.map(|p| (p.idle_w, p.busy_w, p.peak_w));
+        assert_eq!(busy, Some((70.0, 300.0, 700.0)));
+        for (stated, complaint) in [
+            ("idle_w = 20", "goes with"),
+            ("idle_w = 200, busy_w = 100, peak_w = 300", "no more idle"),
+            ("idle_w = 20, busy_w = 400, peak_w = 300", "no more idle"),
+            ("power_w = 450", "`power_w` needs"),
+            (
+                "idle_w = 20, busy_w = 100, peak_w = 300, power_w = 200",
+                "`power_w` includes",
+            ),
+            (
+                "idle_w = 20, busy_w = 100, peak_w = 300, power_w = 450, overhead_w = 150",
+                "the same thing",
+            ),
+        ] {
+            let said = own(stated).expect_err(stated);
+            assert!(said.contains(complaint), "{stated}: {said}");
+        }
+    }
+}

@@ -6,7 +6,9 @@ use super::super::tree::Table;
 use super::super::{
     ExpertLoad, ExpertPopularity, Node, Overlap, Performance, Pool, Precision, Roofline,
 };
-use crate::catalog::{self, Architecture, CONSTANTS, Engine, Figure, Model, Number, Provenance};
+use crate::catalog::{
+    self, Architecture, Attention, CONSTANTS, Engine, Figure, Model, Number, Provenance,
+};
 
 /// Resolves `[performance]` of this kind.
 pub fn roofline(
@@ -34,6 +36,7 @@ pub fn roofline(
     node.gpu.compute.as_ref()?;
     for pool in pools {
         experts_divide(pool, architecture, table, report);
+        heads_divide(pool, architecture, table, report);
     }
     Some(Performance::Roofline(Box::new(Roofline {
         engine: engine?,
@@ -45,6 +48,47 @@ pub fn roofline(
             _ => Overlap::Auto,
         },
     })))
+}
+
+/// A rank's accelerators must share its heads evenly, and its KV heads evenly or hold them evenly often.
+fn heads_divide(pool: &Pool, model: &Architecture, table: &Table, report: &mut Report) {
+    let tensor = pool.parallelism.tensor;
+    let (heads, shared) = match model.attention {
+        Attention::Latent { heads, .. } => (heads, [1, 1]),
+        Attention::Grouped {
+            heads,
+            kv_heads,
+            global_kv_heads,
+            ..
+        } => (heads, [kv_heads, global_kv_heads]),
+    };
+    let goes = |t: u32| {
+        let evenly = |n: u32| n.is_multiple_of(t) || t.is_multiple_of(n.max(1));
+        heads.is_multiple_of(t) && shared.into_iter().all(evenly)
+    };
+    if tensor == 0 || goes(tensor) {
+        return;
+    }
+    let near = (1..=heads).filter(|t| goes(*t));
+    let near = near.min_by_key(|t| (t.abs_diff(tensor), *t)).unwrap_or(1);
+    let [kv_heads, _] = shared;
+    let message = if heads.is_multiple_of(tensor) {
+        format!(
+            "pool {}: {kv_heads} KV heads do not go evenly over {tensor} accelerators, nor these over them",
+            quote(&pool.name)
+        )
+    } else {
+        format!(
+            "pool {}: {heads} attention heads do not go evenly over {tensor} accelerators",
+            quote(&pool.name)
+        )
+    };
+    let found = Diagnostic::new(message, table.at("kind")).label("no engine starts so");
+    let keys = format!("pools.{}.parallelism", pool.name);
+    report.push(found.help(format!(
+        "the nearest number that does is tensor = {near}; see {}",
+        quote(&keys)
+    )));
 }
 
 /// Experts must lie evenly over the accelerators that hold them.
