@@ -33,7 +33,7 @@ use std::panic;
 use std::thread;
 
 use tokentide::experiment;
-use tokentide::perf::StepTimes;
+use tokentide::perf::{StepTimes, with_capacities};
 use tokentide::scenario::{Scenario, load_str};
 use tokentide::units::SimTime;
 use tokentide::workload::{Request, Workload};
@@ -178,6 +178,10 @@ fn compare(file: &Table) -> Verdict {
     else {
         return Verdict::Refused;
     };
+    // What does not fit into memory is no scenario, either.
+    if with_capacities(&scenario).is_err() {
+        return Verdict::Refused;
+    }
     let mut requests = Vec::new();
     workload.clone().fill(SimTime::NEVER, &mut requests);
     if requests.len() > REQUESTS_MAX || reports(&scenario) > REPORTS_MAX {

@@ -281,11 +281,12 @@ impl Decode {
             .units
             .iter()
             .flat_map(|unit| unit.residents.iter().flatten());
+        let held = world.memory.held(residents.map(|r| world.kv_1024(r.id)));
         Usage {
             busy: self.units.iter().filter(|unit| unit.step.is_some()).count() as u64,
             blocked_by_kv: blocked(Blocked::ByKv),
             blocked_by_batch: blocked(Blocked::ByBatch),
-            kv_1024: residents.map(|r| world.kv_1024(r.id)).sum(),
+            kv_1024: world.memory.in_short_tokens_1024(&held),
             ..self.fleet.usage(world.now)
         }
     }

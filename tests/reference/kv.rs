@@ -81,6 +81,11 @@ impl Memory {
         held
     }
 
+    /// The same in tokens of short requests, in 1/1024, rounded down: what a capacity is stated in.
+    pub fn in_short_tokens_1024(&self, held: &Held) -> u64 {
+        (self.used(held) / u128::from((self.full + self.window).max(1))) as u64
+    }
+
     /// F k + V v + S n.
     pub fn used(&self, held: &Held) -> u128 {
         let of = |weight: u64, amount: u64| u128::from(weight) * u128::from(amount);

@@ -331,11 +331,13 @@ impl Mixed {
             .units
             .iter()
             .flat_map(|unit| unit.ranks.iter().flatten());
+        let held = residents.map(|r| Self::held_1024(world, r));
+        let held = world.memory.held(held);
         Usage {
             busy: self.units.iter().filter(|unit| unit.step.is_some()).count() as u64,
             blocked_by_kv: blocked(Blocked::ByKv),
             blocked_by_batch: blocked(Blocked::ByBatch),
-            kv_1024: residents.map(|r| Self::held_1024(world, r)).sum(),
+            kv_1024: world.memory.in_short_tokens_1024(&held),
             ..self.fleet.usage(world.now)
         }
     }
