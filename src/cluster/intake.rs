@@ -132,6 +132,8 @@ pub struct Intake<U: Server, O> {
     units: Vec<U>,
     routing: Routing,
     max_queue_requests: Option<usize>,
+    /// Tokens that the model's context holds.
+    context: u64,
     /// Requests for which no unit serves, first in first out.
     unrouted: Queue<U::Waiting>,
     events: VecDeque<Event>,
@@ -172,6 +174,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
             units: vec![U::new(&rules, observer.kinds()); count],
             routing: Routing::new(pool.router, pool.report_interval, count),
             rules,
+            context: scenario.model.context.map_or(u64::MAX, u64::from),
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             unrouted: Queue::default(),
             events: events.into(),
@@ -234,6 +237,10 @@ impl<U: Server, O: Observer> Intake<U, O> {
     #[inline]
     pub fn arrive(&mut self, now: SimTime, request: &Request) {
         self.observer.arrived(request);
+        if u64::from(request.input) + u64::from(request.output) > self.context {
+            self.observer.ended(now, request, Fate::Rejected);
+            return;
+        }
         self.observer
             .moved(now, request, Place::Outside, now, Place::PrefillQueue);
         self.route(U::Waiting::arrived(*request));

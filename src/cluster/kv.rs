@@ -25,21 +25,14 @@ impl Memory {
     }
 
     fn of(shape: &KvShape, capacity_tokens: u64) -> Self {
-        let granule = match gcd(shape.full_bytes, shape.window_bytes) {
-            0 => 1,
-            common => common,
-        };
-        let (full, window) = if shape.window_bytes == 0 && shape.state_bytes == 0 {
-            (1, 0)
-        } else {
-            (shape.full_bytes / granule, shape.window_bytes / granule)
-        };
+        let weights = shape.weights();
+        let windows = u64::from(shape.window_tokens) * u64::from(weights.window > 0);
         Self {
-            full,
-            window,
-            request: (1024 * shape.state_bytes).div_ceil(granule),
-            window_1024: 1024 * u64::from(shape.window_tokens) * u64::from(window > 0),
-            capacity: capacity_tokens * 1024 * (full + window),
+            full: weights.full,
+            window: weights.window,
+            request: weights.request_1024,
+            window_1024: 1024 * windows,
+            capacity: capacity_tokens * 1024 * (weights.full + weights.window),
         }
     }
 
@@ -103,10 +96,6 @@ impl Memory {
             (memory / u128::from(self.full + self.window)) as u64
         }
     }
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

@@ -93,6 +93,11 @@ impl Memory {
             + of(self.window, held.window_1024)
             + of(self.request_1024, held.requests)
     }
+
+    /// The same as tokens that every layer keeps, in 1/1024, rounded down (S12).
+    pub fn in_tokens_1024(&self, held: &Held) -> u64 {
+        (self.used(held) / u128::from(self.full + self.window)) as u64
+    }
 }
 
 impl Held {

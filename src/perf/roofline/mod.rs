@@ -119,7 +119,16 @@ impl Compiled {
             tokens: kv_1024,
             window: window_1024,
         };
-        self.decode.as_ref().map_or(0, |t| t.own(requests, kv))
+        match (&self.decode, &self.mixed) {
+            (Some(table), _) => table.own(requests, kv),
+            (None, Some(table)) => table.own(&MixedLoad {
+                requests,
+                kv_1024,
+                window_1024,
+                ..MixedLoad::default()
+            }),
+            (None, None) => 0,
+        }
     }
 
     /// The same in a mixed step.
