@@ -14,7 +14,7 @@ use arrivals::Coming;
 
 use crate::fleet::Fleet;
 use crate::history::{DecodeStep, Usage};
-use crate::kv::{Held, Memory};
+use crate::kv::Held;
 use crate::world::{Links, TOKEN, World, half_up};
 
 /// The pool.

@@ -8,7 +8,6 @@ use tokentide::scenario::{Pool, Router};
 use crate::decode::{Blocked, even_step};
 use crate::fleet::Fleet;
 use crate::history::{DecodeStep, End, Usage};
-use crate::kv::Memory;
 use crate::world::{TOKEN, World, half_up};
 
 /// The pool.
