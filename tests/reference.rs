@@ -174,14 +174,14 @@ fn compare(file: &Table) -> Verdict {
     let Ok(scenario) = load_str("generated.toml", &text::write(file), &[]) else {
         return Verdict::Refused;
     };
-    // A model that does not fit its accelerators is refused before anything is played.
-    if with_capacities(&scenario).is_err() {
-        return Verdict::Refused;
-    }
     let (Ok(times), Ok(workload)) = (StepTimes::compile(&scenario), Workload::new(&scenario))
     else {
         return Verdict::Refused;
     };
+    // What does not fit into memory is no scenario, either.
+    if with_capacities(&scenario).is_err() {
+        return Verdict::Refused;
+    }
     let mut requests = Vec::new();
     workload.clone().fill(SimTime::NEVER, &mut requests);
     if requests.len() > REQUESTS_MAX || reports(&scenario) > REPORTS_MAX {

@@ -1,7 +1,7 @@
 //! Step times: how long a unit's step lasts, given what its ranks hold.
 //!
-//! The engine asks two questions, one per role, and each answer is the step of the *busiest* rank.
-//! [`StepTimes`] is compiled from a scenario before the run into integers, so that the same step
+//! The engine asks how long a step over all ranks of a unit lasts, and what a rank computes by itself in it
+//! (rule S7). [`StepTimes`] is compiled from a scenario before the run into integers, so that the same step
 //! lasts the same nanoseconds on every machine. There are three models: [`linear`], its
 //! coefficients in the scenario, [`roofline`], from first principles, and [`table`], from measured points.
 //! Another one becomes another variant here, and nothing in the cluster changes.

@@ -198,6 +198,8 @@ fn features(scenario: &Scenario) -> Vec<&'static str> {
         ("several drafts", scenario.mtp.drafts > 1),
         ("first tokens from decode", first_from_decode(scenario)),
         ("windows", scenario.kv.window_tokens > 0),
+        ("states", scenario.kv.state_bytes > 0),
+        ("context", scenario.model.context.is_some()),
         (
             "shared nodes",
             scenario.node.shared && scenario.pools.len() > 1,

@@ -27,6 +27,8 @@ pub struct Screen {
     times: StepTimes,
     pools: Vec<Pool>,
     per_step: f64,
+    /// Tokens of the model's windows; 0 where no layer has one.
+    window: f64,
 }
 
 /// What arithmetic expects of one pool.
@@ -58,6 +60,7 @@ impl Screen {
             times: StepTimes::compile(scenario)?,
             pools: scenario.pools.clone(),
             per_step: f64::from(scenario.mtp.progress_1024) / 1024.0,
+            window: f64::from(scenario.kv.window_tokens),
         })
     }
 
@@ -69,13 +72,18 @@ impl Screen {
     /// The step of a pool of so many units under `per_s` requests like those of `load`.
     pub fn pace(&self, pool: usize, units: u32, load: &Load, per_s: f64) -> Pace {
         let pool = &self.pools[pool];
-        let ranks = f64::from(units) * f64::from(pool.ranks);
+        let ranks = f64::from(units) * f64::from(pool.replicas) * f64::from(pool.ranks);
         let rate = per_s / ranks.max(f64::MIN_POSITIVE);
         match pool.role {
             Role::Prefill => self.prefill(pool, rate, load),
             Role::Decode => self.decode(pool, rate, load),
             Role::Mixed => self.mixed(pool, rate, load),
         }
+    }
+
+    /// What of so many requests' KV lies within windows, in 1/1024 token.
+    fn within(&self, requests: f64, load: &Load) -> u64 {
+        (requests * load.kv.min(self.window) * 1024.0) as u64
     }
 
     fn prefill(&self, pool: &Pool, rate: f64, load: &Load) -> Pace {
@@ -89,7 +97,7 @@ impl Screen {
             let fits = rank.tokens <= u64::from(pool.max_batch_tokens)
                 && rank.pairs <= most_pairs
                 && prompts <= f64::from(pool.max_batch_requests);
-            fits.then(|| in_seconds(self.times.prefill_step(&[rank]).0))
+            fits.then(|| in_seconds(self.times.prefill_step(&alike(pool, rank)).0))
         })
     }
 
@@ -99,16 +107,12 @@ impl Screen {
             let requests = rate * steps * s;
             fits(pool, requests, load).then(|| {
                 let at = |n: f64| {
-                    let kv = (n * load.kv * 1024.0) as u64;
-                    in_seconds(
-                        self.times
-                            .decode_step(DecodeLoads {
-                                requests: &[n as u32],
-                                kv_1024: &[kv],
-                                window_1024: &[],
-                            })
-                            .0,
-                    )
+                    let loads = DecodeLoads {
+                        requests: &alike(pool, n as u32),
+                        kv_1024: &alike(pool, (n * load.kv * 1024.0) as u64),
+                        window_1024: &alike(pool, self.within(n, load)),
+                    };
+                    in_seconds(self.times.decode_step(loads).0)
                 };
                 let whole = requests.floor();
                 let (low, high) = (at(whole), at(whole + 1.0));
@@ -129,15 +133,20 @@ impl Screen {
                 // Somebody is there, or there would be no step.
                 requests: requests.max(1.0) as u32,
                 kv_1024: (requests * load.kv * 1024.0) as u64,
-                window_1024: 0,
+                window_1024: self.within(requests, load),
                 chunks: prompts as u32,
                 joins: prompts as u32,
             };
             let tokens = rank.prefill.tokens + u64::from(rank.requests);
             let fits = fits(pool, requests, load) && tokens <= u64::from(pool.max_batch_tokens);
-            fits.then(|| in_seconds(self.times.mixed_step(&[rank]).0))
+            fits.then(|| in_seconds(self.times.mixed_step(&alike(pool, rank)).0))
         })
     }
+}
+
+/// Every rank of a unit with the same on it.
+fn alike<T: Clone>(pool: &Pool, rank: T) -> Vec<T> {
+    vec![rank; pool.ranks as usize]
 }
 
 fn fits(pool: &Pool, requests: f64, load: &Load) -> bool {

@@ -184,7 +184,7 @@ impl Case {
             cached_tokens: 0.0,
         };
         let passes = if self.draft_module { self.drafts } else { 0 };
-        let links = Links::of(&gpu, &compute, GPUS);
+        let links = Links::of(gpu, &compute, GPUS);
         let unit = Unit {
             queries,
             draft_passes: f64::from(passes),

@@ -79,7 +79,9 @@ impl Network<'_> {
         let part = f64::from(experts.top_k) / f64::from(experts.routed);
         let independent = tokens * machine.get(C::ExpertsTouched);
         let touched = slots * (1.0 - libm::pow(1.0 - part, independent));
-        let touched = touched.min(rows);
+        // the busiest accelerator has rows of one expert at least
+        let least = if exchanged { 1.0 } else { 0.0 };
+        let touched = touched.max(least).min(rows);
         let number = self.precision.experts;
         if !exchanged {
             // one measured operation, activation and sums over a token's experts in it

@@ -108,6 +108,17 @@ fn a_rank_that_is_alone_sends_and_receives_by_itself() {
     );
 }
 
+/// One token of a unit of 144 goes through eight experts, each on an accelerator that must read it: 3 matrices of
+/// 7,168 x 2,048 bytes, 3.35 TB a second.
+#[test]
+fn one_token_reads_a_whole_expert() {
+    let experts = with_unit(&day(&["mtp.drafts=0"]), Role::Decode, |unit| {
+        unit.routed(super::step::Batch::decode(1.0 / 144.0)).experts
+    });
+    let read = 3.0 * 7_168.0 * 2_048.0 / 3.35e12;
+    assert!(experts > read, "{experts} s, {read} to read an expert");
+}
+
 /// The formulas of steps of even ranks, written out part by part.
 #[test]
 fn even_ranks_take_what_one_formula_says() {
