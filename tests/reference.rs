@@ -9,7 +9,7 @@
 //! what became of each request, every step, unit-time by kind, and the figures of the summary, with its
 //! quantiles, hours and intervals, from a run on one thread and from one on two.
 //!
-//! That the two do not err alike is what `rules.rs` is for: small scenarios worked out by hand.
+//! That the two do not err alike is what `rules.rs` and its neighbours are for: small scenarios worked out by hand.
 //!
 //! Faults that were planted in the engine to see whether this finds them, one at a time: a step too many
 //! after a join, KV that misses the boundary at which it arrives, a token of KV dropped (at the join, in
