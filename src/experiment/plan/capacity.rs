@@ -171,14 +171,15 @@ mod tests {
     use crate::scenario::{PlanTable, load_str};
     use crate::units::NS_PER_HOUR;
 
-    /// Prefill and decode apart, 4 ranks a unit, linear steps; a day's load that wants several units.
+    /// Prefill and decode apart, 4 ranks a unit that step together (no architecture says that they are copies),
+    /// linear steps; a day's load that wants several units.
     fn scenario(lengths: &str) -> Scenario {
         let text = format!(
             r#"
             name     = "yields"
             start    = 2026-01-05T00:00:00+00:00
             duration = "24h"
-            model    = "llama-3.1-8b"
+            model    = {{ name = "ranks that step together", kv_bytes_per_token = 131_072 }}
             node     = {{ gpu = "h100", gpus = 4, price_per_gpu_hour = 2.00 }}
             [pools.prefill]
             nodes_per_unit   = 1
