@@ -53,6 +53,8 @@ fn files_with_mistakes() {
         "outside-csv",
         "limits",
         "odd-model",
+        "odd-layers",
+        "odd-tensor",
         "bad-profile",
         "short-profile",
         "mixed-words",

@@ -9,7 +9,7 @@
 //! what became of each request, every step, unit-time by kind, and the figures of the summary, with its
 //! quantiles, hours and intervals, from a run on one thread and from one on two.
 //!
-//! That the two do not err alike is what `rules.rs` is for: small scenarios worked out by hand.
+//! That the two do not err alike is what `rules.rs` and its neighbours are for: small scenarios worked out by hand.
 //!
 //! Faults that were planted in the engine to see whether this finds them, one at a time: a step too many
 //! after a join, KV that misses the boundary at which it arrives, a token of KV dropped (at the join, in
@@ -174,14 +174,14 @@ fn compare(file: &Table) -> Verdict {
     let Ok(scenario) = load_str("generated.toml", &text::write(file), &[]) else {
         return Verdict::Refused;
     };
-    // A model that does not fit its accelerators is refused before anything is played.
-    if with_capacities(&scenario).is_err() {
-        return Verdict::Refused;
-    }
     let (Ok(times), Ok(workload)) = (StepTimes::compile(&scenario), Workload::new(&scenario))
     else {
         return Verdict::Refused;
     };
+    // What does not fit into memory is no scenario, either.
+    if with_capacities(&scenario).is_err() {
+        return Verdict::Refused;
+    }
     let mut requests = Vec::new();
     workload.clone().fill(SimTime::NEVER, &mut requests);
     if requests.len() > REQUESTS_MAX || reports(&scenario) > REPORTS_MAX {

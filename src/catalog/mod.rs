@@ -5,6 +5,7 @@ mod constants;
 mod data;
 mod engine;
 mod kv;
+mod model_rows;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
 pub use data::{Entry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};

@@ -127,8 +127,12 @@ fn show(name: &str) -> Option<String> {
     }
     if let Some(entry) = catalog::models().iter().find(|e| e.item.name == name) {
         let mut text = format!(
-            "{name}: model\n  KV         {} bytes a token in BF16\n",
-            entry.item.kv_bytes_per_token
+            "{name}: model\n  KV         {} bytes a token in BF16{}\n",
+            entry.item.kv_bytes_per_token,
+            entry
+                .item
+                .context
+                .map_or(String::new(), |n| format!(", at most {n} tokens a request"))
         );
         if let Some(a) = entry.item.architecture {
             text.push_str(&format!(

@@ -1,16 +1,17 @@
 //! A step of a scenario's pool, taken apart without a run: its parts with what they rest on, the memory, and
 //! the capacity curve, tokens/s per accelerator against tokens/s per user.
 
+mod memory;
 mod prompts;
+
+pub use memory::MemoryRow;
 
 use serde::Serialize;
 
 use super::plan::load::Loads;
 use crate::catalog::Provenance;
 use crate::perf::roofline::explain::Explained;
-use crate::perf::roofline::memory_of;
 use crate::perf::roofline::unit::{Unit, prompt_tokens};
-use crate::perf::room::Room;
 use crate::perf::with_capacities;
 use crate::report::format::{count, fixed, percent, seconds};
 use crate::report::grid::{Cell, Column, Grid};
@@ -56,29 +57,6 @@ pub struct Point {
     pub tokens_per_s_per_user: f64,
     /// Tokens per second and accelerator.
     pub tokens_per_s_per_gpu: f64,
-}
-
-/// The memory of one accelerator, in bytes.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct MemoryRow {
-    /// All of it.
-    pub total_bytes: f64,
-    /// Weights.
-    pub weights_bytes: f64,
-    /// Runtime and activations.
-    pub runtime_bytes: f64,
-    /// What the engine leaves free.
-    pub unused_bytes: f64,
-    /// What is left for KV.
-    pub kv_bytes: f64,
-    /// KV tokens that a rank holds: stated, or what is left.
-    pub kv_tokens: f64,
-    /// Accelerators of one copy of the model.
-    pub gpus: u32,
-    /// Accelerators that share a rank's attention.
-    pub tensor: u32,
-    /// Requests of the mean length that the KV of a copy holds at once; in a prefill pool prompts.
-    pub requests: f64,
 }
 
 /// The answer.
@@ -153,8 +131,6 @@ pub fn explain(
     } else {
         decode(&unit, scenario, pool, question)
     };
-    let room = Room::of(scenario, pool);
-    let memory = memory_of(&unit, scenario, pool);
     let engine = &roofline.engine;
     let parts = explained.parts.iter().map(|p| {
         let mut kinds: Vec<Provenance> = p
@@ -185,17 +161,7 @@ pub fn explain(
         hidden_communication_s: explained.hidden_s,
         expert_imbalance: explained.imbalance,
         parts: parts.collect(),
-        memory: MemoryRow {
-            total_bytes: memory.total,
-            weights_bytes: memory.weights,
-            runtime_bytes: memory.runtime + memory.activations,
-            unused_bytes: memory.unused,
-            kv_bytes: memory.kv,
-            kv_tokens: room.kv_tokens.map_or(0.0, |t| t as f64),
-            gpus: room.gpus,
-            tensor: room.tensor,
-            requests: room.requests.unwrap_or(0.0),
-        },
+        memory: MemoryRow::of(&unit, scenario, pool),
         curve,
     })
 }
@@ -392,37 +358,6 @@ impl Answer {
                 seconds(alone)
             ));
         }
-        let m = &self.memory;
-        let gb = |bytes: f64| format!("{} GB", fixed(bytes / 1e9, 1));
-        let memory = vec![
-            (
-                "Memory",
-                vec![
-                    gb(m.total_bytes),
-                    format!("TP {}", m.tensor),
-                    format!("{} GPUs a copy", m.gpus),
-                ],
-            ),
-            (
-                "used",
-                vec![
-                    format!("weights {}", gb(m.weights_bytes)),
-                    format!("runtime and activations {}", gb(m.runtime_bytes)),
-                    format!("left free {}", gb(m.unused_bytes)),
-                ],
-            ),
-            (
-                "KV",
-                vec![
-                    gb(m.kv_bytes),
-                    format!("{} tokens a rank", count(m.kv_tokens as u64)),
-                    format!(
-                        "{} requests of the mean length a copy",
-                        count(m.requests as u64)
-                    ),
-                ],
-            ),
-        ];
         let mut curve = Grid::new(vec![
             Column::right("batch\n/rank"),
             Column::right("step"),
@@ -464,7 +399,7 @@ impl Answer {
                 section("Parts", Body::Grid(parts), notes),
                 section(
                     "Memory of one accelerator",
-                    Body::Figures(memory),
+                    Body::Figures(self.memory.figures()),
                     Vec::new(),
                 ),
                 section("Capacity", Body::Grid(curve), Vec::new()),

@@ -9,6 +9,10 @@ use crate::units::NS_PER_S;
 /// Requests of the mean length on a rank below which a pool is named.
 const FEW: f64 = 2.0;
 
+/// Weights as a part of what the engine fills, from which a pool is named that holds fewer than so many requests:
+/// nobody runs a server that is all weights and decodes so few at once.
+const FULL: (f64, f64) = (0.8, 16.0);
+
 /// What a pool has room for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Room {
@@ -121,6 +125,14 @@ fn lengths(class: &Class) -> (f64, f64) {
 /// Pools with hardly any room, each in a sentence.
 pub fn cautions(scenario: &Scenario) -> Vec<String> {
     let mut found = Vec::new();
+    let linear = scenario.model.architecture.and_then(|a| a.linear);
+    if let (Some(linear), Performance::Roofline(_)) = (linear, &scenario.performance) {
+        found.push(format!(
+            "step times take the {} layers of linear attention for layers that attend to every token (assumed): with \
+             long contexts steps are shorter than said",
+            linear.layers
+        ));
+    }
     let (input, output) = mean_lengths(scenario);
     for (pool, room) in scenario.pools.iter().zip(rooms(scenario)) {
         let Some(tokens) = room.kv_tokens else {
@@ -149,10 +161,23 @@ pub fn cautions(scenario: &Scenario) -> Vec<String> {
             continue;
         }
         let many = held(scenario, tokens, input + output);
-        if many < FEW {
+        let (full, beside) = FULL;
+        let weights = room
+            .memory
+            .map_or(0.0, |m| m.weights / (m.total - m.unused).max(1.0));
+        if many < FEW || weights > full && many < beside {
+            let weights = if weights > 0.0 {
+                format!(
+                    " beside weights that take {:.0} % of what it fills",
+                    100.0 * weights
+                )
+            } else {
+                String::new()
+            };
             found.push(format!(
-                "pool {name}: a rank holds {tokens} KV tokens, {many:.1} requests of the mean length of {:.0}: hardly \
-                 anybody can decode at once; spread a copy over more accelerators, or keep weights or KV in fewer bits",
+                "pool {name}: a rank holds {tokens} KV tokens{weights}, {many:.1} requests of the mean length of {:.0}: \
+                 hardly anybody can decode at once; spread a copy over more accelerators, or keep weights or KV in fewer \
+                 bits",
                 input + output
             ));
         }
@@ -227,6 +252,17 @@ mod tests {
         assert!(
             most.len() == 1 && most[0].contains("its memory leaves"),
             "{most:?}"
+        );
+        // 66 GB of weights on each of two accelerators of 85: all weights, and 7 requests
+        let more = "parallelism = { attention_data = 2 }";
+        let named = cautions(&scenario("qwen3-32b", 10_000, more));
+        assert!(
+            named.len() == 1 && named[0].contains("86 % of what it fills"),
+            "{named:?}"
+        );
+        assert!(
+            named[0].contains("requests of the mean length of 4250"),
+            "{named:?}"
         );
     }
 }

@@ -14,7 +14,7 @@ use arrivals::Coming;
 
 use crate::fleet::Fleet;
 use crate::history::{DecodeStep, Usage};
-use crate::kv::{Held, Memory};
+use crate::kv::Held;
 use crate::world::{Links, TOKEN, World, half_up};
 
 /// The pool.
@@ -281,12 +281,12 @@ impl Decode {
             .units
             .iter()
             .flat_map(|unit| unit.residents.iter().flatten());
-        let memory = Memory::of(&world.scenario.kv);
+        let held = world.memory.held(residents.map(|r| world.kv_1024(r.id)));
         Usage {
             busy: self.units.iter().filter(|unit| unit.step.is_some()).count() as u64,
             blocked_by_kv: blocked(Blocked::ByKv),
             blocked_by_batch: blocked(Blocked::ByBatch),
-            kv_1024: memory.in_tokens_1024(&memory.held(residents.map(|r| world.kv_1024(r.id)))),
+            kv_1024: world.memory.in_short_tokens_1024(&held),
             ..self.fleet.usage(world.now)
         }
     }

@@ -85,7 +85,7 @@ pub struct Usage {
     pub blocked_by_kv: u64,
     /// Whose queue waits for a batch slot.
     pub blocked_by_batch: u64,
-    /// KV tokens on all ranks, in 1/1024.
+    /// KV on all ranks, in 1/1024 tokens of short requests.
     pub kv_1024: u64,
 }
 

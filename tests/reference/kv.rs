@@ -45,9 +45,11 @@ impl Memory {
             };
         }
         let granule = gcd(kv.full_bytes, kv.window_bytes).max(1);
+        let (full, window) = (kv.full_bytes / granule, kv.window_bytes / granule);
         Self {
-            full: kv.full_bytes / granule,
-            window: kv.window_bytes / granule,
+            // Where tokens take nothing, they are counted all the same.
+            full: if full + window == 0 { 1 } else { full },
+            window,
             request_1024: (kv.state_bytes * TOKEN).div_ceil(granule),
             window_1024: Some(u64::from(kv.window_tokens) * TOKEN).filter(|tokens| *tokens > 0),
         }
@@ -80,17 +82,17 @@ impl Memory {
         held
     }
 
+    /// Memory that they take, in tokens that every layer keeps, in 1/1024, rounded down (S12).
+    pub fn in_short_tokens_1024(&self, held: &Held) -> u64 {
+        (self.used(held) / u128::from(self.full + self.window)) as u64
+    }
+
     /// F k + V v + S n.
     pub fn used(&self, held: &Held) -> u128 {
         let of = |weight: u64, amount: u64| u128::from(weight) * u128::from(amount);
         of(self.full, held.kv_1024)
             + of(self.window, held.window_1024)
             + of(self.request_1024, held.requests)
-    }
-
-    /// The same as tokens that every layer keeps, in 1/1024, rounded down (S12).
-    pub fn in_tokens_1024(&self, held: &Held) -> u64 {
-        (self.used(held) / u128::from(self.full + self.window)) as u64
     }
 }
 

@@ -8,7 +8,6 @@ use tokentide::scenario::{Pool, Router};
 use crate::decode::{Blocked, even_step};
 use crate::fleet::Fleet;
 use crate::history::{DecodeStep, End, Usage};
-use crate::kv::Memory;
 use crate::world::{TOKEN, World, half_up};
 
 /// The pool.
@@ -332,13 +331,13 @@ impl Mixed {
             .units
             .iter()
             .flat_map(|unit| unit.ranks.iter().flatten());
-        let memory = Memory::of(&world.scenario.kv);
+        let held = residents.map(|r| Self::held_1024(world, r));
+        let held = world.memory.held(held);
         Usage {
             busy: self.units.iter().filter(|unit| unit.step.is_some()).count() as u64,
             blocked_by_kv: blocked(Blocked::ByKv),
             blocked_by_batch: blocked(Blocked::ByBatch),
-            kv_1024: memory
-                .in_tokens_1024(&memory.held(residents.map(|r| Self::held_1024(world, r)))),
+            kv_1024: world.memory.in_short_tokens_1024(&held),
             ..self.fleet.usage(world.now)
         }
     }

@@ -82,10 +82,10 @@ pub struct Size {
 }
 
 impl Size {
-    fn draw(dice: &mut Dice, times: Times) -> Self {
-        let ranks: &[u64] = match times {
-            Times::Roofline => &[1, 2, 2, 4],
-            Times::Linear | Times::Table => &[1, 1, 1, 2, 3, 4, GPUS],
+    fn draw(dice: &mut Dice, layers: Layers) -> Self {
+        let ranks: &[u64] = match layers {
+            Layers::Dense | Layers::Experts(_) => &[1, 2, 2, 4],
+            Layers::Unknown => &[1, 1, 1, 2, 3, 4, GPUS],
         };
         Self {
             units: dice.among(&[1, 1, 2, 2, 3, 4, 7]),
@@ -188,9 +188,9 @@ impl Plan {
             layers,
             has_own_links: grid == Grid::None && dice.chance(0.4),
             has_users: dice.chance(0.3),
-            intake: Size::draw(&mut dice, times),
+            intake: Size::draw(&mut dice, layers),
             is_mixed,
-            decode: has_decode.then(|| Size::draw(&mut dice, times)),
+            decode: has_decode.then(|| Size::draw(&mut dice, layers)),
             dice,
         };
         plan.gap_s = plan.about_ns(simulated_s as f64 / requests) as f64 / 1e9;

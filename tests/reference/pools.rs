@@ -6,8 +6,10 @@ use crate::text::{Table, Value, duration, put, table, text, time_of_day};
 
 /// Divided by every number of ranks.
 pub const GPUS: u64 = 12;
-/// The same, and into numbers that attention's heads can be divided by.
-const ROOFLINE_GPUS: u64 = 8;
+/// The same of a model whose layers are known, and into numbers that attention's heads can be divided by.
+const KNOWN_GPUS: u64 = 8;
+/// Requests on a rank, at most, where steps are measured: they are extrapolated.
+const MOST_MEASURED: u64 = 24;
 const MOST_BATCH_TOKENS: f64 = 16_384.0;
 const MOST_KV_TOKENS: f64 = 1e8;
 /// The slowest link that the reader allows, in bytes a second.
@@ -18,9 +20,9 @@ const MODEL_LAYERS: u64 = 32;
 
 /// Accelerators of a server.
 fn node_gpus(plan: &Plan) -> u64 {
-    match plan.times {
-        Times::Roofline => ROOFLINE_GPUS,
-        Times::Linear | Times::Table => GPUS,
+    match plan.layers {
+        Layers::Dense | Layers::Experts(_) => KNOWN_GPUS,
+        Layers::Unknown => GPUS,
     }
 }
 
@@ -52,19 +54,33 @@ fn node(plan: &mut Plan, links: Option<[f64; 2]>) -> Table {
 
 /// The model: of a token so many bytes of KV, where it is not one whose steps follow from what it is.
 fn model(plan: &mut Plan, bytes: u64) -> Value {
-    let base = match plan.layers {
-        Layers::Unknown => {
-            return Value::Table(table([
-                ("name", text("any")),
-                ("kv_bytes_per_token", Value::Integer(bytes)),
-            ]));
-        }
-        Layers::Dense => "llama-3.1-8b",
-        Layers::Experts(_) => "mixtral-8x7b",
+    let (key, known) = match plan.layers {
+        Layers::Unknown => ("name", "any"),
+        Layers::Dense => ("base", "llama-3.1-8b"),
+        Layers::Experts(_) => ("base", "mixtral-8x7b"),
     };
-    let mut model = table([("base", text(base))]);
+    let mut model = table([(key, text(known))]);
     if plan.times != Times::Roofline {
         put(&mut model, "kv_bytes_per_token", Value::Integer(bytes));
+    }
+    if plan.dice.chance(0.2) {
+        let tokens = (plan.input + plan.output) * plan.dice.log(0.5, 8.0);
+        put(&mut model, "context", Value::Integer(tokens as u64 + 1));
+    }
+    if plan.layers == Layers::Unknown {
+        return Value::Table(model);
+    }
+    let mut with_states = 0;
+    if plan.times != Times::Roofline && plan.dice.chance(0.2) {
+        with_states = plan.dice.few(1, 16);
+        let states = table([
+            ("layers", Value::Integer(with_states)),
+            ("key_heads", Value::Integer(1)),
+            ("key_head", Value::Integer(plan.dice.few(1, 16))),
+            ("value_heads", Value::Integer(1)),
+            ("value_head", Value::Integer(plan.dice.few(1, 16))),
+        ]);
+        put(&mut model, "linear", Value::Table(states));
     }
     if plan.dice.chance(0.5) {
         let window = match plan.times {
@@ -75,8 +91,9 @@ fn model(plan: &mut Plan, bytes: u64) -> Value {
                 ((whole * plan.dice.log(0.1, 1.5)) as u64).max(1)
             }
         };
-        let some = plan.dice.whole(1, MODEL_LAYERS - 1);
-        let layers = plan.dice.among(&[some, MODEL_LAYERS / 2, MODEL_LAYERS]);
+        let most = MODEL_LAYERS - with_states;
+        let some = plan.dice.whole(1, most);
+        let layers = plan.dice.among(&[some, most / 2, most]);
         let attention = table([
             ("heads", Value::Integer(32)),
             ("kv_heads", Value::Integer(8)),
@@ -243,7 +260,15 @@ fn memory(plan: &mut Plan, pool: &mut Table) {
 /// How large a unit is: whole nodes, or a part of one; and how its accelerators share the work.
 fn shape(plan: &mut Plan, size: Size) -> Table {
     let node = node_gpus(plan);
-    let fits = |each: &u64| size.ranks * each <= node && node.is_multiple_of(size.ranks * each);
+    // Weights of experts do not fit on one accelerator.
+    let least = match (plan.layers, plan.times) {
+        (Layers::Experts(_), Times::Roofline) => 2,
+        _ => 1,
+    };
+    let fits = |each: &u64| {
+        let gpus = size.ranks * each;
+        gpus >= least && node.is_multiple_of(gpus)
+    };
     let each: Vec<u64> = (1..=node).filter(fits).collect();
     let each = plan.dice.among(&each);
     let mut parallelism = table([("attention_data", Value::Integer(size.ranks))]);
@@ -254,7 +279,10 @@ fn shape(plan: &mut Plan, size: Size) -> Table {
         }
         1 => ("gpus_per_unit", size.ranks * each, size.ranks * each),
         _ => {
-            let nodes = plan.dice.whole(1, 3);
+            let nodes = match plan.layers {
+                Layers::Unknown => plan.dice.whole(1, 3),
+                Layers::Dense | Layers::Experts(_) => plan.dice.among(&[1, 1, 2]),
+            };
             ("nodes_per_unit", nodes * node, nodes)
         }
     };
@@ -271,6 +299,8 @@ fn shape(plan: &mut Plan, size: Size) -> Table {
 }
 
 fn limits(plan: &mut Plan, pool: &mut Table, batch: Option<u64>) {
+    let most = Some(MOST_MEASURED).filter(|_| plan.times == Times::Table);
+    let batch = batch.or(most);
     if let Some(batch) = batch {
         put(pool, "max_batch_requests", Value::Integer(batch));
     }

@@ -81,6 +81,30 @@ fn no_drafts_are_no_prediction() {
 }
 
 #[test]
+fn what_is_longer_than_the_context_is_rejected_as_it_comes() {
+    // 10 and 5 tokens are as many as fit. The second is in nobody's way, where no queue is allowed either.
+    let set = ["model.context=15", "pools.prefill.max_queue_requests=0"];
+    let expected = [
+        "start 0 first 1 kv 1 join 1@0.0 done 5",
+        "rejected 0",
+        "start 1 first 2 kv 2 join 2@0.0 done 3",
+    ];
+    check_in(BASE, &set, &["0,10,5", "0,10,6", "1,13,2"], &expected);
+    let expected = [
+        "start 0 first 1 done 5",
+        "rejected 0",
+        "start 1 first 3 done 4",
+    ];
+    let set = ["model.context=15", "pools.mixed.max_queue_requests=0"];
+    check_in(
+        rules_mixed::BASE,
+        &set,
+        &["0,10,5", "0,10,6", "1,13,2"],
+        &expected,
+    );
+}
+
+#[test]
 fn memory_counts_what_lies_within_windows() {
     // A token takes as much in layers with a window of 4 as in the others. At 2 s the first holds 12 tokens and
     // 4 of its window, the second 3 and 3; a step adds 2, and 1 to the second's window: 17 + 8.

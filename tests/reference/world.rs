@@ -186,7 +186,8 @@ impl<'a> World<'a> {
     pub fn fits_context(&self, id: usize) -> bool {
         let Request { input, output, .. } = self.requests[id];
         let tokens = u64::from(input) + u64::from(output);
-        context(self.scenario).is_none_or(|most| tokens <= u64::from(most))
+        let context = self.scenario.model.context;
+        context.is_none_or(|most| tokens <= u64::from(most))
     }
 
     /// A request gets tokens.
@@ -225,11 +226,6 @@ impl<'a> World<'a> {
 pub fn first_from_decode(scenario: &Scenario) -> bool {
     let has_decode = scenario.pools.iter().any(|pool| pool.role == Role::Decode);
     has_decode && scenario.first_token == FirstToken::Decode
-}
-
-/// Most tokens of a request, input and output together (S5).
-fn context(scenario: &Scenario) -> Option<u32> {
-    scenario.model.context
 }
 
 /// A quotient, rounded half up.

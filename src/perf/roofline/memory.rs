@@ -28,9 +28,10 @@ const MIB: f64 = 1_048_576.0;
 /// at least so many bytes, and on smaller ones.
 const SAMPLED: (f64, f64, f64) = (70.0 * 1_024.0 * MIB, 1_024.0, 256.0);
 
-/// MXFP4 matrices lie in blocks: the width of the stream is rounded up to this (vLLM loads 64.4 GiB of
-/// gpt-oss-120b, 60.8 by its numbers).
-const FP4_BLOCK: u32 = 256;
+/// MXFP4 matrices lie in blocks: the width of the stream is rounded up to the first, an accelerator's part of an
+/// expert's inner width to the second (vLLM, quantization/mxfp4.py; it loads 64.4 GiB of gpt-oss-120b, 60.8 by
+/// its numbers).
+const FP4_BLOCKS: [f64; 2] = [256.0, 64.0];
 
 /// Memory of one accelerator, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,15 +147,24 @@ impl Unit<'_> {
             return 0.0;
         };
         let hidden = f64::from(model.hidden);
-        let held = match precision.experts {
-            Number::Fp4 => f64::from(model.hidden.div_ceil(FP4_BLOCK) * FP4_BLOCK),
-            _ => hidden,
+        let part = f64::from(experts.ffn) / self.spread.tensor;
+        let [stream, inner] = match precision.experts {
+            Number::Fp4 => {
+                let [of_stream, of_inner] = FP4_BLOCKS;
+                [
+                    libm::ceil(hidden / of_stream) * of_stream,
+                    libm::ceil(part / of_inner) * of_inner,
+                ]
+            }
+            _ => [hidden, part],
         };
-        let inner = 3.0 * f64::from(experts.ffn);
-        let routed =
-            self.spread.slots * inner * held * bytes_of(precision.experts) / self.spread.tensor;
-        let shared =
-            f64::from(experts.shared) * inner * hidden * bytes_of(precision.gemm) / self.tensor;
+        let routed = self.spread.slots * 3.0 * inner * stream * bytes_of(precision.experts);
+        let shared = f64::from(experts.shared)
+            * 3.0
+            * f64::from(experts.ffn)
+            * hidden
+            * bytes_of(precision.gemm)
+            / self.tensor;
         routed + shared + 2.0 * hidden * f64::from(experts.routed)
     }
 
