@@ -11,87 +11,27 @@ mod load;
 pub mod ranks;
 mod release;
 pub(super) mod resident;
+mod rules;
+mod transit;
 mod unit;
 pub(super) mod wheel;
 
 use std::collections::VecDeque;
 
-use super::kv::Memory;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
 use super::slots::Slots;
-use super::transfer::{Link, Sending};
+
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::Balance};
 use crate::perf::StepTimes;
-use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Role, Router, Scenario};
+use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{SimDuration, SimTime};
-use crate::workload::Request;
-use arrivals::{Arrival, Arrivals};
-use ranks::{Joining, Refusal};
-use resident::{Pace, Travel};
+use arrivals::Arrivals;
+use ranks::Refusal;
+use resident::Travel;
+use rules::Rules;
 use unit::Unit;
-
-/// What every unit of the pool has in common.
-#[derive(Clone, Debug)]
-struct Rules {
-    ranks: usize,
-    memory: Memory,
-    max_batch_requests: u32,
-    max_queue_requests: Option<usize>,
-    reserving: bool,
-    balance: RankBalance,
-    /// Whether the router compares times; otherwise KV.
-    by_time: bool,
-    pace: Pace,
-    migration: Link,
-    /// A handed-over request's bytes, and a migrating one's, through all of a unit's interfaces together.
-    receive: [Link; 2],
-    host: Link,
-    times: StepTimes,
-}
-
-impl Rules {
-    fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
-        let start_1024 = match scenario.first_token {
-            FirstToken::Prefill => 1024,
-            FirstToken::Decode => 0,
-        };
-        Self {
-            ranks: pool.ranks as usize,
-            memory: Memory::new(scenario, pool),
-            max_batch_requests: pool.max_batch_requests,
-            max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
-            reserving: pool.admission == Admission::Reserve,
-            balance: pool.balance,
-            by_time: pool.router == Router::LeastTime,
-            pace: Pace {
-                start_1024,
-                per_step_1024: u64::from(scenario.mtp.progress_1024),
-            },
-            migration: Link::migration(scenario, pool),
-            receive: Link::receivers(scenario, pool),
-            host: Link::host(scenario, pool),
-            times,
-        }
-    }
-
-    /// A request with so much progress, as it joins a rank or leaves it.
-    #[inline]
-    fn joining(&self, request: &Request, progress_1024: u64) -> Joining {
-        let reserve = if self.reserving {
-            let progress = self.pace.progress_done_1024(request);
-            let most = self.pace.held_1024(request, progress);
-            self.memory.of_request(most)
-        } else {
-            0
-        };
-        Joining {
-            held_1024: self.pace.held_1024(request, progress_1024),
-            reserve,
-        }
-    }
-}
 
 /// A request whose KV is on its way, or that no unit has taken yet.
 #[derive(Clone, Copy, Debug)]
@@ -326,106 +266,6 @@ impl<O: Observer> Decode<O> {
         };
         let receiving = self.rules.receive[0].time(u64::from(request.input));
         self.send(travel, handover.sending, receiving);
-    }
-
-    /// Routes a request whose KV is on its way, and would take a receiver so long.
-    #[inline]
-    fn send(&mut self, travel: Travel, sending: Sending, receiving: SimDuration) {
-        let slot = self.moving.store(Moving {
-            travel,
-            unit: None,
-            took: sending.took,
-            receiving,
-            sent: false,
-            arrived: false,
-        });
-        self.arrivals.add(Arrival {
-            at: sending.done,
-            id: travel.request.id,
-            slot,
-        });
-        self.route(slot);
-    }
-
-    #[inline]
-    fn route(&mut self, slot: u32) {
-        let moving = self.moving.get_mut(slot);
-        let Some(index) = self.routing.choose() else {
-            moving.unit = None;
-            self.unrouted.push_back(slot);
-            return;
-        };
-        moving.unit = Some(index as u32);
-        let unit = &mut self.units[index];
-        let held = moving.travel.held_1024(self.rules.pace);
-        unit.load.add(held, &self.rules);
-        if self.routing.is_exact() {
-            self.routing.loaded(index, unit.load.seen(&self.rules));
-        }
-        if moving.arrived {
-            unit.queue.push_back(moving.travel);
-            self.moving.take(slot);
-            self.dirty.push(index);
-        }
-    }
-
-    /// Phase 3: senders are done, in order of id; then KV arrives, in order of id.
-    fn land(&mut self, now: SimTime) {
-        let mut here = std::mem::take(&mut self.landing);
-        while let Some(slot) = self.arrivals.pop_at(now) {
-            let moving = self.moving.get_mut(slot);
-            let at = if moving.sent {
-                now
-            } else {
-                moving.sent = true;
-                let mut done = now;
-                if let Some(index) = moving.unit {
-                    let free = &mut self.units[index as usize].receive_free;
-                    *free = (*free).max(now - moving.took) + moving.receiving;
-                    done = done.max(*free);
-                    *free = done;
-                }
-                done + self.latency
-            };
-            let id = moving.travel.request.id;
-            if at == now {
-                here.push((id, slot));
-            } else {
-                self.arrivals.add(Arrival { at, id, slot });
-            }
-        }
-        if !here.is_sorted() {
-            here.sort_unstable();
-        }
-        for (_, slot) in here.drain(..) {
-            self.arrive(now, slot);
-        }
-        self.landing = here;
-        self.arrivals.settle();
-    }
-
-    /// KV arrives.
-    #[inline]
-    fn arrive(&mut self, now: SimTime, slot: u32) {
-        let moving = self.moving.get_mut(slot);
-        let travel = &mut moving.travel;
-        self.observer.moved(
-            now,
-            &travel.request,
-            Place::Transfer,
-            travel.since,
-            Place::DecodeQueue,
-        );
-        travel.since = now;
-        moving.arrived = true;
-        if let Some(index) = moving.unit {
-            let unit = &mut self.units[index as usize];
-            unit.queue.push_back(*travel);
-            self.moving.take(slot);
-            if unit.at_boundary() {
-                self.dirty.push(index as usize);
-            }
-        }
     }
 
     /// The schedule changes of this instant. All units change before any request goes anywhere, so that

@@ -1,0 +1,70 @@
+//! What every unit of a decode pool has in common.
+
+use super::ranks::Joining;
+use super::resident::Pace;
+use crate::cluster::kv::Memory;
+use crate::cluster::transfer::Link;
+use crate::perf::StepTimes;
+use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Router, Scenario};
+use crate::workload::Request;
+
+/// What every unit of the pool has in common.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) ranks: usize,
+    pub(super) memory: Memory,
+    pub(super) max_batch_requests: u32,
+    pub(super) max_queue_requests: Option<usize>,
+    pub(super) reserving: bool,
+    pub(super) balance: RankBalance,
+    /// Whether the router compares times; otherwise KV.
+    pub(super) by_time: bool,
+    pub(super) pace: Pace,
+    pub(super) migration: Link,
+    /// A handed-over request's bytes, and a migrating one's, through all of a unit's interfaces together.
+    pub(super) receive: [Link; 2],
+    pub(super) host: Link,
+    pub(super) times: StepTimes,
+}
+
+impl Rules {
+    pub(super) fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
+        let start_1024 = match scenario.first_token {
+            FirstToken::Prefill => 1024,
+            FirstToken::Decode => 0,
+        };
+        Self {
+            ranks: pool.ranks as usize,
+            memory: Memory::new(scenario, pool),
+            max_batch_requests: pool.max_batch_requests,
+            max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
+            reserving: pool.admission == Admission::Reserve,
+            balance: pool.balance,
+            by_time: pool.router == Router::LeastTime,
+            pace: Pace {
+                start_1024,
+                per_step_1024: u64::from(scenario.mtp.progress_1024),
+            },
+            migration: Link::migration(scenario, pool),
+            receive: Link::receivers(scenario, pool),
+            host: Link::host(scenario, pool),
+            times,
+        }
+    }
+
+    /// A request with so much progress, as it joins a rank or leaves it.
+    #[inline]
+    pub(super) fn joining(&self, request: &Request, progress_1024: u64) -> Joining {
+        let reserve = if self.reserving {
+            let progress = self.pace.progress_done_1024(request);
+            let most = self.pace.held_1024(request, progress);
+            self.memory.of_request(most)
+        } else {
+            0
+        };
+        Joining {
+            held_1024: self.pace.held_1024(request, progress_1024),
+            reserve,
+        }
+    }
+}
