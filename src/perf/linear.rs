@@ -5,7 +5,7 @@
 //! stand in the scenario; this model knows nothing of hardware. Ignored: everything that is not
 //! linear, such as the switch between memory-bound and compute-bound kernels.
 
-use super::{DecodeLoads, MixedLoad, PrefillLoad};
+use super::{DecodeLoads, MixedLoad, OwnLines, PrefillLoad};
 use crate::scenario::{LinearDecode, LinearPerformance, LinearPrefill, Role, Scenario};
 use crate::units::{Picoseconds, SimDuration};
 
@@ -93,6 +93,17 @@ impl Linear {
     pub fn decode_own(&self, requests: u32, kv_1024: u64) -> u64 {
         let c = &self.decode;
         u64::from(requests) * c.per_request.0 + ((kv_1024 * c.per_kv_token.0) >> 10)
+    }
+
+    /// What a rank of up to so many requests adds, laid out.
+    pub fn decode_lines(&self, most: u32) -> OwnLines {
+        let c = &self.decode;
+        OwnLines {
+            base: (0..=u64::from(most)).map(|n| n * c.per_request.0).collect(),
+            kv: c.per_kv_token.0,
+            window: 0,
+            bits: 10,
+        }
     }
 
     /// What a rank adds to a prefill step, in ps.

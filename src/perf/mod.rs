@@ -97,6 +97,26 @@ pub struct DecodeLoads<'a> {
     pub window_1024: &'a [u64],
 }
 
+/// A rank's own part of a decode step laid out: one line for each number of requests.
+#[derive(Clone, Debug)]
+pub struct OwnLines {
+    /// By requests, in ps.
+    base: Vec<u64>,
+    /// For each 1/1024 token of KV, and of what of it lies within windows, in 2^-bits ps.
+    kv: u64,
+    window: u64,
+    bits: u32,
+}
+
+impl OwnLines {
+    /// What [`StepTimes::decode_own`] says.
+    #[inline]
+    pub fn at(&self, requests: u32, kv_1024: u64, window_1024: u64) -> u64 {
+        let base = self.base[(requests as usize).min(self.base.len() - 1)];
+        base + ((kv_1024 * self.kv) >> self.bits) + ((window_1024 * self.window) >> self.bits)
+    }
+}
+
 /// Step times, compiled.
 #[derive(Clone, Debug)]
 pub enum StepTimes {
@@ -176,6 +196,15 @@ impl StepTimes {
             Self::Linear(model) => model.decode_own(requests, kv_1024),
             Self::Roofline(model) => model.decode_own(requests, kv_1024, window_1024),
             Self::Table(model) => model.decode_own(requests, kv_1024),
+        }
+    }
+
+    /// [`StepTimes::decode_own`] of up to so many requests laid out, where it is made of lines.
+    pub fn decode_lines(&self, most: u32) -> Option<OwnLines> {
+        match self {
+            Self::Linear(model) => Some(model.decode_lines(most)),
+            Self::Roofline(model) => model.decode_lines(most),
+            Self::Table(_) => None,
         }
     }
 

@@ -5,10 +5,12 @@
 //! then the fewest requests, then the lowest index, or the other way round, or the least time: one integer
 //! comparison of keys, kept as a two-level minimum so that a join looks at some 24 keys instead of 144.
 
+use std::sync::Arc;
+
 use super::Rules;
 use crate::cluster::kv::Memory;
 use crate::cluster::least::{NEVER as CLOSED, least};
-use crate::perf::{DecodeLoads, StepTimes};
+use crate::perf::{DecodeLoads, OwnLines, StepTimes};
 use crate::scenario::RankBalance;
 
 /// Bits of a key for the rank index, for the number of requests and for KV in 1/1024 token.
@@ -72,6 +74,8 @@ pub struct Ranks {
     reserving: bool,
     balance: RankBalance,
     times: StepTimes,
+    /// The own parts of steps, where they are compared and made of lines.
+    lines: Option<Arc<OwnLines>>,
 }
 
 impl Ranks {
@@ -97,6 +101,7 @@ impl Ranks {
             reserving: rules.reserving,
             balance: rules.balance,
             times: rules.times.clone(),
+            lines: rules.lines.clone(),
         }
     }
 
@@ -215,7 +220,10 @@ impl Ranks {
             return CLOSED;
         }
         match self.balance {
-            RankBalance::Time => self.times.decode_own(n + 1, kv, self.window_of(rank)),
+            RankBalance::Time => match &self.lines {
+                Some(lines) => lines.at(n + 1, kv, self.window_of(rank)),
+                None => self.times.decode_own(n + 1, kv, self.window_of(rank)),
+            },
             RankBalance::Requests => {
                 u64::from(n) << (INDEX_BITS + KV_BITS) | kv << INDEX_BITS | rank as u64
             }
@@ -228,8 +236,19 @@ impl Ranks {
     /// Prepares for choices: keys of all ranks as they stand.
     #[inline]
     pub fn rank_all(&mut self) {
-        for rank in 0..self.keys.len() {
-            self.keys[rank] = self.key(rank);
+        match &self.lines {
+            Some(lines) if self.window_1024.is_empty() => {
+                let held = self.kv_1024.iter().zip(&self.requests);
+                for (key, (&kv, &n)) in self.keys.iter_mut().zip(held) {
+                    let time = lines.at(n + 1, kv, 0);
+                    *key = if n < self.requests_max { time } else { CLOSED };
+                }
+            }
+            _ => {
+                for rank in 0..self.keys.len() {
+                    self.keys[rank] = self.key(rank);
+                }
+            }
         }
         for (minimum, group) in self.minima.iter_mut().zip(self.keys.chunks(GROUP)) {
             *minimum = least(group);
@@ -249,13 +268,21 @@ impl Ranks {
         if self.balance != RankBalance::Time {
             return (key & (RANKS_MAX as u64 - 1)) as usize;
         }
-        let groups = self.minima.iter().enumerate().filter(|(_, m)| **m == key);
-        let ranks = groups.flat_map(|(group, _)| {
+        let mut best: Option<usize> = None;
+        for (group, minimum) in self.minima.iter().enumerate() {
+            if *minimum != key {
+                continue;
+            }
             let first = group * GROUP;
-            first..(first + GROUP).min(self.keys.len())
-        });
-        let equal = ranks.filter(|rank| self.keys[*rank] == key);
-        equal.min_by_key(|rank| self.order(*rank)).unwrap_or(0)
+            for rank in first..(first + GROUP).min(self.keys.len()) {
+                if self.keys[rank] == key
+                    && best.is_none_or(|best| self.order(rank) < self.order(best))
+                {
+                    best = Some(rank);
+                }
+            }
+        }
+        best.unwrap_or(0)
     }
 
     /// The rank that takes a request. It fits where the residents' growth of the coming step leaves room for it.

@@ -1,10 +1,12 @@
 //! What every unit of a decode pool has in common.
 
+use std::sync::Arc;
+
 use super::ranks::Joining;
 use super::resident::Pace;
 use crate::cluster::kv::Memory;
 use crate::cluster::transfer::Link;
-use crate::perf::StepTimes;
+use crate::perf::{OwnLines, StepTimes};
 use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Router, Scenario};
 use crate::workload::Request;
 
@@ -25,6 +27,8 @@ pub(super) struct Rules {
     pub(super) receive: [Link; 2],
     pub(super) host: Link,
     pub(super) times: StepTimes,
+    /// Own parts of steps, where they are compared and made of lines.
+    pub(super) lines: Option<Arc<OwnLines>>,
 }
 
 impl Rules {
@@ -48,6 +52,10 @@ impl Rules {
             migration: Link::migration(scenario, pool),
             receive: Link::receivers(scenario, pool),
             host: Link::host(scenario, pool),
+            lines: match pool.balance {
+                RankBalance::Time => times.decode_lines(pool.max_batch_requests).map(Arc::new),
+                _ => None,
+            },
             times,
         }
     }

@@ -9,23 +9,33 @@
 //!
 //! * **Load**: Poisson and even arrivals under a daily profile, users in closed loops, recorded requests;
 //!   lengths from nine laws; cache hits as a rate, in blocks of 64 tokens.
-//! * **Cluster**: prefill, decode and mixed pools of units of several nodes; data-parallel ranks in lock-step;
-//!   queues with priorities and limits; finite KV memory, admission, preemption; routers with old reports; KV
-//!   transfer over each rank's network interface; schedules with start-up, drain and migration.
+//! * **Cluster**: prefill, decode and mixed pools of units of a part of a node or of several; ranks that share experts
+//!   meet in every layer, copies that share nothing step on their own; ranks balanced by KV, requests or time; queues
+//!   with priorities and limits; finite KV memory, admission, preemption; routers with old reports; KV transfer
+//!   through the sender's interface and the receiver's; first tokens from prefill or from decode; schedules with
+//!   start-up, drain and migration; contexts as a limit.
 //! * **Steps**: GEMMs, attention, element-wise kernels, logits and sampling, host; tensor, data, expert and
 //!   pipeline parallelism; all-reduce, dispatch and combine inside and between nodes, hidden behind computation
-//!   or not; drafts and their verification; expert popularity, placement and the load of the busiest rank;
-//!   memory.
+//!   or not; scale-up domains and PCI Express cards; pipeline stages between nodes; drafts and their verification;
+//!   expert popularity, placement and the load of the busiest rank; windows in decode attention.
+//! * **Memory**: weights by precision and parallelism, tied embeddings, draft modules; activations, sampling, graphs
+//!   and collectives as each engine reserves them; KV of full, window and state layers, sharded or replicated.
+//! * **Energy**: idle, busy and peak power of the accelerators by what their units do; the rest by paid time.
 //! * **Money**: paid node-time; prices by class for hits, misses and output, with discounts by time of day.
 //!
 //! # What is ignored
 //!
 //! * Which prefixes are cached: hits neither fill memory nor depend on routing.
 //! * Autoscaling on load, faults, timeouts, cancelled requests, retries.
-//! * Competition for a network: KV transfers slow neither expert dispatch nor each other beyond one interface.
+//! * Competition for a network: KV transfers slow neither expert dispatch nor each other beyond the interfaces of
+//!   their sender and their receiver.
 //! * Back-pressure: KV that waits for decode is unbounded (it is reported, and warned about).
+//! * Hits share no memory: each request holds its whole context.
 //! * Pages of KV: tokens are counted one by one, a few per cent in favour of the simulated server.
-//! * KV of layers with an attention window; which expert follows which from layer to layer; lucky batches.
+//! * Which expert follows which from layer to layer; lucky batches. In a prefill batch window layers attend to what the
+//!   mean prompt would; layers of linear attention take as long as full ones; other heads of global layers count in
+//!   memory, not in time.
+//! * A prefill pool's time for a draft module (below 2 % of DeepSeek-V3's); how full a step is, in energy.
 //! * Clock speeds under load, temperature, and differences between accelerators of one kind.
 //! * Tokenisation, images, and any work before a request reaches the service.
 //!

@@ -37,7 +37,7 @@ mod table;
 mod tests;
 pub mod unit;
 
-use super::{DecodeLoads, MixedLoad, PrefillLoad};
+use super::{DecodeLoads, MixedLoad, OwnLines, PrefillLoad};
 use crate::scenario::{Pool, Role, Roofline, Scenario};
 use crate::units::SimDuration;
 use mixed::MixedTable;
@@ -129,6 +129,11 @@ impl Compiled {
             }),
             (None, None) => 0,
         }
+    }
+
+    /// [`Compiled::decode_own`] of a decode pool of up to so many requests laid out.
+    pub fn decode_lines(&self, most: u32) -> Option<OwnLines> {
+        self.decode.as_ref().map(|table| table.lines(most))
     }
 
     /// The same in a mixed step.

@@ -10,7 +10,7 @@ use super::Kv1024;
 use super::meet::{Attended, Both, Own, Pairwise, Stages, Ways, Whole};
 use super::step::Kv;
 use super::unit::Unit;
-use crate::perf::{DecodeLoads, PrefillLoad};
+use crate::perf::{DecodeLoads, OwnLines, PrefillLoad};
 use crate::units::{Picoseconds, SimDuration};
 
 /// Picoseconds in a second.
@@ -158,18 +158,34 @@ impl<O: Own<u64>> Table<O> {
 
     /// A step over ranks, each with its entry and what its attention takes.
     #[inline]
-    fn step(&self, total: u64, ranks: impl Iterator<Item = (u64, Attended<u64>)>) -> SimDuration {
-        let shared = *self.shared(total);
-        let (mut plain, mut overlapped) = (0, 0);
-        for (entry, attended) in ranks {
-            let own = self.own(entry);
-            plain = own.plain.step(shared.plain, attended).max(plain);
-            overlapped = own
-                .overlapped
-                .step(shared.overlapped, attended)
-                .max(overlapped);
+    fn step(
+        &self,
+        total: u64,
+        ranks: impl Iterator<Item = (u64, Attended<u64>)> + Clone,
+    ) -> SimDuration {
+        let shared = self.shared(total);
+        let plain = |(entry, attended): (u64, Attended<u64>)| {
+            self.own(entry).plain.step(shared.plain, attended)
+        };
+        let longest_plain = || ranks.clone().map(plain).max().unwrap_or(0);
+        if shared.overlapped.dispatch >= FOR_EVER {
+            return Picoseconds(longest_plain()).to_step();
         }
-        Picoseconds(plain.min(overlapped)).to_step()
+        let mut overlapped = 0;
+        let mut busiest = None;
+        for rank in ranks.clone() {
+            let own = self.own(rank.0);
+            let time = own.overlapped.step(shared.overlapped, rank.1);
+            if time >= overlapped {
+                (overlapped, busiest) = (time, Some(rank));
+            }
+        }
+        // Where the busiest rank alone takes longer in one batch, all do.
+        let step = match busiest.map(plain) {
+            Some(time) if time >= overlapped => overlapped,
+            _ => overlapped.min(longest_plain()),
+        };
+        Picoseconds(step).to_step()
     }
 }
 
@@ -213,6 +229,17 @@ impl DecodeTable {
             (u64::from(*n), kv.and(within))
         };
         self.table.step(total, ranks.zip(loads.window_1024).map(of))
+    }
+
+    /// What a rank of up to so many requests computes by itself, laid out.
+    pub fn lines(&self, most: u32) -> OwnLines {
+        let base = (0..=u64::from(most)).map(|n| self.table.own(n).plain.alone);
+        OwnLines {
+            base: base.collect(),
+            kv: self.kv.of.all,
+            window: self.window.of.all,
+            bits: SLOPE_BITS,
+        }
     }
 
     /// What a rank computes by itself, in ps.

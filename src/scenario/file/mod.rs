@@ -217,7 +217,7 @@ static TRANSFER: Shape = Shape {
             "overlap",
             number(0.0, 1.0),
             "0.0",
-            "Part of the bytes hidden behind the prefill, layer by layer",
+            "Part of the bytes hidden behind the prefill: 0 where KV goes after the prompt is computed, near 1 where newer engines send it layer by layer meanwhile",
         ),
         default(
             "latency",
