@@ -46,10 +46,10 @@ pub struct Prompt {
 impl Prompt {
     /// Tokens within `window` that a computed token attends to, in the mean: fewer where prompts are shorter.
     pub fn within(self, window: f64) -> f64 {
-        // all (query, key) pairs up to a length, no query having more keys than the window
+        // all (query, key) pairs up to a length: the i-th query has i keys, no more than the window
         let pairs = |length: f64| {
             let full = length.min(window);
-            full * full / 2.0 + window * (length - full)
+            full * (full + 1.0) / 2.0 + window * (length - full)
         };
         let whole = self.cached + self.computed;
         (pairs(whole) - pairs(self.cached)) / self.computed.max(1.0)
@@ -248,9 +248,9 @@ mod tests {
     #[test]
     fn short_prompts_do_not_fill_a_window() {
         let prompt = |cached, computed| Prompt { cached, computed };
-        // tokens 1 to 100 attend to 50 others in the mean, of 1,000 the first 100 to 50 and the rest to 100
-        assert!((prompt(0.0, 100.0).within(128.0) - 50.0).abs() < 1e-9);
-        assert!((prompt(0.0, 1000.0).within(100.0) - 95.0).abs() < 1e-9);
+        // tokens 1 to 100 attend to 50.5 in the mean, themselves included, of 1,000 the rest to 100
+        assert!((prompt(0.0, 100.0).within(128.0) - 50.5).abs() < 1e-9);
+        assert!((prompt(0.0, 1000.0).within(100.0) - 95.05).abs() < 1e-9);
         // behind a full window of cached tokens all attend to all of it
         assert!((prompt(500.0, 10.0).within(128.0) - 128.0).abs() < 1e-9);
     }
