@@ -62,6 +62,9 @@ pub struct Layer<'a> {
     pub model: &'a Architecture,
     pub precision: Precision,
     pub tensor: f64,
+    /// Passes of a draft module's layer in a step that decodes, and in one with prompts: it has no window where
+    /// others have none.
+    pub drafts: [f64; 2],
 }
 
 impl Layer<'_> {
@@ -158,7 +161,7 @@ impl Layer<'_> {
             ),
         };
         let pair = operations / self.tensor / (peak * machine.get(efficiency));
-        let (windowed, window) = self.windows();
+        let (windowed, window) = self.windows(self.drafts[1]);
         Core {
             step: start,
             request: 0.0,
@@ -179,7 +182,7 @@ impl Layer<'_> {
         };
         let bandwidth = memory * machine.get(efficiency);
         let width = bytes_of(self.precision.kv);
-        let (windowed, _) = self.windows();
+        let (windowed, _) = self.windows(self.drafts[0]);
         let (unit, heads) = match self.model.attention {
             Attention::Latent {
                 heads,
@@ -219,25 +222,24 @@ impl Layer<'_> {
 
     /// Tokens of the layers' window; without end where no layer has one.
     pub fn window(&self) -> f64 {
-        match self.windows() {
+        match self.windows(0.0) {
             (windowed, window) if windowed > 0.0 => window,
             _ => f64::INFINITY,
         }
     }
 
-    /// Part of the layers that have a window, and its tokens.
-    fn windows(&self) -> (f64, f64) {
-        match self.model.attention {
-            Attention::Latent { .. } => (0.0, 0.0),
-            Attention::Grouped {
-                window_layers,
-                window,
-                ..
-            } => (
-                f64::from(window_layers) / f64::from(self.model.layers),
-                f64::from(window),
-            ),
-        }
+    /// Part of the layers that have a window, `drafts` passes of a draft module's among them, and its tokens.
+    fn windows(&self, drafts: f64) -> (f64, f64) {
+        let Attention::Grouped { window, .. } = self.model.attention else {
+            return (0.0, 0.0);
+        };
+        let kinds = self.model.layer_kinds();
+        let more = if kinds.full == 0 { drafts } else { 0.0 };
+        let windowed = (f64::from(kinds.window) + more) / (f64::from(self.model.layers) + drafts);
+        (
+            if kinds.window > 0 { windowed } else { 0.0 },
+            f64::from(window),
+        )
     }
 }
 

@@ -142,7 +142,10 @@ impl MixedTable {
         let most_rows = entry(most_requests * queries + most_tokens.min(most_requests));
         let head = |e: usize| {
             let heads = 1.0 + unit.draft_passes;
-            ps(heads * unit.network().head(&unit.machine, tokens_of(e), unit.tensor))
+            ps(heads
+                * unit
+                    .network()
+                    .head(&unit.machine, tokens_of(e), unit.tensor))
         };
         let host = |c| ps(1e-6 * unit.machine.get(c));
         let full = most_tokens as f64;
