@@ -21,6 +21,8 @@ mod memory;
 mod paper;
 #[path = "oracle/points.rs"]
 mod points;
+#[path = "oracle/rules.rs"]
+mod rules;
 #[path = "oracle/sheet.rs"]
 mod sheet;
 #[path = "oracle/step.rs"]

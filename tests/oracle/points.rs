@@ -27,7 +27,7 @@ pub struct Case {
 
 pub const PROMPT: u32 = 1024;
 
-const PLAIN: Case = Case {
+pub const PLAIN: Case = Case {
     model: "",
     gpu: ("h200", 8),
     engine: "vllm",
@@ -39,7 +39,7 @@ const PLAIN: Case = Case {
     look_ahead: false,
 };
 
-const fn mixed(
+pub const fn mixed(
     model: &'static str,
     gpu: (&'static str, u32),
     engine: &'static str,
@@ -146,6 +146,11 @@ pub const CASES: &[Case] = &[
         ["fp8", "nvfp4", ""],
     ),
     mixed("gpt-oss-120b", ("h200", 8), "vllm", [2, 1, 4, 1, 0]),
+    // a draft module has no window
+    with_drafts(
+        mixed("gpt-oss-120b", ("h200", 8), "vllm", [2, 1, 1, 1, 0]),
+        2,
+    ),
     mixed("mixtral-8x7b", ("h200", 8), "vllm", [2, 1, 1, 1, 0]),
     with_numbers(
         mixed("mixtral-8x7b", ("h100", 8), "trtllm", [4, 2, 1, 1, 0]),
@@ -187,12 +192,6 @@ pub const CASES: &[Case] = &[
     large(Role::Decode, 1, "on"),
     large(Role::Decode, 3, "off"),
 ];
-
-/// With a window and a draft module, which has none.
-pub const DRAFTS_BESIDE_WINDOWS: Case = with_drafts(
-    mixed("gpt-oss-120b", ("h200", 8), "vllm", [2, 1, 1, 1, 0]),
-    2,
-);
 
 impl Case {
     /// In one line.
