@@ -288,3 +288,85 @@ fn a_draft_module_has_weights_and_kv() {
     near(three.weights, one.weights);
     near(one.kv_per_token - none.kv_per_token, 576.0 * 2.0);
 }
+
+/// A model of one's own on one H200: so many layers with a window and of linear attention out of 48.
+fn own_model(attention: &str, more: &str) -> Scenario {
+    let text = copy("llama-3.1-8b", [1, 1, 1, 1, 0]).text();
+    let model = format!(
+        "model = {{ name = 'own', layers = 48, hidden = 4096, ffn = 8192, vocabulary = 32000, \
+         grouped = {{ heads = 16, {attention} }}{more} }}"
+    );
+    read(&text.replace("model = 'llama-3.1-8b'", &model))
+}
+
+fn core(scenario: &Scenario, requests: f64, kv: f64) -> f64 {
+    part(
+        &decode(scenario, Role::Mixed, requests, kv),
+        "attention: core",
+    )
+}
+
+fn h200(key: &str) -> f64 {
+    copy("llama-3.1-8b", [1; 5]).paper().c(key)
+}
+
+fn reading() -> f64 {
+    4.8e12 * h200("bandwidth_factor") * h200("decode_attention_bandwidth")
+}
+
+/// 40 layers of 8 KV heads of 128 see 1,024 tokens, 8 of 2 KV heads of 256 all.
+#[test]
+fn layers_of_other_heads_read_and_compute_their_own() {
+    let attention = "kv_heads = 8, head = 128, global_kv_heads = 2, global_head = 256, window_layers = 40, window = 1024";
+    let scenario = own_model(attention, "");
+    let (local, global) = (8.0 * 128.0 * 4.0, 2.0 * 256.0 * 4.0);
+    near(
+        scenario.kv.bytes_of_request(3000.0),
+        40.0 * 1024.0 * local + 8.0 * 3000.0 * global,
+    );
+    let more = core(&scenario, 32.0, 3000.0) - core(&scenario, 32.0, 2000.0);
+    near(more, 8.0 * 32.0 * 1000.0 * global / reading());
+    let more = core(&scenario, 32.0, 1000.0) - core(&scenario, 32.0, 500.0);
+    near(
+        more,
+        32.0 * 500.0 * (40.0 * local + 8.0 * global) / reading(),
+    );
+    // queries of 256 numbers in 8 layers, 128 in 40
+    let unit = unit(&scenario, pool(&scenario, Role::Mixed));
+    let of = |pairs| part(&unit.explain_prefill(1024.0, pairs, 1.0), "attention: core");
+    let rate = 989e12 * h200("compute_factor") * h200("prefill_attention_compute");
+    near(of(2e6) - of(1e6), 8.0 * 1e6 * 4.0 * 16.0 * 256.0 / rate);
+    // the table says the same, its slopes rounded to 2^-12 ps
+    let times = StepTimes::compile(&scenario).expect("compiles");
+    let own = |tokens: u64| {
+        let load = MixedLoad {
+            requests: 32,
+            kv_1024: 32 * tokens * 1024,
+            window_1024: 32 * 1024 * 1024,
+            ..MixedLoad::default()
+        };
+        times.mixed_own(&load) as f64 * 1e-12
+    };
+    let off = (own(3000) - own(2000)) / (8.0 * 32.0 * 1000.0 * global / reading());
+    assert!((off - 1.0).abs() < 1e-4, "{off}");
+}
+
+/// 36 of 48 layers keep a state of 32 x 128 x 128 numbers in FP32 and three past inputs of 8,192 in BF16.
+#[test]
+fn layers_of_linear_attention_read_no_kv_but_their_states() {
+    let attention = "kv_heads = 2, head = 256";
+    let linear = ", linear = { layers = 36, key_heads = 16, key_head = 128, value_heads = 32, value_head = 128, convolution = 4 }";
+    let (with, without) = (own_model(attention, linear), own_model(attention, ""));
+    let token = 2.0 * 256.0 * 4.0;
+    let more = |s: &Scenario| core(s, 32.0, 3000.0) - core(s, 32.0, 2000.0);
+    near(more(&with), 12.0 * 32.0 * 1000.0 * token / reading());
+    near(more(&without), 48.0 * 32.0 * 1000.0 * token / reading());
+    let state = 32.0 * 128.0 * 128.0 * 4.0 + 3.0 * 8192.0 * 2.0;
+    near(
+        with.kv.bytes_of_request(1000.0),
+        12.0 * 1000.0 * token + 36.0 * state,
+    );
+    let requests = core(&with, 64.0, 0.0) - core(&with, 32.0, 0.0);
+    let kernels = core(&without, 64.0, 0.0) - core(&without, 32.0, 0.0);
+    near(requests - kernels, 36.0 * 32.0 * 2.0 * state / reading());
+}
