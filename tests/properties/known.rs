@@ -35,7 +35,7 @@ fn a_target_met_to_the_nanosecond_is_met() {
     let attained = |output, slo: &str| {
         let summary = one_request(output, slo);
         assert_eq!(summary.requests.completed, 1);
-        let slo = summary.classes["a"].slo.clone();
+        let slo = summary.classes["a"].slo;
         slo.expect("a target").attainment
     };
     for (slo, met) in [
