@@ -5,8 +5,16 @@
 //! imbalance, which are an input to both. Parts must agree within 1e-9 of the step; what comes from tables of
 //! whole picoseconds within a nanosecond and a millionth. `--nocapture` prints every point.
 //!
-//! What neither side knows better: bytes that fused element-wise kernels move ([`paper::MOVED`]) and the
-//! constants of engines.
+//! What neither side knows better: bytes that fused element-wise kernels move ([`paper::MOVED`]), the constants of
+//! engines, and what the model leaves out.
+//!
+//! Faults that were planted in `src` to see whether this finds them, one at a time: one all-reduce a layer, KV not
+//! divided by tensor parallelism (held, or read), keys without values, the host's time for prompts left out (of
+//! `explain`, or of tables), attention not divided by stages, window layers as full ones, replicated KV heads
+//! divided, tied embeddings held twice, experts not spread, copies of experts free, answers of experts in FP8, a
+//! draft module without memory, drafts that attend for nothing, ranks' tokens gathered for nothing, 4-bit numbers
+//! without their scales, logits whole on each accelerator, all-reduces between nodes at the link inside, a wrong
+//! number of KV heads in the catalog, and linear attention that reads KV. Each failed here.
 
 use tokentide::perf::roofline::explain::Explained;
 use tokentide::perf::roofline::memory_of;

@@ -312,10 +312,14 @@ impl Case {
     }
 }
 
+/// A scenario, whether or not the model fits.
+pub fn well_formed(text: &str) -> Scenario {
+    load_str("point", text, &[]).unwrap_or_else(|m| panic!("{}\n{text}", m.render(false)))
+}
+
+/// One with the capacities that memory leaves.
 pub fn read(text: &str) -> Scenario {
-    let scenario =
-        load_str("point", text, &[]).unwrap_or_else(|m| panic!("{}\n{text}", m.render(false)));
-    with_capacities(&scenario).unwrap_or_else(|why| panic!("{why}\n{text}"))
+    with_capacities(&well_formed(text)).unwrap_or_else(|why| panic!("{why}\n{text}"))
 }
 
 pub fn pool(scenario: &Scenario, role: Role) -> &Pool {

@@ -7,7 +7,7 @@ use tokentide::perf::roofline::memory_of;
 use tokentide::perf::{MixedLoad, StepTimes};
 use tokentide::scenario::{Role, Scenario};
 
-use crate::points::{Case, PLAIN, mixed, pool, read, unit};
+use crate::points::{Case, PLAIN, mixed, pool, read, unit, well_formed};
 
 fn near(found: f64, by_hand: f64) {
     let off = (found / by_hand - 1.0).abs();
@@ -50,7 +50,7 @@ fn a_layer_has_two_all_reduces() {
     near(part(&step, "all-reduce"), 2.0 * 80.0 * own.min(ring));
 }
 
-/// 8 KV heads over 4 accelerators: 2 on each, of 80 layers, keys and values, 128 numbers of 2 bytes.
+/// 8 KV heads over 4 accelerators: 2 on each, of 80 layers, keys and values, 128 numbers of 2 bytes; held and read.
 #[test]
 fn kv_heads_lie_over_the_accelerators_of_a_rank() {
     for (tensor, heads) in [(1, 8.0), (2, 4.0), (4, 2.0), (8, 1.0)] {
@@ -58,7 +58,13 @@ fn kv_heads_lie_over_the_accelerators_of_a_rank() {
             gpu: ("b200", 8),
             ..copy("llama-3.3-70b", [tensor, 1, 1, 1, 0])
         };
-        let held = memory(&case.scenario(), Role::Mixed);
+        let scenario = case.scenario();
+        let core = |kv| part(&decode(&scenario, Role::Mixed, 64.0, kv), "attention: core");
+        let c = |key| case.paper().c(key);
+        let rate = 8e12 * c("bandwidth_factor") * c("decode_attention_bandwidth");
+        let read = 64.0 * 1000.0 * 80.0 * heads * 2.0 * 128.0 * 2.0;
+        near(core(3000.0) - core(2000.0), read / rate);
+        let held = memory(&scenario, Role::Mixed);
         near(held.kv_per_token, 80.0 * heads * 2.0 * 128.0 * 2.0);
         near(
             held.kv_tokens(),
@@ -214,7 +220,7 @@ fn tied_embeddings_are_held_once() {
 const EXPERT: f64 = 58.0 * 3.0 * 7168.0 * 2048.0;
 
 fn deepseek(ranks: u32, redundant: u32) -> Scenario {
-    Case {
+    let case = Case {
         model: "deepseek-v3",
         gpu: ("h800", 8),
         engine: "deepseek-2025-02",
@@ -222,8 +228,8 @@ fn deepseek(ranks: u32, redundant: u32) -> Scenario {
         overlap: "off",
         role: Role::Decode,
         ..PLAIN
-    }
-    .scenario()
+    };
+    well_formed(&case.text())
 }
 
 /// 256 experts: 4 on each of 64 accelerators, 2 on each of 128.
@@ -245,7 +251,7 @@ fn copies_of_experts_take_memory() {
 fn tokens_go_to_experts_in_fp8_and_come_back_in_bf16() {
     let text = deepseek(64, 0).resolved_toml;
     assert!(text.contains("even_router = false"), "{text}");
-    let scenario = read(&text.replace("even_router = false", "even_router = true"));
+    let scenario = well_formed(&text.replace("even_router = false", "even_router = true"));
     let of = |name, requests| part(&decode(&scenario, Role::Decode, requests, 1000.0), name);
     let paper = Case {
         engine: "deepseek-2025-02",
