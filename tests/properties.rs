@@ -11,6 +11,9 @@ use tokentide::perf::{DecodeLoads, StepTimes};
 use tokentide::report::summary::{ClassSummary, RunSummary};
 use tokentide::scenario::{Scenario, load_str};
 
+#[path = "properties/known.rs"]
+mod known;
+
 /// Draws for the tests: xorshift.
 struct Draw(u64);
 
@@ -364,7 +367,7 @@ fn a_request_alone_takes_its_bare_time() {
         let (input, output) = (draw.within(1, 1_900), draw.within(2, 500));
         let case = Case {
             scale: 1,
-            pools: prefill(2, 2) + &decode(2, 2, 8, 9_000, ""),
+            pools: prefill(2, 2) + &decode(2, 2, 8, 9_000, "first_token = \"prefill\""),
             performance: "prefill = { base = \"701us\", per_token = \"9us\", per_pair = \"2ns\" }\n\
                           decode = { base = \"4ms\", per_request = \"53us\", per_kv_token = \"101ns\" }".into(),
             classes: vec![("all", vec![(draw.within(0, 1_000_000), input, output)])],

@@ -233,10 +233,22 @@ impl Linear {
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
+    /// Numbers of a token's keys (and as many of its queries), and of its values, in one layer.
+    pub fn widths(&self) -> [f64; 2] {
+        [
+            f64::from(self.key_heads) * f64::from(self.key_head),
+            f64::from(self.value_heads) * f64::from(self.value_head),
+        ]
+    }
+
+    /// Numbers of a request's matrices in one layer.
+    pub fn state_numbers(&self) -> f64 {
+        f64::from(self.value_heads) * f64::from(self.key_head) * f64::from(self.value_head)
+    }
+
     /// Weights of one layer, in numbers: queries, keys, values, their gate, and the output.
     pub fn weights(&self, hidden: u32) -> f64 {
-        let keys = f64::from(self.key_heads) * f64::from(self.key_head);
-        let values = f64::from(self.value_heads) * f64::from(self.value_head);
+        let [keys, values] = self.widths();
         f64::from(hidden) * (2.0 * keys + 3.0 * values)
     }
 }

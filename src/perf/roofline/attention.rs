@@ -5,6 +5,8 @@
 //! A core is linear in what it attends to: pairs of prompts, KV tokens of decode. Layers with a window attend in
 //! decode to what lies within it. Over prompts they are taken by the token: each attends to as many as a token
 //! of the scenario's mean prompt does, which is approximate, since prompts differ and chunks begin anywhere.
+//! Layers of linear attention read and write their states in decode; over prompts they take the operations of the
+//! recurrence at the rate of attention, which nobody measured.
 
 use super::kernel::{Machine, US, bytes_of};
 use crate::catalog::{Architecture, Attention, Constant as C, Number};
@@ -28,10 +30,22 @@ pub struct Core {
     pub request: f64,
     /// Of each prompt token.
     pub token: f64,
-    /// Of each (query, key) pair of a prompt, or each KV token of decode, in layers without a window.
+    /// Of each (query, key) pair of a prompt, or each KV token of decode, in layers that keep all.
     pub unit: f64,
     /// Of each KV token of decode that lies within windows, in layers with one.
     pub window: f64,
+}
+
+/// Operations of a token on each number of a layer's state: forgetting aside, what the state says of the token's
+/// key, the correction by it, and the answer to its query, a product and a sum each.
+const STATE_OPERATIONS: f64 = 6.0;
+
+/// Layers by what they keep of a context, as parts of all.
+#[derive(Clone, Copy, Debug)]
+struct Shares {
+    full: f64,
+    window: f64,
+    linear: f64,
 }
 
 /// A scenario's mean prompt.
@@ -46,10 +60,10 @@ pub struct Prompt {
 impl Prompt {
     /// Tokens within `window` that a computed token attends to, in the mean: fewer where prompts are shorter.
     pub fn within(self, window: f64) -> f64 {
-        // all (query, key) pairs up to a length, no query having more keys than the window
+        // all (query, key) pairs up to a length: the i-th query has i keys, no more than the window
         let pairs = |length: f64| {
             let full = length.min(window);
-            full * full / 2.0 + window * (length - full)
+            full * (full + 1.0) / 2.0 + window * (length - full)
         };
         let whole = self.cached + self.computed;
         (pairs(whole) - pairs(self.cached)) / self.computed.max(1.0)
@@ -62,6 +76,9 @@ pub struct Layer<'a> {
     pub model: &'a Architecture,
     pub precision: Precision,
     pub tensor: f64,
+    /// Passes of a draft module's layer in a step that decodes, and in one with prompts: it has no window where
+    /// others have none.
+    pub drafts: [f64; 2],
 }
 
 impl Layer<'_> {
@@ -112,59 +129,100 @@ impl Layer<'_> {
                 heads,
                 kv_heads,
                 head,
+                global_kv_heads,
+                global_head,
                 qk_norm,
                 ..
             } => {
-                let queries = f64::from(heads) / t * f64::from(head);
-                let keys = 2.0 * (f64::from(kv_heads) / t).max(1.0) * f64::from(head);
                 let norms = f64::from(u8::from(qk_norm));
                 // two norms with the residual stream, rope and writing of KV, norms of queries and keys
-                let small = machine.elementwise(
-                    3.0 + norms,
-                    m * (12.0 * hidden + 4.0 * (queries + keys) * (1.0 + norms)),
-                );
-                Projections {
-                    before: gemm(queries + keys, hidden) + small,
-                    after: gemm(hidden, queries),
+                let small = |width: f64| {
+                    let bytes = m * (12.0 * hidden + 4.0 * width * (1.0 + norms));
+                    machine.elementwise(3.0 + norms, bytes)
+                };
+                let of = |kv_heads: u32, head: u32| {
+                    let queries = f64::from(heads) / t * f64::from(head);
+                    let keys = 2.0 * (f64::from(kv_heads) / t).max(1.0) * f64::from(head);
+                    Projections {
+                        before: gemm(queries + keys, hidden) + small(queries + keys),
+                        after: gemm(hidden, queries),
+                    }
+                };
+                let shares = self.shares(0.0);
+                let mut all = Projections::default();
+                let mut add = |share: f64, p: Projections| {
+                    all.before += share * p.before;
+                    all.after += share * p.after;
+                };
+                if shares.full > 0.0 {
+                    add(shares.full, of(global_kv_heads, global_head));
                 }
+                if shares.window > 0.0 {
+                    add(shares.window, of(kv_heads, head));
+                }
+                if let Some(linear) = self.model.linear {
+                    let [keys, values] = linear.widths().map(|width| width / t);
+                    // queries, keys, values and their gate
+                    let width = 2.0 * keys + 2.0 * values;
+                    let before = gemm(width, hidden) + small(width);
+                    let after = gemm(hidden, values);
+                    add(shares.linear, Projections { before, after });
+                }
+                all
             }
         }
     }
 
-    /// The core over prompts like this one, by (query, key) pairs; averaged over layers with and without a
-    /// window.
+    /// The core over prompts like this one, by (query, key) pairs; averaged over layers of all kinds.
     pub fn prefill_core(&self, machine: &Machine<'_>, prompt: Prompt) -> Core {
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor) * machine.sms;
         let start = machine.start(C::PrefillAttentionLaunch);
         let tile = machine.get(C::PrefillAttentionTile);
-        let (operations, efficiency) = match self.model.attention {
+        let grouped = |heads: u32, head: u32| {
+            let operations = 4.0 * f64::from(heads) * f64::from(head);
+            let efficiency = if head <= 64 {
+                C::PrefillAttentionCompute64
+            } else {
+                C::PrefillAttentionCompute
+            };
+            operations / self.tensor / (peak * machine.get(efficiency))
+        };
+        let shares = self.shares(self.drafts[1]);
+        let (pair, pair_in_window, window) = match self.model.attention {
             Attention::Latent {
                 heads,
                 nope,
                 rope,
                 value,
                 ..
+            } => {
+                let operations = 2.0 * f64::from(heads) * f64::from(nope + rope + value);
+                let speed = peak * machine.get(C::PrefillAttentionCompute);
+                (operations / self.tensor / speed, 0.0, 0.0)
+            }
+            Attention::Grouped {
+                heads,
+                head,
+                global_head,
+                window,
+                ..
             } => (
-                2.0 * f64::from(heads) * f64::from(nope + rope + value),
-                C::PrefillAttentionCompute,
-            ),
-            Attention::Grouped { heads, head, .. } => (
-                4.0 * f64::from(heads) * f64::from(head),
-                if head <= 64 {
-                    C::PrefillAttentionCompute64
-                } else {
-                    C::PrefillAttentionCompute
-                },
+                grouped(heads, global_head),
+                grouped(heads, head),
+                f64::from(window),
             ),
         };
-        let pair = operations / self.tensor / (peak * machine.get(efficiency));
-        let (windowed, window) = self.windows();
+        let linear = self.model.linear.map_or(0.0, |l| {
+            let speed = peak * machine.get(C::PrefillAttentionCompute);
+            l.state_numbers() * STATE_OPERATIONS / self.tensor / speed
+        });
         Core {
             step: start,
             request: 0.0,
-            token: pair
-                * ((1.0 - windowed) * tile + windowed * (prompt.within(window) + 0.5 * tile)),
-            unit: pair * (1.0 - windowed),
+            token: shares.full * pair * tile
+                + shares.window * pair_in_window * (prompt.within(window) + 0.5 * tile)
+                + shares.linear * linear,
+            unit: pair * shares.full,
             window: 0.0,
         }
     }
@@ -179,64 +237,82 @@ impl Layer<'_> {
         };
         let bandwidth = memory * machine.get(efficiency);
         let width = bytes_of(self.precision.kv);
-        let (windowed, _) = self.windows();
-        let (unit, heads) = match self.model.attention {
+        let compute = peak * machine.get(C::DecodeAttentionCompute);
+        let token = |operations: f64, bytes: f64| {
+            let operations = operations / self.tensor * queries;
+            (operations / compute).max(bytes / bandwidth)
+        };
+        let kept = |kv_heads: u32| (f64::from(kv_heads) / self.tensor).max(1.0);
+        let (unit, in_window, heads) = match self.model.attention {
             Attention::Latent {
                 heads,
                 kv_rank,
                 rope,
                 ..
             } => {
-                let operations =
-                    2.0 * f64::from(heads) / self.tensor * f64::from(2 * kv_rank + rope) * queries;
-                let compute = peak * machine.get(C::DecodeAttentionCompute);
+                let operations = 2.0 * f64::from(heads) * f64::from(2 * kv_rank + rope);
                 let bytes = width * f64::from(kv_rank + rope);
-                ((operations / compute).max(bytes / bandwidth), 1.0)
+                (token(operations, bytes), 0.0, 1.0)
             }
             Attention::Grouped {
                 heads,
                 kv_heads,
                 head,
+                global_kv_heads,
+                global_head,
                 ..
             } => {
-                let kept = (f64::from(kv_heads) / self.tensor).max(1.0);
-                let operations = 4.0 * f64::from(heads) / self.tensor * f64::from(head) * queries;
-                let compute = peak * machine.get(C::DecodeAttentionCompute);
-                let bytes = 2.0 * width * kept * f64::from(head);
-                ((operations / compute).max(bytes / bandwidth), kept)
+                let of = |kv_heads: u32, head: u32| {
+                    let operations = 4.0 * f64::from(heads) * f64::from(head);
+                    token(operations, 2.0 * width * kept(kv_heads) * f64::from(head))
+                };
+                (
+                    of(global_kv_heads, global_head),
+                    of(kv_heads, head),
+                    kept(kv_heads),
+                )
             }
         };
+        let shares = self.shares(self.drafts[0]);
         let request =
             machine.get(C::DecodeAttentionRequest) + heads * machine.get(C::DecodeAttentionHead);
+        // a state is read and written
+        let states = self.model.linear.map_or(0.0, |l| {
+            2.0 * l.state_bytes() as f64
+                / self.tensor
+                / (memory * machine.get(C::DecodeAttentionBandwidth))
+        });
         Core {
             step: machine.start(C::DecodeAttentionLaunch),
-            request: US * request,
+            request: US * request + shares.linear * states,
             token: 0.0,
-            unit: unit * (1.0 - windowed),
-            window: unit * windowed,
+            unit: unit * shares.full,
+            window: in_window * shares.window,
         }
     }
 
     /// Tokens of the layers' window; without end where no layer has one.
     pub fn window(&self) -> f64 {
-        match self.windows() {
-            (windowed, window) if windowed > 0.0 => window,
+        match self.model.attention {
+            Attention::Grouped { window, .. } if self.shares(0.0).window > 0.0 => f64::from(window),
             _ => f64::INFINITY,
         }
     }
 
-    /// Part of the layers that have a window, and its tokens.
-    fn windows(&self) -> (f64, f64) {
-        match self.model.attention {
-            Attention::Latent { .. } => (0.0, 0.0),
-            Attention::Grouped {
-                window_layers,
-                window,
-                ..
-            } => (
-                f64::from(window_layers) / f64::from(self.model.layers),
-                f64::from(window),
-            ),
+    /// Layers by kind, as parts of all, `drafts` passes of a draft module's among them.
+    fn shares(&self, drafts: f64) -> Shares {
+        let kinds = self.model.layer_kinds();
+        let all = f64::from(self.model.layers) + drafts;
+        let windows_only = kinds.full == 0 && kinds.window > 0;
+        let (full, window) = if windows_only {
+            (0.0, drafts)
+        } else {
+            (drafts, 0.0)
+        };
+        Shares {
+            full: (f64::from(kinds.full) + full) / all,
+            window: (f64::from(kinds.window) + window) / all,
+            linear: f64::from(kinds.linear) / all,
         }
     }
 }
@@ -248,9 +324,9 @@ mod tests {
     #[test]
     fn short_prompts_do_not_fill_a_window() {
         let prompt = |cached, computed| Prompt { cached, computed };
-        // tokens 1 to 100 attend to 50 others in the mean, of 1,000 the first 100 to 50 and the rest to 100
-        assert!((prompt(0.0, 100.0).within(128.0) - 50.0).abs() < 1e-9);
-        assert!((prompt(0.0, 1000.0).within(100.0) - 95.0).abs() < 1e-9);
+        // tokens 1 to 100 attend to 50.5 in the mean, themselves included, of 1,000 the rest to 100
+        assert!((prompt(0.0, 100.0).within(128.0) - 50.5).abs() < 1e-9);
+        assert!((prompt(0.0, 1000.0).within(100.0) - 95.05).abs() < 1e-9);
         // behind a full window of cached tokens all attend to all of it
         assert!((prompt(500.0, 10.0).within(128.0) - 128.0).abs() < 1e-9);
     }

@@ -187,7 +187,7 @@ impl Unit<'_> {
     pub fn memory(&self, kv: &KvShape, bytes: f64, tokens: f64, requests: f64) -> Memory {
         let constant = |c: C| self.machine.get(c);
         let weights = self.weight_bytes();
-        let together = self.spread.group.gpus > 1.0;
+        let together = self.spread.group.gpus * self.pipeline > 1.0;
         let collectives = if together {
             constant(C::MemoryCollectives)
         } else {

@@ -32,7 +32,7 @@ pub struct MixedTable {
     /// Latent attention only: projections of prompts, by tokens, and of decode, by requests.
     unfolded: Vec<u64>,
     folded: Vec<u64>,
-    /// By requests whose logits are computed.
+    /// By rows of logits: each token that is verified, and one of each prompt.
     head: Vec<u64>,
     pair: u64,
     kv: u64,
@@ -139,11 +139,13 @@ impl MixedTable {
         };
         let prompts = attention.prefill_core(&unit.machine, unit.context);
         let decode = attention.decode_core(&unit.machine, unit.queries);
-        let most_heads = entry(most_requests + most_tokens.min(most_requests));
+        let most_rows = entry(most_requests * queries + most_tokens.min(most_requests));
         let head = |e: usize| {
-            let m = tokens_of(e) * unit.queries;
             let heads = 1.0 + unit.draft_passes;
-            ps(heads * unit.network().head(&unit.machine, m, unit.tensor))
+            ps(heads
+                * unit
+                    .network()
+                    .head(&unit.machine, tokens_of(e), unit.tensor))
         };
         let host = |c| ps(1e-6 * unit.machine.get(c));
         let full = most_tokens as f64;
@@ -157,7 +159,7 @@ impl MixedTable {
             totals,
             unfolded,
             folded,
-            head: (0..=most_heads).map(head).collect(),
+            head: (0..=most_rows).map(head).collect(),
             pair: slope(of_prompts * prompts.unit / stages, 1.0),
             kv: slope(of_decode * decode.unit / stages, 1024.0),
             window: slope(of_decode * decode.window / stages, 1024.0),
@@ -232,10 +234,11 @@ impl MixedTable {
         }
         let tokens = prompt + requests * self.queries;
         let heads = requests + u64::from(load.chunks);
+        let rows = requests * self.queries + u64::from(load.chunks);
         let mut own = at(&self.own[usize::from(with_prompts)], entry(tokens));
         own.alone += at(&self.unfolded, entry(prompt))
             + at(&self.folded, requests as usize)
-            + at(&self.head, entry(heads));
+            + at(&self.head, entry(rows));
         let step = if prompt > 0 {
             self.host.prompts
         } else {

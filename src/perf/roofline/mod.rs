@@ -6,7 +6,7 @@
 //! the two make a step; `table` and `mixed` are integer look-up tables, which are all that the engine sees.
 //! `memory` says what is left for KV.
 //!
-//! Modelled: GEMMs, grouped GEMMs, latent and grouped attention with windows, element-wise kernels, gate,
+//! Modelled: GEMMs, grouped GEMMs, latent, grouped and linear attention with windows, element-wise kernels, gate,
 //! logits and sampling; tensor, data, expert and pipeline parallelism; ranks that meet at every exchange, so
 //! that one that has more to do holds up the others by its own part and not by more; all-reduce inside scale-up
 //! domains, between those of a node (over the hosts' links) and between nodes (over the network); the stream

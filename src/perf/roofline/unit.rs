@@ -185,6 +185,7 @@ impl<'a> Unit<'a> {
             model: self.model,
             precision: self.roofline.precision,
             tensor: self.tensor,
+            drafts: [self.draft_passes, self.draft_passes_prompts],
         }
     }
 
