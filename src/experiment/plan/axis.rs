@@ -92,9 +92,14 @@ impl<'a> Axis<'a> {
 
     /// What a run takes of the limits that this pool answers for.
     pub fn strain(&self, run: &Run, slos: &[Slo], separate: bool) -> f64 {
-        let mine = |slo: &Slo| !separate || slo.role().is_none_or(|role| role == self.pool.role);
-        let strains = slos.iter().zip(&run.values).filter(|(slo, _)| mine(slo));
-        let strains = strains.map(|(slo, value)| slo.strain(*value));
+        let values = slos.iter().zip(&run.values).enumerate();
+        let strains = values.filter_map(|(index, (slo, value))| {
+            if separate {
+                run.share(slos, index, self.pool.role)
+            } else {
+                Some(slo.strain(*value))
+            }
+        });
         strains.filter(|s| s.is_finite()).fold(0.0, f64::max)
     }
 

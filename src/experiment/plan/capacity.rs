@@ -9,7 +9,7 @@
 //! overloaded that way (it needs one unit, or something else held it up) keeps the yield 1: then only the
 //! search itself corrects.
 
-use super::design::{Design, bounds, changed};
+use super::design::{Design, bounds, changed, decode_begins};
 use super::load::Load;
 use super::question::Question;
 use super::screen::Screen;
@@ -152,12 +152,15 @@ fn stretch(
 fn served_per_s(run: &RunSummary, scenario: &Scenario, pool: usize, load: &Load) -> Option<f64> {
     let pool = &scenario.pools[pool];
     let seen = run.pools.get(&pool.name)?;
+    let ranks = seen.units_mean * f64::from(pool.ranks);
     let first_tokens = run.latency.ttft_s.count as f64;
+    let output = run.tokens.output;
     let tokens = match pool.role {
         Role::Prefill => run.tokens.computed_input as f64 / load.computed,
-        Role::Decode | Role::Mixed => (run.tokens.output - first_tokens) / load.decoded,
+        Role::Decode if decode_begins(scenario) => output / load.decoded,
+        Role::Decode | Role::Mixed => (output - first_tokens) / load.decoded,
     };
-    (seen.queue_length_mean > f64::from(pool.ranks)).then(|| tokens / run.duration_s)
+    (seen.queue_length_mean > ranks).then(|| tokens / run.duration_s)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl<'a> Scheduling<'a> {
             )));
         }
         let axes = pools.map(|(index, pool)| {
-            let curve = Curve::new(screen, index, &slots, bounds(pool, question), 1.0);
+            let curve = Curve::new(screen, index, &slots, range(pool, question), 1.0);
             Axis::new((index, pool), curve, question, screen.tokens_per_step())
         });
         let axes: Vec<Axis<'_>> = axes.collect();
@@ -167,8 +167,8 @@ impl<'a> Scheduling<'a> {
         let (base, design, question) = (self.base, self.design, self.question);
         self.yields = yields(base, design, screen, &self.slots, question, self.bench)?;
         for (axis, part) in self.axes.iter_mut().zip(&self.yields) {
-            let bounds = bounds(axis.pool, question);
-            let curve = Curve::new(screen, axis.index, &self.slots, bounds, 1.0 / part);
+            let range = range(axis.pool, question);
+            let curve = Curve::new(screen, axis.index, &self.slots, range, 1.0 / part);
             axis.correct(curve);
         }
         Ok(())
@@ -213,15 +213,14 @@ impl<'a> Scheduling<'a> {
         let mut sum = 0.0;
         let axes = self.axes.iter().zip(&best.levels).zip(&self.yields);
         for ((axis, level), part) in axes {
-            let bounds = bounds(axis.pool, self.question);
-            let curve = Curve::new(screen, axis.index, &self.slots, bounds, factor / part);
+            let range = range(axis.pool, self.question);
+            let curve = Curve::new(screen, axis.index, &self.slots, range, factor / part);
             let new = curve.reach(axis.aim, level.step_s / factor, &self.caps(axis, &free));
             if new.step_s > level.step_s / factor {
                 return None;
             }
             take(&mut free, &new.units, axis.pool);
-            sum += curve.unit_hours(&new.units) / f64::from(axis.pool.node_gpus)
-                * f64::from(axis.pool.gpus_per_unit);
+            sum += curve.hours(&new.units, |n| axis.pool.nodes(n));
         }
         Some(sum)
     }
@@ -252,11 +251,8 @@ impl<'a> Scheduling<'a> {
 
     fn node_hours(&self, levels: &[Level]) -> f64 {
         let each = self.axes.iter().zip(levels);
-        each.map(|(axis, level)| {
-            axis.curve.unit_hours(&level.units) * f64::from(axis.pool.gpus_per_unit)
-                / f64::from(axis.pool.node_gpus)
-        })
-        .sum()
+        each.map(|(axis, level)| axis.curve.hours(&level.units, |n| axis.pool.nodes(n)))
+            .sum()
     }
 
     fn is_known(&self, levels: &[Level]) -> bool {
@@ -367,4 +363,10 @@ fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
         let most = units[slot].max(units[(slot + 1) % units.len()]);
         *free = free.saturating_sub(pool.nodes(most));
     }
+}
+
+/// Units that a pool may have, and how many fill a node.
+fn range(pool: &Pool, question: &Question) -> (u32, u32, u32) {
+    let (least, most) = bounds(pool, question);
+    (least, most, pool.units_on(1).max(1))
 }

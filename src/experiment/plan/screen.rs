@@ -12,6 +12,7 @@
 //! answer is *optimistic*: what fails here fails in a simulation; what passes here is only promising.
 
 use super::load::Load;
+use crate::catalog::KvShape;
 use crate::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::NS_PER_S;
@@ -26,6 +27,7 @@ const CLOSE: f64 = 1e-6;
 pub struct Screen {
     times: StepTimes,
     pools: Vec<Pool>,
+    kv: KvShape,
     per_step: f64,
 }
 
@@ -57,6 +59,7 @@ impl Screen {
         Ok(Self {
             times: StepTimes::compile(scenario)?,
             pools: scenario.pools.clone(),
+            kv: scenario.kv,
             per_step: f64::from(scenario.mtp.progress_1024) / 1024.0,
         })
     }
@@ -69,7 +72,7 @@ impl Screen {
     /// The step of a pool of so many units under `per_s` requests like those of `load`.
     pub fn pace(&self, pool: usize, units: u32, load: &Load, per_s: f64) -> Pace {
         let pool = &self.pools[pool];
-        let ranks = f64::from(units) * f64::from(pool.ranks);
+        let ranks = f64::from(units) * f64::from(pool.replicas) * f64::from(pool.ranks);
         let rate = per_s / ranks.max(f64::MIN_POSITIVE);
         match pool.role {
             Role::Prefill => self.prefill(pool, rate, load),
@@ -97,7 +100,7 @@ impl Screen {
         let steps = load.decoded / self.per_step;
         fixed_point(|s| {
             let requests = rate * steps * s;
-            fits(pool, requests, load).then(|| {
+            self.fits(pool, requests, load).then(|| {
                 let at = |n: f64| {
                     let kv = (n * load.kv * 1024.0) as u64;
                     in_seconds(
@@ -134,15 +137,19 @@ impl Screen {
                 joins: prompts as u32,
             };
             let tokens = rank.prefill.tokens + u64::from(rank.requests);
-            let fits = fits(pool, requests, load) && tokens <= u64::from(pool.max_batch_tokens);
+            let fits =
+                self.fits(pool, requests, load) && tokens <= u64::from(pool.max_batch_tokens);
             fits.then(|| in_seconds(self.times.mixed_step(&[rank]).0))
         })
     }
-}
 
-fn fits(pool: &Pool, requests: f64, load: &Load) -> bool {
-    let capacity = pool.kv_capacity_tokens.unwrap_or(u64::MAX) as f64;
-    requests <= f64::from(pool.max_batch_requests) && requests * load.kv <= capacity
+    /// Whether so many requests have places and memory on a rank. A capacity counts tokens that every layer
+    /// keeps; layers with a window keep fewer (S9).
+    fn fits(&self, pool: &Pool, requests: f64, load: &Load) -> bool {
+        let each = self.kv.bytes_of_request(load.kv) / self.kv.bytes_per_token().max(1) as f64;
+        let capacity = pool.kv_capacity_tokens.unwrap_or(u64::MAX) as f64;
+        requests <= f64::from(pool.max_batch_requests) && requests * each <= capacity
+    }
 }
 
 /// The least s with s = step(s), from below; `step` is `None` where nothing holds so much.
