@@ -331,20 +331,35 @@ pub fn of_grid(
         .filter(|t| !t.keeps())
         .filter(cheaper)
         .min_by(|a, b| a.strain().total_cmp(&b.strain()));
-    let options = question.options.iter().zip(found).map(|(option, found)| {
+    let rows: Vec<(String, Found)> = match found {
+        // Of an only option its designs are told apart.
+        [only] if only.candidates.len() > 1 => {
+            let label = |index: &usize| designs[*index].label.clone();
+            let all = only.candidates.keys();
+            all.map(|index| (label(index), only.of_design(*index)))
+                .collect()
+        }
+        _ => {
+            let names = question.options.iter().map(|option| option.name.clone());
+            names.zip(found.iter().cloned()).collect()
+        }
+    };
+    let by_design = found.len() < rows.len();
+    let options = rows.iter().map(|(name, found)| {
         let mut own: Vec<&Trial> = found.trials.iter().filter(|t| t.keeps()).collect();
         own.sort_by(|a, b| better(a, b, goal));
         let own = own.first().map(|t| show(t));
         OptionRow {
-            option: option.name.clone(),
-            candidates: found.candidates,
-            ruled_out: found.ruled_out,
+            option: name.clone(),
+            candidates: found.candidates.values().sum(),
+            ruled_out: found.ruled_out.len(),
             simulated: found.trials.len(),
             nodes: own.as_ref().map(|d| d.nodes),
             cost_usd: own.as_ref().map(|d| d.cost_usd),
             gpus: own.as_ref().and_then(|d| d.gpus),
             reason: reason(found, own.as_ref(), designs, question),
             best: own.map(|d| match d.choices.as_str() {
+                _ if by_design => d.units,
                 "" => d.units,
                 choices => format!("{}, {choices}", d.units),
             }),
@@ -435,11 +450,11 @@ fn reason(
         ))
     });
     // Of what arithmetic rules out, the dearest that would still be cheaper says most.
-    let ruled_out = found.why_ruled_out.iter().rev();
-    let ruled_out = ruled_out.map(|(c, why)| (*c, why)).find(|(c, _)| *c < cost);
+    let mut ruled_out = found.ruled_out.iter().rev();
+    let ruled_out = ruled_out.find(|r| r.cost_usd < cost);
     match (broken, best, ruled_out) {
         (Some(broken), _, _) => broken,
-        (None, _, Some((_, why))) if question.goal == Goal::Cost || best.is_none() => why.clone(),
+        (None, _, Some(r)) if question.goal == Goal::Cost || best.is_none() => r.why.clone(),
         (None, Some(best), _) => format!("{} binds", best.binding),
         (None, None, _) => "no number of units is within the bounds".to_string(),
     }

@@ -8,6 +8,8 @@ use crate::scenario::{Pool, Role};
 
 /// A bracket this narrow is closed.
 const NARROW: f64 = 1.01;
+/// The next schedule that is dearer reaches so much of a target.
+pub const TIGHTER: f64 = 1.0 - 1e-6;
 /// This much may be asked of a target at once.
 const STRIDE: (f64, f64) = (0.6, 1.6);
 
@@ -78,6 +80,21 @@ impl<'a> Axis<'a> {
             (None, Some(broke)) if target >= broke => broke * 0.9,
             (Some(kept), None) if target <= kept => kept * 1.05,
             _ => target,
+        }
+    }
+
+    /// The target of the dearest schedule that is looser than one whose step is `step_s`.
+    pub fn looser(&self, step_s: f64, caps: &[u32]) -> Option<f64> {
+        let mut found = None;
+        let mut target_s = f64::INFINITY;
+        loop {
+            let level = self.curve.reach(self.aim, target_s, caps);
+            // Where the target is out of reach, the curve has ended.
+            if level.step_s <= step_s || level.step_s > target_s {
+                return found;
+            }
+            found = Some(level.step_s);
+            target_s = level.step_s * TIGHTER;
         }
     }
 

@@ -74,10 +74,7 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
                 let value = &choice.values[rest % choice.values.len()];
                 rest /= choice.values.len();
                 settings.push(format!("{}={value}", choice.key));
-                labels.push(format!(
-                    "{} = {value}",
-                    choice.key.trim_start_matches("pools.")
-                ));
+                labels.push(label(&choice.key, value, &plain));
             }
             let scenario = changed(base, &option.name, &settings)?;
             let screen = with_capacities(&scenario).and_then(|whole| Screen::new(&whole));
@@ -105,6 +102,23 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
         }
     }
     Ok(all)
+}
+
+/// A choice in words: `TP 2`, `max_batch_tokens = 1024`, `decode.max_batch_requests = 64`, the pool only where
+/// there are several.
+fn label(key: &str, value: &str, scenario: &Scenario) -> String {
+    let key = key.trim_start_matches("pools.");
+    let only = match scenario.pools.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    };
+    let short = only.and_then(|pool| key.strip_prefix(&pool.name)?.strip_prefix('.'));
+    let key = short.unwrap_or(key);
+    match key.strip_suffix("parallelism.tensor") {
+        Some("") => format!("TP {value}"),
+        Some(pool) => format!("{} TP {value}", pool.trim_end_matches('.')),
+        None => format!("{key} = {value}"),
+    }
 }
 
 /// The scenario with changes.

@@ -12,6 +12,8 @@
 //! Profit and goodput are not known before: there all candidates run for an eighth of the time, the better
 //! half of them for a quarter, and so on (successive halving); those that come to the whole are replicated.
 
+use std::collections::BTreeMap;
+
 use super::design::{Candidate, Design, candidates, is_separate};
 use super::question::{Goal, Question};
 use super::sieve::Sieve;
@@ -68,15 +70,24 @@ impl Trial {
     }
 }
 
+/// A candidate that arithmetic rules out.
+#[derive(Clone, Debug)]
+pub struct RuledOut {
+    /// Index of its design.
+    pub design: usize,
+    /// What it costs, in dollars.
+    pub cost_usd: f64,
+    /// Why it was, and which it is, in words.
+    pub why: String,
+}
+
 /// What the search found about an option.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Combinations of designs and units.
-    pub candidates: usize,
-    /// Of them, ruled out by arithmetic.
-    pub ruled_out: usize,
-    /// What those cost, and why they were, by rising cost.
-    pub why_ruled_out: Vec<(f64, String)>,
+    /// Combinations of designs and units, by design.
+    pub candidates: BTreeMap<usize, usize>,
+    /// Of them, those ruled out by arithmetic, by rising cost.
+    pub ruled_out: Vec<RuledOut>,
     /// Those that were simulated, in the order in which they were.
     pub trials: Vec<Trial>,
 }
@@ -113,11 +124,28 @@ pub fn search(
         Goal::Cost => search.cheapest_first(open, &mut sieves, &mut found)?,
         Goal::Profit | Goal::Goodput => found.trials = search.halving(open)?,
     }
-    found.why_ruled_out.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found
+        .ruled_out
+        .sort_by(|a, b| a.cost_usd.total_cmp(&b.cost_usd));
     Ok(found)
 }
 
 impl Found {
+    /// What was found about one design.
+    pub fn of_design(&self, design: usize) -> Self {
+        let candidates = self.candidates.get(&design).copied();
+        let ruled_out = self.ruled_out.iter().filter(|r| r.design == design);
+        let trials = self.trials.iter();
+        Self {
+            candidates: candidates.map(|n| (design, n)).into_iter().collect(),
+            ruled_out: ruled_out.cloned().collect(),
+            trials: trials
+                .filter(|t| t.candidate.design == design)
+                .cloned()
+                .collect(),
+        }
+    }
+
     /// Counts candidates of a design; those that arithmetic does not rule out.
     fn pass(
         &mut self,
@@ -125,14 +153,16 @@ impl Found {
         design: &Design,
         sieve: &mut Sieve<'_>,
     ) -> Vec<Candidate> {
-        self.candidates += all.len();
         let mut open = Vec::new();
         for candidate in all {
+            *self.candidates.entry(candidate.design).or_default() += 1;
             match sieve.ruled_out(&candidate) {
                 Some(why) => {
-                    self.ruled_out += 1;
-                    let why = format!("{}: {why}", candidate.words(design));
-                    self.why_ruled_out.push((candidate.cost_usd, why));
+                    self.ruled_out.push(RuledOut {
+                        design: candidate.design,
+                        cost_usd: candidate.cost_usd,
+                        why: format!("{}: {why}", candidate.words(design)),
+                    });
                 }
                 None => open.push(candidate),
             }

@@ -1,6 +1,6 @@
 //! The answer of a plan for people.
 
-use super::answer::{Answer, Deployment, Timetable};
+use super::answer::{Answer, Deployment, OptionRow, Timetable};
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
@@ -83,7 +83,8 @@ impl Answer {
             ));
         } else if self.goal == "cost" {
             said.push("All that is cheaper is ruled out by arithmetic.".to_string());
-            let own = self.options.iter().find(|row| row.option == best.option);
+            let named = |row: &&OptionRow| row.option == best.option || row.option == best.choices;
+            let own = self.options.iter().find(named);
             let own = own.filter(|row| !row.reason.is_empty());
             said.extend(own.map(|row| format!("For example {}.", plain(&row.reason))));
         }

@@ -147,12 +147,11 @@ impl Slo {
         statistic(distribution, self.statistic)
     }
 
-    /// What the pools contribute to first tokens that come from decode; `None` for other figures.
+    /// Decode's part of first tokens that come from it; `None` for other figures.
     pub fn waits(&self, run: &RunSummary) -> Option<Waits> {
         let of = |wait: &Distribution| statistic(wait, self.statistic).unwrap_or(0.0);
         let latency = &run.latency;
         (self.figure == Figure::Ttft).then(|| Waits {
-            prefill_s: of(&latency.queue_s),
             decode_s: of(&latency.decode_queue_s),
             step_s: of(&latency.itl_s),
         })
@@ -172,8 +171,7 @@ impl Slo {
     }
 
     /// The pools that alone decide the figure where prefill and decode are separate; `None`: both do. First
-    /// tokens that come from decode are prefill's first, and decode's where its waits are longer
-    /// ([`super::trial::Run::share`]).
+    /// tokens that come from decode are divided between them ([`super::trial::Run::share`]).
     pub fn role(&self) -> Option<Role> {
         match self.figure {
             Figure::Ttft | Figure::Queue => Some(Role::Prefill),

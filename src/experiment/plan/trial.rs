@@ -11,14 +11,12 @@ use crate::report::summary::{Interval, RunSummary};
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::{Role, Scenario};
 
-/// Waits within a first token that comes from a decode pool: the same statistic of each, in seconds.
+/// Decode's part of a first token that comes from it: the same statistic of each, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Waits {
-    /// For a prefill unit.
-    pub prefill_s: f64,
-    /// For a place in decode.
+    /// The wait to join.
     pub decode_s: f64,
-    /// Of a decode step.
+    /// A decode step.
     pub step_s: f64,
 }
 
@@ -29,7 +27,7 @@ pub struct Run {
     pub values: Vec<Option<f64>>,
     /// How sure this run alone is of each, where it can say.
     pub intervals: Vec<Option<Interval>>,
-    /// What the pools contribute to each promise on first tokens where these come from decode.
+    /// Decode's part of each promise on first tokens where these come from it.
     pub waits: Vec<Option<Waits>>,
     /// The largest part of a limit that is taken; above 1 the run breaks a promise.
     pub strain: f64,
@@ -56,18 +54,19 @@ impl Run {
     }
 
     /// What a pool of a role takes of promise `index` where prefill and decode are separate; `None` where the
-    /// promise is not its own. Of a first token that comes from decode, the pool with the longer wait has all,
-    /// the other what is left without that wait.
+    /// promise is not its own. Of a first token that comes from decode, the pool with the larger part answers for
+    /// all, the other for its part.
     pub fn share(&self, slos: &[Slo], index: usize, role: Role) -> Option<f64> {
         let (slo, value) = (slos.get(index)?, self.values.get(index).copied()?);
         let all = slo.strain(value);
         let Some(waits) = self.waits.get(index).copied().flatten() else {
             return slo.role().is_none_or(|own| own == role).then_some(all);
         };
-        let by_decode = waits.decode_s > waits.prefill_s;
+        let by_decode = waits.decode_s + waits.step_s;
+        let by_prefill = value? - by_decode;
         let left = match role {
-            Role::Decode if !by_decode => waits.decode_s,
-            Role::Prefill if by_decode => value? - waits.decode_s,
+            Role::Decode if by_decode <= by_prefill => by_decode,
+            Role::Prefill if by_decode > by_prefill => by_prefill,
             _ => return Some(all),
         };
         Some(slo.strain(Some(left)))
@@ -216,9 +215,8 @@ mod tests {
             waits: vec![waits],
             ..Run::default()
         };
-        let waits = |prefill_s, decode_s| {
+        let waits = |decode_s| {
             Some(Waits {
-                prefill_s,
                 decode_s,
                 step_s: 0.1,
             })
@@ -228,16 +226,18 @@ mod tests {
         assert_eq!(early.culprit(&slos, 0), Some(Role::Prefill));
         assert_eq!(early.share(&slos, 0, Role::Decode), None);
         // 2.2 s remain if nobody waited for decode; 0.7 s would if it were decode's alone.
-        let by_prefill = run(3.0, waits(2.0, 0.7));
+        let by_prefill = run(3.0, waits(0.7));
         assert_eq!(by_prefill.culprit(&slos, 0), Some(Role::Prefill));
         assert_eq!(by_prefill.share(&slos, 0, Role::Prefill), Some(1.5));
-        assert_eq!(by_prefill.share(&slos, 0, Role::Decode), Some(0.35));
-        let by_decode = run(3.0, waits(0.3, 2.5));
+        let left = by_prefill.share(&slos, 0, Role::Decode).unwrap();
+        assert!((left - 0.4).abs() < 1e-9);
+        let by_decode = run(3.0, waits(2.5));
         assert_eq!(by_decode.culprit(&slos, 0), Some(Role::Decode));
-        assert_eq!(by_decode.share(&slos, 0, Role::Prefill), Some(0.25));
+        let left = by_decode.share(&slos, 0, Role::Prefill).unwrap();
+        assert!((left - 0.2).abs() < 1e-9);
         assert_eq!(by_decode.share(&slos, 0, Role::Decode), Some(1.5));
         // Either of them could help.
-        assert_eq!(run(2.2, waits(0.5, 1.2)).culprit(&slos, 0), None);
-        assert_eq!(run(1.9, waits(1.0, 0.5)).culprit(&slos, 0), None);
+        assert_eq!(run(2.2, waits(1.2)).culprit(&slos, 0), None);
+        assert_eq!(run(1.9, waits(0.5)).culprit(&slos, 0), None);
     }
 }
