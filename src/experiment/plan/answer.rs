@@ -456,6 +456,7 @@ fn reason(
         (Some(broken), _, _) => broken,
         (None, _, Some(r)) if question.goal == Goal::Cost || best.is_none() => r.why.clone(),
         (None, Some(best), _) => format!("{} binds", best.binding),
+        (None, None, _) if !found.candidates.is_empty() => "others are cheaper".to_string(),
         (None, None, _) => "no number of units is within the bounds".to_string(),
     }
 }

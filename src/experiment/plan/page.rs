@@ -142,7 +142,7 @@ impl Answer {
                 Cell::new(figure(deployment.nodes)),
                 Cell::new(figure(deployment.node_hours)),
                 Cell::new(usd(deployment.cost_usd)),
-                Cell::new(fixed(deployment.goodput_per_s, 2)),
+                Cell::new(maybe(goodput(deployment), |x| fixed(x, 2))),
                 Cell::new(format!(
                     "{} of {}",
                     deployment.kept, deployment.replications
@@ -269,6 +269,12 @@ fn promises(best: &Deployment) -> Section {
         .notes
         .push("--out DIR writes the scenario of this answer, ready to run.".to_string());
     section
+}
+
+/// Requests per second within their targets; `None` where no class has any.
+fn goodput(deployment: &Deployment) -> Option<f64> {
+    let good = deployment.goodput_per_s;
+    (good > 0.0).then_some(good)
 }
 
 /// Whole numbers as such, others to a tenth.
