@@ -13,6 +13,7 @@ use tokentide::scenario::load;
 const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/small.toml");
 const APART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/apart.toml");
 const PARTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/parts.toml");
+const COPIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/copies.toml");
 const DAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/day.toml");
 
 /// The answer as JSON; the program must end with `code`.
@@ -135,7 +136,7 @@ fn every_part(rate: u32, shared: bool) -> Vec<(u32, u32, [u32; 2])> {
 #[test]
 fn no_units_smaller_than_a_node_are_cheaper() {
     let mut answers = Vec::new();
-    for (rate, shared) in [(24, false), (40, false), (24, true), (40, true)] {
+    for (rate, shared) in [(24, false), (40, false), (40, true)] {
         let kept = every_part(rate, shared);
         let (nodes, gpus, units) = *kept.first().expect("something keeps the promises");
         let arrivals = format!("class.chat.arrivals.requests_per_s={rate}");
@@ -165,6 +166,50 @@ fn no_units_smaller_than_a_node_are_cheaper() {
         "every answer fills its nodes: {answers:?}"
     );
     assert_ne!(answers[0], answers[1], "the rate decides nothing");
+}
+
+#[test]
+fn one_command_finds_parallelism_budget_and_copies() {
+    let answer = planned(0, COPIES, &[]);
+    let best = &answer["best"];
+    let settings = best["settings"].as_array().expect("settings");
+    let settings: Vec<&str> = settings.iter().filter_map(Value::as_str).collect();
+    let of = |key: &str| {
+        let value = settings.iter().find_map(|s| s.strip_prefix(key));
+        value.and_then(|v| v.trim_start_matches('=').trim().parse().ok())
+    };
+    let (tensor, copies): (Option<u64>, Option<u64>) = (
+        of("pools.mixed.parallelism.tensor"),
+        of("pools.mixed.units"),
+    );
+    let (tensor, copies) = (tensor.expect("a parallelism"), copies.expect("copies"));
+    // A unit's size follows from its parallelism.
+    assert_eq!(best["gpus"].as_u64(), Some(tensor * copies), "{best}");
+    let keeps = |units: u64| {
+        let mut settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+        settings.push(format!("pools.mixed.units={units}"));
+        runs(COPIES, &settings, 3).iter().all(|run| {
+            run.latency.ttft_s.p99.is_some_and(|x| x <= 2.0)
+                && run.latency.tpot_s.p99.is_some_and(|x| x <= 0.05)
+        })
+    };
+    assert!(keeps(copies) && !keeps(copies - 1), "{answer:#}");
+    // Both parallelisms and both budgets are told apart.
+    let options = answer["options"].as_array().expect("options");
+    let mut names: Vec<&str> = options
+        .iter()
+        .filter_map(|row| row["option"].as_str())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "TP 2, max_batch_tokens = 2048",
+            "TP 2, max_batch_tokens = 512",
+            "TP 4, max_batch_tokens = 2048",
+            "TP 4, max_batch_tokens = 512"
+        ]
+    );
 }
 
 #[test]
