@@ -65,19 +65,19 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
 
 /// A unit of a pool in words: its size, its copies of the model, their ranks.
 fn shape(pool: &Pool) -> String {
+    let plural = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let size = if pool.gpus_per_unit >= pool.node_gpus {
-        format!("{} nodes", pool.gpus_per_unit / pool.node_gpus)
+        plural(pool.gpus_per_unit / pool.node_gpus, "node")
     } else {
-        format!("{} GPUs", pool.gpus_per_unit)
+        plural(pool.gpus_per_unit, "GPU")
     };
     let tensor = pool.parallelism.tensor;
-    if pool.replicas > 1 {
-        format!(
-            "{size}: {} copies of the model that step on their own, TP {tensor}",
-            pool.replicas
-        )
-    } else {
-        format!("{size} and {} ranks, TP {tensor}", pool.ranks)
+    match (pool.replicas, pool.ranks) {
+        (1, 1) => format!("{size}: one copy of the model, TP {tensor}"),
+        (1, ranks) => format!("{size}: {ranks} ranks that step together, TP {tensor}"),
+        (copies, _) => {
+            format!("{size}: {copies} copies of the model that step on their own, TP {tensor}")
+        }
     }
 }
 

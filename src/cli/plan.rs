@@ -32,8 +32,9 @@ pub struct PlanArguments {
     /// Bounds of a pool's units, such as decode=1..9
     #[arg(long, value_name = "POOL=LEAST..MOST")]
     units: Vec<String>,
-    /// A key and the values that it may take, such as pools.decode.max_batch_requests=64,128; instead of the
-    /// scenario's choices, and of an option's for the same key
+    /// A key and the values that it may take, such as pools.mixed.parallelism.tensor=2,4 or
+    /// pools.mixed.max_batch_tokens=2048,8192; instead of the scenario's choices, and of an option's for the same
+    /// key
     #[arg(long, value_name = "KEY=VALUES")]
     vary: Vec<String>,
     /// Let units change over the day, at most this often

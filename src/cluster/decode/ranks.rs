@@ -268,21 +268,16 @@ impl Ranks {
         if self.balance != RankBalance::Time {
             return (key & (RANKS_MAX as u64 - 1)) as usize;
         }
-        let mut best: Option<usize> = None;
-        for (group, minimum) in self.minima.iter().enumerate() {
-            if *minimum != key {
-                continue;
-            }
-            let first = group * GROUP;
-            for rank in first..(first + GROUP).min(self.keys.len()) {
-                if self.keys[rank] == key
-                    && best.is_none_or(|best| self.order(rank) < self.order(best))
-                {
-                    best = Some(rank);
-                }
-            }
+        // the first group with that minimum, and its first rank with that key
+        let group = self.minima.iter().position(|m| *m == key).unwrap_or(0);
+        let from = group * GROUP;
+        let ranks = &self.keys[from..(from + GROUP).min(self.keys.len())];
+        let place = ranks.iter().position(|k| *k == key).unwrap_or(0);
+        if self.minima[group + 1..].contains(&key) || ranks[place + 1..].contains(&key) {
+            let equal = (from..self.keys.len()).filter(|rank| self.keys[*rank] == key);
+            return equal.min_by_key(|rank| self.order(*rank)).unwrap_or(0);
         }
-        best.unwrap_or(0)
+        from + place
     }
 
     /// The rank that takes a request. It fits where the residents' growth of the coming step leaves room for it.

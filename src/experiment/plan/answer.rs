@@ -3,14 +3,14 @@
 
 use serde::Serialize;
 
-use super::design::Design;
-use super::grid::{Found, Trial};
+use super::design::{Candidate, Design};
+use super::grid::{Found, Trial, outstanding};
 use super::question::{Goal, Question};
 use super::slo::Slo;
 use super::trial::Run;
 use crate::metrics::interval::of_mean;
 use crate::report::summary::Interval;
-use crate::scenario::Scenario;
+use crate::scenario::{Pool, Scenario};
 
 /// Runners-up that are shown.
 const RUNNERS_UP: usize = 4;
@@ -62,6 +62,10 @@ pub struct Deployment {
     pub choices: String,
     /// Its units, in words.
     pub units: String,
+    /// The same pool by pool; empty where units change over the day.
+    pub pools: Vec<PoolUnits>,
+    /// Accelerators in use, of those on its nodes; `null` where units change over the day.
+    pub gpus: Option<u32>,
     /// All that differs from the scenario, as for `--set`.
     pub settings: Vec<String>,
     /// Nodes, mean over time.
@@ -86,6 +90,21 @@ pub struct Deployment {
     pub limit: Option<String>,
     /// What it breaks.
     pub broken: Option<String>,
+}
+
+/// Units of a pool.
+#[derive(Clone, Debug, Serialize)]
+pub struct PoolUnits {
+    /// The pool.
+    pub pool: String,
+    /// What its schedule counts.
+    pub units: u32,
+    /// Copies of the model on them, each of which steps on its own.
+    pub copies: u32,
+    /// Accelerators of a copy that share its attention and dense layers.
+    pub tensor: u32,
+    /// Accelerators in use.
+    pub gpus: u32,
 }
 
 /// A promise and what became of it.
@@ -135,6 +154,8 @@ pub struct SlotRow {
     pub units: Vec<u32>,
     /// All nodes.
     pub nodes: u32,
+    /// Accelerators in use on them.
+    pub gpus: u32,
 }
 
 /// What became of an option.
@@ -152,6 +173,8 @@ pub struct OptionRow {
     pub best: Option<String>,
     /// Nodes of its best, mean over time.
     pub nodes: Option<f64>,
+    /// Accelerators in use of it.
+    pub gpus: Option<u32>,
     /// What it costs.
     pub cost_usd: Option<f64>,
     /// What binds it: the promise that its next cheaper ones break, or that all of them do.
@@ -180,6 +203,8 @@ impl Deployment {
             option: question.options[design.option].name.clone(),
             choices: design.label.clone(),
             units: trial.candidate.words(design),
+            pools: pools(trial, design),
+            gpus: Some(trial.candidate.gpus),
             settings: trial.candidate.settings(design),
             nodes: f64::from(trial.candidate.nodes),
             node_hours: f64::from(trial.candidate.nodes) * seconds(&design.scenario) / 3_600.0,
@@ -195,7 +220,7 @@ impl Deployment {
         }
     }
 
-    /// `mixed, TP 8 (max_batch_requests = 64): 4 mixed units`.
+    /// `mixed, TP 4 (max_batch_requests = 64): 7 mixed units (28 GPUs on 4 nodes)`.
     pub fn words(&self) -> String {
         let choices = if self.choices.is_empty() {
             String::new()
@@ -204,6 +229,19 @@ impl Deployment {
         };
         format!("{}{choices}: {}", self.option, self.units)
     }
+}
+
+/// Units of each pool of a trial.
+fn pools(trial: &Trial, design: &Design) -> Vec<PoolUnits> {
+    let pools = design.scenario.pools.iter().zip(&trial.candidate.units);
+    let row = |(pool, &units): (&Pool, &u32)| PoolUnits {
+        pool: pool.name.clone(),
+        units,
+        copies: units * pool.replicas,
+        tensor: pool.parallelism.tensor,
+        gpus: units * pool.gpus_per_unit,
+    };
+    pools.map(row).collect()
 }
 
 /// The promise that takes most of its limit.
@@ -281,10 +319,11 @@ pub fn of_grid(
         .flat_map(|f| f.trials.iter().filter(|t| t.keeps()))
         .collect();
     kept.sort_by(|a, b| better(a, b, goal));
+    let kept = outstanding(kept.into_iter());
     let show = |trial: &Trial| Deployment::of(trial, designs, question);
     let best = kept.first().copied();
     let cheaper = |t: &&Trial| match (goal, best) {
-        (Goal::Cost, Some(best)) => t.candidate.cost_usd < best.candidate.cost_usd,
+        (Goal::Cost, Some(best)) => size(&t.candidate) < size(&best.candidate),
         _ => true,
     };
     let failed = found.iter().flat_map(|f| f.trials.iter());
@@ -292,19 +331,35 @@ pub fn of_grid(
         .filter(|t| !t.keeps())
         .filter(cheaper)
         .min_by(|a, b| a.strain().total_cmp(&b.strain()));
-    let options = question.options.iter().zip(found).map(|(option, found)| {
+    let rows: Vec<(String, Found)> = match found {
+        // Of an only option its designs are told apart.
+        [only] if only.candidates.len() > 1 => {
+            let label = |index: &usize| designs[*index].label.clone();
+            let all = only.candidates.keys();
+            all.map(|index| (label(index), only.of_design(*index)))
+                .collect()
+        }
+        _ => {
+            let names = question.options.iter().map(|option| option.name.clone());
+            names.zip(found.iter().cloned()).collect()
+        }
+    };
+    let by_design = found.len() < rows.len();
+    let options = rows.iter().map(|(name, found)| {
         let mut own: Vec<&Trial> = found.trials.iter().filter(|t| t.keeps()).collect();
         own.sort_by(|a, b| better(a, b, goal));
         let own = own.first().map(|t| show(t));
         OptionRow {
-            option: option.name.clone(),
-            candidates: found.candidates,
-            ruled_out: found.ruled_out,
+            option: name.clone(),
+            candidates: found.candidates.values().sum(),
+            ruled_out: found.ruled_out.len(),
             simulated: found.trials.len(),
             nodes: own.as_ref().map(|d| d.nodes),
             cost_usd: own.as_ref().map(|d| d.cost_usd),
+            gpus: own.as_ref().and_then(|d| d.gpus),
             reason: reason(found, own.as_ref(), designs, question),
             best: own.map(|d| match d.choices.as_str() {
+                _ if by_design => d.units,
                 "" => d.units,
                 choices => format!("{}, {choices}", d.units),
             }),
@@ -361,10 +416,16 @@ pub(super) fn seconds(scenario: &Scenario) -> f64 {
     scenario.duration.0 as f64 / crate::units::NS_PER_S as f64
 }
 
-/// The goal first, then the room that is left.
+/// The goal first, then fewer accelerators in use, then the room that is left.
 fn better(a: &Trial, b: &Trial, goal: Goal) -> std::cmp::Ordering {
     let worth = b.worth(goal).total_cmp(&a.worth(goal));
-    worth.then(a.strain().total_cmp(&b.strain()))
+    let gpus = a.candidate.gpus.cmp(&b.candidate.gpus);
+    worth.then(gpus).then(a.strain().total_cmp(&b.strain()))
+}
+
+/// By what a candidate is cheap: cost, and accelerators in use.
+fn size(candidate: &Candidate) -> (f64, u32) {
+    (candidate.cost_usd, candidate.gpus)
 }
 
 /// What keeps an option from being cheaper, or from being possible.
@@ -375,10 +436,11 @@ fn reason(
     question: &Question,
 ) -> String {
     let cost = best.map_or(f64::INFINITY, |d| d.cost_usd);
+    let least = (cost, best.and_then(|d| d.gpus).unwrap_or(0));
     let below = found
         .trials
         .iter()
-        .filter(|t| !t.keeps() && (t.candidate.cost_usd < cost || question.goal != Goal::Cost));
+        .filter(|t| !t.keeps() && (size(&t.candidate) < least || question.goal != Goal::Cost));
     let nearest = below.min_by(|a, b| a.strain().total_cmp(&b.strain()));
     let broken = nearest.and_then(|t| {
         let why = t.hardest()?.broken(&question.slos)?;
@@ -388,12 +450,13 @@ fn reason(
         ))
     });
     // Of what arithmetic rules out, the dearest that would still be cheaper says most.
-    let ruled_out = found.why_ruled_out.iter().rev();
-    let ruled_out = ruled_out.map(|(c, why)| (*c, why)).find(|(c, _)| *c < cost);
+    let mut ruled_out = found.ruled_out.iter().rev();
+    let ruled_out = ruled_out.find(|r| r.cost_usd < cost);
     match (broken, best, ruled_out) {
         (Some(broken), _, _) => broken,
-        (None, _, Some((_, why))) if question.goal == Goal::Cost || best.is_none() => why.clone(),
+        (None, _, Some(r)) if question.goal == Goal::Cost || best.is_none() => r.why.clone(),
         (None, Some(best), _) => format!("{} binds", best.binding),
+        (None, None, _) if !found.candidates.is_empty() => "others are cheaper".to_string(),
         (None, None, _) => "no number of units is within the bounds".to_string(),
     }
 }

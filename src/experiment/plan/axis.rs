@@ -8,6 +8,8 @@ use crate::scenario::{Pool, Role};
 
 /// A bracket this narrow is closed.
 const NARROW: f64 = 1.01;
+/// The next schedule that is dearer reaches so much of a target.
+pub const TIGHTER: f64 = 1.0 - 1e-6;
 /// This much may be asked of a target at once.
 const STRIDE: (f64, f64) = (0.6, 1.6);
 
@@ -81,6 +83,21 @@ impl<'a> Axis<'a> {
         }
     }
 
+    /// The target of the dearest schedule that is looser than one whose step is `step_s`.
+    pub fn looser(&self, step_s: f64, caps: &[u32]) -> Option<f64> {
+        let mut found = None;
+        let mut target_s = f64::INFINITY;
+        loop {
+            let level = self.curve.reach(self.aim, target_s, caps);
+            // Where the target is out of reach, the curve has ended.
+            if level.step_s <= step_s || level.step_s > target_s {
+                return found;
+            }
+            found = Some(level.step_s);
+            target_s = level.step_s * TIGHTER;
+        }
+    }
+
     /// Whether nothing cheaper is left to try.
     pub fn is_closed(&self) -> bool {
         match (self.kept, self.broke) {
@@ -92,9 +109,14 @@ impl<'a> Axis<'a> {
 
     /// What a run takes of the limits that this pool answers for.
     pub fn strain(&self, run: &Run, slos: &[Slo], separate: bool) -> f64 {
-        let mine = |slo: &Slo| !separate || slo.role().is_none_or(|role| role == self.pool.role);
-        let strains = slos.iter().zip(&run.values).filter(|(slo, _)| mine(slo));
-        let strains = strains.map(|(slo, value)| slo.strain(*value));
+        let values = slos.iter().zip(&run.values).enumerate();
+        let strains = values.filter_map(|(index, (slo, value))| {
+            if separate {
+                run.share(slos, index, self.pool.role)
+            } else {
+                Some(slo.strain(*value))
+            }
+        });
         strains.filter(|s| s.is_finite()).fold(0.0, f64::max)
     }
 

@@ -9,7 +9,7 @@
 //! overloaded that way (it needs one unit, or something else held it up) keeps the yield 1: then only the
 //! search itself corrects.
 
-use super::design::{Design, bounds, changed};
+use super::design::{Design, bounds, changed, decode_begins};
 use super::load::Load;
 use super::question::Question;
 use super::screen::Screen;
@@ -152,12 +152,15 @@ fn stretch(
 fn served_per_s(run: &RunSummary, scenario: &Scenario, pool: usize, load: &Load) -> Option<f64> {
     let pool = &scenario.pools[pool];
     let seen = run.pools.get(&pool.name)?;
+    let ranks = seen.units_mean * f64::from(pool.ranks);
     let first_tokens = run.latency.ttft_s.count as f64;
+    let output = run.tokens.output;
     let tokens = match pool.role {
         Role::Prefill => run.tokens.computed_input as f64 / load.computed,
-        Role::Decode | Role::Mixed => (run.tokens.output - first_tokens) / load.decoded,
+        Role::Decode if decode_begins(scenario) => output / load.decoded,
+        Role::Decode | Role::Mixed => (output - first_tokens) / load.decoded,
     };
-    (seen.queue_length_mean > f64::from(pool.ranks)).then(|| tokens / run.duration_s)
+    (seen.queue_length_mean > ranks).then(|| tokens / run.duration_s)
 }
 
 #[cfg(test)]
@@ -171,15 +174,19 @@ mod tests {
     use crate::scenario::{PlanTable, load_str};
     use crate::units::NS_PER_HOUR;
 
-    /// Prefill and decode apart, 4 ranks a unit that step together (no architecture says that they are copies),
-    /// linear steps; a day's load that wants several units.
+    /// Prefill and decode apart, 4 ranks a unit, linear steps; a day's load that wants several units. Of a model
+    /// whose architecture is not known the ranks step together.
     fn scenario(lengths: &str) -> Scenario {
+        of_model("{ name = \"mine\", kv_bytes_per_token = 131_072 }", lengths)
+    }
+
+    fn of_model(model: &str, lengths: &str) -> Scenario {
         let text = format!(
             r#"
             name     = "yields"
             start    = 2026-01-05T00:00:00+00:00
             duration = "24h"
-            model    = {{ name = "ranks that step together", kv_bytes_per_token = 131_072 }}
+            model    = {model}
             node     = {{ gpu = "h100", gpus = 4, price_per_gpu_hour = 2.00 }}
             [pools.prefill]
             nodes_per_unit   = 1
@@ -255,6 +262,23 @@ mod tests {
         for part in yields {
             assert!((part - 1.0).abs() < 0.03, "{part}");
         }
+    }
+
+    #[test]
+    fn copies_of_a_model_wait_for_no_other() {
+        let lengths = "input  = { kind = \"exponential\", mean = 500 }\n\
+                       output = { kind = \"exponential\", mean = 101 }";
+        // The four ranks of a unit of a dense model are four units: no step lasts as long as the slowest of them.
+        let dense = of_model("\"llama-3.1-8b\"", lengths);
+        assert_eq!((dense.pools[0].replicas, dense.pools[0].ranks), (4, 1));
+        let ([copies, together], load) =
+            ([of(&dense).0[0], of(&scenario(lengths)).0[0]], of(&dense).2);
+        assert!((copies - 1.0).abs() < 0.03, "{copies}");
+        assert!(together < copies - 0.03, "{together} {copies}");
+        // As many of them serve as much, by arithmetic.
+        let screens = [of(&dense).1, of(&scenario(lengths)).1];
+        let [one, other] = screens.map(|screen| most_per_s(&screen, 0, 4, &load));
+        assert!((one / other - 1.0).abs() < 1e-3, "{one} {other}");
     }
 
     #[test]

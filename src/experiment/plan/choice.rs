@@ -34,8 +34,8 @@ impl Choice {
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| {
             format!(
-                "`{}` is no choice: {what}; write pools.decode.max_batch_requests=64,128 or \
-                 pools.decode.nodes_per_unit=1..4",
+                "`{}` is no choice: {what}; write pools.mixed.parallelism.tensor=2,4 or \
+                 pools.decode.max_batch_requests=64,128",
                 text.trim()
             )
         };

@@ -29,6 +29,9 @@ pub struct Curve {
     /// What a unit costs in each slot: hours.
     hours: Vec<f64>,
     least: u32,
+    /// Units that fill a node, where they are smaller than one: nodes are paid whole (S10), so units come and go
+    /// by the node.
+    block: u32,
 }
 
 /// A schedule and what arithmetic expects of it.
@@ -41,12 +44,12 @@ pub struct Level {
 }
 
 impl Curve {
-    /// Of a pool with up to `most` units; `faster` times the requests of the slots.
+    /// Of a pool with `least` to `most` units, `block` of them on a node; `faster` times the requests of the slots.
     pub fn new(
         screen: &Screen,
         pool: usize,
         slots: &[Slot],
-        (least, most): (u32, u32),
+        (least, most, block): (u32, u32, u32),
         faster: f64,
     ) -> Self {
         let steps = |slot: &Slot| -> Vec<f64> {
@@ -71,6 +74,7 @@ impl Curve {
             requests: slots.iter().map(|s| s.load.per_s * s.paid_h).collect(),
             hours: slots.iter().map(|s| s.paid_h).collect(),
             least,
+            block,
         }
     }
 
@@ -98,16 +102,27 @@ impl Curve {
         self.value(aim, &units)
     }
 
-    /// Unit-hours of a schedule.
-    pub fn unit_hours(&self, units: &[u32]) -> f64 {
+    /// What a schedule pays: hours, each times what `paid` says of that many units.
+    pub fn hours(&self, units: &[u32], paid: impl Fn(u32) -> u32) -> f64 {
         let each = self.hours.iter().zip(units);
-        each.map(|(hours, n)| hours * f64::from(*n)).sum()
+        each.map(|(hours, n)| hours * f64::from(paid(*n))).sum()
     }
 
     /// The fewest units that carry a slot's peak, or all that are allowed.
     fn fewest(&self, slot: usize, cap: u32) -> u32 {
         let carries = |n: &u32| self.steps[slot][*n as usize].is_finite();
-        (self.least.min(cap)..=cap).find(carries).unwrap_or(cap)
+        let mut counts = (self.least.min(cap)..=cap).filter(|n| self.fills(*n, cap));
+        counts.find(carries).unwrap_or(cap)
+    }
+
+    /// Whether so many units leave no room on their nodes, or are all that are allowed.
+    fn fills(&self, units: u32, cap: u32) -> bool {
+        units == cap || units.is_multiple_of(self.block)
+    }
+
+    /// The next number of units that is worth paying for.
+    fn next(&self, units: u32, cap: u32) -> u32 {
+        ((units / self.block + 1) * self.block).min(cap)
     }
 
     /// What the arithmetic expects of a schedule.
@@ -140,11 +155,14 @@ impl Curve {
             })?;
             let step = self.steps[slowest][units[slowest] as usize];
             // Where the slowest slot cannot be helped, nothing else matters.
-            return (step >= self.value(aim, units)).then_some((slowest, 1));
+            let more = self.next(units[slowest], caps[slowest]) - units[slowest];
+            return (step >= self.value(aim, units)).then_some((slowest, more));
         }
         let mut best: Option<(f64, usize, u32)> = None;
         for slot in open {
-            for more in 1..=caps[slot] - units[slot] {
+            let counts = units[slot] + 1..=caps[slot];
+            for n in counts.filter(|n| self.fills(*n, caps[slot])) {
+                let more = n - units[slot];
                 let gain = gain(slot, more);
                 if gain > 0.0 && best.is_none_or(|(most, _, _)| gain > most) {
                     best = Some((gain, slot, more));
@@ -176,6 +194,7 @@ mod tests {
             requests: vec![1.0, 4.0, 9.0],
             hours: vec![1.0; 3],
             least: 1,
+            block: 1,
         }
     }
 
@@ -190,7 +209,7 @@ mod tests {
                 for b in 1..=20 {
                     for c in 1..=20 {
                         if curve.value(Aim::Mean, &[a, b, c]) <= target {
-                            cheapest = cheapest.min(curve.unit_hours(&[a, b, c]));
+                            cheapest = cheapest.min(curve.hours(&[a, b, c], |n| n));
                         }
                     }
                 }
@@ -198,7 +217,7 @@ mod tests {
             // The last addition may be worth less than another that would do: greedy is optimal on its
             // own levels, and no schedule is cheaper by a whole unit.
             assert!(
-                curve.unit_hours(&level.units) < cheapest + 1.0,
+                curve.hours(&level.units, |n| n) < cheapest + 1.0,
                 "{target}: {level:?}"
             );
         }
@@ -212,5 +231,10 @@ mod tests {
         assert_eq!(level.units, [2, 2, 6]);
         let short = curve.reach(Aim::Longest, 0.5, &[20, 20, 4]);
         assert_eq!((short.units[2], short.step_s), (4, 0.75));
+        // Four units to a node: what is paid is used.
+        curve.block = 4;
+        let level = curve.reach(Aim::Longest, 0.5, &[20, 20, 6]);
+        assert_eq!(level.units, [4, 4, 6]);
+        assert_eq!(curve.reach(Aim::Mean, 0.2, &[20; 3]).units[2] % 4, 0);
     }
 }

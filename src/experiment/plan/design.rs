@@ -1,12 +1,10 @@
 //! Designs: everything about a deployment but how many units it has. And candidates: designs with units.
 
 use super::choice::{Choice, UnitBounds};
-use super::load::Loads;
 use super::question::Question;
 use super::screen::Screen;
 use crate::perf::with_capacities;
-use crate::scenario::nodes_of;
-use crate::scenario::{Pool, Role, Scenario, load_str};
+use crate::scenario::{FirstToken, Pool, Role, Scenario, load_str, nodes_of};
 use crate::units::NS_PER_HOUR;
 
 /// Most designs of one plan, and most candidates.
@@ -37,6 +35,8 @@ pub struct Candidate {
     pub units: Vec<u32>,
     /// All nodes.
     pub nodes: u32,
+    /// Accelerators in use; the others of these nodes are paid and idle.
+    pub gpus: u32,
     /// What they cost over the counted time, in dollars.
     pub cost_usd: f64,
 }
@@ -74,10 +74,7 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
                 let value = &choice.values[rest % choice.values.len()];
                 rest /= choice.values.len();
                 settings.push(format!("{}={value}", choice.key));
-                labels.push(format!(
-                    "{} = {value}",
-                    choice.key.trim_start_matches("pools.")
-                ));
+                labels.push(label(&choice.key, value, &plain));
             }
             let scenario = changed(base, &option.name, &settings)?;
             let screen = with_capacities(&scenario).and_then(|whole| Screen::new(&whole));
@@ -107,6 +104,23 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
     Ok(all)
 }
 
+/// A choice in words: `TP 2`, `max_batch_tokens = 1024`, `decode.max_batch_requests = 64`, the pool only where
+/// there are several.
+fn label(key: &str, value: &str, scenario: &Scenario) -> String {
+    let key = key.trim_start_matches("pools.");
+    let only = match scenario.pools.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    };
+    let short = only.and_then(|pool| key.strip_prefix(&pool.name)?.strip_prefix('.'));
+    let key = short.unwrap_or(key);
+    match key.strip_suffix("parallelism.tensor") {
+        Some("") => format!("TP {value}"),
+        Some(pool) => format!("{} TP {value}", pool.trim_end_matches('.')),
+        None => format!("{key} = {value}"),
+    }
+}
+
 /// The scenario with changes.
 ///
 /// # Errors
@@ -125,7 +139,8 @@ fn concerns(key: &str, scenario: &Scenario) -> bool {
     scenario.pools.iter().any(|p| p.name == pool)
 }
 
-/// Every combination of units within the bounds, of one design.
+/// Combinations of units within the bounds, of one design, that fill the nodes they pay for: no pool could
+/// have one more on the same nodes.
 ///
 /// # Errors
 /// Where there are too many.
@@ -140,16 +155,21 @@ pub fn candidates(
         .iter()
         .map(|pool| bounds(pool, question))
         .collect();
+    // With nodes of its own, a pool fills them whatever the others have.
+    let fills = |pool: &Pool, n: u32, most: u32| {
+        scenario.node.shared || n == most || pool.nodes(n + 1) > pool.nodes(n)
+    };
     let mut all = vec![Vec::new()];
     for (pool, (least, most)) in scenario.pools.iter().zip(&bounds) {
         let mut longer = Vec::new();
         for units in &all {
-            for n in *least..=*most {
+            for n in (*least..=*most).filter(|n| fills(pool, *n, *most)) {
                 let mut units: Vec<u32> = units.clone();
                 units.push(n);
-                if nodes(&scenario, &units) <= question.nodes {
-                    longer.push(units);
+                if nodes(scenario, &units) > question.nodes {
+                    break;
                 }
+                longer.push(units);
             }
         }
         if longer.len() > MAX_CANDIDATES {
@@ -160,18 +180,20 @@ pub fn candidates(
         }
         all = longer;
     }
-    let per_node_usd = node_usd(scenario);
-    Ok(all
-        .into_iter()
-        .map(|units| {
-            let nodes = nodes(scenario, &units);
-            Candidate {
-                design: index,
-                nodes,
-                cost_usd: per_node_usd * f64::from(nodes),
-                units,
-            }
-        })
+    if scenario.node.shared {
+        all.retain(|units| {
+            let paid = nodes(scenario, units);
+            let more = |pool: usize| {
+                let mut units = units.clone();
+                units[pool] += 1;
+                units[pool] <= bounds[pool].1 && nodes(scenario, &units) == paid
+            };
+            !(0..units.len()).any(more)
+        });
+    }
+    let each = all.into_iter();
+    Ok(each
+        .map(|units| Candidate::of(index, design, units))
         .collect())
 }
 
@@ -211,57 +233,82 @@ impl Candidate {
         design.settings.iter().cloned().chain(units).collect()
     }
 
-    /// `2 prefill + 5 decode units, 7 nodes`.
+    /// `2 prefill + 5 decode units (28 GPUs on 4 nodes)`; copies of the model are told where a unit has several.
     pub fn words(&self, design: &Design) -> String {
         let pools = design.scenario.pools.iter().zip(&self.units);
         let units: Vec<String> = pools
+            .clone()
             .map(|(pool, n)| format!("{n} {}", pool.name))
             .collect();
-        format!("{} units", units.join(" + "))
+        let copies: u32 = pools.clone().map(|(pool, n)| n * pool.replicas).sum();
+        let copies = pools
+            .clone()
+            .any(|(pool, _)| pool.replicas > 1)
+            .then(|| format!("{copies} copies, "));
+        let plural = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let one = self.units.iter().sum::<u32>() == 1;
+        format!(
+            "{} unit{} ({}{} on {})",
+            units.join(" + "),
+            if one { "" } else { "s" },
+            copies.unwrap_or_default(),
+            plural(self.gpus, "GPU"),
+            plural(self.nodes, "node")
+        )
     }
 
-    /// Why arithmetic rules it out, however optimistic; `None` where it does not.
-    pub fn ruled_out(
-        &self,
-        design: &Design,
-        loads: Option<&Loads<'_>>,
-        question: &Question,
-    ) -> Option<String> {
-        let screen = match &design.screen {
-            Ok(screen) => screen,
-            Err(why) => return Some(why.clone()),
-        };
-        let load = loads?.day();
-        for (index, pool) in design.scenario.pools.iter().enumerate() {
-            let step = screen
-                .pace(index, self.units[index], &load, load.per_s)
-                .seconds();
-            if step.is_infinite() {
-                return Some(format!(
-                    "more comes than {} {} units can serve",
-                    self.units[index], pool.name
-                ));
+    /// Those with fewer units on as many nodes, within the bounds, by rising number of accelerators in use.
+    pub fn smaller(&self, design: &Design, question: &Question) -> Vec<Self> {
+        let scenario = &design.scenario;
+        let mut all = vec![self.units.clone()];
+        for (index, pool) in scenario.pools.iter().enumerate() {
+            let least = bounds(pool, question).0;
+            let mut longer = Vec::new();
+            for units in &all {
+                for n in (least..=units[index]).rev() {
+                    let mut fewer = units.clone();
+                    fewer[index] = n;
+                    if nodes(scenario, &fewer) != self.nodes {
+                        break;
+                    }
+                    longer.push(fewer);
+                }
             }
-            let best =
-                |slo: &super::slo::Slo| slo.at_best(pool.role, step, screen.tokens_per_step());
-            let missed = question
-                .slos
-                .iter()
-                .find(|slo| best(slo).is_some_and(|value| slo.strain(Some(value)) > BEYOND));
-            if let Some(slo) = missed {
-                let value = best(slo).unwrap_or_default();
-                return Some(format!("{} at best {}", slo.name(), slo.show(value)));
-            }
+            all = longer;
         }
-        None
+        let each = all.into_iter().filter(|units| *units != self.units);
+        let mut all: Vec<Self> = each
+            .map(|units| Self::of(self.design, design, units))
+            .collect();
+        all.sort_by_key(|candidate| candidate.gpus);
+        all
+    }
+
+    /// Whether it is the same design with no more units of any pool.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.design == other.design && self.units.iter().zip(&other.units).all(|(a, b)| a <= b)
+    }
+
+    fn of(index: usize, design: &Design, units: Vec<u32>) -> Self {
+        let scenario = &design.scenario;
+        let nodes = nodes(scenario, &units);
+        let gpus = scenario.pools.iter().zip(&units);
+        Self {
+            design: index,
+            nodes,
+            gpus: gpus.map(|(pool, n)| pool.gpus_per_unit * n).sum(),
+            cost_usd: node_usd(scenario) * f64::from(nodes),
+            units,
+        }
     }
 }
-
-/// A promise that the optimistic arithmetic breaks by more than this is given up: a tenth is left for what
-/// the arithmetic rounds.
-const BEYOND: f64 = 1.1;
 
 /// Whether the two phases of a request are served by different pools.
 pub fn is_separate(scenario: &Scenario) -> bool {
     scenario.pools.iter().any(|pool| pool.role == Role::Decode)
+}
+
+/// Whether a request's first token comes from a decode pool (S8).
+pub fn decode_begins(scenario: &Scenario) -> bool {
+    is_separate(scenario) && scenario.first_token == FirstToken::Decode
 }

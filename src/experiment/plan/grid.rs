@@ -2,18 +2,21 @@
 //!
 //! What a candidate costs is known before it runs, so the least cost is sought from below: the candidates of
 //! an option by rising cost, those of one cost together. What arithmetic rules out ([`super::screen`]) is not
-//! run; the others are run for a quarter of the time, and what keeps its promises or breaks them by less than
+//! run; of the others those that fill their nodes (no pool could have one more unit on them) are run for a quarter of the time, and what keeps its promises or breaks them by less than
 //! half goes on to the whole, then to more and more replications. The first cost at which one keeps every
-//! promise in every replication is the option's answer: everything cheaper was ruled out or has failed.
+//! promise in every replication is the option's answer: everything cheaper was ruled out or has failed. On its
+//! nodes fewer units may do: the fewest accelerators in use are sought by halving.
 //! Where prefill and decode are separate, a candidate that breaks a promise of one of them speaks for all of
 //! its design with no more units of that pool.
 //!
 //! Profit and goodput are not known before: there all candidates run for an eighth of the time, the better
 //! half of them for a quarter, and so on (successive halving); those that come to the whole are replicated.
 
+use std::collections::BTreeMap;
+
 use super::design::{Candidate, Design, candidates, is_separate};
-use super::load::Loads;
 use super::question::{Goal, Question};
+use super::sieve::Sieve;
 use super::trial::{Bench, Run, Stopped};
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_S, SimDuration};
@@ -67,15 +70,24 @@ impl Trial {
     }
 }
 
+/// A candidate that arithmetic rules out.
+#[derive(Clone, Debug)]
+pub struct RuledOut {
+    /// Index of its design.
+    pub design: usize,
+    /// What it costs, in dollars.
+    pub cost_usd: f64,
+    /// Why it was, and which it is, in words.
+    pub why: String,
+}
+
 /// What the search found about an option.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Combinations of designs and units.
-    pub candidates: usize,
-    /// Of them, ruled out by arithmetic.
-    pub ruled_out: usize,
-    /// What those cost, and why they were, by rising cost.
-    pub why_ruled_out: Vec<(f64, String)>,
+    /// Combinations of designs and units, by design.
+    pub candidates: BTreeMap<usize, usize>,
+    /// Of them, those ruled out by arithmetic, by rising cost.
+    pub ruled_out: Vec<RuledOut>,
     /// Those that were simulated, in the order in which they were.
     pub trials: Vec<Trial>,
 }
@@ -93,37 +105,82 @@ pub fn search(
 ) -> Result<Found, Stopped> {
     let mut found = Found::default();
     let mut open = Vec::new();
+    let mut sieves: Vec<Sieve<'_>> = designs.iter().map(|d| Sieve::new(d, question)).collect();
     for (index, design) in designs.iter().enumerate() {
         if design.option != option {
             continue;
         }
-        let loads = Loads::of(&design.scenario);
-        for candidate in candidates(index, design, question).map_err(Stopped::Question)? {
-            found.candidates += 1;
-            match candidate.ruled_out(design, loads.as_ref(), question) {
-                Some(why) => {
-                    found.ruled_out += 1;
-                    let words = candidate.words(design);
-                    let why = format!("{words}: {why}");
-                    found.why_ruled_out.push((candidate.cost_usd, why));
-                }
-                None => open.push(candidate),
-            }
-        }
+        let all = candidates(index, design, question).map_err(Stopped::Question)?;
+        open.extend(found.pass(all, design, &mut sieves[index]));
     }
     open.sort_by(|a, b| a.cost_usd.total_cmp(&b.cost_usd));
-    found.why_ruled_out.sort_by(|a, b| a.0.total_cmp(&b.0));
     let search = Search {
         base,
         designs,
         question,
         bench,
     };
-    found.trials = match question.goal {
-        Goal::Cost => search.cheapest_first(open)?,
-        Goal::Profit | Goal::Goodput => search.halving(open)?,
-    };
+    match question.goal {
+        Goal::Cost => search.cheapest_first(open, &mut sieves, &mut found)?,
+        Goal::Profit | Goal::Goodput => found.trials = search.halving(open)?,
+    }
+    found
+        .ruled_out
+        .sort_by(|a, b| a.cost_usd.total_cmp(&b.cost_usd));
     Ok(found)
+}
+
+impl Found {
+    /// What was found about one design.
+    pub fn of_design(&self, design: usize) -> Self {
+        let candidates = self.candidates.get(&design).copied();
+        let ruled_out = self.ruled_out.iter().filter(|r| r.design == design);
+        let trials = self.trials.iter();
+        Self {
+            candidates: candidates.map(|n| (design, n)).into_iter().collect(),
+            ruled_out: ruled_out.cloned().collect(),
+            trials: trials
+                .filter(|t| t.candidate.design == design)
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Counts candidates of a design; those that arithmetic does not rule out.
+    fn pass(
+        &mut self,
+        all: Vec<Candidate>,
+        design: &Design,
+        sieve: &mut Sieve<'_>,
+    ) -> Vec<Candidate> {
+        let mut open = Vec::new();
+        for candidate in all {
+            *self.candidates.entry(candidate.design).or_default() += 1;
+            match sieve.ruled_out(&candidate) {
+                Some(why) => {
+                    self.ruled_out.push(RuledOut {
+                        design: candidate.design,
+                        cost_usd: candidate.cost_usd,
+                        why: format!("{}: {why}", candidate.words(design)),
+                    });
+                }
+                None => open.push(candidate),
+            }
+        }
+        open
+    }
+}
+
+/// Trials that are not the same design as one before with units to spare.
+pub fn outstanding<'t>(trials: impl Iterator<Item = &'t Trial>) -> Vec<&'t Trial> {
+    let mut all: Vec<&Trial> = trials.collect();
+    // Stable: what is alike stays in the order given.
+    let whole = all.clone();
+    all.retain(|t| {
+        let mut others = whole.iter().filter(|o| o.candidate != t.candidate);
+        !others.any(|o| o.candidate.is_within(&t.candidate))
+    });
+    all
 }
 
 struct Search<'a> {
@@ -134,32 +191,82 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn cheapest_first(&self, mut open: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
+    fn cheapest_first(
+        &self,
+        mut open: Vec<Candidate>,
+        sieves: &mut [Sieve<'_>],
+        found: &mut Found,
+    ) -> Result<(), Stopped> {
         // An only option goes on to its runner-up; several have each other.
         let wanted = if self.question.options.len() == 1 {
             2
         } else {
             1
         };
-        let mut trials: Vec<Trial> = Vec::new();
         while let Some(first) = open.first() {
             let cost = first.cost_usd;
             let level = open.iter().take_while(|c| c.cost_usd == cost).count();
-            let mut level: Vec<Candidate> = open.drain(..level).collect();
-            level.retain(|c| !trials.iter().any(|t| self.speaks_for(t, c)));
-            (self.bench.tell)(&format!(
-                "{} nodes: {} candidates",
-                level.first().map_or(0, |c| c.nodes),
-                level.len()
-            ));
-            let (alive, ended) = self.short(level, 4, HOPELESS)?;
-            trials.extend(ended);
-            trials.extend(self.whole(alive)?);
-            if trials.iter().filter(|t| t.keeps()).count() >= wanted {
+            let level: Vec<Candidate> = open.drain(..level).collect();
+            let tried = found.trials.len();
+            self.attempt(level, &mut found.trials)?;
+            self.use_fewer(tried, sieves, found)?;
+            if outstanding(found.trials.iter().filter(|t| t.keeps())).len() >= wanted {
                 break;
             }
         }
-        Ok(trials)
+        Ok(())
+    }
+
+    /// Simulates candidates of one cost, but those for which a failed trial speaks.
+    fn attempt(&self, mut these: Vec<Candidate>, trials: &mut Vec<Trial>) -> Result<(), Stopped> {
+        these.retain(|c| !trials.iter().any(|t| self.speaks_for(t, c)));
+        let Some(first) = these.first() else {
+            return Ok(());
+        };
+        let what = format!("{} nodes: {} candidates", first.nodes, these.len());
+        (self.bench.tell)(&what);
+        let (alive, ended) = self.short(these, 4, HOPELESS)?;
+        trials.extend(ended);
+        trials.extend(self.whole(alive)?);
+        Ok(())
+    }
+
+    /// For each trial from number `tried` on that keeps every promise, seeks by halving what does so with the
+    /// fewest accelerators in use on the same nodes; no more than the best of the others needs.
+    fn use_fewer(
+        &self,
+        tried: usize,
+        sieves: &mut [Sieve<'_>],
+        found: &mut Found,
+    ) -> Result<(), Stopped> {
+        let kept = found.trials[tried..].iter().filter(|t| t.keeps());
+        let mut kept: Vec<Trial> = kept.cloned().collect();
+        kept.sort_by(|a, b| a.strain().total_cmp(&b.strain()));
+        let mut fewest = kept.iter().map(|t| t.candidate.gpus).min().unwrap_or(0);
+        for trial in kept {
+            let index = trial.candidate.design;
+            let design = &self.designs[index];
+            let mut smaller = trial.candidate.smaller(design, self.question);
+            smaller.retain(|c| c.gpus <= fewest);
+            let smaller = found.pass(smaller, design, &mut sieves[index]);
+            let levels: Vec<&[Candidate]> = smaller.chunk_by(|a, b| a.gpus == b.gpus).collect();
+            let (mut low, mut high) = (0, levels.len());
+            while low < high {
+                let middle = (low + high) / 2;
+                let known = |c: &Candidate| found.trials.iter().any(|t| t.candidate == *c);
+                let level = levels[middle].iter().filter(|c| !known(c));
+                let level: Vec<Candidate> = level.cloned().collect();
+                self.attempt(level, &mut found.trials)?;
+                let of_level = |t: &&Trial| t.keeps() && levels[middle].contains(&t.candidate);
+                if let Some(kept) = found.trials.iter().find(of_level) {
+                    fewest = fewest.min(kept.candidate.gpus);
+                    high = middle;
+                } else {
+                    low = middle + 1;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn halving(&self, open: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
@@ -197,18 +304,22 @@ impl Search<'_> {
     /// Whether a failed trial shows that a candidate fails too.
     fn speaks_for(&self, trial: &Trial, candidate: &Candidate) -> bool {
         let scenario = &self.designs[candidate.design].scenario;
-        if trial.candidate.design != candidate.design || !is_separate(scenario) {
+        if trial.candidate.design != candidate.design || trial.keeps() {
             return false;
         }
+        if candidate.is_within(&trial.candidate) {
+            return true;
+        }
+        if !is_separate(scenario) {
+            return false;
+        }
+        let slos = &self.question.slos;
         let failed = trial
             .runs
             .iter()
             .filter(|r| !r.keeps() && r.trouble.is_none());
-        let mut roles = failed.flat_map(|run| {
-            let each = self.question.slos.iter().zip(&run.values);
-            each.filter(|(slo, value)| slo.strain(**value) > 1.0)
-                .filter_map(|(slo, _)| slo.role())
-        });
+        let mut roles =
+            failed.flat_map(|run| (0..slos.len()).filter_map(|index| run.culprit(slos, index)));
         roles.any(|role| {
             let pool = scenario.pools.iter().position(|p| p.role == role);
             pool.is_some_and(|pool| candidate.units[pool] <= trial.candidate.units[pool])

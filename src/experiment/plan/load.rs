@@ -2,8 +2,10 @@
 //!
 //! Moments of lengths come from the very tables that a run draws from, at evenly spread addresses. With a
 //! hit rate of f, a prompt of I tokens computes (1 - f) I of them over (1 - f^2) I^2 / 2 (query, key) pairs;
-//! an output of O tokens reads KV I + j at its j-th step. Ignored: that hits are whole blocks.
+//! an output of O tokens reads KV I + j at its j-th step. Of these O steps the first is prefill's, except where
+//! first tokens come from a decode pool (S8). Ignored: that hits are whole blocks.
 
+use super::design::decode_begins;
 use crate::scenario::{ArrivalKind, Class, LengthLaw, Period, RateSegment, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 use crate::workload::length::{Lengths, Scale};
@@ -22,7 +24,7 @@ pub struct Load {
     pub computed: f64,
     /// (Query, key) pairs of a prompt, mean.
     pub pairs: f64,
-    /// Tokens after the first, mean.
+    /// Tokens that decode steps emit, mean: those after the first, or all.
     pub decoded: f64,
     /// KV tokens behind a decoded token, mean.
     pub kv: f64,
@@ -53,8 +55,11 @@ impl<'a> Loads<'a> {
                 ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_)
             )
         };
+        let by_prefill = if decode_begins(scenario) { 0.0 } else { 1.0 };
+        let classes = scenario.classes.iter();
+        let of_class = |class| (class, moments(class, by_prefill));
         scenario.classes.iter().all(known).then(|| Self {
-            classes: scenario.classes.iter().map(|c| (c, moments(c))).collect(),
+            classes: classes.map(of_class).collect(),
         })
     }
 
@@ -114,7 +119,8 @@ fn part(segment: &RateSegment, from: SimDuration, to: SimDuration) -> Option<(f6
     Some((count, first.max(last)))
 }
 
-fn moments(class: &Class) -> Vec<Moments> {
+/// Moments of a class whose outputs have so many tokens from prefill.
+fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
     let (inputs, outputs) = (Lengths::new(&class.input), Lengths::new(&class.output));
     let periods = &class.arrivals.periods;
     let mut known: Vec<(Period, Moments)> = Vec::new();
@@ -124,7 +130,7 @@ fn moments(class: &Class) -> Vec<Moments> {
         }
         let (input, input_square) = two_moments(&inputs, &class.input, period.input_scale, 0.0);
         let (output, output_square) =
-            two_moments(&outputs, &class.output, period.output_scale, 1.0);
+            two_moments(&outputs, &class.output, period.output_scale, by_prefill);
         let f = period.hit_rate;
         let moments = Moments {
             computed: (1.0 - f) * input,

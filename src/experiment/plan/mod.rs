@@ -1,8 +1,8 @@
 //! `plan`: the deployment that keeps given promises at the least cost, or with the most profit or goodput.
 //!
 //! A [`question`] holds the promises ([`slo`]), the bounds and the options. [`design`] makes of the options
-//! and choices all deployments there are; `screen` rules out by steady-state arithmetic what cannot work;
-//! `grid` simulates the others, from the cheapest up; `schedule` seeks numbers of units that change over
+//! and choices all deployments there are; `sieve` rules out by steady-state arithmetic (`screen`) what cannot
+//! work; `grid` simulates the others, from the cheapest up; `schedule` seeks numbers of units that change over
 //! the day. Nothing is promised that was not simulated: the [`answer`] is a scenario that has been run.
 //!
 //! What is taken for granted: more units of a pool never serve worse than fewer. The same question gives the
@@ -21,6 +21,7 @@ pub mod question;
 mod rescale;
 mod schedule;
 mod screen;
+mod sieve;
 pub mod slo;
 mod slots;
 mod timetable;

@@ -1,6 +1,6 @@
 //! The answer of a plan for people.
 
-use super::answer::{Answer, Deployment, Timetable};
+use super::answer::{Answer, Deployment, OptionRow, Timetable};
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
@@ -55,10 +55,13 @@ impl Answer {
             said.push("Allow more nodes or units, ask for less, or give more options.".to_string());
             return said;
         };
+        let nodes = match best.gpus {
+            Some(_) => String::new(),
+            None => format!(": {} nodes", figure(best.nodes)),
+        };
         let mut said = vec![format!(
-            "{}: {} nodes, {} node-hours, {}.",
+            "{}{nodes}, {} node-hours, {}.",
             plain(&best.words()),
-            figure(best.nodes),
             figure(best.node_hours),
             usd(best.cost_usd)
         )];
@@ -68,7 +71,7 @@ impl Answer {
         ));
         if let Some(miss) = &self.nearest_miss {
             let which = if self.goal == "cost" {
-                "Of what is cheaper, the nearest"
+                "Of what is cheaper or smaller, the nearest"
             } else {
                 "Of what fails, the nearest"
             };
@@ -80,7 +83,8 @@ impl Answer {
             ));
         } else if self.goal == "cost" {
             said.push("All that is cheaper is ruled out by arithmetic.".to_string());
-            let own = self.options.iter().find(|row| row.option == best.option);
+            let named = |row: &&OptionRow| row.option == best.option || row.option == best.choices;
+            let own = self.options.iter().find(named);
             let own = own.filter(|row| !row.reason.is_empty());
             said.extend(own.map(|row| format!("For example {}.", plain(&row.reason))));
         }
@@ -114,6 +118,7 @@ impl Answer {
     fn ranked(&self) -> Section {
         let mut grid = Grid::new(vec![
             Column::left("deployment"),
+            Column::right("GPUs"),
             Column::right("nodes"),
             Column::right("node-\nhours"),
             Column::right("cost"),
@@ -133,10 +138,11 @@ impl Answer {
             let why = deployment.broken.as_ref().unwrap_or(&deployment.binding);
             grid.rows.push(vec![
                 Cell::toned(tone, deployment.words()),
+                Cell::new(maybe(deployment.gpus.map(f64::from), figure)),
                 Cell::new(figure(deployment.nodes)),
                 Cell::new(figure(deployment.node_hours)),
                 Cell::new(usd(deployment.cost_usd)),
-                Cell::new(fixed(deployment.goodput_per_s, 2)),
+                Cell::new(maybe(goodput(deployment), |x| fixed(x, 2))),
                 Cell::new(format!(
                     "{} of {}",
                     deployment.kept, deployment.replications
@@ -154,6 +160,7 @@ impl Answer {
         let mut grid = Grid::new(vec![
             Column::left("option"),
             Column::left("best"),
+            Column::right("GPUs"),
             Column::right("nodes"),
             Column::right("cost"),
             Column::right("candi-\ndates"),
@@ -165,6 +172,7 @@ impl Answer {
             grid.rows.push(vec![
                 Cell::new(&row.option),
                 Cell::new(row.best.as_deref().unwrap_or("none")),
+                Cell::new(maybe(row.gpus.map(f64::from), figure)),
                 Cell::new(maybe(row.nodes, figure)),
                 Cell::new(maybe(row.cost_usd, usd)),
                 Cell::new(count(row.candidates as u64)),
@@ -204,7 +212,7 @@ fn hours(timetable: &Timetable) -> Section {
     let mut columns = vec![Column::left("from"), Column::right("requests\n/s")];
     let pools = timetable.pools.iter();
     columns.extend(pools.map(|pool| Column::right(&format!("{pool}\nunits"))));
-    columns.extend([Column::right("nodes"), Column::bar()]);
+    columns.extend([Column::right("GPUs"), Column::right("nodes"), Column::bar()]);
     let most = timetable.slots.iter().map(|slot| slot.nodes).max();
     let most = f64::from(most.unwrap_or(1).max(1));
     let mut grid = Grid::new(columns);
@@ -215,6 +223,7 @@ fn hours(timetable: &Timetable) -> Section {
         ];
         let units = slot.units.iter();
         cells.extend(units.map(|n| Cell::new(count(u64::from(*n)))));
+        cells.push(Cell::new(count(u64::from(slot.gpus))));
         cells.push(Cell::new(count(u64::from(slot.nodes))));
         cells.push(Cell::bar(Tone::Plain, f64::from(slot.nodes) / most));
         grid.rows.push(cells);
@@ -260,6 +269,12 @@ fn promises(best: &Deployment) -> Section {
         .notes
         .push("--out DIR writes the scenario of this answer, ready to run.".to_string());
     section
+}
+
+/// Requests per second within their targets; `None` where no class has any.
+fn goodput(deployment: &Deployment) -> Option<f64> {
+    let good = deployment.goodput_per_s;
+    (good > 0.0).then_some(good)
 }
 
 /// Whole numbers as such, others to a tenth.

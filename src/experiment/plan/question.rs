@@ -90,9 +90,14 @@ impl Question {
         if schedule.is_some() {
             schedulable(scenario, goal)?;
         }
+        let pools = scenario.pools.iter().map(|pool| pool.name.as_str());
+        let pools: Vec<&str> = pools.collect();
         let options = if table.options.is_empty() {
             vec![PlanOption {
-                name: "as it stands".to_string(),
+                name: match table.vary.as_slice() {
+                    [] => "as it stands".to_string(),
+                    _ => pools.join(" + "),
+                },
                 ..PlanOption::default()
             }]
         } else {

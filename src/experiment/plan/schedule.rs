@@ -7,12 +7,13 @@
 //! keep the promises, one just to break them, and corrects the expectation by what came out; a pool is done
 //! when nothing lies between. Where prefill and decode are separate, both are sought in the same simulations:
 //! promises on first tokens speak for prefill, those on later tokens for decode, and the schedule of the answer
-//! is simulated as a whole.
+//! is simulated as a whole. Where first tokens come from decode, both pools answer for them: the search ends with
+//! neighbours of what it has found, one pool dearer or cheaper.
 
-use super::axis::Axis;
+use super::axis::{Axis, TIGHTER};
 use super::capacity::yields;
 use super::curve::{Curve, Level};
-use super::design::{Design, bounds, changed};
+use super::design::{Design, bounds, changed, decode_begins};
 use super::load::Loads;
 use super::question::Question;
 use super::slots::{Slot, setting, slots};
@@ -25,6 +26,8 @@ const ROUNDS: usize = 6;
 const EXPECTED: [f64; 2] = [0.996, 1.008];
 /// The same before anything is known: arithmetic is optimistic.
 const AT_FIRST: [f64; 2] = [0.85, 0.97];
+/// Dearer schedules that are sought from where the rounds end without an answer.
+const MENDS: usize = 4;
 /// More in flight than so many times what arithmetic expects, and some, is overload.
 const IN_FLIGHT: f64 = 4.0;
 const FEW: f64 = 10_000.0;
@@ -104,7 +107,7 @@ impl<'a> Scheduling<'a> {
             )));
         }
         let axes = pools.map(|(index, pool)| {
-            let curve = Curve::new(screen, index, &slots, bounds(pool, question), 1.0);
+            let curve = Curve::new(screen, index, &slots, range(pool, question), 1.0);
             Axis::new((index, pool), curve, question, screen.tokens_per_step())
         });
         let axes: Vec<Axis<'_>> = axes.collect();
@@ -156,7 +159,70 @@ impl<'a> Scheduling<'a> {
             ));
             self.play(open)?;
         }
+        if decode_begins(&self.design.scenario) {
+            self.mend()?;
+            self.trim()?;
+        }
         self.confirm()
+    }
+
+    /// Where first tokens come from decode, both pools answer for one promise, and their brackets may not meet:
+    /// from the nearest miss on, the schedule with one pool dearer that takes least of the limits.
+    fn mend(&mut self) -> Result<(), Stopped> {
+        let mut tried = Vec::new();
+        for _ in 0..MENDS {
+            let misses = (0..self.played.len()).filter(|i| !tried.contains(i));
+            let lost = |i: &usize| self.played[*i].runs.iter().any(|run| run.trouble.is_some());
+            let nearest = misses.min_by(|a, b| {
+                let of = |i: &usize| self.played[*i].strain();
+                lost(a).cmp(&lost(b)).then(of(a).total_cmp(&of(b)))
+            });
+            let Some(nearest) = nearest.filter(|_| self.best().is_none()) else {
+                break;
+            };
+            tried.push(nearest);
+            let levels = self.played[nearest].levels.clone();
+            self.beside(&levels, |_, level, _| Some(level.step_s * TIGHTER))?;
+        }
+        Ok(())
+    }
+
+    /// Tries the best schedule with one pool cheaper, as long as that keeps every promise.
+    fn trim(&mut self) -> Result<(), Stopped> {
+        while let Some(best) = self.best() {
+            let levels = self.played[best].levels.clone();
+            self.beside(&levels, |axis, level, caps| axis.looser(level.step_s, caps))?;
+            if self.best() == Some(best) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Plays schedules that differ from one in the target of one pool.
+    fn beside(
+        &mut self,
+        levels: &[Level],
+        target: impl Fn(&Axis<'_>, &Level, &[u32]) -> Option<f64>,
+    ) -> Result<(), Stopped> {
+        let all = vec![self.question.nodes; self.slots.len()];
+        let mut open: Vec<Vec<Level>> = Vec::new();
+        for (index, axis) in self.axes.iter().enumerate() {
+            let Some(other) = target(axis, &levels[index], &self.caps(axis, &all)) else {
+                continue;
+            };
+            let mut targets: Vec<f64> = levels.iter().map(|level| level.step_s).collect();
+            targets[index] = other;
+            let levels = self.levels(&targets);
+            if !self.is_known(&levels) && !open.contains(&levels) {
+                open.push(levels);
+            }
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        (self.bench.tell)("one pool dearer or cheaper");
+        self.play(open)
     }
 
     /// Corrects the arithmetic by what each pool is seen to carry.
@@ -167,8 +233,8 @@ impl<'a> Scheduling<'a> {
         let (base, design, question) = (self.base, self.design, self.question);
         self.yields = yields(base, design, screen, &self.slots, question, self.bench)?;
         for (axis, part) in self.axes.iter_mut().zip(&self.yields) {
-            let bounds = bounds(axis.pool, question);
-            let curve = Curve::new(screen, axis.index, &self.slots, bounds, 1.0 / part);
+            let range = range(axis.pool, question);
+            let curve = Curve::new(screen, axis.index, &self.slots, range, 1.0 / part);
             axis.correct(curve);
         }
         Ok(())
@@ -213,15 +279,14 @@ impl<'a> Scheduling<'a> {
         let mut sum = 0.0;
         let axes = self.axes.iter().zip(&best.levels).zip(&self.yields);
         for ((axis, level), part) in axes {
-            let bounds = bounds(axis.pool, self.question);
-            let curve = Curve::new(screen, axis.index, &self.slots, bounds, factor / part);
+            let range = range(axis.pool, self.question);
+            let curve = Curve::new(screen, axis.index, &self.slots, range, factor / part);
             let new = curve.reach(axis.aim, level.step_s / factor, &self.caps(axis, &free));
             if new.step_s > level.step_s / factor {
                 return None;
             }
             take(&mut free, &new.units, axis.pool);
-            sum += curve.unit_hours(&new.units) / f64::from(axis.pool.node_gpus)
-                * f64::from(axis.pool.gpus_per_unit);
+            sum += curve.hours(&new.units, |n| axis.pool.nodes(n));
         }
         Some(sum)
     }
@@ -252,11 +317,8 @@ impl<'a> Scheduling<'a> {
 
     fn node_hours(&self, levels: &[Level]) -> f64 {
         let each = self.axes.iter().zip(levels);
-        each.map(|(axis, level)| {
-            axis.curve.unit_hours(&level.units) * f64::from(axis.pool.gpus_per_unit)
-                / f64::from(axis.pool.node_gpus)
-        })
-        .sum()
+        each.map(|(axis, level)| axis.curve.hours(&level.units, |n| axis.pool.nodes(n)))
+            .sum()
     }
 
     fn is_known(&self, levels: &[Level]) -> bool {
@@ -367,4 +429,10 @@ fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
         let most = units[slot].max(units[(slot + 1) % units.len()]);
         *free = free.saturating_sub(pool.nodes(most));
     }
+}
+
+/// Units that a pool may have, and how many fill a node.
+fn range(pool: &Pool, question: &Question) -> (u32, u32, u32) {
+    let (least, most) = bounds(pool, question);
+    (least, most, pool.units_on(1).max(1))
 }

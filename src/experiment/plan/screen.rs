@@ -12,6 +12,7 @@
 //! answer is *optimistic*: what fails here fails in a simulation; what passes here is only promising.
 
 use super::load::Load;
+use crate::catalog::KvShape;
 use crate::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::NS_PER_S;
@@ -26,6 +27,7 @@ const CLOSE: f64 = 1e-6;
 pub struct Screen {
     times: StepTimes,
     pools: Vec<Pool>,
+    kv: KvShape,
     per_step: f64,
     /// Tokens of the model's windows; 0 where no layer has one.
     window: f64,
@@ -59,6 +61,7 @@ impl Screen {
         Ok(Self {
             times: StepTimes::compile(scenario)?,
             pools: scenario.pools.clone(),
+            kv: scenario.kv,
             per_step: f64::from(scenario.mtp.progress_1024) / 1024.0,
             window: f64::from(scenario.kv.window_tokens),
         })
@@ -105,7 +108,7 @@ impl Screen {
         let steps = load.decoded / self.per_step;
         fixed_point(|s| {
             let requests = rate * steps * s;
-            fits(pool, requests, load).then(|| {
+            self.fits(pool, requests, load).then(|| {
                 let at = |n: f64| {
                     let loads = DecodeLoads {
                         requests: &alike(pool, n as u32),
@@ -138,20 +141,24 @@ impl Screen {
                 joins: prompts as u32,
             };
             let tokens = rank.prefill.tokens + u64::from(rank.requests);
-            let fits = fits(pool, requests, load) && tokens <= u64::from(pool.max_batch_tokens);
+            let fits =
+                self.fits(pool, requests, load) && tokens <= u64::from(pool.max_batch_tokens);
             fits.then(|| in_seconds(self.times.mixed_step(&alike(pool, rank)).0))
         })
+    }
+
+    /// Whether so many requests have places and memory on a rank. A capacity counts tokens that every layer
+    /// keeps; layers with a window keep fewer (S9).
+    fn fits(&self, pool: &Pool, requests: f64, load: &Load) -> bool {
+        let each = self.kv.bytes_of_request(load.kv) / self.kv.bytes_per_token().max(1) as f64;
+        let capacity = pool.kv_capacity_tokens.unwrap_or(u64::MAX) as f64;
+        requests <= f64::from(pool.max_batch_requests) && requests * each <= capacity
     }
 }
 
 /// Every rank of a unit with the same on it.
 fn alike<T: Clone>(pool: &Pool, rank: T) -> Vec<T> {
     vec![rank; pool.ranks as usize]
-}
-
-fn fits(pool: &Pool, requests: f64, load: &Load) -> bool {
-    let capacity = pool.kv_capacity_tokens.unwrap_or(u64::MAX) as f64;
-    requests <= f64::from(pool.max_batch_requests) && requests * load.kv <= capacity
 }
 
 /// The least s with s = step(s), from below; `step` is `None` where nothing holds so much.

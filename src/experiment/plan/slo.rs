@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use super::trial::Waits;
 use crate::report::format::{fixed, percent, seconds};
 use crate::report::summary::{Distribution, Interval, RunSummary};
 use crate::scenario::{Role, parse_duration};
@@ -146,6 +147,16 @@ impl Slo {
         statistic(distribution, self.statistic)
     }
 
+    /// Decode's part of first tokens that come from it; `None` for other figures.
+    pub fn waits(&self, run: &RunSummary) -> Option<Waits> {
+        let of = |wait: &Distribution| statistic(wait, self.statistic).unwrap_or(0.0);
+        let latency = &run.latency;
+        (self.figure == Figure::Ttft).then(|| Waits {
+            decode_s: of(&latency.decode_queue_s),
+            step_s: of(&latency.itl_s),
+        })
+    }
+
     /// The interval of the figure that the run's own batches give, where they do.
     pub fn interval(&self, run: &RunSummary) -> Option<Interval> {
         let path = match self.figure {
@@ -159,7 +170,8 @@ impl Slo {
         run.confidence.get(&path).copied()
     }
 
-    /// The pools that alone decide the figure where prefill and decode are separate; `None`: both do.
+    /// The pools that alone decide the figure where prefill and decode are separate; `None`: both do. First
+    /// tokens that come from decode are divided between them ([`super::trial::Run::share`]).
     pub fn role(&self) -> Option<Role> {
         match self.figure {
             Figure::Ttft | Figure::Queue => Some(Role::Prefill),

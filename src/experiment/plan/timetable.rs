@@ -143,10 +143,12 @@ fn timetable(design: &Design, scheduling: &Scheduling<'_>, best: &Played) -> Tim
         slots: slots
             .map(|(from, units, requests_per_s)| {
                 let nodes = pools.iter().zip(&units).map(|(p, n)| p.nodes(*n));
+                let gpus = pools.iter().zip(&units).map(|(p, n)| p.gpus_per_unit * n);
                 SlotRow {
                     from,
                     requests_per_s,
                     nodes: nodes.sum(),
+                    gpus: gpus.sum(),
                     units,
                 }
             })
@@ -168,6 +170,8 @@ fn deployment(
         option: question.options[design.option].name.clone(),
         choices: design.label.clone(),
         units: "units by the hour".to_string(),
+        pools: Vec::new(),
+        gpus: None,
         settings: settings.to_vec(),
         nodes: node_hours * 3_600.0 / seconds(base),
         node_hours,
@@ -203,6 +207,7 @@ fn row(
         simulated,
         best: run.map(|run| format!("{} node-hours", fixed(run.node_hours, 1))),
         nodes: None,
+        gpus: None,
         cost_usd: run.map(|run| run.cost_usd),
         reason,
     }

@@ -2,13 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::design::decode_begins;
 use super::slo::Slo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};
 use crate::report::format::plain;
 use crate::report::summary::{Interval, RunSummary};
 use crate::report::verdict::{Grade, assess};
-use crate::scenario::Scenario;
+use crate::scenario::{Role, Scenario};
+
+/// Decode's part of a first token that comes from it: the same statistic of each, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Waits {
+    /// The wait to join.
+    pub decode_s: f64,
+    /// A decode step.
+    pub step_s: f64,
+}
 
 /// What a run said.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +27,8 @@ pub struct Run {
     pub values: Vec<Option<f64>>,
     /// How sure this run alone is of each, where it can say.
     pub intervals: Vec<Option<Interval>>,
+    /// Decode's part of each promise on first tokens where these come from it.
+    pub waits: Vec<Option<Waits>>,
     /// The largest part of a limit that is taken; above 1 the run breaks a promise.
     pub strain: f64,
     /// The promise that takes it.
@@ -39,6 +51,38 @@ impl Run {
     /// Whether every promise is kept.
     pub fn keeps(&self) -> bool {
         self.trouble.is_none() && self.strain <= 1.0
+    }
+
+    /// What a pool of a role takes of promise `index` where prefill and decode are separate; `None` where the
+    /// promise is not its own. Of a first token that comes from decode, the pool with the larger part answers for
+    /// all, the other for its part.
+    pub fn share(&self, slos: &[Slo], index: usize, role: Role) -> Option<f64> {
+        let (slo, value) = (slos.get(index)?, self.values.get(index).copied()?);
+        let all = slo.strain(value);
+        let Some(waits) = self.waits.get(index).copied().flatten() else {
+            return slo.role().is_none_or(|own| own == role).then_some(all);
+        };
+        let by_decode = waits.decode_s + waits.step_s;
+        let by_prefill = value? - by_decode;
+        let left = match role {
+            Role::Decode if by_decode <= by_prefill => by_decode,
+            Role::Prefill if by_decode > by_prefill => by_prefill,
+            _ => return Some(all),
+        };
+        Some(slo.strain(Some(left)))
+    }
+
+    /// The pool that breaks promise `index` however many units the other one has.
+    pub fn culprit(&self, slos: &[Slo], index: usize) -> Option<Role> {
+        let (slo, value) = (slos.get(index)?, self.values.get(index).copied()?);
+        let breaks = |value: Option<f64>| slo.strain(value) > 1.0;
+        match self.waits.get(index).copied().flatten() {
+            None => slo.role().filter(|_| breaks(value)),
+            Some(waits) if breaks(Some(value? - waits.decode_s - waits.step_s)) => {
+                Some(Role::Prefill)
+            }
+            Some(waits) => breaks(Some(waits.decode_s)).then_some(Role::Decode),
+        }
     }
 
     /// What is broken, in words; `None` where nothing is.
@@ -82,8 +126,8 @@ impl Bench<'_> {
     /// As for [`Bench::summaries`].
     pub fn play(&self, items: &[(&Scenario, u32)], slos: &[Slo]) -> Result<Vec<Run>, Stopped> {
         let runs = self.summaries(items)?.into_iter();
-        let judged = runs.map(|run| match run {
-            Ok(summary) => judge(&summary, slos),
+        let judged = runs.zip(items).map(|(run, (scenario, _))| match run {
+            Ok(summary) => judge(&summary, slos, decode_begins(scenario)),
             Err(why) => lost(&why),
         });
         Ok(judged.collect())
@@ -124,8 +168,8 @@ fn lost(why: &str) -> Run {
     }
 }
 
-/// Holds a run against the promises.
-pub fn judge(summary: &RunSummary, slos: &[Slo]) -> Run {
+/// Holds a run, whose first tokens may come from a decode pool, against the promises.
+pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
     let values: Vec<Option<f64>> = slos.iter().map(|slo| slo.of(summary)).collect();
     let strains = slos.iter().zip(&values).map(|(slo, v)| slo.strain(*v));
     let (tightest, strain) =
@@ -143,6 +187,10 @@ pub fn judge(summary: &RunSummary, slos: &[Slo]) -> Run {
     Run {
         values,
         intervals: slos.iter().map(|slo| slo.interval(summary)).collect(),
+        waits: slos
+            .iter()
+            .map(|slo| slo.waits(summary).filter(|_| decode_begins))
+            .collect(),
         strain,
         tightest,
         trouble: trouble.map(str::to_string),
@@ -151,5 +199,45 @@ pub fn judge(summary: &RunSummary, slos: &[Slo]) -> Run {
         node_hours: summary.nodes.node_hours,
         profit_usd: summary.economics.profit_usd,
         goodput_per_s: goodputs.map(|slo| slo.goodput_per_s).sum(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_first_token_is_laid_to_the_pool_that_makes_it_late() {
+        let slos = [Slo::parse("ttft_p99=2s").unwrap()];
+        let run = |value: f64, waits: Option<Waits>| Run {
+            values: vec![Some(value)],
+            waits: vec![waits],
+            ..Run::default()
+        };
+        let waits = |decode_s| {
+            Some(Waits {
+                decode_s,
+                step_s: 0.1,
+            })
+        };
+        // First tokens from prefill are prefill's alone.
+        let early = run(3.0, None);
+        assert_eq!(early.culprit(&slos, 0), Some(Role::Prefill));
+        assert_eq!(early.share(&slos, 0, Role::Decode), None);
+        // 2.2 s remain if nobody waited for decode; 0.7 s would if it were decode's alone.
+        let by_prefill = run(3.0, waits(0.7));
+        assert_eq!(by_prefill.culprit(&slos, 0), Some(Role::Prefill));
+        assert_eq!(by_prefill.share(&slos, 0, Role::Prefill), Some(1.5));
+        let left = by_prefill.share(&slos, 0, Role::Decode).unwrap();
+        assert!((left - 0.4).abs() < 1e-9);
+        let by_decode = run(3.0, waits(2.5));
+        assert_eq!(by_decode.culprit(&slos, 0), Some(Role::Decode));
+        let left = by_decode.share(&slos, 0, Role::Prefill).unwrap();
+        assert!((left - 0.2).abs() < 1e-9);
+        assert_eq!(by_decode.share(&slos, 0, Role::Decode), Some(1.5));
+        // Either of them could help.
+        assert_eq!(run(2.2, waits(1.2)).culprit(&slos, 0), None);
+        assert_eq!(run(1.9, waits(0.5)).culprit(&slos, 0), None);
     }
 }

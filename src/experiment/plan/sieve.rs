@@ -1,0 +1,92 @@
+//! What steady-state arithmetic rules out of a design's candidates.
+//!
+//! First tokens that come from decode (S8) take at least a prefill step, the KV's way and a decode step.
+
+use std::collections::BTreeMap;
+
+use super::design::{Candidate, Design, decode_begins};
+use super::load::{Load, Loads};
+use super::question::Question;
+use super::slo::{Figure, Slo, Statistic};
+use crate::perf::room::mean_lengths;
+use crate::scenario::{Role, Scenario};
+use crate::units::NS_PER_S;
+
+/// A promise that the optimistic arithmetic breaks by more than this is given up: a tenth is left for what
+/// the arithmetic rounds.
+const BEYOND: f64 = 1.1;
+
+/// Of one design; a step is worked out once for each number of units of a pool.
+pub struct Sieve<'a> {
+    design: &'a Design,
+    question: &'a Question,
+    load: Option<Load>,
+    /// Seconds from prefill's end to the beginning of the first decode step, at least; `None` where first
+    /// tokens do not come from a decode pool.
+    way_s: Option<f64>,
+    steps: BTreeMap<(usize, u32), f64>,
+}
+
+impl<'a> Sieve<'a> {
+    /// Nothing worked out yet.
+    pub fn new(design: &'a Design, question: &'a Question) -> Self {
+        let scenario = &design.scenario;
+        Self {
+            design,
+            question,
+            load: Loads::of(scenario).map(|loads| loads.day()),
+            way_s: decode_begins(scenario).then(|| way_s(scenario)),
+            steps: BTreeMap::new(),
+        }
+    }
+
+    /// Why arithmetic rules a candidate out, however optimistic; `None` where it does not.
+    pub fn ruled_out(&mut self, candidate: &Candidate) -> Option<String> {
+        let screen = match &self.design.screen {
+            Ok(screen) => screen,
+            Err(why) => return Some(why.clone()),
+        };
+        let load = self.load?;
+        let mut first_s = 0.0;
+        for (index, pool) in self.design.scenario.pools.iter().enumerate() {
+            let units = candidate.units[index];
+            let step = *self.steps.entry((index, units)).or_insert_with(|| {
+                let pace = screen.pace(index, units, &load, load.per_s);
+                pace.seconds()
+            });
+            if step.is_infinite() {
+                let (name, s) = (&pool.name, if units == 1 { "" } else { "s" });
+                return Some(format!("more comes than {units} {name} unit{s} can serve"));
+            }
+            first_s += step;
+            let per_step = screen.tokens_per_step();
+            let missed = self.missed(|slo| slo.at_best(pool.role, step, per_step));
+            if missed.is_some() {
+                return missed;
+            }
+        }
+        let whole_s = self.way_s? + first_s;
+        self.missed(|slo| {
+            let is_first = slo.figure == Figure::Ttft && slo.statistic != Statistic::P50;
+            is_first.then_some(whole_s)
+        })
+    }
+
+    /// The first promise that is broken at best, in words.
+    fn missed(&self, at_best: impl Fn(&Slo) -> Option<f64>) -> Option<String> {
+        self.question.slos.iter().find_map(|slo| {
+            let value = at_best(slo)?;
+            let broken = slo.strain(Some(value)) > BEYOND;
+            broken.then(|| format!("{} at best {}", slo.name(), slo.show(value)))
+        })
+    }
+}
+
+/// Seconds that the KV of a prompt of the mean length is on its way, if nothing else is.
+fn way_s(scenario: &Scenario) -> f64 {
+    let prefill = scenario.pools.iter().find(|p| p.role == Role::Prefill);
+    let speed = prefill.map_or(f64::INFINITY, |p| p.interface.0 as f64);
+    let shown = 1.0 - f64::from(scenario.transfer.overlap_65536) / 65_536.0;
+    let bytes = scenario.kv.bytes_of_request(mean_lengths(scenario).0) * shown.max(0.0);
+    bytes / speed.max(1.0) + scenario.transfer.latency.0 as f64 / NS_PER_S as f64
+}
