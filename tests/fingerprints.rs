@@ -19,7 +19,7 @@ type Golden = (&'static str, &'static str, &'static [&'static str]);
 const SMALL: &str = "tests/cli/small.toml";
 const MIXED: &str = "tests/fingerprints/mixed.toml";
 
-const GOLDEN: [Golden; 9] = [
+const GOLDEN: [Golden; 11] = [
     ("two pools", SMALL, &[]),
     (
         "users who wait for answers",
@@ -35,6 +35,27 @@ const GOLDEN: [Golden; 9] = [
         &[
             "pools.mixed.batching=\"prefill-first\"",
             "pools.mixed.report_interval=\"1s\"",
+        ],
+    ),
+    (
+        "a mixed pool whose ranks share experts, balanced by time",
+        MIXED,
+        &[
+            "model=\"mixtral-8x7b\"",
+            "pools.mixed.parallelism={attention_data=4,experts=8}",
+            "pools.mixed.balance=\"time\"",
+            "pools.mixed.router=\"least-time\"",
+        ],
+    ),
+    (
+        "first tokens from prefill, drafts, ranks balanced by time",
+        SMALL,
+        &[
+            "first_token=\"prefill\"",
+            "mtp={drafts=2,acceptance=[0.8,0.5]}",
+            "pools.decode.balance=\"time\"",
+            "pools.prefill.balance=\"time\"",
+            "pools.prefill.max_batch_time=\"50ms\"",
         ],
     ),
     (

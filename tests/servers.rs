@@ -53,7 +53,9 @@ fn eight_copies_on_a_node_are_eight_servers_of_one_gpu() {
     ];
     let alone = played(NODE, &alone);
     let part = [
-        "pools.mixed={ gpus_per_unit = 1, max_batch_tokens = 8192, max_batch_requests = 1024, units = 8 }",
+        "pools.mixed.gpus_per_unit=1",
+        "pools.mixed.parallelism.attention_data=1",
+        "pools.mixed.units=8",
     ];
     let parts = played(NODE, &part);
     for other in [&alone, &parts] {
@@ -187,7 +189,8 @@ fn all_reduces_between_nodes_go_through_the_interfaces() {
     let of = |nic: &str| {
         let set = [
             "model=\"llama-3.3-70b\"",
-            "pools.mixed={ nodes_per_unit = 4, max_batch_tokens = 4096, units = 1 }",
+            "pools.mixed.nodes_per_unit=4",
+            "pools.mixed.parallelism.attention_data=1",
             "node.gpus=1",
             "class.c.arrivals.requests_per_s=0.2",
             "class.c.input={ kind = \"constant\", value = 4000 }",

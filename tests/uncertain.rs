@@ -200,7 +200,7 @@ fn both_ends_keep_the_bounds() {
             "performance.prefill.base={ low = 1, high = \"2ms\" }",
         ),
         (
-            "evenly",
+            "does not fill the 8 GPUs",
             "pools.prefill.parallelism.attention_data={ low = 1, high = 8 }",
         ),
         (

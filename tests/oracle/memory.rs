@@ -42,13 +42,14 @@ impl Paper {
         let holders = self.degrees.experts;
         let own = (c.routed + self.degrees.redundant) / holders;
         let cut = self.stage() / holders;
-        // MXFP4 lies in blocks of 256 along the stream
-        let long = if self.numbers[1] == "fp4" {
-            libm::ceil(h / 256.0) * 256.0
+        // MXFP4 lies in blocks: of 256 along the stream, of 64 along an accelerator's part of the inner width
+        let blocks = |x: f64, of: f64| libm::ceil(x / of) * of;
+        let (long, wide) = if self.numbers[1] == "fp4" {
+            (blocks(h, 256.0), blocks(c.expert_width / cut, 64.0))
         } else {
-            h
+            (h, c.expert_width / cut)
         };
-        let routed = own * 3.0 * long * c.expert_width / cut * bytes(self.numbers[1]);
+        let routed = own * 3.0 * long * wide * bytes(self.numbers[1]);
         let shared = c.shared * 3.0 * h * c.expert_width / t * bytes(self.numbers[0]);
         let router = h * c.routed * bytes("bf16");
         routed + shared + router

@@ -44,7 +44,9 @@ pub const MAX_INTERVALS: u64 = 10_000;
 pub const CATALOG_KEYS: [&str; 3] = ["model", "gpu", "price"];
 
 /// Keys that exclude one another: an overriding file or argument that gives one takes back the others.
-pub const RIVALS: [(&str, &[&str]); 12] = [
+pub const RIVALS: [(&str, &[&str]); 14] = [
+    ("nodes_per_unit", &["gpus_per_unit"]),
+    ("gpus_per_unit", &["nodes_per_unit"]),
     ("mixed", &["prefill", "decode"]),
     ("prefill", &["mixed"]),
     ("decode", &["mixed"]),
