@@ -50,7 +50,6 @@ fn pools(nodes: f64, batch: f64) -> BTreeMap<String, PoolSummary> {
         blocked_by_kv: Some(0.0),
         blocked_by_batch: Some(0.0),
         steps: 70_000,
-        ..PoolSummary::default()
     };
     [
         ("prefill".to_string(), prefill),
