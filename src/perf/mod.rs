@@ -112,8 +112,19 @@ impl OwnLines {
     /// What [`StepTimes::decode_own`] says.
     #[inline]
     pub fn at(&self, requests: u32, kv_1024: u64, window_1024: u64) -> u64 {
-        let base = self.base[(requests as usize).min(self.base.len() - 1)];
-        base + ((kv_1024 * self.kv) >> self.bits) + ((window_1024 * self.window) >> self.bits)
+        self.base(requests) + self.over(kv_1024) + ((window_1024 * self.window) >> self.bits)
+    }
+
+    /// The line's beginning: so many requests without KV, in ps.
+    #[inline]
+    pub fn base(&self, requests: u32) -> u64 {
+        self.base[(requests as usize).min(self.base.len() - 1)]
+    }
+
+    /// The line over so much KV, none of it within windows, in ps.
+    #[inline]
+    pub fn over(&self, kv_1024: u64) -> u64 {
+        (kv_1024 * self.kv) >> self.bits
     }
 }
 

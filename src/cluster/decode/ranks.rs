@@ -76,6 +76,9 @@ pub struct Ranks {
     times: StepTimes,
     /// The own parts of steps, where they are compared and made of lines.
     lines: Option<Arc<OwnLines>>,
+    /// By rank: where the line of one request more begins, in ps; [`CLOSED`] where there is no place. Empty
+    /// without lines.
+    next_base: Vec<u64>,
 }
 
 impl Ranks {
@@ -101,6 +104,10 @@ impl Ranks {
             reserving: rules.reserving,
             balance: rules.balance,
             times: rules.times.clone(),
+            next_base: match &rules.lines {
+                Some(lines) => vec![lines.base(1); ranks],
+                None => Vec::new(),
+            },
             lines: rules.lines.clone(),
         }
     }
@@ -238,10 +245,9 @@ impl Ranks {
     pub fn rank_all(&mut self) {
         match &self.lines {
             Some(lines) if self.window_1024.is_empty() => {
-                let held = self.kv_1024.iter().zip(&self.requests);
-                for (key, (&kv, &n)) in self.keys.iter_mut().zip(held) {
-                    let time = lines.at(n + 1, kv, 0);
-                    *key = if n < self.requests_max { time } else { CLOSED };
+                let held = self.kv_1024.iter().zip(&self.next_base);
+                for (key, (&kv, &base)) in self.keys.iter_mut().zip(held) {
+                    *key = base.saturating_add(lines.over(kv));
                 }
             }
             _ => {
@@ -311,11 +317,24 @@ impl Ranks {
         self.taken_by(joining, grown) <= self.memory.capacity()
     }
 
+    /// Notes how many requests a rank has.
+    #[inline]
+    fn count(&mut self, rank: usize, requests: u32) {
+        self.requests[rank] = requests;
+        if let Some(lines) = &self.lines {
+            self.next_base[rank] = if requests < self.requests_max {
+                lines.base(requests + 1)
+            } else {
+                CLOSED
+            };
+        }
+    }
+
     /// A request joins a rank.
     #[inline]
     pub fn join(&mut self, rank: usize, joining: &Joining) {
         let held = joining.held_1024;
-        self.requests[rank] += 1;
+        self.count(rank, self.requests[rank] + 1);
         self.kv_1024[rank] += held;
         self.reserved[rank] += joining.reserve;
         self.requests_total += 1;
@@ -339,7 +358,7 @@ impl Ranks {
     #[inline]
     pub fn leave(&mut self, rank: usize, leaving: &Joining) {
         let held = leaving.held_1024;
-        self.requests[rank] -= 1;
+        self.count(rank, self.requests[rank] - 1);
         self.kv_1024[rank] -= held;
         self.reserved[rank] -= leaving.reserve;
         self.requests_total -= 1;

@@ -171,19 +171,19 @@ impl<O: Own<u64>> Table<O> {
         if shared.overlapped.dispatch >= FOR_EVER {
             return Picoseconds(longest_plain()).to_step();
         }
-        let mut overlapped = 0;
-        let mut busiest = None;
-        for rank in ranks.clone() {
-            let own = self.own(rank.0);
-            let time = own.overlapped.step(shared.overlapped, rank.1);
-            if time >= overlapped {
-                (overlapped, busiest) = (time, Some(rank));
-            }
+        let shared_overlapped = shared.overlapped;
+        let (mut overlapped, mut busiest) = (0, 0);
+        for (index, (entry, attended)) in ranks.clone().enumerate() {
+            let time = self.own(entry).overlapped.step(shared_overlapped, attended);
+            busiest = if time > overlapped { index } else { busiest };
+            overlapped = overlapped.max(time);
         }
         // Where the busiest rank alone takes longer in one batch, all do.
-        let step = match busiest.map(plain) {
-            Some(time) if time >= overlapped => overlapped,
-            _ => overlapped.min(longest_plain()),
+        let alone = ranks.clone().nth(busiest).map_or(0, plain);
+        let step = if alone >= overlapped {
+            overlapped
+        } else {
+            overlapped.min(longest_plain())
         };
         Picoseconds(step).to_step()
     }
