@@ -156,7 +156,7 @@ impl Table {
         self.rank(load) as u64
     }
 
-    /// So many tokens and pairs at the pace of a batch of [`WORK_TOKENS`], in ps.
+    /// So many tokens and pairs at the pace of a batch of 1,024 tokens, in ps.
     pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
         let of = |pairs| {
             let load = PrefillLoad {

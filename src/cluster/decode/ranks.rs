@@ -42,7 +42,7 @@ pub enum Refusal {
 pub struct Joining {
     /// KV, in 1/1024 token.
     pub held_1024: u64,
-    /// Memory in the end (see [`Memory`]); only `reserve` asks.
+    /// Memory in the end; only `reserve` asks.
     pub reserve: u64,
 }
 
