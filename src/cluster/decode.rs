@@ -41,7 +41,7 @@ struct Moving {
     /// How long its sender takes for its KV, and a receiver.
     took: SimDuration,
     receiving: SimDuration,
-    /// Its sender is done.
+    /// Whether the sender of the KV is done.
     sent: bool,
     arrived: bool,
 }

@@ -7,9 +7,9 @@ use super::Rules;
 pub struct Load {
     /// Requests.
     pub requests: u64,
-    /// Their KV, in 1/1024 token.
+    /// KV of those requests, in 1/1024 token.
     pub kv_1024: u64,
-    /// What of it lies within windows, in 1/1024 token.
+    /// KV within windows, in 1/1024 token.
     pub window_1024: u64,
 }
 

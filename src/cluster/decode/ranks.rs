@@ -63,7 +63,7 @@ pub struct Ranks {
     minima: Vec<u64>,
     /// KV over all ranks, in 1/1024 token.
     pub kv_total_1024: u64,
-    /// Of it, within windows.
+    /// KV over all ranks within windows, in 1/1024 token.
     pub window_total_1024: u64,
     /// Requests over all ranks.
     pub requests_total: u64,

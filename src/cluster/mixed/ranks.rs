@@ -18,7 +18,7 @@ pub struct Rank {
     pub prefill_kv_1024: u64,
     /// What of the KV lies within windows, in 1/1024 token.
     pub window_1024: u64,
-    /// The same of those whose prompt is being computed.
+    /// KV within windows of those whose prompt is being computed, in 1/1024 token.
     pub prefill_window_1024: u64,
     /// Requests that decode whose part within the window still grows.
     pub growing: u32,
