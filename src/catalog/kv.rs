@@ -61,7 +61,7 @@ impl KvShape {
         }
     }
 
-    /// The same with `bytes` for a token that every layer keeps, split as here.
+    /// These shares scaled to `bytes` in all for a token that every layer keeps.
     fn scaled_to(self, bytes: u64) -> Self {
         let whole = u128::from(self.bytes_per_token()).max(1);
         let part = u128::from(bytes) * u128::from(self.window_bytes) / whole;

@@ -9,7 +9,7 @@ use super::{Architecture, Attention, Experts, Linear, Model, Number};
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
-    /// Its models.
+    /// The `[[model]]` rows, in the order of the file.
     pub model: Vec<ModelRow>,
 }
 

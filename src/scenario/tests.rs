@@ -194,7 +194,10 @@ fn drafts_are_accepted_while_all_before_them_were() {
     assert_eq!(of("{ drafts = 2, acceptance = [0.8, 0.5] }"), (2, 2253));
     assert_eq!(of("{ drafts = 3, acceptance = 0.5 }"), (3, 1920));
     assert_eq!(of("{ drafts = 0, acceptance = 0.85 }"), (0, 1024));
+    assert_eq!(of("{ drafts = 0 }"), (0, 1024));
     assert_eq!(of("{ acceptance = 0.0 }"), (1, 1024));
+    let silent = mtp("{ drafts = 1 }");
+    assert!(silent.is_err_and(|m| m.to_string().contains("`acceptance` is missing")));
     let wrong = mtp("{ drafts = 3, acceptance = [0.8, 0.5] }");
     assert!(wrong.is_err_and(|m| m.to_string().contains("2 rates of acceptance for 3 drafts")));
 }

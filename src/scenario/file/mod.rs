@@ -286,11 +286,10 @@ static MTP: Shape = Shape {
             "1",
             "Tokens drafted in a step; 0: prediction is off, nothing is drafted or verified",
         ),
-        required(
+        optional(
             "acceptance",
             Either(&ACCEPTANCE, &ACCEPTANCES),
-            "0.85",
-            "Part of the drafts that are accepted where all before them were: one number, or one for each draft",
+            "Part of the drafts that are accepted where all before them were: one number, or one for each draft; needed where there are drafts",
         ),
     ],
 };

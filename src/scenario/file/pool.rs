@@ -59,6 +59,7 @@ static PREFILL: Shape = Shape {
             Integer(1, MAX_PAIRS),
             "(query, key) pairs of attention that one rank computes in one batch; left out: no limit",
         ),
+        FIRST_TOKEN,
         optional(
             "max_batch_time",
             Duration(1_000_000, super::HOUR, Nanosecond),
@@ -102,11 +103,7 @@ static DECODE: Shape = Shape {
         KV_CAPACITY,
         ADMISSION,
         BALANCE,
-        optional(
-            "first_token",
-            super::FIRST_TOKEN,
-            "Where the client gets a request's first token; by default as the scenario says",
-        ),
+        FIRST_TOKEN,
         default(
             "router",
             Choice(&[ROUND_ROBIN, LEAST_KV, LEAST_TIME]),
@@ -235,6 +232,12 @@ const BALANCE: Field = default(
     ]),
     "\"kv\"",
     "How requests are spread over a unit's ranks as they join",
+);
+
+const FIRST_TOKEN: Field = optional(
+    "first_token",
+    super::FIRST_TOKEN,
+    "Where the client gets a request's first token; by default as the scenario says",
 );
 
 const NODES_PER_UNIT: Field = optional(

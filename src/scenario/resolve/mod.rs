@@ -70,6 +70,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         None => Some(Mtp::OFF),
     };
     let kv = model.as_ref().map(|m| kv(root, m, mtp.as_ref()));
+    let first_token = first_token(root, report);
     let limits = limits::limits(root.table("limits"));
     let resolved_toml = write(root);
     Some(Scenario {
@@ -88,7 +89,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         transfer: transfer?,
         performance: performance?,
         mtp: mtp?,
-        first_token: first_token(root)?,
+        first_token: first_token?,
         limits: limits?,
         classes: classes?,
         published: published?,
@@ -185,11 +186,22 @@ fn local_time(when: &Datetime) -> LocalTime {
 /// Drafts and what is accepted of them: one rate for all, or a rate for each.
 fn mtp(table: &Table, report: &mut Report) -> Option<Mtp> {
     let drafts: u32 = table.integer("drafts")?;
+    if drafts == 0 {
+        return Some(Mtp::OFF);
+    }
+    if table.get("acceptance").is_none() {
+        let at = table.entries.iter().map(|e| e.key_at).min();
+        let found = Diagnostic::new("nothing says how many drafts are accepted", at?)
+            .label("`acceptance` is missing")
+            .help("add `acceptance = 0.85` with a rate of yours, or `drafts = 0` to switch prediction off");
+        report.push(found);
+        return None;
+    }
     let rates: Vec<f64> = match table.list("acceptance") {
         None => vec![table.number("acceptance")?; drafts as usize],
         Some(items) => items.iter().map(|i| i.number()).collect::<Option<_>>()?,
     };
-    if drafts > 0 && rates.len() != drafts as usize {
+    if rates.len() != drafts as usize {
         let message = format!("{} rates of acceptance for {drafts} drafts", rates.len());
         let found = Diagnostic::new(message, table.at("acceptance"));
         report.push(
@@ -210,13 +222,26 @@ fn mtp(table: &Table, report: &mut Report) -> Option<Mtp> {
     })
 }
 
-/// Where first tokens leave: the decode pool's word, else the scenario's.
-fn first_token(root: &Table) -> Option<FirstToken> {
-    let of_pool = root
-        .table("pools")
-        .and_then(|t| t.table("decode"))
-        .and_then(|t| t.text("first_token"));
-    match of_pool.or(root.text("first_token"))? {
+/// Where first tokens leave: a pool's word, else the scenario's.
+fn first_token(root: &Table, report: &mut Report) -> Option<FirstToken> {
+    let pools = root.table("pools");
+    let of_pool = |name: &str| {
+        let table = pools.and_then(|t| t.table(name))?;
+        let word = table.text("first_token")?;
+        Some((word, table.at("first_token")))
+    };
+    let (decode, prefill) = (of_pool("decode"), of_pool("prefill"));
+    if let (Some((one, at)), Some((other, also))) = (decode, prefill)
+        && one != other
+    {
+        let found = Diagnostic::new("the pools disagree about the first token", at)
+            .label(one.to_string())
+            .also(also, other.to_string());
+        report.push(found.help("say it once: in one pool, or at the top"));
+        return None;
+    }
+    let of_pools = decode.or(prefill).map(|(word, _)| word);
+    match of_pools.or(root.text("first_token"))? {
         "prefill" => Some(FirstToken::Prefill),
         _ => Some(FirstToken::Decode),
     }
