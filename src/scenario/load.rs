@@ -8,6 +8,7 @@ use super::bundled::{BUNDLED, bundled};
 use super::check::check;
 use super::diagnostic::{Diagnostic, Mistakes, Report};
 use super::files::Files;
+use super::inherit::inherit;
 use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
@@ -81,6 +82,7 @@ impl Reader {
         if taken.is_refused {
             return Err(self.report.into_mistakes(self.sources));
         }
+        inherit(&mut root);
         check(&mut root, &file::SCENARIO, main, &mut self.report);
         if self.report.incomplete {
             return Err(self.report.into_mistakes(self.sources));

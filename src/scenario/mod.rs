@@ -11,6 +11,7 @@ mod class;
 mod diagnostic;
 mod file;
 mod files;
+mod inherit;
 mod load;
 mod merge;
 mod overrides;

@@ -2,9 +2,11 @@
 //!
 //! The value is read as TOML; a bare word that is not TOML counts as text, so `--set duration=2h`
 //! needs no quotes. Members of a list are named by number or by their `name`: `class.0.priority`,
-//! `class.r1.priority`. Each argument is a source of its own, so mistakes underline its text.
+//! `class.r1.priority`. A path changes one key of what is there: another `base` takes back what differed from
+//! the one before. Each argument is a source of its own, so mistakes underline its text.
 
 use super::diagnostic::Diagnostic;
+use super::file::CATALOG_KEYS;
 use super::merge::{as_catalog_table, merge};
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote};
@@ -126,7 +128,13 @@ fn step_into(
     };
     let kind = node.kind();
     match &mut node.value {
-        Value::Table(table) => set(table, path, value),
+        Value::Table(table) => {
+            // what differed from another base means nothing beside this one
+            if key == "base" && CATALOG_KEYS.contains(&parent) {
+                table.entries.clear();
+            }
+            set(table, path, value)
+        }
         Value::List(items) => {
             let Some(index) = member(items, key) else {
                 return Err(no_member(items, parent, key, key_at));
@@ -213,6 +221,26 @@ mod tests {
         assert!(after(base, &["class.7.x=2"]).contains("or by number 0 to 1"));
         let pairs = after("s = [[\"12:00\", 1]]", &["s.0.1=5"]);
         assert_eq!(pairs, "s = [[\"12:00\", 5]]\n");
+    }
+
+    #[test]
+    fn a_thing_of_ones_own_is_not_what_it_replaces() {
+        let base = "[node]\ngpu = \"h100\"";
+        let own = after(base, &["node.gpu={ name = \"own\", memory_gb = 80 }"]);
+        assert_eq!(own, "[node]\ngpu = { name = \"own\", memory_gb = 80 }\n");
+        let changed = after(base, &["node.gpu={ memory_gb = 80 }"]);
+        assert_eq!(
+            changed,
+            "[node]\ngpu = { base = \"h100\", memory_gb = 80 }\n"
+        );
+        // one key is one difference
+        let named = after(base, &["node.gpu.name=mine", "node.gpu.memory_gb=90"]);
+        assert_eq!(
+            named,
+            "[node]\ngpu = { base = \"h100\", name = \"mine\", memory_gb = 90 }\n"
+        );
+        let based = after(base, &["node.gpu.memory_gb=90", "node.gpu.base=h200"]);
+        assert_eq!(based, "[node]\ngpu = { base = \"h200\" }\n");
     }
 
     #[test]

@@ -41,10 +41,14 @@ pub const MAX_POOL_GPUS: u64 = 10_000_000;
 pub const MAX_INTERVALS: u64 = 10_000;
 
 /// Keys whose text names something in the catalog; as a table they may start from it by `base`.
-pub const CATALOG_KEYS: [&str; 3] = ["model", "gpu", "price"];
+pub const CATALOG_KEYS: [&str; 4] = ["model", "gpu", "engine", "price"];
 
 /// Keys that exclude one another: an overriding file or argument that gives one takes back the others.
-pub const RIVALS: [(&str, &[&str]); 14] = [
+pub const RIVALS: [(&str, &[&str]); 18] = [
+    ("latent", &["grouped"]),
+    ("grouped", &["latent"]),
+    ("power_w", &["overhead_w"]),
+    ("overhead_w", &["power_w"]),
     ("nodes_per_unit", &["gpus_per_unit"]),
     ("gpus_per_unit", &["nodes_per_unit"]),
     ("mixed", &["prefill", "decode"]),
