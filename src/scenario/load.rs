@@ -13,7 +13,7 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, plan, resolve, sweep, uncertain};
+use super::{Scenario, file, overrides, plan, recording, resolve, sweep, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -78,6 +78,7 @@ impl Reader {
             }
         }
         let main = self.main.unwrap_or(0);
+        let own_length = recording::take(&mut root);
         let taken = uncertain::take(&mut root, &file::SCENARIO, main, &mut self.report);
         if taken.is_refused {
             return Err(self.report.into_mistakes(self.sources));
@@ -93,6 +94,9 @@ impl Reader {
             &mut self.files,
             &mut self.report,
         );
+        if let Some(at) = own_length {
+            recording::give(&mut root, at, &mut self.report);
+        }
         let sweep = sweep::take(&mut root);
         let plan = plan::take(&mut root);
         let scenario = resolve::resolve(&root, &mut self.report);

@@ -17,6 +17,7 @@ mod merge;
 mod overrides;
 mod performance;
 mod plan;
+mod recording;
 mod resolve;
 pub mod schema;
 mod shape;
