@@ -217,7 +217,9 @@ mod tests {
         let text = after(base, &["class.v3.x=2", "class.0.x=3"]);
         let expected = "[[class]]\nname = \"r1\"\nx = 3\n\n[[class]]\nname = \"v3\"\nx = 2\n";
         assert_eq!(text, expected);
-        assert!(after(base, &["class.v4.x=2"]).contains("did you mean `v3`?"));
+        assert!(after(base, &["class.v4.x=2"]).contains("its members are `r1` and `v3`"));
+        let named = base.replace("v3", "chat");
+        assert!(after(&named, &["class.chta.x=2"]).contains("did you mean `chat`?"));
         assert!(after(base, &["class.7.x=2"]).contains("or by number 0 to 1"));
         let pairs = after("s = [[\"12:00\", 1]]", &["s.0.1=5"]);
         assert_eq!(pairs, "s = [[\"12:00\", 5]]\n");

@@ -134,7 +134,11 @@ impl Comparison {
             cells.map(Cell::new).into()
         };
         grid.rows = self.sides.iter().map(row).collect();
-        let mut notes: Vec<String> = self.sides.iter().filter_map(|s| s.recorded.clone()).collect();
+        let mut notes: Vec<String> = self
+            .sides
+            .iter()
+            .filter_map(|s| s.recorded.clone())
+            .collect();
         notes.dedup();
         Section {
             title: "Scenarios".to_owned(),
