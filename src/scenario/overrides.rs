@@ -85,6 +85,9 @@ fn set(table: &mut Table, path: &[Step<'_>], value: Node) -> Result<(), Diagnost
     let Some((&(key, key_at), rest)) = path.split_first() else {
         return Ok(());
     };
+    if key == "engine" && matches!(rest, [("base", _)]) {
+        table.remove("constants"); // they changed another engine's
+    }
     let Some(entry) = table.entry_mut(key).filter(|_| !rest.is_empty()) else {
         let over = Table {
             entries: vec![Entry {
@@ -243,6 +246,9 @@ mod tests {
         );
         let based = after(base, &["node.gpu.memory_gb=90", "node.gpu.base=h200"]);
         assert_eq!(based, "[node]\ngpu = { base = \"h200\" }\n");
+        let engine = "[p]\nengine = \"a\"\nconstants = { x = 1 }";
+        let based = after(engine, &["p.engine.base=b"]);
+        assert_eq!(based, "[p]\nengine = { base = \"b\" }\n");
     }
 
     #[test]
