@@ -56,7 +56,7 @@ fn a_scenario_differs_from_itself_by_exactly_nothing() {
 fn recordings_are_compared_without_chance() {
     let recording = |more: &str| {
         let class = format!(
-            "class=[{{name=\"all\",arrivals={{kind=\"trace\",csv={{text=\"arrived_s,input_tokens,output_tokens{more}\n\"}}}}}}]"
+            "class=[{{name=\"all\",arrivals={{kind=\"trace\",csv={{text=\"arrived_s,input_tokens,output_tokens{more}\\n\"}}}}}}]"
         );
         move |units: &str| {
             let set = [class.as_str(), units, "warm_up=0s", "kv_cache.hit_rate=0.3"];

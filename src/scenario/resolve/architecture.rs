@@ -27,6 +27,12 @@ const FURTHER: [&str; 9] = [
     "expert_weights",
 ];
 
+/// Whether a model's table says anything of its architecture.
+pub fn is_said(table: &Table) -> bool {
+    let mut keys = NEEDED.iter().chain(&FURTHER);
+    keys.any(|key| table.get(key).is_some())
+}
+
 /// A model's architecture: the base's with what the table changes, or the table's own; `None` where it
 /// says nothing.
 pub fn architecture(
@@ -34,9 +40,7 @@ pub fn architecture(
     base: Option<Architecture>,
     report: &mut Report,
 ) -> Option<Architecture> {
-    let mut keys = NEEDED.iter().chain(&FURTHER);
-    let says_any = keys.any(|key| table.get(key).is_some());
-    if base.is_none() && !says_any {
+    if base.is_none() && !is_said(table) {
         return None;
     }
     if let (Some(latent), Some(grouped)) = (table.entry("latent"), table.entry("grouped")) {
