@@ -216,3 +216,43 @@ fn init_writes_a_scenario_that_is_right() {
     refuses(&["exists already"], &["init", &file]);
     assert_eq!(fs::read(&file).expect("the file"), text);
 }
+
+#[test]
+fn replications_of_a_recording_are_one_run_that_says_so() {
+    let class = "class=[{name=\"all\",arrivals={kind=\"trace\",csv={text=\"arrived_s,input_tokens,output_tokens,cached_tokens\\n\
+                 0,500,20,0\\n15,400,40,64\\n900,700,9,0\\n\"}}}]";
+    let small = small();
+    let run = [
+        "run",
+        &small,
+        "--quiet",
+        "--set",
+        class,
+        "--replications",
+        "5",
+    ];
+    let summary = parsed(&ends_with(0, &with(&run, &JSON)));
+    assert_eq!(summary["replications"], 1);
+    assert_eq!(summary["confidence"], serde_json::json!({}));
+    let warnings = summary["warnings"].to_string();
+    assert!(
+        warnings.contains("nothing in this scenario is drawn at random"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("1 of its 3 recorded requests are not played"),
+        "{warnings}"
+    );
+    let check = tokentide(&["check", &small, "--set", class]);
+    assert!(
+        check
+            .err
+            .contains("the last arrives at 900 s, and the run ends at 70 s"),
+        "{}",
+        check.err
+    );
+    assert!(String::from_utf8_lossy(&check.out).contains("2 of 3 recorded requests"));
+    let whole = tokentide(&["check", &small, "--set", class, "--set", "duration=trace"]);
+    assert!(String::from_utf8_lossy(&whole.out).contains("3 of 3 recorded requests"));
+    assert!(!whole.err.contains("recorded"), "{}", whole.err);
+}

@@ -12,7 +12,7 @@ use serde_json::Value;
 use support::program::tokentide;
 use tokentide::experiment::compare::{Comparison, Finding, Question, judge, runs};
 use tokentide::experiment::parallel::in_parallel_on;
-use tokentide::experiment::replicate::run_all;
+use tokentide::experiment::replicate::{replications, run_all};
 use tokentide::scenario::{Scenario, load};
 
 fn scenario(file: &str, set: &[&str]) -> Scenario {
@@ -49,6 +49,54 @@ fn a_scenario_differs_from_itself_by_exactly_nothing() {
     }
     assert!(comparison.ranking.iter().all(|rank| rank.rank == 1));
     assert!(comparison.versus[0].reasons.is_empty());
+}
+
+/// Nothing of a recording is drawn: no runs beyond the first, no interval, and nobody is called better for it.
+#[test]
+fn recordings_are_compared_without_chance() {
+    let recording = |more: &str| {
+        let class = format!(
+            "class=[{{name=\"all\",arrivals={{kind=\"trace\",csv={{text=\"arrived_s,input_tokens,output_tokens{more}\\n\"}}}}}}]"
+        );
+        move |units: &str| {
+            let set = [class.as_str(), units, "warm_up=0s", "kv_cache.hit_rate=0.3"];
+            scenario("tests/cli/small.toml", &set)
+        }
+    };
+    let of =
+        recording(",cached_tokens\\n0,5000,20,0\\n0.01,4000,40,64\\n0.02,7000,9,0\\n40,900,30,0");
+    let (one, two) = (of("pools.prefill.units=1"), of("pools.prefill.units=2"));
+    let comparison = compared(&[one.clone(), two.clone()], 5, false);
+    assert_eq!((comparison.replications, comparison.streams), (1, "none"));
+    let differences = &comparison.versus[0].differences;
+    let of_finding = |finding| differences.iter().filter(|d| d.finding == finding).count();
+    let undrawn = of_finding(Finding::Undrawn);
+    assert!(undrawn > 5, "{undrawn}");
+    assert_eq!(undrawn + of_finding(Finding::Equal), differences.len());
+    assert!(differences.iter().all(|d| d.interval.is_none()));
+    assert!(
+        comparison
+            .sides
+            .iter()
+            .all(|s| s.summary.confidence.is_empty())
+    );
+    let verdict = comparison.page().verdict.1.join(" ");
+    assert!(verdict.contains("drawn at random"), "{verdict}");
+    assert!(
+        !verdict.contains("better") && !verdict.contains("best"),
+        "{verdict}"
+    );
+    assert_eq!(replications(&one, 4).len(), 1);
+
+    // hits that the rows do not say are drawn: intervals are of them alone, and that is said
+    let of = recording("\\n0,5000,20\\n0.01,4000,40\\n0.02,7000,9\\n40,900,30");
+    let (one, two) = (of("pools.prefill.units=1"), of("pools.prefill.units=2"));
+    let comparison = compared(&[one.clone(), two], 3, false);
+    assert_eq!((comparison.replications, comparison.streams), (3, "common"));
+    let said = comparison.sides[0].recorded.clone().unwrap_or_default();
+    assert!(said.contains("are recorded"), "{said}");
+    assert!(comparison.sides[0].summary.warnings.contains(&said));
+    assert_eq!(replications(&one, 4).len(), 4);
 }
 
 /// A queue at half load against itself with other random numbers: every alarm is a false one.

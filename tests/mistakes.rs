@@ -53,6 +53,7 @@ fn files_with_mistakes() {
         "outside-csv",
         "limits",
         "odd-model",
+        "own-model",
         "odd-layers",
         "odd-tensor",
         "bad-profile",

@@ -61,6 +61,17 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// An engine of one's own on an accelerator, with all its constants in their order; `None` where there are
+    /// not as many.
+    pub fn own(name: &str, gpu: &str, figures: Vec<Figure>) -> Option<Self> {
+        (figures.len() == CONSTANTS.len()).then(|| Self {
+            name: name.to_string(),
+            about: "the scenario's own".to_string(),
+            gpu: gpu.to_string(),
+            figures,
+        })
+    }
+
     /// A constant's value.
     pub fn get(&self, constant: Constant) -> f64 {
         self.figures[constant as usize].value

@@ -115,6 +115,7 @@ fn held(room: &Room) -> String {
 /// What would be simulated, in a few lines.
 fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     let mut text = String::new();
+    let end = scenario.warm_up + scenario.duration;
     let start = SimTime::ZERO + scenario.warm_up;
     let (node_ns, peak) = paid_nodes(scenario, start, start + scenario.duration);
     let _ = writeln!(text, "{}", scenario.name);
@@ -162,7 +163,14 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
                 ),
                 None => format!("{} users", count(u64::from(closed.users))),
             },
-            ArrivalKind::Trace(rows) => format!("{} recorded requests", count(rows.len() as u64)),
+            ArrivalKind::Trace(_) => {
+                let (played, all) = stated.recorded(end).unwrap_or_default();
+                format!(
+                    "{} of {} recorded requests",
+                    count(played as u64),
+                    count(all as u64)
+                )
+            }
             _ => format!("{} requests a day", count(class.requests_per_day as u64)),
         };
         let _ = writeln!(

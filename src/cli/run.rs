@@ -12,7 +12,7 @@ use super::{
     Exit, FormatArgument, ScenarioArguments, colour, fail, files, load_ranges, print, print_page,
     refuse, tell,
 };
-use crate::experiment::replicate::{replications, together};
+use crate::experiment::replicate::{replications, together, undrawn};
 use crate::experiment::uncertain::{hypercube, judge, scenarios};
 use crate::experiment::unstable::bytes;
 use crate::experiment::{RunError, run_with_progress};
@@ -136,7 +136,8 @@ fn play(
     interrupt: &Interrupt,
 ) -> Result<RunSummary, RunError> {
     let threads = usize::from(arguments.threads);
-    if arguments.replications > 1 {
+    let is_replicated = arguments.replications > 1;
+    if is_replicated && scenario.is_drawn() {
         let runs = replications(scenario, arguments.replications);
         let summaries = play_all(&runs, threads, arguments.quiet, interrupt);
         return summaries.and_then(|summaries| {
@@ -154,7 +155,10 @@ fn play(
         Ok(_) => progress.finish(),
         Err(_) => progress.abandon(),
     }
-    result
+    result.map(|summary| match is_replicated {
+        true => undrawn(summary),
+        false => summary,
+    })
 }
 
 /// The files of a run, in the order in which they are put in place.

@@ -34,8 +34,9 @@ pub fn seed(scenario_seed: u64, replication: u64) -> u64 {
     }
 }
 
-/// So many copies of a scenario, each with a seed of its own.
+/// So many copies of a scenario, each with a seed of its own; one where nothing in it is drawn.
 pub fn replications(scenario: &Scenario, n: u32) -> Vec<Scenario> {
+    let n = if scenario.is_drawn() { n } else { n.min(1) };
     let one = |i| scenario.clone().with_seed(seed(scenario.seed, i));
     (0..u64::from(n)).map(one).collect()
 }
@@ -83,11 +84,24 @@ pub fn run_all(
         .collect()
 }
 
+/// What replications say of a scenario in which nothing is drawn.
+const UNDRAWN: &str = "nothing in this scenario is drawn at random: every replication is this run to the last bit, it was \
+                       played once, and no interval says how far another recording or another day would lie from it";
+
+/// That replications were asked for where they say nothing more.
+pub fn undrawn(mut summary: RunSummary) -> RunSummary {
+    summary.warnings.push(UNDRAWN.to_owned());
+    summary
+}
+
 /// What runs of one scenario say together, the first of them being number 0. Of one run: what it says.
 pub fn together(scenario: &Scenario, runs: &[RunSummary]) -> Option<RunSummary> {
     let first = runs.first()?;
     if runs.len() == 1 {
         return Some(first.clone());
+    }
+    if !scenario.is_drawn() {
+        return Some(undrawn(first.clone()));
     }
     let trees: Vec<Value> = runs.iter().map(value_of).collect();
     let mut summary: RunSummary = serde_json::from_value(mean_tree("", &trees)).ok()?;
@@ -96,6 +110,7 @@ pub fn together(scenario: &Scenario, runs: &[RunSummary]) -> Option<RunSummary> 
     summary.confidence = confidence(scenario, &trees);
     summary.audit = sum_of_balances(runs);
     summary.warnings = warnings(scenario, &summary);
+    summary.warnings.extend(scenario.recorded_part());
     Some(summary)
 }
 

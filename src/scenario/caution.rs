@@ -7,6 +7,7 @@ impl Scenario {
     pub fn cautions(&self) -> Vec<String> {
         let mut found: Vec<String> = self.kv_is_stated().into_iter().collect();
         found.extend(self.pools.iter().filter_map(|pool| self.starves(pool)));
+        found.extend(self.recordings());
         found
     }
 

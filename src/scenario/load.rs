@@ -8,11 +8,12 @@ use super::bundled::{BUNDLED, bundled};
 use super::check::check;
 use super::diagnostic::{Diagnostic, Mistakes, Report};
 use super::files::Files;
+use super::inherit::inherit;
 use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, plan, resolve, sweep, uncertain};
+use super::{Scenario, file, overrides, plan, recording, resolve, sweep, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -77,10 +78,12 @@ impl Reader {
             }
         }
         let main = self.main.unwrap_or(0);
+        let own_length = recording::take(&mut root);
         let taken = uncertain::take(&mut root, &file::SCENARIO, main, &mut self.report);
         if taken.is_refused {
             return Err(self.report.into_mistakes(self.sources));
         }
+        inherit(&mut root);
         check(&mut root, &file::SCENARIO, main, &mut self.report);
         if self.report.incomplete {
             return Err(self.report.into_mistakes(self.sources));
@@ -91,6 +94,9 @@ impl Reader {
             &mut self.files,
             &mut self.report,
         );
+        if let Some(at) = own_length {
+            recording::give(&mut root, at, &mut self.report);
+        }
         let sweep = sweep::take(&mut root);
         let plan = plan::take(&mut root);
         let scenario = resolve::resolve(&root, &mut self.report);

@@ -3,6 +3,9 @@
 //! Tables merge key by key; everything else is replaced whole, lists too. A table whose `kind` differs
 //! is replaced whole as well, since its other keys mean something else. A key that excludes others
 //! (`requests_per_s` and `requests_per_day`) takes them back from the tree below.
+//!
+//! A model, accelerator, engine or price list that says its `name` or its `base` is whole: nothing of what it
+//! replaces is left, neither its own keys nor those of tables in it. One that says neither changes what is below.
 
 use super::file::{CATALOG_KEYS, RIVALS};
 use super::tree::{Entry, Node, Table, Value};
@@ -13,6 +16,9 @@ pub fn merge(mut base: Table, over: Table) -> Table {
         if over.get(key).is_some() {
             base.entries.retain(|e| !rivals.contains(&e.key.as_str()));
         }
+    }
+    if is_another_engine(&base, &over) {
+        base.remove("constants");
     }
     for entry in over.entries {
         let Some(index) = base.entries.iter().position(|e| e.key == entry.key) else {
@@ -28,6 +34,9 @@ pub fn merge(mut base: Table, over: Table) -> Table {
 
 fn merge_node(below: Node, over: Node, key: &str) -> Node {
     let at = over.at;
+    if is_whole(&over, key) {
+        return over;
+    }
     let below = as_catalog_table(below, key);
     match (below.value, over.value) {
         (Value::Table(below), Value::Table(over)) if same_kind(&below, &over) => Node {
@@ -35,6 +44,23 @@ fn merge_node(below: Node, over: Node, key: &str) -> Node {
             at,
         },
         (_, value) => Node { value, at },
+    }
+}
+
+/// Whether a catalog's kind of thing says what it is or what it starts from.
+fn is_whole(over: &Node, key: &str) -> bool {
+    let says = |table: &Table| table.get("name").is_some() || table.get("base").is_some();
+    CATALOG_KEYS.contains(&key) && over.table().is_none_or(says)
+}
+
+/// Whether `over` puts another engine in the place of the one whose constants `base` changes.
+fn is_another_engine(base: &Table, over: &Table) -> bool {
+    match (base.get("engine"), over.get("engine")) {
+        (Some(before), Some(after)) => {
+            let is_same = before.text().is_some() && before.text() == after.text();
+            !is_same && is_whole(after, "engine")
+        }
+        _ => false,
     }
 }
 
@@ -100,5 +126,40 @@ mod tests {
         assert_eq!(text, "requests_per_s = 1\n");
         let text = merged("[node]\ngpu = \"h800\"", "[node.gpu]\nmemory_gb = 96");
         assert_eq!(text, "[node]\ngpu = { base = \"h800\", memory_gb = 96 }\n");
+        let text = merged(
+            "model = { latent = { heads = 8 } }",
+            "model.grouped.heads = 4",
+        );
+        assert_eq!(text, "[model]\ngrouped = { heads = 4 }\n");
+    }
+
+    #[test]
+    fn a_thing_that_says_its_name_or_base_is_whole() {
+        let below = "[node]\ngpus = 8\ngpu = { base = \"h800\", memory_gb = 96, compute = { bf16_tflops = 1 } }";
+        let own = merged(below, "[node]\ngpu = { name = \"own\", nic_gb_per_s = 1 }");
+        assert_eq!(
+            own,
+            "[node]\ngpus = 8\ngpu = { name = \"own\", nic_gb_per_s = 1 }\n"
+        );
+        let based = merged(below, "[node]\ngpu = { base = \"h200\" }");
+        assert_eq!(based, "[node]\ngpus = 8\ngpu = { base = \"h200\" }\n");
+        let text = merged("model = \"a\"", "[model]\nname = \"b\"\nlayers = 2");
+        assert_eq!(text, "[model]\nname = \"b\"\nlayers = 2\n");
+        // a name is none where the catalog has nothing of the kind
+        let text = merged("[t]\nname = \"a\"\nx = 1", "[t]\nname = \"b\"");
+        assert_eq!(text, "[t]\nname = \"b\"\nx = 1\n");
+    }
+
+    #[test]
+    fn constants_go_with_the_engine_that_they_change() {
+        let below = "[performance]\nengine = \"a\"\nconstants = { host_join_us = 1 }";
+        for (over, kept) in [
+            ("performance.engine = \"a\"", true),
+            ("performance.engine = \"b\"", false),
+            ("performance.engine = { name = \"b\" }", false),
+            ("performance.overlap = \"on\"", true),
+        ] {
+            assert_eq!(merged(below, over).contains("host_join_us"), kept, "{over}");
+        }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! The value is read as TOML; a bare word that is not TOML counts as text, so `--set duration=2h`
 //! needs no quotes. Members of a list are named by number or by their `name`: `class.0.priority`,
-//! `class.r1.priority`. Each argument is a source of its own, so mistakes underline its text.
+//! `class.r1.priority`. A path changes one key of what is there: another `base` takes back what differed from
+//! the one before. Each argument is a source of its own, so mistakes underline its text.
 
 use super::diagnostic::Diagnostic;
+use super::file::CATALOG_KEYS;
 use super::merge::{as_catalog_table, merge};
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote};
@@ -83,6 +85,9 @@ fn set(table: &mut Table, path: &[Step<'_>], value: Node) -> Result<(), Diagnost
     let Some((&(key, key_at), rest)) = path.split_first() else {
         return Ok(());
     };
+    if key == "engine" && matches!(rest, [("base", _)]) {
+        table.remove("constants"); // they changed another engine's
+    }
     let Some(entry) = table.entry_mut(key).filter(|_| !rest.is_empty()) else {
         let over = Table {
             entries: vec![Entry {
@@ -126,7 +131,13 @@ fn step_into(
     };
     let kind = node.kind();
     match &mut node.value {
-        Value::Table(table) => set(table, path, value),
+        Value::Table(table) => {
+            // what differed from another base means nothing beside this one
+            if key == "base" && CATALOG_KEYS.contains(&parent) {
+                table.entries.clear();
+            }
+            set(table, path, value)
+        }
         Value::List(items) => {
             let Some(index) = member(items, key) else {
                 return Err(no_member(items, parent, key, key_at));
@@ -209,10 +220,35 @@ mod tests {
         let text = after(base, &["class.v3.x=2", "class.0.x=3"]);
         let expected = "[[class]]\nname = \"r1\"\nx = 3\n\n[[class]]\nname = \"v3\"\nx = 2\n";
         assert_eq!(text, expected);
-        assert!(after(base, &["class.v4.x=2"]).contains("did you mean `v3`?"));
+        assert!(after(base, &["class.v4.x=2"]).contains("its members are `r1` and `v3`"));
+        let named = base.replace("v3", "chat");
+        assert!(after(&named, &["class.chta.x=2"]).contains("did you mean `chat`?"));
         assert!(after(base, &["class.7.x=2"]).contains("or by number 0 to 1"));
         let pairs = after("s = [[\"12:00\", 1]]", &["s.0.1=5"]);
         assert_eq!(pairs, "s = [[\"12:00\", 5]]\n");
+    }
+
+    #[test]
+    fn a_thing_of_ones_own_is_not_what_it_replaces() {
+        let base = "[node]\ngpu = \"h100\"";
+        let own = after(base, &["node.gpu={ name = \"own\", memory_gb = 80 }"]);
+        assert_eq!(own, "[node]\ngpu = { name = \"own\", memory_gb = 80 }\n");
+        let changed = after(base, &["node.gpu={ memory_gb = 80 }"]);
+        assert_eq!(
+            changed,
+            "[node]\ngpu = { base = \"h100\", memory_gb = 80 }\n"
+        );
+        // one key is one difference
+        let named = after(base, &["node.gpu.name=mine", "node.gpu.memory_gb=90"]);
+        assert_eq!(
+            named,
+            "[node]\ngpu = { base = \"h100\", name = \"mine\", memory_gb = 90 }\n"
+        );
+        let based = after(base, &["node.gpu.memory_gb=90", "node.gpu.base=h200"]);
+        assert_eq!(based, "[node]\ngpu = { base = \"h200\" }\n");
+        let engine = "[p]\nengine = \"a\"\nconstants = { x = 1 }";
+        let based = after(engine, &["p.engine.base=b"]);
+        assert_eq!(based, "[p]\nengine = { base = \"b\" }\n");
     }
 
     #[test]

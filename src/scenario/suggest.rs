@@ -6,30 +6,114 @@ const MAX_QUOTED: usize = 60;
 /// Shortest beginning of a word that stands for the word.
 const MIN_PREFIX: usize = 4;
 
+/// What publishers add to the name of a model whose architecture is the same.
+const TUNED: [&str; 5] = ["-instruct", "-chat", "-it", "-hf", "-base"];
+
 /// The candidate that was probably meant by `word`: at most a third of its letters differ, or it begins
-/// with the word. Letter case and `-`, `_` or blank count as equal. Ties go to the first candidate.
+/// with the word. Letter case and `-`, `_` or blank count as equal, and so does a publisher's way of writing
+/// (`Qwen/Qwen3-32B`). Where there are digits they decide, and every group of letters between them must
+/// suit: `a100` is not `h100`, nor `v4` `v3`. Ties go to the first candidate.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut longer = None;
     if word.len() > 4 * MAX_QUOTED {
         return None;
     }
-    let word = fold(word);
+    let words = as_published(word);
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let other = fold(candidate);
-        if word.len() >= MIN_PREFIX && other.starts_with(&word) {
-            longer.get_or_insert(candidate);
-        }
-        let distance = edit_distance(&word, &other);
-        let allowed = word.len().max(other.len()).div_ceil(3).min(4);
-        if distance <= allowed
-            && distance < other.len()
-            && best.is_none_or(|(least, _)| distance < least)
-        {
-            best = Some((distance, candidate));
+        for word in &words {
+            if begins(&other, word) {
+                longer.get_or_insert(candidate);
+            }
+            if let Some(distance) = distance(word, &other)
+                && distance < other.len()
+                && best.is_none_or(|(least, _)| distance < least)
+            {
+                best = Some((distance, candidate));
+            }
         }
     }
     best.map(|(_, candidate)| candidate).or(longer)
+}
+
+/// The word, and what is left of it without its publisher and what publishers add.
+fn as_published(word: &str) -> Vec<Vec<char>> {
+    let whole: String = fold(word).into_iter().collect();
+    let (publisher, name) = whole.rsplit_once('/').unwrap_or(("", &whole));
+    let mut words = vec![whole.as_str(), name];
+    if let Some((first, rest)) = name.split_once('-')
+        && publisher.split('-').next() == Some(first)
+    {
+        words.push(rest);
+    }
+    let untuned: Vec<&str> = words.iter().filter_map(|w| untuned(w)).collect();
+    words.extend(untuned);
+    words.retain(|w| w.chars().any(char::is_alphanumeric));
+    words.iter().map(|w| w.chars().collect()).collect()
+}
+
+/// A name up to what says how its weights were tuned, if anything does.
+fn untuned(name: &str) -> Option<&str> {
+    let ends = TUNED.iter().filter_map(|tuned| {
+        let at = name.find(tuned)?;
+        let after = &name[at + tuned.len()..];
+        (after.is_empty() || after.starts_with('-')).then_some(at)
+    });
+    ends.min().map(|end| &name[..end])
+}
+
+/// Whether a word is the beginning of another, and not of a number in it.
+fn begins(other: &[char], word: &[char]) -> bool {
+    let cuts_a_number = word.last().is_some_and(char::is_ascii_digit)
+        && other
+            .get(word.len())
+            .is_some_and(|c| c.is_ascii_digit() || *c == '.');
+    word.len() >= MIN_PREFIX && other.starts_with(word) && !cuts_a_number
+}
+
+/// How many letters differ; `None`: too many, or the words are those of different things.
+fn distance(word: &[char], other: &[char]) -> Option<usize> {
+    let has_digits = |w: &[char]| w.iter().any(char::is_ascii_digit);
+    if !has_digits(word) && !has_digits(other) {
+        let allowed = word.len().max(other.len()).div_ceil(3).min(4);
+        return Some(edit_distance(word, other)).filter(|d| *d <= allowed);
+    }
+    let (groups, others) = (groups(word), groups(other));
+    if groups.len() != others.len() {
+        return None;
+    }
+    let each = groups.iter().zip(&others).map(|(one, other)| {
+        let distance = edit_distance(one, other);
+        let is_number = has_digits(one) || has_digits(other);
+        let allowed = one.len().max(other.len()) / 3;
+        (distance == 0 || (!is_number && distance <= allowed)).then_some(distance)
+    });
+    let sum: usize = each.sum::<Option<usize>>()?;
+    (sum <= 4).then_some(sum)
+}
+
+/// A word's groups of digits and of letters; what is neither parts digits only.
+fn groups(word: &[char]) -> Vec<Vec<char>> {
+    let mut all: Vec<Vec<char>> = Vec::new();
+    let mut is_parted = true;
+    for c in word {
+        if !c.is_alphanumeric() {
+            is_parted |= all
+                .last()
+                .and_then(|g| g.last())
+                .is_some_and(char::is_ascii_digit);
+            continue;
+        }
+        let last = all.last().and_then(|g| g.last());
+        let is_same = last.is_some_and(|l| l.is_ascii_digit() == c.is_ascii_digit());
+        match all.last_mut().filter(|_| is_same && !is_parted) {
+            Some(group) => group.push(*c),
+            None => all.push(vec![*c]),
+        }
+        is_parted = false;
+    }
+    all
 }
 
 /// In backquotes, shortened, control characters made visible.
@@ -117,6 +201,52 @@ mod tests {
         assert_eq!(nearest("mixed", words), None);
         assert_eq!(nearest("", words), None);
         assert_eq!(nearest("x", ["y"]), None);
+    }
+
+    #[test]
+    fn other_numbers_are_other_things() {
+        for (word, words) in [
+            ("a100", ["h100", "h200"]),
+            ("b100", ["h100", "b200"]),
+            ("h20", ["h200", "h800"]),
+            ("l40", ["l40s", "l20"]),
+            ("fp16", ["bf16", "fp8"]),
+            ("mxfp4", ["nvfp4", "fp4"]),
+            ("deepseek-r1", ["deepseek-v3", "deepseek-v31"]),
+            ("llama-3-8b", ["llama-3.1-8b", "llama-3.3-70b"]),
+            ("llama-3.1-80b", ["llama-3.1-8b", "llama-3.1-405b"]),
+            ("gb20", ["gb200", "gb300"]),
+            ("v4", ["v3", "r1"]),
+        ] {
+            assert_eq!(nearest(word, words), None, "{word}");
+        }
+        let words = ["llama-3.1-8b", "qwen3-32b", "h100-pcie", "gpt-oss-120b"];
+        for (word, meant) in [
+            ("lama-3.1-8b", "llama-3.1-8b"),
+            ("llama3.1_8B", "llama-3.1-8b"),
+            ("h100_pcei", "h100-pcie"),
+            ("h100-", "h100-pcie"),
+            ("qwen3", "qwen3-32b"),
+        ] {
+            assert_eq!(nearest(word, words), Some(meant), "{word}");
+        }
+    }
+
+    #[test]
+    fn names_as_their_publishers_write_them() {
+        let words = ["llama-3.1-8b", "qwen3-32b", "mixtral-8x7b", "deepseek-r1"];
+        for (word, meant) in [
+            ("Qwen/Qwen3-32B", Some("qwen3-32b")),
+            ("meta-llama/Llama-3.1-8B-Instruct", Some("llama-3.1-8b")),
+            ("meta-llama/Meta-Llama-3.1-8B", Some("llama-3.1-8b")),
+            ("mistralai/Mixtral-8x7B-Instruct-v0.1", Some("mixtral-8x7b")),
+            ("deepseek-ai/DeepSeek-R1", Some("deepseek-r1")),
+            ("Qwen/Qwen3-8B", None),
+            ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", None),
+            ("Qwen/", None),
+        ] {
+            assert_eq!(nearest(word, words), meant, "{word}");
+        }
     }
 
     #[test]

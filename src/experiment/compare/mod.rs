@@ -4,7 +4,9 @@
 //! class, so a class that two scenarios share has the same arrivals and lengths in both, and what differs
 //! between a pair of runs is what the scenarios make of them. The interval of a difference is Student's t
 //! over the differences of the pairs; where it holds zero, there is no significant difference. Where a
-//! figure of every pair is the same to the last bit, its difference is exactly zero.
+//! figure of every pair is the same to the last bit, its difference is exactly zero. Where nothing in the
+//! scenarios is drawn, as in a recorded workload, one run of each says all there is: differences are those of
+//! this workload, without an interval, and nothing is called better.
 
 pub mod page;
 mod reason;
@@ -37,7 +39,7 @@ pub struct Question {
 pub struct Comparison {
     /// Runs behind every figure.
     pub replications: u32,
-    /// `common` or `independent`.
+    /// `common` or `independent`; `none`: nothing in the scenarios is drawn.
     pub streams: &'static str,
     /// What is compared, in the order given.
     pub sides: Vec<Side>,
@@ -58,6 +60,8 @@ pub struct Side {
     pub name: String,
     /// What limits it, in words.
     pub limited_by: String,
+    /// What of it is recorded and not drawn, in a sentence; `None`: nothing, or all.
+    pub recorded: Option<String>,
     /// The means of its runs.
     pub summary: RunSummary,
     #[serde(skip)]
@@ -121,13 +125,28 @@ pub enum Finding {
     Lower,
     /// One pair of runs: nobody can say.
     Unknown,
+    /// Nothing is drawn: this workload differs so, and no interval says what another would.
+    Undrawn,
+}
+
+/// Whether chance has a part in any of them.
+fn is_drawn(scenarios: &[Scenario]) -> bool {
+    scenarios.iter().any(Scenario::is_drawn)
+}
+
+/// Runs of every scenario: as asked, and one where nothing is drawn.
+fn replications(scenarios: &[Scenario], question: &Question) -> u32 {
+    match is_drawn(scenarios) {
+        true => question.replications,
+        false => question.replications.min(1),
+    }
 }
 
 /// The scenarios to play, in an order that keeps pairs together.
 pub fn runs(scenarios: &[Scenario], question: &Question) -> Vec<Scenario> {
     let base = scenarios.first().map_or(1, |s| s.seed);
     let mut runs = Vec::new();
-    for replication in 0..u64::from(question.replications) {
+    for replication in 0..u64::from(replications(scenarios, question)) {
         for (side, scenario) in scenarios.iter().enumerate() {
             let own = if question.independent {
                 1_000_000 * side as u64
@@ -155,6 +174,7 @@ pub fn judge(
             label: char::from(b'A' + index as u8).to_string(),
             name: scenario.name.clone(),
             limited_by: reason::limited_by(&summary),
+            recorded: scenario.recorded_part(),
             trees: of_side.iter().map(value_of).collect(),
             summary,
         })
@@ -164,10 +184,11 @@ pub fn judge(
     let (first, others) = sides.split_first()?;
     let by = question.by.clone().unwrap_or_else(|| decisive(&sides));
     let fields = paths(scenarios.first()?);
+    let chance = is_drawn(scenarios);
     let versus = others.iter().map(|side| {
         let differences: Vec<Difference> = fields
             .iter()
-            .filter_map(|field| difference(field, first, side))
+            .filter_map(|field| difference(field, first, side, chance))
             .collect();
         Versus {
             label: side.label.clone(),
@@ -177,14 +198,14 @@ pub fn judge(
         }
     });
     Some(Comparison {
-        replications: question.replications,
-        streams: if question.independent {
-            "independent"
-        } else {
-            "common"
+        replications: replications(scenarios, question),
+        streams: match (chance, question.independent) {
+            (false, _) => "none",
+            (true, true) => "independent",
+            (true, false) => "common",
         },
         versus: versus.collect(),
-        ranking: ranking(&by, &sides),
+        ranking: ranking(&by, &sides, chance),
         by,
         sides,
     })
@@ -243,7 +264,7 @@ pub fn direction(field: &str) -> i8 {
     }
 }
 
-fn ranking(by: &str, sides: &[Side]) -> Vec<Rank> {
+fn ranking(by: &str, sides: &[Side], chance: bool) -> Vec<Rank> {
     let value = |side: &Side| number(&value_of(&side.summary), by);
     let better = if direction(by) < 0 { -1.0 } else { 1.0 };
     let mut sorted: Vec<(&Side, Option<f64>)> = sides.iter().map(|s| (s, value(s))).collect();
@@ -254,9 +275,10 @@ fn ranking(by: &str, sides: &[Side]) -> Vec<Rank> {
     let place = |(index, (side, value)): (usize, &(&Side, Option<f64>))| {
         let to_best = best
             .filter(|best| best.label != side.label)
-            .and_then(|best| difference(by, best, side));
+            .and_then(|best| difference(by, best, side, chance));
         let is_worse = |d: &Difference| matches!(d.finding, Finding::Higher | Finding::Lower);
-        let is_unknown = |d: &Difference| d.finding == Finding::Unknown && d.difference != 0.0;
+        let is_one = |d: &Difference| matches!(d.finding, Finding::Unknown | Finding::Undrawn);
+        let is_unknown = |d: &Difference| is_one(d) && d.difference != 0.0;
         if to_best
             .as_ref()
             .is_none_or(|d| is_worse(d) || is_unknown(d))
@@ -273,8 +295,8 @@ fn ranking(by: &str, sides: &[Side]) -> Vec<Rank> {
     sorted.iter().enumerate().map(place).collect()
 }
 
-/// A figure of `side` less that of `first`, pair by pair; `None` where a run has none.
-fn difference(field: &str, first: &Side, side: &Side) -> Option<Difference> {
+/// A figure of `side` less that of `first`, pair by pair, where `chance` has a part; `None` where a run has none.
+fn difference(field: &str, first: &Side, side: &Side, chance: bool) -> Option<Difference> {
     let values = |side: &Side| -> Option<Vec<f64>> {
         side.trees.iter().map(|tree| number(tree, field)).collect()
     };
@@ -283,6 +305,8 @@ fn difference(field: &str, first: &Side, side: &Side) -> Option<Difference> {
     let interval = of_mean(&pairs);
     let finding = if pairs.iter().all(|d| *d == 0.0) {
         Finding::Equal
+    } else if !chance {
+        Finding::Undrawn
     } else {
         match &interval {
             None => Finding::Unknown,

@@ -39,6 +39,7 @@ impl Comparison {
     pub fn page(&self) -> Page {
         let names: Vec<String> = self.sides.iter().map(|s| s.label.clone()).collect();
         let pairs = match (self.replications, self.streams) {
+            (_, "none") => "one run of each; nothing in them is drawn at random".to_owned(),
             (1, _) => "one run of each".to_owned(),
             (n, "common") => format!(
                 "{} runs of each, with common random numbers",
@@ -84,6 +85,11 @@ impl Comparison {
                 .map(|r| r.label.as_str())
                 .collect();
             sentences.push(match tied.as_slice() {
+                [_] if self.streams == "none" => format!(
+                    "{} is ahead by {figure} on this workload. Nothing in it is drawn at random: more runs would be the \
+                     same, and no interval says what another recording or another day would give.",
+                    self.named(&best.label)
+                ),
                 [_] if self.replications == 1 => format!(
                     "{} is ahead by {figure} in one run of each; one run has no interval, --replications 5 gives one.",
                     self.named(&best.label)
@@ -128,10 +134,16 @@ impl Comparison {
             cells.map(Cell::new).into()
         };
         grid.rows = self.sides.iter().map(row).collect();
+        let mut notes: Vec<String> = self
+            .sides
+            .iter()
+            .filter_map(|s| s.recorded.clone())
+            .collect();
+        notes.dedup();
         Section {
             title: "Scenarios".to_owned(),
             body: Body::Grid(grid),
-            notes: Vec::new(),
+            notes,
         }
     }
 
@@ -178,6 +190,7 @@ fn summary_of(versus: &Versus) -> String {
     let count_of = |of: fn(&Difference) -> bool| shown.iter().filter(|d| of(d)).count();
     let equal = count_of(|d| d.finding == Finding::Equal);
     let unknown = count_of(|d| d.finding == Finding::Unknown);
+    let undrawn = count_of(|d| d.finding == Finding::Undrawn);
     let better = count_of(|d| good(d) > 0);
     let worse = count_of(|d| good(d) < 0);
     let same = count_of(|d| d.finding == Finding::NotSignificant);
@@ -189,6 +202,11 @@ fn summary_of(versus: &Versus) -> String {
     if unknown > 0 {
         return format!(
             "{label} differs from {against} in {unknown} of {n} figures; one pair of runs cannot say whether by chance."
+        );
+    }
+    if undrawn > 0 {
+        return format!(
+            "{label} differs from {against} in {undrawn} of {n} figures, on this one workload."
         );
     }
     if better + worse == 0 && equal + same == n {
@@ -287,7 +305,7 @@ fn good(d: &Difference) -> i8 {
     match d.finding {
         Finding::Higher => direction(&d.field),
         Finding::Lower => -direction(&d.field),
-        Finding::Equal | Finding::NotSignificant | Finding::Unknown => 0,
+        Finding::Equal | Finding::NotSignificant | Finding::Unknown | Finding::Undrawn => 0,
     }
 }
 
@@ -296,6 +314,7 @@ fn words(d: &Difference) -> &'static str {
         (Finding::Equal, _) => "exactly equal",
         (Finding::NotSignificant, _) => "no significant difference",
         (Finding::Unknown, _) => "one pair: no interval",
+        (Finding::Undrawn, _) => "nothing drawn: no interval",
         (_, 1) => "better",
         (_, -1) => "worse",
         (Finding::Higher, _) => "higher",

@@ -310,7 +310,11 @@ fn wrong_type(node: &Node, kind: &Kind, path: &str) -> Diagnostic {
         _ => format!("this is {}", node.kind()),
     };
     let found = Diagnostic::new(message, node.at).label(label);
-    match (&node.value, kind) {
+    let usual = match kind {
+        Kind::Either(usual, _) => usual,
+        kind => kind,
+    };
+    match (&node.value, usual) {
         (Value::Integer(n), Kind::Duration(..)) => {
             found.help(format!("write a unit: \"{n}s\", \"{n}min\" or \"{n}h\""))
         }

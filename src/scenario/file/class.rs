@@ -78,6 +78,11 @@ static PRICE: Shape = Shape {
             "The catalog's price list that this one differs from",
         ),
         optional(
+            "name",
+            Text,
+            "Its name; with a name and no `base` it stands alone",
+        ),
+        optional(
             "hit_usd_per_million",
             USD,
             "Input tokens that hit the cache",

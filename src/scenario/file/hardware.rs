@@ -43,7 +43,11 @@ pub static MODEL: Shape = Shape {
             Text,
             "The catalog's model that this one differs from",
         ),
-        optional("name", Text, "Its name; by default that of its base"),
+        optional(
+            "name",
+            Text,
+            "Its name; by default that of its base. With a name and no `base` it stands alone",
+        ),
         optional(
             "kv_bytes_per_token",
             Integer(1, 100_000_000),
@@ -80,11 +84,15 @@ pub static MODEL: Shape = Shape {
             "Whether embedding and head are one table; by default not",
         ),
         optional("experts", Table(&EXPERTS), "Routed and shared experts"),
-        optional("weights", NUMBER, "What its dense weights are published in"),
+        optional(
+            "weights",
+            NUMBER,
+            "What its dense weights are published in; by default that of its base, or BF16",
+        ),
         optional(
             "expert_weights",
             NUMBER,
-            "What its experts' weights are published in",
+            "What its experts' weights are published in; by default that of its base, or as `weights`",
         ),
     ],
 };
@@ -131,7 +139,11 @@ static GPU: Shape = Shape {
             Text,
             "The catalog's accelerator that this one differs from",
         ),
-        optional("name", Text, "Its name; by default that of its base"),
+        optional(
+            "name",
+            Text,
+            "Its name; by default that of its base. With a name and no `base` it stands alone",
+        ),
         optional(
             "memory_gb",
             positive(100_000.0),

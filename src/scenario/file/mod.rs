@@ -41,10 +41,14 @@ pub const MAX_POOL_GPUS: u64 = 10_000_000;
 pub const MAX_INTERVALS: u64 = 10_000;
 
 /// Keys whose text names something in the catalog; as a table they may start from it by `base`.
-pub const CATALOG_KEYS: [&str; 3] = ["model", "gpu", "price"];
+pub const CATALOG_KEYS: [&str; 4] = ["model", "gpu", "engine", "price"];
 
 /// Keys that exclude one another: an overriding file or argument that gives one takes back the others.
-pub const RIVALS: [(&str, &[&str]); 14] = [
+pub const RIVALS: [(&str, &[&str]); 18] = [
+    ("latent", &["grouped"]),
+    ("grouped", &["latent"]),
+    ("power_w", &["overhead_w"]),
+    ("overhead_w", &["power_w"]),
     ("nodes_per_unit", &["gpus_per_unit"]),
     ("gpus_per_unit", &["nodes_per_unit"]),
     ("mixed", &["prefill", "decode"]),
@@ -91,6 +95,15 @@ const HOUR: u128 = 3_600 * PS_PER_S;
 /// A duration on the simulation's clock, from zero to a day.
 const UP_TO_A_DAY: Kind = Duration(0, DAY, Nanosecond);
 
+/// How long is counted.
+const LENGTH: Kind = Duration(PS_PER_S, 400 * DAY, Nanosecond);
+
+/// The word for a recording's own length, which is put in before the shape is checked.
+const OF_TRACE: Kind = Choice(&[Word {
+    word: super::recording::TRACE,
+    doc: "From the beginning to the first whole second after the last recorded request, less the warm-up",
+}]);
+
 /// The whole file.
 pub static SCENARIO: Shape = Shape {
     name: "scenario",
@@ -116,9 +129,9 @@ pub static SCENARIO: Shape = Shape {
         ),
         required(
             "duration",
-            Duration(PS_PER_S, 400 * DAY, Nanosecond),
+            Either(&LENGTH, &OF_TRACE),
             "\"24h\"",
-            "How long is counted",
+            "How long is counted; \"trace\": to the end of what is recorded",
         ),
         default(
             "warm_up",

@@ -102,9 +102,9 @@ const ROOFLINE: Variant = Variant {
     fields: &[
         required(
             "engine",
-            Text,
+            Either(&Text, &OWN_ENGINE),
             "\"vllm\"",
-            "The catalog's engine, as measured on this accelerator or the nearest one",
+            "The catalog's engine, as measured on this accelerator or the nearest one; or a table",
         ),
         default("precision", Table(&PRECISION), "{}", "Kinds of numbers"),
         default(
@@ -137,6 +137,26 @@ const ROOFLINE: Variant = Variant {
             Table(&CONSTANTS),
             "{}",
             "The engine's constants that are different here",
+        ),
+    ],
+};
+
+const OWN_ENGINE: Kind = Table(&ENGINE);
+
+static ENGINE: Shape = Shape {
+    name: "engine",
+    doc: "An engine, from the catalog or not; its constants are those of `constants`, the rest from its base",
+    ordered: false,
+    fields: &[
+        optional(
+            "base",
+            Text,
+            "The catalog's engine that this one differs from",
+        ),
+        optional(
+            "name",
+            Text,
+            "Its name; by default that of its base. With a name and no `base` it stands alone, and `constants` says all",
         ),
     ],
 };

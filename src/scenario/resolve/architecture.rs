@@ -14,6 +14,25 @@ const STATE_BYTES_MAX: u64 = 1_000_000_000_000;
 /// The keys without which nothing can be derived.
 const NEEDED: [&str; 3] = ["layers", "hidden", "vocabulary"];
 
+/// The other keys that say something of it.
+const FURTHER: [&str; 9] = [
+    "latent",
+    "grouped",
+    "linear",
+    "experts",
+    "dense_layers",
+    "ffn",
+    "tied_embeddings",
+    "weights",
+    "expert_weights",
+];
+
+/// Whether a model's table says anything of its architecture.
+pub fn is_said(table: &Table) -> bool {
+    let mut keys = NEEDED.iter().chain(&FURTHER);
+    keys.any(|key| table.get(key).is_some())
+}
+
 /// A model's architecture: the base's with what the table changes, or the table's own; `None` where it
 /// says nothing.
 pub fn architecture(
@@ -21,10 +40,13 @@ pub fn architecture(
     base: Option<Architecture>,
     report: &mut Report,
 ) -> Option<Architecture> {
-    let says_any = NEEDED.iter().any(|key| table.get(key).is_some())
-        || table.get("latent").is_some()
-        || table.get("grouped").is_some();
-    if base.is_none() && !says_any {
+    if base.is_none() && !is_said(table) {
+        return None;
+    }
+    if let (Some(latent), Some(grouped)) = (table.entry("latent"), table.entry("grouped")) {
+        let found = Diagnostic::new("`latent` and `grouped` exclude one another", grouped.key_at);
+        let found = found.label("give only one of them");
+        report.push(found.also(latent.key_at, "the other one"));
         return None;
     }
     let attention = table
@@ -40,6 +62,14 @@ pub fn architecture(
             .collect();
         if attention.is_none() {
             missing.push("grouped");
+        }
+        // layers without experts have a network of their own
+        let is_dense = match table.integer::<u32>("dense_layers") {
+            Some(layers) => layers > 0,
+            None => table.get("dense_layers").is_none() && table.get("experts").is_none(),
+        };
+        if is_dense && table.get("ffn").is_none() {
+            missing.push("ffn");
         }
         if !missing.is_empty() {
             let at = table.entries.iter().map(|e| e.key_at).min();

@@ -153,9 +153,11 @@ fn price(class: &Table, report: &mut Report) -> Option<Price> {
     let base = base.as_ref();
     let one = |key, of_base: Option<PicoUsd>| table.number(key).map(usd_per_million).or(of_base);
     Some(Price {
-        name: base.map_or("of the scenario".to_string(), |b| {
-            format!("{}, changed", b.name)
-        }),
+        name: match (table.text("name"), base) {
+            (Some(name), _) => name.to_string(),
+            (None, Some(base)) => format!("{}, changed", base.name),
+            (None, None) => "of the scenario".to_string(),
+        },
         full: TokenPrices {
             hit: one(keys[0], base.map(|b| b.full.hit))?,
             miss: one(keys[1], base.map(|b| b.full.miss))?,

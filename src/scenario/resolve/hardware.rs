@@ -37,9 +37,9 @@ pub fn model(root: &Table, report: &mut Report) -> Option<Model> {
             let known = base.as_ref().and_then(|b| b.architecture);
             let architecture = architecture::architecture(table, known, report);
             // KV follows from an architecture
-            let needed: &[&str] = match architecture {
-                Some(_) => &["name"],
-                None => &["name", "kv_bytes_per_token"],
+            let needed: &[&str] = match architecture::is_said(table) {
+                true => &["name"],
+                false => &["name", "kv_bytes_per_token"],
             };
             need_without_base(table, base.is_some(), needed, "model", header, report);
             let name = table.text("name").map(str::to_string);

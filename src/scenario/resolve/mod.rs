@@ -21,6 +21,7 @@ mod size;
 mod trace;
 
 pub use cells::csv_node;
+pub use trace::end as trace_end;
 
 use std::collections::BTreeSet;
 

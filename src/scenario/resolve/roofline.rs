@@ -1,11 +1,12 @@
 //! Step times from first principles: the engine with its constants, kinds of numbers, experts.
 
 use super::super::diagnostic::{Diagnostic, Report};
-use super::super::suggest::{list, nearest, quote};
+use super::super::suggest::{list, quote};
 use super::super::tree::Table;
 use super::super::{
     ExpertLoad, ExpertPopularity, Node, Overlap, Performance, Pool, Precision, Roofline,
 };
+use super::hardware::known;
 use crate::catalog::{
     self, Architecture, Attention, CONSTANTS, Engine, Figure, Model, Number, Provenance,
 };
@@ -133,33 +134,61 @@ fn experts_divide(pool: &Pool, model: &Architecture, table: &Table, report: &mut
     }
 }
 
+/// The engine with the constants that are different here, or one that stands alone and has no others.
 fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
-    let name = table.text("engine")?;
+    let constants = table.table("constants")?;
+    let given = |key: &str| {
+        constants.number(key).map(|value| Figure {
+            value,
+            provenance: Provenance::Given,
+            source: "the scenario".to_string(),
+            before: None,
+        })
+    };
+    let entry = table.entry("engine")?;
+    let own = entry.node.table();
+    let own_name = own.and_then(|t| t.text("name"));
+    let base = match own {
+        None => entry.node.text().map(|name| (name, entry.node.at)),
+        Some(own) => own.text("base").map(|name| (name, own.at("base"))),
+    };
+    let Some((name, at)) = base else {
+        let mut missing = CONSTANTS.iter().map(|(_, info)| info.key);
+        let missing: Vec<&str> = missing.by_ref().filter(|k| given(k).is_none()).collect();
+        let mistake = match (own_name, missing.as_slice()) {
+            (Some(name), []) => {
+                let figures = CONSTANTS.iter().filter_map(|(_, info)| given(info.key));
+                return Engine::own(name, &node.gpu.name, figures.collect());
+            }
+            (None, _) => "an engine without a `base` needs `name`".to_string(),
+            (Some(_), missing) => {
+                let first = list(missing.iter().take(3).copied());
+                let n = missing.len();
+                format!(
+                    "an engine without a `base` needs all its constants, and {n} are missing: {first}, …"
+                )
+            }
+        };
+        let found = Diagnostic::new(mistake, entry.key_at).label("not complete");
+        report.push(
+            found.help(
+                "give them in [performance.constants] (`tokentide catalog vllm` lists them), or name a catalog entry: base = \"…\"",
+            ),
+        );
+        return None;
+    };
     let Some(found) = catalog::engine(name, &node.gpu.name) else {
         let mut names: Vec<&str> = catalog::engines().iter().map(|e| e.name.as_str()).collect();
         names.dedup();
-        let message = format!("the catalog has no engine {}", quote(name));
-        let mistake = Diagnostic::new(message, table.at("engine"));
-        let mistake = match nearest(name, names.iter().copied()) {
-            Some(meant) => mistake.label(format!("did you mean {}?", quote(meant))),
-            None => mistake.label("unknown name"),
-        };
-        report.push(mistake.note(format!("it has {}", list(names))));
-        return None;
+        return known(None, "engine", name, at, &names, report);
     };
     let mut engine = found.clone();
-    let constants = table.table("constants")?;
+    if let Some(name) = own_name {
+        engine.name = name.to_string();
+    }
     for (constant, info) in CONSTANTS {
-        if let Some(value) = constants.number(info.key) {
-            engine.set(
-                *constant,
-                Figure {
-                    value,
-                    provenance: Provenance::Given,
-                    source: "the scenario".to_string(),
-                    before: None,
-                },
-            );
+        if let Some(figure) = given(info.key) {
+            engine.set(*constant, figure);
         }
     }
     Some(engine)
@@ -203,4 +232,65 @@ fn experts(table: &Table, model: &Architecture, report: &mut Report) -> Option<E
         drift: table.number("drift")?,
         clustering: table.number("clustering")?,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenario::load_str;
+
+    fn read(performance: &str, set: &[&str]) -> Result<Roofline, String> {
+        let text = format!(
+            "name = 'own'\nstart = 2026-01-05T12:00:00Z\nduration = '1min'\nmodel = 'llama-3.1-8b'\n\
+             node = {{ gpu = 'h100', gpus = 1, price_per_gpu_hour = 2.0 }}\n\
+             [pools.mixed]\nnodes_per_unit = 1\nmax_batch_tokens = 8192\nunits = 1\n\
+             [[class]]\nname = 'chat'\narrivals = {{ kind = 'poisson', requests_per_s = 1.0 }}\n\
+             input = {{ kind = 'constant', value = 100 }}\noutput = {{ kind = 'constant', value = 10 }}\n\
+             [performance]\nkind = 'roofline'\n{performance}\n"
+        );
+        let set: Vec<String> = set.iter().map(|s| (*s).to_string()).collect();
+        match load_str("own", &text, &set) {
+            Ok(scenario) => match scenario.performance {
+                Performance::Roofline(roofline) => Ok(*roofline),
+                _ => Err("another kind".to_string()),
+            },
+            Err(mistakes) => Err(mistakes.to_string()),
+        }
+    }
+
+    #[test]
+    fn an_engine_of_ones_own_says_all_its_constants() {
+        let missing = read("engine = { name = 'own' }", &[]).unwrap_err();
+        assert!(missing.contains("needs all its constants"), "{missing}");
+        let nameless = read("engine = {}", &[]).unwrap_err();
+        assert!(nameless.contains("needs `name`"), "{nameless}");
+        let vllm = catalog::engine("vllm", "h100").unwrap();
+        let all: Vec<String> = CONSTANTS
+            .iter()
+            .map(|(c, info)| format!("{} = {:?}", info.key, vllm.get(*c)))
+            .collect();
+        let whole = format!(
+            "engine = {{ name = 'own' }}\nconstants = {{ {} }}",
+            all.join(", ")
+        );
+        let own = read(&whole, &[]).unwrap().engine;
+        assert_eq!((own.name.as_str(), own.gpu.as_str()), ("own", "h100"));
+        for (constant, info) in CONSTANTS {
+            assert_eq!(own.get(*constant), vllm.get(*constant), "{}", info.key);
+            assert_eq!(own.figure(*constant).provenance, Provenance::Given);
+        }
+    }
+
+    #[test]
+    fn constants_do_not_outlive_the_engine_that_they_change() {
+        let changed = "engine = 'vllm'\nconstants = { host_join_us = 12345.0 }";
+        let host = |r: Roofline| r.engine.get(catalog::Constant::HostJoin);
+        assert_eq!(host(read(changed, &[]).unwrap()), 12345.0);
+        let sglang = catalog::engine("sglang", "h100").unwrap();
+        let replaced = read(changed, &["performance.engine=sglang"]).unwrap();
+        assert_eq!(replaced.engine, *sglang);
+        let renamed = "engine = { base = 'vllm', name = 'ours' }";
+        assert_eq!(read(renamed, &[]).unwrap().engine.name, "ours");
+    }
 }

@@ -5,6 +5,7 @@
 use super::super::diagnostic::{Diagnostic, Report};
 use super::super::file::MAX_TOKENS;
 use super::super::shape::Range;
+use super::super::suggest::quote;
 use super::super::tree::Node;
 use super::super::{Law, LengthLaw, TraceRow};
 use super::cells::{Form, Row, rows};
@@ -31,7 +32,7 @@ const TIME_S: Range = Range {
 };
 
 const TOKENS: Range = Range {
-    low: 0.5,
+    low: 1.0,
     high: MAX_TOKENS as f64,
     above: false,
     below: false,
@@ -45,18 +46,29 @@ pub fn read(node: &Node, report: &mut Report) -> Option<Vec<TraceRow>> {
     rows(node, &FORM, report, |line| row(line, &mut last)).map(|(rows, _)| rows)
 }
 
+/// When the last row of a recording arrives; `None` where it has mistakes, of which nothing is said.
+pub fn end(node: &Node) -> Option<SimDuration> {
+    let rows = read(node, &mut Report::default())?;
+    rows.last().map(|row| row.at)
+}
+
 fn row(line: &Row<'_>, last: &mut SimDuration) -> Result<TraceRow, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let mut number = |i: usize, range| line.number(i, FORM.columns[i], range, &mut mistakes);
-    let whole = |x: f64| libm::round(x) as u32;
     let at = number(0, TIME_S).map(SimDuration::from_secs_f64);
-    let input = number(1, TOKENS).map(whole);
-    let output = number(2, TOKENS).map(whole);
-    let cached = number(3, CACHED).map(whole);
+    let tokens = [number(1, TOKENS), number(2, TOKENS), number(3, CACHED)];
+    let [input, output, cached] = tokens.map(|n| n.map(|n| n as u32));
     let complain = |column: usize, what: &str, why: &str| {
         let place = line.cell(column).map_or(line.at, |(_, at)| at);
         Diagnostic::new(what, place).label(why)
     };
+    for (column, n) in (1..).zip(tokens) {
+        if n.is_some_and(|n| n - libm::trunc(n) != 0.0) {
+            let name = FORM.columns[column];
+            let what = format!("{} cannot have a fraction", quote(name));
+            mistakes.push(complain(column, &what, "tokens are whole"));
+        }
+    }
     if let Some(at) = at {
         if at < *last {
             let what = "the rows are out of order";
