@@ -69,7 +69,7 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
         ));
     }
     warnings.extend(left_out(summary));
-    warnings.extend(few_requests(summary));
+    warnings.extend(few_requests(summary, scenario.is_drawn()));
     if !is_growing {
         warnings.extend(start_seen(scenario, summary));
     }
@@ -130,8 +130,8 @@ fn of_other_windows(scenario: &Scenario) -> Option<String> {
     })
 }
 
-/// Latencies whose 99th percentile rests on few observations.
-fn few_requests(summary: &RunSummary) -> Option<String> {
+/// Latencies whose 99th percentile rests on few observations. Replications help where something `is_drawn`.
+fn few_requests(summary: &RunSummary, is_drawn: bool) -> Option<String> {
     let l = &summary.latency;
     let runs = u64::from(summary.replications.max(1));
     let least = 100 * BEYOND;
@@ -145,13 +145,15 @@ fn few_requests(summary: &RunSummary) -> Option<String> {
         .map(|(name, _)| *name)
         .collect();
     let times = least.div_ceil(least_behind);
+    let (times, runs) = (count(times), count(times * runs));
+    let help = match is_drawn {
+        true => format!("a duration {times} times as long, or --replications {runs}, puts"),
+        false => format!("load for {times} times as long (replications would be the same) puts"),
+    };
     Some(format!(
-        "only {} requests behind the p99 of {}, and one in a hundred lies beyond it: a duration {} times as long, \
-         or --replications {}, puts {BEYOND} there",
+        "only {} requests behind the p99 of {}, and one in a hundred lies beyond it: {help} {BEYOND} there",
         count(least_behind),
         names.join(", "),
-        count(times),
-        count(times * runs),
     ))
 }
 
@@ -202,9 +204,9 @@ mod tests {
     #[test]
     fn a_p99_of_few_requests_says_how_many_would_do() {
         let mut summary = day();
-        assert_eq!(few_requests(&summary), None);
+        assert_eq!(few_requests(&summary, true), None);
         summary.latency.tpot_s.count = 212;
-        let text = few_requests(&summary).unwrap_or_default();
+        let text = few_requests(&summary, true).unwrap_or_default();
         assert!(
             text.contains("only 212 requests behind the p99 of TPOT"),
             "{text}"
@@ -214,11 +216,13 @@ mod tests {
             "{text}"
         );
         summary.replications = 3;
-        let text = few_requests(&summary).unwrap_or_default();
+        let text = few_requests(&summary, true).unwrap_or_default();
         assert!(
             text.contains("only 636") && text.contains("--replications 6"),
             "{text}"
         );
+        let text = few_requests(&summary, false).unwrap_or_default();
+        assert!(text.contains("load for 2 times as long"), "{text}");
     }
 
     #[test]
