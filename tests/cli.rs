@@ -205,6 +205,45 @@ fn a_missed_attainment_ends_with_3() {
     ends_with(0, &with(&run, &judged));
 }
 
+/// Urgent requests take all that is served; whoever of the others has waited for more than a second has missed the target.
+#[test]
+fn a_class_that_is_never_served_has_missed_its_slo() {
+    let scratch = Scratch::new("starved");
+    let file = scratch.path("starved.toml");
+    let class = |name: &str, priority: u32, per_s: u32, more: &str| {
+        format!(
+            "[[class]]\nname = '{name}'\npriority = {priority}\n{more}\n\
+             arrivals = {{ kind = 'deterministic', requests_per_s = {per_s} }}\n\
+             input = {{ kind = 'constant', value = 1000 }}\noutput = {{ kind = 'constant', value = 1 }}\n"
+        )
+    };
+    let scenario = |per_s| {
+        format!(
+            "name = 'starved'\nstart = 2026-01-05T00:00:00Z\nduration = '10s'\n\
+             model = {{ name = 'none', kv_bytes_per_token = 1000 }}\n\
+             node = {{ gpu = 'h100', gpus = 1, price_per_gpu_hour = 0.0 }}\n\
+             pools.mixed = {{ nodes_per_unit = 1, kv_capacity_tokens = 100000, max_batch_tokens = 1000, units = 1 }}\n\
+             performance = {{ kind = 'linear', prefill = {{ per_token = '200us' }}, decode = {{ base = '1ms' }} }}\n{}{}",
+            class("vip", 0, per_s, ""),
+            class("low", 1, 1, "slo = { ttft_s = 1.0, attainment = 0.5 }")
+        )
+    };
+    let run = ["run", file.as_str(), "--format", "json"];
+    fs::write(&file, scenario(100)).expect("a file");
+    let low = &parsed(&ends_with(3, &run))["classes"]["low"];
+    assert_eq!(
+        (&low["slo"]["attainment"], &low["slo"]["judged"]),
+        (&0.0.into(), &8.into())
+    );
+    assert_eq!(
+        (&low["requests"]["completed"], &low["without_first_token"]),
+        (&0.into(), &9.into())
+    );
+    fs::write(&file, scenario(1)).expect("a file");
+    let low = &parsed(&ends_with(0, &run))["classes"]["low"];
+    assert_eq!(low["slo"]["attainment"], 1.0);
+}
+
 #[test]
 fn init_writes_a_scenario_that_is_right() {
     let scratch = Scratch::new("init");

@@ -207,23 +207,32 @@ impl<O: Observer> Decode<O> {
             } else {
                 Place::Transfer
             };
+            let travel = &m.travel;
             self.observer
-                .still_in(&m.travel.request, place, m.travel.since);
+                .still_in(&travel.request, place, travel.since, travel.first_token);
             generated += u128::from(m.travel.progress_1024);
             inside += 1;
         }
         for unit in &self.units {
             for travel in unit.waiting() {
-                self.observer
-                    .still_in(&travel.request, Place::DecodeQueue, travel.since);
+                self.observer.still_in(
+                    &travel.request,
+                    Place::DecodeQueue,
+                    travel.since,
+                    travel.first_token,
+                );
                 generated += u128::from(travel.progress_1024);
                 inside += 1;
             }
             generated += unit.dropped_1024;
             kv_ranks += unit.kv_by_rank_1024();
             for (resident, progress_1024) in unit.residents(&self.rules) {
-                self.observer
-                    .still_in(&resident.request, Place::Decode, resident.since);
+                self.observer.still_in(
+                    &resident.request,
+                    Place::Decode,
+                    resident.since,
+                    resident.first_token,
+                );
                 generated += u128::from(progress_1024);
                 let held = self.rules.pace.held_1024(&resident.request, progress_1024);
                 kv_requests += u128::from(held);

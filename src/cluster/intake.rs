@@ -102,6 +102,10 @@ pub trait Queued: Copy {
     fn request(&self) -> &Request;
     /// When it came into this queue.
     fn since(&self) -> SimTime;
+    /// When its first token left; `NEVER` where it has none.
+    fn first_token(&self) -> SimTime {
+        SimTime::NEVER
+    }
     /// Enters in the books what it has generated before, when it is there no more.
     fn carry(&self, _tokens: &mut Tokens) {}
 }
@@ -289,8 +293,12 @@ impl<U: Server, O: Observer> Intake<U, O> {
     pub fn finish(mut self) -> (O, u64, Vec<Balance>) {
         let mut inside = self.unrouted.len() as u64;
         for waiting in self.unrouted.iter() {
-            self.observer
-                .still_in(waiting.request(), Place::PrefillQueue, waiting.since());
+            self.observer.still_in(
+                waiting.request(),
+                Place::PrefillQueue,
+                waiting.since(),
+                waiting.first_token(),
+            );
             waiting.carry(&mut self.tokens);
         }
         for unit in &self.units {

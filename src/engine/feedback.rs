@@ -89,8 +89,8 @@ impl<O: Observer> Observer for Feedback<O> {
     fn blocked(&mut self, now: SimTime, by_kv: u64, by_batch: u64) {
         self.observer.blocked(now, by_kv, by_batch);
     }
-    fn still_in(&mut self, request: &Request, place: Place, since: SimTime) {
-        self.observer.still_in(request, place, since);
+    fn still_in(&mut self, request: &Request, place: Place, since: SimTime, first_token: SimTime) {
+        self.observer.still_in(request, place, since, first_token);
     }
     fn kind(&self, request: &Request) -> u16 {
         self.observer.kind(request)

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod cells;
 pub mod histogram;
 pub mod interval;
+pub mod left;
 pub mod observer;
 pub mod recorder;
 

@@ -135,8 +135,16 @@ pub trait Observer {
     fn kv(&mut self, _now: SimTime, _kv_1024: u64) {}
     /// Units whose queue waits for KV memory, and for a batch slot.
     fn blocked(&mut self, _now: SimTime, _by_kv: u64, _by_batch: u64) {}
-    /// When the simulation ends, a request is in `place`, where it has been since `since`.
-    fn still_in(&mut self, _request: &Request, _place: Place, _since: SimTime) {}
+    /// When the simulation ends, a request is in `place`, where it has been since `since`; `first_token`:
+    /// when its first token left, `NEVER` where it has none.
+    fn still_in(
+        &mut self,
+        _request: &Request,
+        _place: Place,
+        _since: SimTime,
+        _first_token: SimTime,
+    ) {
+    }
     /// The kind of a request: what per-kind counts of [`StepRecord`] are indexed by.
     fn kind(&self, _request: &Request) -> u16 {
         0

@@ -2,6 +2,7 @@
 
 use super::cells::{Cell, ClassCounts, Integrals, Latencies, StepCounts, Timeline};
 use super::histogram::Histogram;
+use super::left::{Left, tpot_ns};
 use super::observer::{Fate, Observer, Place, StepRecord};
 use crate::catalog::TokenPrices;
 use crate::economics::{Tariff, tariff::bill};
@@ -112,6 +113,10 @@ pub struct Record {
     pub kinds: Vec<(Latencies, u64)>,
     /// Request side of Little's law: time spent in each place inside the window, request-ns.
     pub sojourns: [u128; 5],
+    /// By class: what was counted before the window.
+    pub before: Vec<ClassCounts>,
+    /// By class: who is inside when the window ends.
+    pub left: Vec<Left>,
 }
 
 /// Counts what one pool does.
@@ -167,6 +172,7 @@ impl Recorder {
             steps: StepCounts::default(),
             record: Record {
                 kinds: vec![(Latencies::default(), 0); kinds],
+                left: vec![Left::default(); scenario.classes.len()],
                 ..Record::default()
             },
             timeline,
@@ -235,6 +241,8 @@ impl Recorder {
         }
         if counted {
             self.record.cells.push(cell);
+        } else {
+            self.record.before = cell.classes;
         }
         self.at_start = self.places.map(|p| p.value);
         self.next += 1;
@@ -369,7 +377,7 @@ impl Observer for Recorder {
         let mut tpot = 0;
         if request.output >= 2 {
             let after = u64::from(request.output - 1);
-            tpot = (e2e - ttft + after / 2) / after;
+            tpot = tpot_ns(e2e - ttft, request.output);
             live.tpot.add(tpot);
             self.steps.tokens_after_first += after;
             self.steps.ns_after_first += u128::from(e2e - ttft);
@@ -432,8 +440,11 @@ impl Observer for Recorder {
         self.by_batch.set(now, by_batch);
     }
 
-    fn still_in(&mut self, _request: &Request, place: Place, since: SimTime) {
-        self.sojourn(self.timeline.end(), place, since);
+    fn still_in(&mut self, request: &Request, place: Place, since: SimTime, first_token: SimTime) {
+        let end = self.timeline.end();
+        self.sojourn(end, place, since);
+        let index = usize::from(request.class);
+        self.record.left[index].add(request, first_token, end, self.slos[index].as_ref());
     }
 
     #[inline]

@@ -15,10 +15,11 @@ use super::summary::{
 use super::warnings::warnings;
 use crate::cluster::schedule::{paid_gpus, paid_nodes};
 use crate::metrics::audit::Balance;
-use crate::metrics::cells::Latencies;
+use crate::metrics::cells::{ClassCounts, Latencies};
+use crate::metrics::left::Left;
 use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS};
 use crate::metrics::{Place, Timeline};
-use crate::scenario::{PublishedKind, Scenario};
+use crate::scenario::{Published, PublishedKind, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 
 /// The summary of a finished simulation.
@@ -94,6 +95,28 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
         .collect()
 }
 
+/// Who of a class is inside at the end, in both pools.
+fn left_of(evidence: &Evidence, class: usize) -> Left {
+    let mut left = Left::default();
+    for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
+        if let Some(other) = record.left.get(class) {
+            left.merge(other);
+        }
+    }
+    left
+}
+
+/// How many of a class came before the window and had not ended when it began, in both pools.
+fn inside_before(evidence: &Evidence, class: usize) -> u64 {
+    let mut before = ClassCounts::default();
+    for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
+        if let Some(other) = record.before.get(class) {
+            before.merge(other);
+        }
+    }
+    before.arrived - before.completed - before.rejected - before.failed
+}
+
 fn classes(
     scenario: &Scenario,
     evidence: &Evidence,
@@ -103,16 +126,26 @@ fn classes(
     let of_class = |(index, class): (usize, &crate::scenario::Class)| {
         let counts = window.class(index);
         let (latencies, _) = of_kinds(evidence, index * BUCKETS..(index + 1) * BUCKETS);
-        let judged = counts.completed + counts.rejected + counts.failed;
+        let left = left_of(evidence, index);
+        let requests = RequestCounts {
+            in_flight_at_start: inside_before(evidence, index),
+            in_flight: left.requests,
+            ..request_counts(&counts)
+        };
+        let judged = counts.completed + counts.rejected + counts.failed + left.missed;
+        let came = requests.in_flight_at_start + requests.arrived > 0;
         let slo = class.slo.map(|slo| SloSummary {
-            attainment: ratio(counts.met_slo as f64, judged as f64),
+            attainment: came.then(|| ratio(counts.met_slo as f64, judged as f64).unwrap_or(0.0)),
+            judged,
             required: slo.attainment,
             goodput_per_s: counts.met_slo as f64 / seconds,
         });
         let summary = ClassSummary {
-            requests: request_counts(&counts),
+            requests,
             tokens: token_counts(&counts),
             latency: latency(&latencies),
+            without_first_token: left.without_first_token,
+            longest_wait_s: left.longest_wait_ns.map(|ns| ns as f64 / NS_PER_S as f64),
             slo,
             revenue_usd: PicoUsd(counts.revenue).as_usd(),
         };
@@ -193,10 +226,16 @@ fn audit(
         .collect()
 }
 
-/// Published figures beside what this summary says at their paths.
+/// Whether a figure was published for a window as long as the run's, or for none.
+pub(super) fn is_comparable(scenario: &Scenario, published: &Published) -> bool {
+    let window = published.window;
+    window.is_none_or(|window| window == scenario.duration)
+}
+
+/// Published figures of this window beside what this summary says at their paths.
 fn published(scenario: &Scenario, summary: &RunSummary) -> Vec<PublishedRow> {
     let value = serde_json::to_value(summary).unwrap_or_default();
-    let row = |p: &crate::scenario::Published| PublishedRow {
+    let row = |p: &Published| PublishedRow {
         name: p.name.clone(),
         field: p.field.clone(),
         published_low: p.low,
@@ -211,5 +250,9 @@ fn published(scenario: &Scenario, summary: &RunSummary) -> Vec<PublishedRow> {
         },
         source: p.source.clone(),
     };
-    scenario.published.iter().map(row).collect()
+    let compared = scenario.published.iter();
+    compared
+        .filter(|p| is_comparable(scenario, p))
+        .map(row)
+        .collect()
 }

@@ -146,7 +146,7 @@ pub fn paths(scenario: &Scenario) -> Vec<String> {
     let mut paths = summary_fields(&pools, &classes);
     paths.retain(|path| {
         let last = path.rsplit('.').next().unwrap_or(path);
-        !["count", "max", "peak", "nodes_peak"].contains(&last)
+        !["count", "max", "peak", "nodes_peak", "longest_wait_s"].contains(&last)
     });
     paths
 }

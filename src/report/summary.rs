@@ -275,6 +275,12 @@ pub struct ClassSummary {
     pub tokens: TokenCounts,
     /// What its users felt.
     pub latency: Latency,
+    /// Requests inside at the end without a first token, which TTFT leaves out.
+    #[serde(default)]
+    pub without_first_token: u64,
+    /// The longest of their waits so far, in seconds; `null` where there are none.
+    #[serde(default)]
+    pub longest_wait_s: Option<f64>,
     /// Whether promises were kept; `null` without an SLO.
     pub slo: Option<SloSummary>,
     /// What it paid.
@@ -284,8 +290,11 @@ pub struct ClassSummary {
 /// Promises kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SloSummary {
-    /// Part of the judged requests (completed, rejected, failed, timed out) that met every target.
+    /// Part of the judged requests that met every target; 0 where somebody came and nobody was judged.
     pub attainment: Option<f64>,
+    /// Requests judged: completed, rejected, failed, and those inside at the end that can meet a target no more.
+    #[serde(default)]
+    pub judged: u64,
     /// What the scenario demands.
     pub required: Option<f64>,
     /// Requests per second that met every target.

@@ -1,7 +1,8 @@
 //! What a careful reader should know before believing a summary, and what to do about it.
 
-use super::format::{count, fixed, length};
-use super::summary::RunSummary;
+use super::assemble::is_comparable;
+use super::format::{count, fixed, length, seconds};
+use super::summary::{ClassSummary, RunSummary};
 use crate::metrics::interval::{first_against_rest, mean, t_quantile};
 use crate::scenario::{Role, Scenario};
 
@@ -11,6 +12,8 @@ const GROWTH: f64 = 0.01;
 const WAITING_KV: f64 = 0.1;
 /// Preemptions to completed requests.
 const PREEMPTED: f64 = 0.01;
+/// One in so many requests without a first token is more than a 99th percentile may leave out.
+const LEFT_OUT: u64 = 100;
 
 /// Observations that a 99th percentile should have beyond it.
 const BEYOND: u64 = 10;
@@ -65,15 +68,66 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
             summary.decode.preemptions
         ));
     }
+    warnings.extend(left_out(summary));
     warnings.extend(few_requests(summary));
     if !is_growing {
         warnings.extend(start_seen(scenario, summary));
     }
     warnings.extend(no_interval(summary));
+    warnings.extend(of_other_windows(scenario));
     if summary.requests.arrived == 0 {
         warnings.push("no request arrived in the window".to_owned());
     }
     warnings
+}
+
+/// Classes of which more than one in a hundred have no first token at the end, and one of those has waited
+/// longer than 95 % of the served did: without them the quantiles of TTFT are those of a luckier part.
+fn left_out(summary: &RunSummary) -> Option<String> {
+    let several = summary.classes.len() > 1;
+    let of_class = |(name, class): (&String, &ClassSummary)| {
+        let (out, ttft) = (class.without_first_token, &class.latency.ttft_s);
+        let longest = class.longest_wait_s?;
+        let is_long = ttft.p95.is_none_or(|p95| longest > p95);
+        let all = out + ttft.count;
+        (is_long && out * LEFT_OUT > all).then(|| {
+            let of = if several {
+                format!(" of {name}")
+            } else {
+                String::new()
+            };
+            format!(
+                "{} of {}{of}, the longest for {} so far",
+                count(out),
+                count(all),
+                seconds(longest)
+            )
+        })
+    };
+    let classes: Vec<String> = summary.classes.iter().filter_map(of_class).collect();
+    (!classes.is_empty()).then(|| {
+        format!(
+            "quantiles of TTFT leave out requests that still waited for their first token at the end: {}; what is shown \
+             is likely too low",
+            classes.join("; ")
+        )
+    })
+}
+
+/// Published figures that are not held against this run, since they were counted for another time.
+fn of_other_windows(scenario: &Scenario) -> Option<String> {
+    let others = scenario.published.iter();
+    let others: Vec<&str> = others
+        .filter(|p| !is_comparable(scenario, p))
+        .map(|p| p.name.as_str())
+        .collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "published figures that were not counted for {} are not compared: {}",
+            length(scenario.duration.as_secs_f64()),
+            others.join("; ")
+        )
+    })
 }
 
 /// Latencies whose 99th percentile rests on few observations.
@@ -165,6 +219,32 @@ mod tests {
             text.contains("only 636") && text.contains("--replications 6"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn quantiles_say_whom_they_leave_out() {
+        let mut summary = day();
+        let name = summary.classes.keys().next().cloned().unwrap_or_default();
+        let with = |summary: &mut RunSummary, out: u64, longest: Option<f64>, p95: Option<f64>| {
+            if let Some(class) = summary.classes.get_mut(&name) {
+                class.without_first_token = out;
+                class.longest_wait_s = longest;
+                class.latency.ttft_s.count = 990;
+                class.latency.ttft_s.p95 = p95;
+            }
+            left_out(summary)
+        };
+        assert_eq!(with(&mut summary, 0, None, Some(2.0)), None);
+        // no more than one in a hundred, or none older than what is shown
+        assert_eq!(with(&mut summary, 10, Some(50.0), Some(2.0)), None);
+        assert_eq!(with(&mut summary, 500, Some(1.9), Some(2.0)), None);
+        let text = with(&mut summary, 510, Some(50.0), Some(2.0)).unwrap_or_default();
+        assert!(text.contains("510 of 1,500, the longest for 50"), "{text}");
+        assert!(with(&mut summary, 510, Some(50.0), None).is_some());
+        let other = summary.classes[&name];
+        summary.classes.insert("second".to_string(), other);
+        let text = left_out(&summary).unwrap_or_default();
+        assert!(text.contains("1,500 of second, the longest"), "{text}");
     }
 
     #[test]

@@ -410,6 +410,8 @@ pub struct Published {
     pub high: f64,
     /// Whether the scenario was built from it, or the simulation predicts it.
     pub kind: PublishedKind,
+    /// How long it was counted; `None`: it is a rate, and hangs on no window.
+    pub window: Option<SimDuration>,
     /// Where it was published.
     pub source: String,
 }

@@ -51,6 +51,56 @@ fn a_target_met_to_the_nanosecond_is_met() {
     assert_eq!(attained(1, "tpot_s = 0.000000001"), Some(1.0));
 }
 
+/// Ten requests a second come, five are served, each in 0.2 s: the k-th comes at k / 10 and has its token
+/// k / 10 + 0.1 s later. 99 of 199 are done after 20 s, 9 of them in time; of the 100 who wait, 90 have waited longer than
+/// the target, and whoever came at 19 s exactly as long.
+#[test]
+fn who_still_waits_is_judged_when_the_target_has_passed() {
+    let summary = played(
+        "name = 'known'\nstart = 2026-01-05T00:00:00Z\nduration = '20s'\n\
+         model = { name = 'none', kv_bytes_per_token = 1000 }\n\
+         node = { gpu = 'h100', gpus = 1, price_per_gpu_hour = 0.0 }\n\
+         pools.mixed = { nodes_per_unit = 1, kv_capacity_tokens = 1000000, max_batch_tokens = 1000, units = 1 }\n\
+         performance = { kind = 'linear', prefill = { per_token = '200us' }, decode = { base = '1ms' } }\n\
+         [[class]]\nname = 'a'\nslo = { ttft_s = 1.0 }\n\
+         arrivals = { kind = 'deterministic', requests_per_s = 10 }\n\
+         input = { kind = 'constant', value = 1000 }\noutput = { kind = 'constant', value = 1 }\n",
+    );
+    let class = &summary.classes["a"];
+    assert_eq!(
+        (class.requests.arrived, class.requests.completed),
+        (199, 99)
+    );
+    assert_eq!(class.requests.in_flight, 100);
+    let slo = class.slo.expect("a target");
+    assert_eq!((slo.judged, slo.attainment), (189, Some(9.0 / 189.0)));
+    assert_eq!(class.without_first_token, 100);
+    assert_eq!(class.longest_wait_s, Some(10.0));
+    let says = |text: &&String| text.contains("100 of 199, the longest for 10");
+    assert_eq!(summary.warnings.iter().filter(says).count(), 1);
+}
+
+/// Its first token leaves at 1.003 s; 8.997 s later, when the run ends, 3,714 of 5,000 are still to come.
+#[test]
+fn an_answer_that_outlives_its_targets_has_missed_them_before_it_ends() {
+    for (slo, judged) in [
+        ("ttft_s = 0.003, tpot_s = 0.007", 0),
+        ("ttft_s = 0.002999999", 1),
+        ("tpot_s = 0.001799760", 0),
+        ("tpot_s = 0.001799759", 1),
+    ] {
+        let summary = one_request(5000, slo);
+        let class = &summary.classes["a"];
+        assert_eq!(
+            (class.requests.in_flight, class.without_first_token),
+            (1, 0)
+        );
+        let of = class.slo.expect("a target");
+        // somebody came, and nobody was served in time
+        assert_eq!((of.judged, of.attainment), (judged, Some(0.0)), "{slo}");
+    }
+}
+
 /// From 12:00:30.25 on, 12:01 comes after 29.75 s: with one unit more, and at half the price.
 #[test]
 fn the_day_begins_at_the_second_that_start_says() {

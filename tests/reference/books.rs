@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use tokentide::metrics::Place;
-use tokentide::report::summary::{Distribution, RequestCounts, RunSummary, Span, TokenCounts};
+use tokentide::report::summary::{
+    ClassSummary, Distribution, RequestCounts, RunSummary, Span, TokenCounts,
+};
 use tokentide::scenario::{Role, Scenario};
 use tokentide::workload::Request;
 
@@ -56,6 +58,7 @@ pub fn difference(scenario: &Scenario, outcome: &Outcome, summary: &RunSummary) 
         let goodput = books.goodput(index);
         let shown = theirs.slo.map_or(-1.0, |slo| slo.goodput_per_s);
         books.row(&format!("goodput of {}", class.name), goodput, shown);
+        books.promises(index, &class.name, theirs);
     }
     books.money(summary);
     books.spans("hour", HOUR, &summary.hours);
@@ -131,14 +134,12 @@ impl Books<'_> {
             ("cached input", cached, tokens.cached_input),
             ("computed input", input - cached, tokens.computed_input),
         ];
-        if class.is_none() {
-            rows.push((
-                "in flight at start",
-                counts.in_flight_at_start,
-                shown.in_flight_at_start,
-            ));
-            rows.push(("in flight", counts.in_flight, shown.in_flight));
-        }
+        rows.push((
+            "in flight at start",
+            counts.in_flight_at_start,
+            shown.in_flight_at_start,
+        ));
+        rows.push(("in flight", counts.in_flight, shown.in_flight));
         for (what, ours, theirs) in rows {
             self.row(&format!("{what} of {of}"), ours as f64, theirs as f64);
         }
@@ -272,6 +273,69 @@ impl Books<'_> {
                 && within(slo.tpot, Self::tpot(request, life, at))
         });
         met.count() as f64 / (self.scenario.duration.0 as f64 / 1e9)
+    }
+
+    /// Who of a class is judged, who has met its SLO, and who has no first token when the window ends (S12).
+    fn promises(&mut self, class: usize, name: &str, shown: &ClassSummary) {
+        let (mut came, mut judged, mut met) = (0_u64, 0_u64, 0_u64);
+        let (mut without, mut longest) = (0_u64, None);
+        let slo = self.scenario.classes[class].slo;
+        let most = |limit: Option<tokentide::units::SimDuration>| {
+            limit.map_or(u128::from(u64::MAX), |limit| u128::from(limit.0))
+        };
+        let ttft_most = slo.map_or(u128::from(u64::MAX), |slo| most(slo.ttft));
+        let tpot_most = slo.map_or(u128::from(u64::MAX), |slo| most(slo.tpot));
+        for (request, life) in self.lives().filter(|(r, _)| usize::from(r.class) == class) {
+            let (ended, is_whole) = match life.end {
+                End::Completed(at) => (at, true),
+                End::Rejected(at) | End::Failed(at) => (at, false),
+                End::Inside(..) | End::Unborn => (self.end, true),
+            };
+            if request.at.0 >= self.end || ended < self.start {
+                continue;
+            }
+            came += 1;
+            let is_inside = ended >= self.end;
+            let ended = ended.min(self.end);
+            let first = life.first_token.unwrap_or(u64::MAX).min(ended);
+            let (ttft, after) = (first - request.at.0, ended - first);
+            let tokens = u128::from(request.output).saturating_sub(1);
+            let tpot = match tokens {
+                0 => 0,
+                tokens => half_up(u128::from(after), tokens),
+            };
+            let is_kept = is_whole && u128::from(ttft) <= ttft_most && tpot <= tpot_most;
+            // Who is inside is judged when the targets have passed already.
+            judged += u64::from(!is_inside || !is_kept);
+            met += u64::from(!is_inside && is_kept);
+            if is_inside && life.first_token.is_none() {
+                without += 1;
+                longest = longest.max(Some(ttft));
+            }
+        }
+        let attainment = match (slo, came, judged) {
+            (None, ..) | (_, 0, _) => -1.0,
+            (_, _, 0) => 0.0,
+            _ => met as f64 / judged as f64,
+        };
+        let theirs = shown.slo.and_then(|slo| slo.attainment).unwrap_or(-1.0);
+        self.row(&format!("attainment of {name}"), attainment, theirs);
+        if let Some(theirs) = shown.slo {
+            self.row(
+                &format!("judged of {name}"),
+                judged as f64,
+                theirs.judged as f64,
+            );
+        }
+        let theirs = shown.without_first_token as f64;
+        self.row(
+            &format!("without a first token of {name}"),
+            without as f64,
+            theirs,
+        );
+        let longest = longest.map_or(-1.0, |ns: u64| ns as f64 / 1e9);
+        let theirs = shown.longest_wait_s.unwrap_or(-1.0);
+        self.row(&format!("longest wait of {name}"), longest, theirs);
     }
 
     fn latencies(&mut self, summary: &RunSummary) {

@@ -26,14 +26,20 @@ pub fn watch(
     let mut on = |_, _| true;
     let outcome = tokentide::engine::simulate(scenario, workload, times, observers, 1, 0, &mut on);
     let outcome = outcome.expect("the scenario has a prefill pool and outgrows no limit");
+    let mut told = outcome.intake.inside_since_first;
     let mut prefill = outcome.intake.history;
     if let Some(decode) = outcome.decode {
+        told.extend(&decode.inside_since_first);
         let decode = decode.history;
         for (life, rest) in prefill.lives.iter_mut().zip(decode.lives) {
             go_on(life, rest);
         }
         prefill.decode_steps = decode.decode_steps;
         prefill.unit_time[1] = decode.unit_time[0];
+    }
+    for (id, first_token) in told {
+        let of_life = prefill.lives[id].first_token;
+        assert_eq!(of_life, first_token, "the first token of request {id}");
     }
     prefill.prefill_steps.sort_unstable();
     prefill.decode_steps.sort_unstable();
@@ -71,6 +77,8 @@ struct Witness {
     stepped: Vec<u64>,
     /// Whether first tokens are those of a decode step, which tells how many they are.
     first_from_decode: bool,
+    /// Who is inside at the end, and when its first token is then said to have left.
+    inside_since_first: Vec<(usize, Option<u64>)>,
 }
 
 impl Witness {
@@ -87,6 +95,7 @@ impl Witness {
             calls: 0,
             stepped: vec![0; requests],
             first_from_decode: first_from_decode(scenario),
+            inside_since_first: Vec::new(),
         }
     }
 
@@ -261,7 +270,10 @@ impl Observer for Witness {
         (self.usage.blocked_by_kv, self.usage.blocked_by_batch) = (by_kv, by_batch);
     }
 
-    fn still_in(&mut self, request: &Request, place: Place, since: SimTime) {
+    fn still_in(&mut self, request: &Request, place: Place, since: SimTime, first_token: SimTime) {
+        let first_token = (first_token != SimTime::NEVER).then_some(first_token.0);
+        self.inside_since_first
+            .push((request.id as usize, first_token));
         self.end(request, End::Inside(place, since.0));
     }
 

@@ -4,6 +4,7 @@ use super::Rules;
 use super::ranks::Share;
 use crate::cluster::decode::resident::Resident;
 use crate::cluster::intake::{Queued, Tokens};
+use crate::metrics::{Observer, Place};
 use crate::perf::PrefillLoad;
 use crate::units::SimTime;
 use crate::workload::Request;
@@ -69,6 +70,16 @@ impl Prompt {
         self.request.input + emitted as u32 - self.request.cached
     }
 
+    /// When its first token left; `NEVER` where it has none.
+    pub fn first_token(&self) -> SimTime {
+        self.past.map_or(SimTime::NEVER, |past| past.first_token)
+    }
+
+    /// Tells the observer where it is when the simulation ends.
+    pub fn still_in(&self, place: Place, since: SimTime, observer: &mut impl Observer) {
+        observer.still_in(&self.request, place, since, self.first_token());
+    }
+
     /// (Query, key) pairs of its tokens from `done` on.
     pub fn pairs(&self, done: u32) -> u64 {
         let mut load = PrefillLoad::default();
@@ -120,6 +131,10 @@ impl Queued for Waiting {
 
     fn since(&self) -> SimTime {
         self.since
+    }
+
+    fn first_token(&self) -> SimTime {
+        self.prompt.first_token()
     }
 
     fn carry(&self, tokens: &mut Tokens) {

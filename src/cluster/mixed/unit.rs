@@ -425,11 +425,11 @@ impl Server for Unit {
 
     fn still_in(&self, rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
         for w in self.queues.iter().flat_map(Queue::iter) {
-            observer.still_in(&w.prompt.request, Place::PrefillQueue, w.since);
+            w.prompt.still_in(Place::PrefillQueue, w.since, observer);
             w.carry(tokens);
         }
         for s in &self.serving {
-            observer.still_in(&s.prompt.request, Place::Prefill, s.since);
+            s.prompt.still_in(Place::Prefill, s.since, observer);
             tokens.finished += u128::from(s.done);
             tokens.generated_1024 += u128::from(s.prompt.past.map_or(0, |p| p.progress_1024));
             tokens.kv_requests_1024 += u128::from(s.prompt.held_1024(rules));
@@ -439,7 +439,8 @@ impl Server for Unit {
             let resident = &self.decoding.get(due.slot).resident;
             let steps_left = due.step - self.wheel.step();
             let progress = resident.progress_before_1024(steps_left, rules.pace);
-            observer.still_in(&resident.request, Place::Decode, resident.since);
+            let first = resident.first_token;
+            observer.still_in(&resident.request, Place::Decode, resident.since, first);
             tokens.generated_1024 += u128::from(progress);
             let held = rules.pace.held_1024(&resident.request, progress);
             tokens.kv_requests_1024 += u128::from(held);

@@ -320,10 +320,10 @@ impl Server for Unit {
 
     fn still_in(&self, _rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
         for w in self.queues.iter().flat_map(Queue::iter) {
-            observer.still_in(&w.request, Place::PrefillQueue, w.since);
+            observer.still_in(&w.request, Place::PrefillQueue, w.since, SimTime::NEVER);
         }
         for s in &self.serving {
-            observer.still_in(&s.request, Place::Prefill, s.since);
+            observer.still_in(&s.request, Place::Prefill, s.since, SimTime::NEVER);
             tokens.finished += u128::from(s.done);
         }
         (self.queued + self.serving.len()) as u64

@@ -233,6 +233,8 @@ pub fn direction(field: &str) -> i8 {
         "unbilled_requests",
         "preemptions",
         "queue_length_mean",
+        "without_first_token",
+        "longest_wait_s",
     ];
     if more.contains(&last) {
         1

@@ -1,8 +1,10 @@
 //! The shape of `[[published]]`, and the figures of a run's summary that it may name.
 
-use super::super::shape::Kind::{Choice, Text};
+use super::super::shape::Grain::Nanosecond;
+use super::super::shape::Kind::{Choice, Duration, Text};
 use super::super::shape::{Kind, Shape, Word, number, optional, required};
 use super::super::suggest::nearest;
+use super::{DAY, PS_PER_S};
 
 /// Any figure.
 const FIGURE: Kind = number(-1e30, 1e30);
@@ -41,6 +43,11 @@ pub static PUBLISHED: Shape = Shape {
             ]),
             "\"predicted\"",
             "Whether the scenario was built from it",
+        ),
+        optional(
+            "window",
+            Duration(PS_PER_S, 400 * DAY, Nanosecond),
+            "How long the figure was counted. Totals need it: a run that counts for another time is not held against them",
         ),
         required(
             "source",
@@ -112,8 +119,11 @@ const SUMMARY_FIELDS: [(&str, &[&str]); 16] = [
             "steps",
         ],
     ),
-    ("classes.*", &["revenue_usd"]),
-    ("classes.*.slo", &["attainment", "goodput_per_s"]),
+    (
+        "classes.*",
+        &["without_first_token", "longest_wait_s", "revenue_usd"],
+    ),
+    ("classes.*.slo", &["attainment", "judged", "goodput_per_s"]),
 ];
 
 const REQUESTS: &[&str] = &[
@@ -134,6 +144,40 @@ const STATISTICS: &[&str] = &["count", "mean", "p50", "p90", "p95", "p99", "max"
 pub fn is_summary_field(path: &str, pools: &[&str], classes: &[&str]) -> bool {
     all_fields(pools, classes).iter().any(|field| field == path)
 }
+
+/// Whether a figure hangs on how long is counted: a total, a largest value, or what is left at the end.
+pub fn is_of_window(path: &str) -> bool {
+    let (group, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let counts = |name: &str| {
+        group == name || group.starts_with("classes.") && group.ends_with(&format!(".{name}"))
+    };
+    let is_count = counts("requests") || counts("tokens");
+    is_count || SUMS.contains(&last) || LARGEST.contains(&last)
+}
+
+const SUMS: &[&str] = &[
+    "count",
+    "node_hours",
+    "cost_usd",
+    "revenue_usd",
+    "profit_usd",
+    "energy_kwh",
+    "energy_overhead_kwh",
+    "unbilled_requests",
+    "steps",
+    "preemptions",
+    "migrations",
+    "judged",
+];
+
+const LARGEST: &[&str] = &[
+    "peak",
+    "nodes_peak",
+    "max",
+    "queue_length_end",
+    "without_first_token",
+    "longest_wait_s",
+];
 
 /// The figure that was probably meant.
 pub fn suggest_field(path: &str, pools: &[&str], classes: &[&str]) -> Option<String> {
@@ -179,6 +223,31 @@ pub fn all_fields(pools: &[&str], classes: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_do_not_hang_on_the_window() {
+        let of_window = |path: &&String| is_of_window(path);
+        let all = all_fields(&["p"], &["c"]);
+        let names = ["tokens.input", "classes.c.requests.arrived", "nodes.peak"];
+        for path in names {
+            assert!(all.iter().filter(of_window).any(|p| p == path), "{path}");
+        }
+        for path in [
+            "kv_hit_rate",
+            "nodes.mean",
+            "decode.kv_length_tokens",
+            "decode.output_speed_tokens_per_s",
+            "economics.usd_per_million_output_tokens",
+            "throughput.decode_output_tokens_per_s_per_node",
+            "latency.ttft_s.p99",
+            "classes.c.slo.attainment",
+        ] {
+            assert!(
+                all.iter().any(|p| p == path) && !is_of_window(path),
+                "{path}"
+            );
+        }
+    }
 
     #[test]
     fn paths_are_known_with_their_names() {

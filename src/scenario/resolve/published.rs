@@ -1,7 +1,7 @@
 //! Published figures.
 
 use super::super::diagnostic::{Diagnostic, Report};
-use super::super::file::{is_summary_field, suggest_field};
+use super::super::file::{is_of_window, is_summary_field, suggest_field};
 use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::tree::{Node, Table};
@@ -50,13 +50,26 @@ fn figure(item: &Node, report: &mut Report) -> Option<Published> {
         "input" => PublishedKind::Input,
         _ => PublishedKind::Predicted,
     };
+    let field = table.text("field")?;
+    let window = table.duration("window");
+    if window.is_none() && table.get("window").is_none() && is_of_window(field) {
+        let message = format!("{} hangs on how long is counted", quote(field));
+        let found = Diagnostic::new(message, table.at("field")).label("counted for how long?");
+        report.push(
+            found.help(
+                "add `window`, the time for which it was published, such as `window = \"24h\"`",
+            ),
+        );
+        return None;
+    }
     let (low, high) = bounds?;
     Some(Published {
         name: table.text("name")?.to_string(),
-        field: table.text("field")?.to_string(),
+        field: field.to_string(),
         low,
         high,
         kind,
+        window,
         source: table.text("source")?.to_string(),
     })
 }
