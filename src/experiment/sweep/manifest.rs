@@ -212,7 +212,11 @@ impl Manifest {
     /// What no manifest of this version says, in words; nothing if all of it can be.
     pub fn impossible(&self) -> Option<&'static str> {
         let many = self.runs.len() as u64;
-        if self.replications == 0 || many == 0 || many > MAX_RUNS || many % self.replications != 0 {
+        if self.replications == 0
+            || many == 0
+            || many > MAX_RUNS
+            || !many.is_multiple_of(self.replications)
+        {
             return Some("so many runs cannot be");
         }
         let is_right = |(i, run): (u64, &PlannedRun)| {
