@@ -341,9 +341,9 @@ fn a_second_interrupt_ends_at_once() {
     assert_eq!(code_of(child), Some(130));
 }
 
-/// What is not marked as partial.
+/// What is not hidden: the files of a run, without the lock of one that was killed.
 fn only_whole(files: &Files) -> Files {
-    let whole = files.iter().filter(|(name, _)| !name.ends_with(".partial"));
+    let whole = files.iter().filter(|(name, _)| !name.starts_with('.'));
     whole
         .map(|(name, text)| (name.clone(), text.clone()))
         .collect()
@@ -381,6 +381,7 @@ fn a_kill_at_any_moment_leaves_only_whole_files() {
     let (mut writing, mut done, mut early) = (0, 0, 0);
     for kill in 0..kills {
         let out = scratch.path(&format!("out-{kill}"));
+        let beside = scratch.path(&format!(".out-{kill}.tokentide"));
         let over_old = kill % 2 == 1;
         if over_old {
             whole(&out, &["--seed", "2"]);
@@ -394,8 +395,7 @@ fn a_kill_at_any_moment_leaves_only_whole_files() {
             sleep(Duration::from_nanos(draw(usual.as_nanos() as u64 * 5 / 4)));
         } else {
             // The few milliseconds of writing: wait for the first sign of it.
-            let partial = format!("{out}/.scenario.resolved.toml.partial");
-            while fs::symlink_metadata(&partial).is_err()
+            while fs::symlink_metadata(&beside).is_err()
                 && child.try_wait().expect("a child").is_none()
             {
                 std::hint::spin_loop();
@@ -404,30 +404,28 @@ fn a_kill_at_any_moment_leaves_only_whole_files() {
         }
         child.kill().expect("a kill");
         child.wait().expect("a child");
-        let all = files_in(&out);
-        let left = only_whole(&all);
+        let left = only_whole(&files_in(&out));
         match (
-            all.len() > left.len(),
+            fs::symlink_metadata(&beside).is_ok(),
             left.get("summary.json") == new.get("summary.json"),
         ) {
             (true, _) => writing += 1,
             (false, true) => done += 1,
             (false, false) => early += 1,
         }
-        for (name, text) in &left {
-            let whole = is_of(&new, name, text) || over_old && is_of(&old, name, text);
-            assert!(whole, "kill {kill}: {name} is of no run");
-        }
-        if let Some(summary) = left.get("summary.json") {
-            let run = if new.get("summary.json") == Some(summary) {
-                &new
-            } else {
-                &old
-            };
-            assert!(left.keys().eq(run.keys()), "kill {kill}: {:?}", left.keys());
-            let same = left.iter().all(|(name, text)| is_of(run, name, text));
-            assert!(same, "kill {kill}: a summary beside files of another run");
-        }
+        let is_run = |run: &Files| {
+            left.keys().eq(run.keys()) && left.iter().all(|(name, text)| is_of(run, name, text))
+        };
+        let is_untouched = if over_old {
+            is_run(&old)
+        } else {
+            left.is_empty()
+        };
+        assert!(
+            is_run(&new) || is_untouched,
+            "kill {kill}: neither all of the old nor all of the new: {:?}",
+            left.keys()
+        );
         let again = whole(&out, &["--overwrite"]);
         assert!(
             again.keys().eq(new.keys()),
@@ -438,6 +436,8 @@ fn a_kill_at_any_moment_leaves_only_whole_files() {
             again.iter().all(|(name, text)| is_of(&new, name, text)),
             "kill {kill}: again"
         );
+        let litter = fs::symlink_metadata(&beside);
+        assert!(litter.is_err(), "kill {kill}: {beside} stays");
     }
     eprintln!("{kills} kills: {early} before writing, {writing} while writing, {done} after");
 }

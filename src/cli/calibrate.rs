@@ -7,6 +7,10 @@ use clap::Args;
 use super::{Exit, fail, print, refuse};
 use crate::experiment::calibrate::{Calibration, calibrate, measurements};
 use crate::report::format::percent;
+use crate::scenario::read_ordinary_text;
+
+/// Largest file of measurements that is read, 16 MiB: a measurement has a hundred bytes.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Arguments of `calibrate`.
 #[derive(Debug, Args)]
@@ -35,7 +39,7 @@ pub fn execute(arguments: &CalibrateArguments) -> Exit {
     else {
         return print(measurements::HELP);
     };
-    let text = match std::fs::read_to_string(file) {
+    let text = match read_ordinary_text(file, MAX_BYTES) {
         Ok(text) => text,
         Err(error) => return refuse(&format!("cannot read {}: {error}", file.display())),
     };

@@ -5,70 +5,17 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The files of a run in the order in which they are put in place: the last one says that all are there.
-pub const OF_A_RUN: [&str; 5] = [
-    "scenario.resolved.toml",
-    "hours.csv",
-    "intervals.csv",
-    "run.log",
-    "summary.json",
-];
-
-/// Makes the directory ready. One that holds something is refused unless `overwrite`; what an
-/// interrupted run has left of its files does not count and is removed.
-///
-/// # Errors
-/// A sentence for people: what is in the way and what to do.
-pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), String> {
-    prepare_for(dir, &OF_A_RUN, overwrite)
-}
-
-/// The same for files of these names.
-///
-/// # Errors
-/// As for [`prepare`].
-pub fn prepare_for(dir: &Path, names: &[&str], overwrite: bool) -> Result<(), String> {
-    let said = |error: io::Error| format!("cannot use {} for output: {error}", dir.display());
-    fs::create_dir_all(dir).map_err(said)?;
-    for name in names {
-        remove(&beside(dir, name)).map_err(said)?;
-    }
-    let occupied = fs::read_dir(dir).map_err(said)?.next().is_some();
-    if occupied && !overwrite {
-        return Err(format!(
-            "{} is not empty; give another directory to --out, or --overwrite to replace the files of an earlier run",
-            dir.display()
-        ));
-    }
-    // Whether a file can be made there is better known now than after minutes of work.
-    if let Some(name) = names.last() {
-        let probe = beside(dir, name);
-        fs::File::create_new(&probe)
-            .and_then(|_| remove(&probe))
-            .map_err(said)?;
-    }
-    Ok(())
-}
-
-/// Writes the files of a run, names of [`OF_A_RUN`] in that order. Until all of them are on the disk,
+/// Writes files of these names, the last of which says that all are there. Until all of them are on the disk,
 /// those of an earlier run stay as they are.
 ///
 /// # Errors
 /// A sentence for people: which file, and why not.
-pub fn write<T: AsRef<[u8]>>(dir: &Path, files: &[(&str, T)]) -> Result<(), String> {
-    write_these(dir, &OF_A_RUN, files)
-}
-
-/// The same for files of these names, the last of which says that all are there.
-///
-/// # Errors
-/// As for [`write`].
 pub fn write_these<T: AsRef<[u8]>>(
     dir: &Path,
     names: &[&str],
     files: &[(&str, T)],
 ) -> Result<(), String> {
-    write_then(dir, files, || remove_stale(dir, names, files))
+    write_then(dir, files, || remove_old(dir, names))
 }
 
 /// Writes files over earlier ones of the same names, which stay until all are on the disk.
@@ -102,31 +49,32 @@ fn write_then<T: AsRef<[u8]>>(
 }
 
 /// Where a file is written before it is put in place.
-fn beside(dir: &Path, name: &str) -> PathBuf {
+pub fn beside(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!(".{name}.partial"))
 }
 
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     remove(path)?;
+    write_new(path, bytes)
+}
+
+/// Writes a new file, onto the disk.
+///
+/// # Errors
+/// What the system says.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // New: whatever somebody has put there meanwhile, a link perhaps, is not followed.
     let mut file = fs::File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Removes what would stand beside the files of this run and is not of it.
-fn remove_stale<T: AsRef<[u8]>>(
-    dir: &Path,
-    names: &[&str],
-    files: &[(&str, T)],
-) -> Result<(), (PathBuf, io::Error)> {
+/// Removes the files of an earlier run, all of which would stand beside new ones.
+fn remove_old(dir: &Path, names: &[&str]) -> Result<(), (PathBuf, io::Error)> {
     // From the last name to the first: what says that all are there goes before the others.
     for name in names.iter().rev() {
-        let stale = Some(name) == names.last() || files.iter().all(|(n, _)| n != name);
-        if stale {
-            let place = dir.join(name);
-            remove(&place).map_err(|error| (place, error))?;
-        }
+        let place = dir.join(name);
+        remove(&place).map_err(|error| (place, error))?;
     }
     Ok(())
 }
@@ -139,13 +87,34 @@ fn put_in_place<T: AsRef<[u8]>>(
         let place = dir.join(name);
         fs::rename(beside(dir, name), &place).map_err(|error| (place, error))?;
     }
-    // The names are on the disk too. Not every system lets a directory be synchronised.
-    let _ = fs::File::open(dir).and_then(|dir| dir.sync_all());
+    // The names are on the disk too.
+    let _ = synchronise(dir);
+    Ok(())
+}
+
+/// Sees to it that the names in a directory are on the disk, where the system lets a directory be synchronised.
+///
+/// # Errors
+/// What the system says.
+#[cfg(unix)]
+pub fn synchronise(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir).and_then(|dir| dir.sync_all())
+}
+
+/// The system does as it likes.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn synchronise(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
 /// Removes a file that need not be there.
-fn remove(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

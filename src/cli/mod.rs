@@ -8,6 +8,7 @@ mod compare;
 mod exit;
 mod explain;
 mod files;
+mod folder;
 mod init;
 mod interrupt;
 mod plan;
@@ -100,6 +101,7 @@ impl From<FormatArgument> for Format {
 
 /// Carries out a command.
 pub fn execute(arguments: &Arguments) -> Exit {
+    interrupt::begin();
     match &arguments.command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Compare(arguments) => compare::execute(arguments),

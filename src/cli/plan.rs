@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicU64;
 
 use clap::{Args, ValueEnum};
 
+use super::folder::{Folder, OF_A_PLAN};
 use super::interrupt::Interrupt;
 use super::progress::Remarks;
-use super::{Exit, FormatArgument, ScenarioArguments, fail, files, load, print_page, refuse, tell};
+use super::{Exit, FormatArgument, ScenarioArguments, fail, load, print_page, refuse, tell};
 use crate::experiment::parallel;
 use crate::experiment::plan::{Answer, Bench, Question, Stopped, plan};
 use crate::report::markdown;
@@ -71,9 +72,6 @@ enum GoalArgument {
     Goodput,
 }
 
-/// The files of a plan, the last one says that all are there.
-const FILES: [&str; 3] = ["scenario.toml", "plan.md", "plan.json"];
-
 fn grain(text: &str) -> Result<SimDuration, String> {
     let ps = parse_duration(text)?;
     let minutes = ps / 60_000_000_000_000;
@@ -101,11 +99,11 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
         Ok(question) => question,
         Err(why) => return refuse(&why),
     };
-    if let Some(dir) = &arguments.out
-        && let Err(why) = files::prepare_for(dir, &FILES, arguments.overwrite)
-    {
-        return refuse(&why);
-    }
+    let prepare = |dir: &PathBuf| Folder::prepare(dir, &OF_A_PLAN, arguments.overwrite);
+    let folder = match arguments.out.as_ref().map(prepare).transpose() {
+        Ok(folder) => folder,
+        Err(why) => return refuse(&why),
+    };
     let interrupt = Interrupt::listen();
     let remarks = Remarks::new(!arguments.quiet);
     let bench = Bench {
@@ -127,8 +125,8 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
             return Exit::Interrupted;
         }
     };
-    let written = arguments.out.as_ref().map_or(Ok(()), |dir| {
-        of_plan(&answer).and_then(|of| files::write_these(dir, &FILES, &of))
+    let written = folder.as_ref().map_or(Ok(()), |folder| {
+        of_plan(&answer).and_then(|of| folder.write(&of))
     });
     // It took minutes: an answer that cannot be written is printed all the same.
     let printed = print_page(&answer.page(), &answer, arguments.format);
@@ -178,7 +176,7 @@ fn under(option: &PlanOption, given: &[String]) -> PlanOption {
 
 /// The files of an answer, in the order in which they are put in place.
 fn of_plan(answer: &Answer) -> Result<Vec<(&'static str, String)>, String> {
-    let [scenario, page, json] = FILES;
+    let [scenario, page, json] = OF_A_PLAN;
     let mut of = Vec::new();
     if let Some(text) = &answer.scenario_toml {
         of.push((scenario, text.clone()));

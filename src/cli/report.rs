@@ -6,6 +6,10 @@ use clap::Args;
 
 use super::{Exit, FormatArgument, colour, print, refuse};
 use crate::report::{Style, json, render};
+use crate::scenario::read_ordinary_text;
+
+/// Largest summary that is read, 1 GiB: four times what a run may write unless its limits say more.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -19,7 +23,7 @@ pub struct ReportArguments {
 
 /// Reads and prints.
 pub fn execute(arguments: &ReportArguments) -> Exit {
-    let text = match std::fs::read_to_string(&arguments.run) {
+    let text = match read_ordinary_text(&arguments.run, MAX_BYTES) {
         Ok(text) => text,
         Err(error) => return refuse(&format!("cannot read {}: {error}", arguments.run.display())),
     };

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::folder::{Folder, OF_A_RUN};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::runs::{play_all, play_draws, say};
 use super::{
-    Exit, FormatArgument, ScenarioArguments, colour, fail, files, load_ranges, print, print_page,
-    refuse, tell,
+    Exit, FormatArgument, ScenarioArguments, colour, fail, load_ranges, print, print_page, refuse,
+    tell,
 };
 use crate::experiment::replicate::{replications, together, undrawn};
 use crate::experiment::uncertain::{hypercube, judge, scenarios};
@@ -57,11 +58,11 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     if !scenario.uncertain.is_empty() {
         return uncertain(arguments, &scenario);
     }
-    if let Some(dir) = &arguments.out
-        && let Err(why) = files::prepare(dir, arguments.overwrite)
-    {
-        return refuse(&why);
-    }
+    let prepare = |dir: &PathBuf| Folder::prepare(dir, &OF_A_RUN, arguments.overwrite);
+    let folder = match arguments.out.as_ref().map(prepare).transpose() {
+        Ok(folder) => folder,
+        Err(why) => return refuse(&why),
+    };
     let interrupt = Interrupt::listen();
     let began = Instant::now();
     let summary = match play(arguments, &scenario, &interrupt) {
@@ -72,7 +73,7 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     let shown = render(&summary, arguments.format.into(), &style);
     let mut size = shown.len();
     let mut files = Vec::new();
-    if arguments.out.is_some() {
+    if folder.is_some() {
         let log = format!(
             "tokentide {}\nthreads {}\nwall_s {:.3}\n",
             env!("CARGO_PKG_VERSION"),
@@ -89,8 +90,8 @@ pub fn execute(arguments: &RunArguments) -> Exit {
             scenario.limits.output_bytes as f64 / 1e6
         ));
     }
-    if let Some(dir) = &arguments.out
-        && let Err(why) = files::write(dir, &files)
+    if let Some(folder) = &folder
+        && let Err(why) = folder.write(&files)
     {
         return fail(&why);
     }
@@ -163,7 +164,7 @@ fn play(
 
 /// The files of a run, in the order in which they are put in place.
 fn of_run(scenario: &Scenario, summary: &RunSummary, log: String) -> Vec<(&'static str, String)> {
-    let [resolved, hours, intervals, run_log, whole] = files::OF_A_RUN;
+    let [resolved, hours, intervals, run_log, whole] = OF_A_RUN;
     let mut files = vec![
         (resolved, scenario.resolved_toml.clone()),
         (hours, csv::hours(summary)),

@@ -60,10 +60,13 @@ pub fn play_draws(
     result
 }
 
-/// Says why there is no result.
+/// Says why there is no result. What `check` finds without a run has the exit code that it has there.
 pub fn say(error: &RunError) -> Exit {
     match error {
-        RunError::TooLarge(why) => refuse(why),
+        RunError::TooLarge(_)
+        | RunError::StepTimes(_)
+        | RunError::Workload(_)
+        | RunError::NoPrefillPool => refuse(&error.to_string()),
         RunError::Cancelled => {
             tell("interrupted; nothing was written");
             Exit::Interrupted

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::format::plain;
+use super::stored::impossible;
 use super::summary::{RunSummary, SCHEMA_VERSION};
 
 /// The summary as indented JSON, ended by a line break.
@@ -21,7 +22,7 @@ pub fn to_text(summary: &RunSummary) -> String {
 /// Why a stored run could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadError {
-    /// Line of the mistake, from 1.
+    /// Line of the mistake, from 1; 0: it is what the figures say, wherever they stand.
     pub line: usize,
     /// Column of the mistake in bytes, from 1.
     pub column: usize,
@@ -34,8 +35,8 @@ pub struct ReadError {
 /// Reads a stored run.
 ///
 /// # Errors
-/// When the text is not JSON, lacks a field or has one of another type, or was written by a version
-/// with another shape.
+/// When the text is not JSON, lacks a field or has one of another type, was written by a version with another
+/// shape, or says what no run can say.
 pub fn read(text: &str) -> Result<RunSummary, ReadError> {
     let version = serde_json::from_str::<Version>(text).ok();
     if let Some(Version { schema_version }) = version
@@ -50,11 +51,20 @@ pub fn read(text: &str) -> Result<RunSummary, ReadError> {
         );
         return Err(error(text, line, at - line_start + 1, reason));
     }
-    serde_json::from_str(text).map_err(|e| {
+    let summary = serde_json::from_str(text).map_err(|e| {
         let place = format!(" at line {} column {}", e.line(), e.column());
         let reason = e.to_string().replace(&place, "");
         error(text, e.line().max(1), e.column().max(1), reason)
-    })
+    })?;
+    match impossible(&summary) {
+        Some(what) => Err(ReadError {
+            line: 0,
+            column: 0,
+            reason: plain(&format!("no run says this: {what}")),
+            excerpt: String::new(),
+        }),
+        None => Ok(summary),
+    }
 }
 
 /// All that is read first, so that another shape is not reported as a missing field.
@@ -81,6 +91,9 @@ impl fmt::Display for ReadError {
             reason,
             excerpt,
         } = self;
+        if *line == 0 {
+            return write!(f, "{reason}");
+        }
         write!(
             f,
             "line {line}, column {column}: {reason}\n{line} | {excerpt}"

@@ -5,11 +5,11 @@
 //! out of that folder, no link out of it, nothing but ordinary files. What the user types (the scenario
 //! itself, a path after `--set`) may lie anywhere. Sizes are capped, one by one and together.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::diagnostic::Diagnostic;
+use super::ordinary::{Unread, read_ordinary};
 use super::source::{Sources, Span};
 use super::suggest::{nearest, quote};
 
@@ -74,40 +74,19 @@ impl Files {
         let shown = path.display().to_string();
         let refuse =
             |why: String| Diagnostic::new(format!("cannot read {}", quote(&shown)), at).label(why);
-        let attributes = match fs::metadata(path) {
-            Ok(attributes) => attributes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let found = refuse("no such file".to_string());
-                return Err(match self.similar(path, suffix) {
-                    Some(name) => found.help(format!("did you mean {}?", quote(&name))),
-                    None => found,
+        let bytes = match read_ordinary(path, MAX_FILE_BYTES) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                let found = refuse(why.to_string());
+                return Err(match (why, self.similar(path, suffix)) {
+                    (Unread::Absent, Some(name)) => {
+                        found.help(format!("did you mean {}?", quote(&name)))
+                    }
+                    (Unread::Directory, _) => found.help("name a file in it"),
+                    _ => found,
                 });
             }
-            Err(error) => return Err(refuse(error.to_string())),
         };
-        if attributes.is_dir() {
-            return Err(refuse("this is a directory".to_string()).help("name a file in it"));
-        }
-        if !attributes.is_file() {
-            return Err(refuse("this is not an ordinary file".to_string()));
-        }
-        let too_long = |bytes: u64| {
-            let size = bytes.div_ceil(1 << 20);
-            let limit = MAX_FILE_BYTES >> 20;
-            refuse(format!("{size} MiB; at most {limit} MiB are read"))
-        };
-        if attributes.len() > MAX_FILE_BYTES {
-            return Err(too_long(attributes.len()));
-        }
-        // A file may be longer than it says.
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(|error| refuse(error.to_string()))?;
-        file.take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| refuse(error.to_string()))?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(too_long(bytes.len() as u64));
-        }
         self.read += bytes.len() as u64;
         if self.read > MAX_ALL_BYTES {
             let limit = MAX_ALL_BYTES >> 20;

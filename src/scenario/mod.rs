@@ -14,6 +14,7 @@ mod files;
 mod inherit;
 mod load;
 mod merge;
+mod ordinary;
 mod overrides;
 mod performance;
 mod plan;
@@ -42,6 +43,7 @@ pub use file::MAX_RUNS;
 pub use file::MAX_TOKENS as MAX_LENGTH;
 pub use file::all_fields as summary_fields;
 pub use load::{load, load_str};
+pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
 pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
     Performance, Precision, Profile, ProfileRow, Roofline,

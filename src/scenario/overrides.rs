@@ -57,7 +57,23 @@ pub fn apply(root: &mut Table, argument: &str, sources: &mut Sources) -> Result<
     }
     let lead = text.len() - text.trim_start().len();
     let node = read_value(&text[lead..], source, equals + 1 + lead)?;
+    if let Some(at) = empty_table(&node) {
+        let found = Diagnostic::new("--set with an empty table changes nothing", at);
+        let help = "a table is laid over the one that is there, key by key, and takes none away; name the keys \
+                    that change, such as --set pools.prefill.units=12";
+        return Err(found.label("no key in it").help(help));
+    }
     set(root, &path, node)
+}
+
+/// Where a value is a table without a key, or holds one.
+fn empty_table(node: &Node) -> Option<Span> {
+    match &node.value {
+        Value::Table(table) if table.entries.is_empty() => Some(node.at),
+        Value::Table(table) => table.entries.iter().find_map(|e| empty_table(&e.node)),
+        Value::List(items) => items.iter().find_map(empty_table),
+        _ => None,
+    }
 }
 
 fn read_value(text: &str, source: usize, offset: usize) -> Result<Node, Diagnostic> {
@@ -259,5 +275,18 @@ mod tests {
         assert!(after("", &["a=[1, 2"]).contains("argument --set:1:"));
         assert!(after("seed = 1", &["seed.x=1"]).contains("`seed` is a whole number"));
         assert!(after("", &["extends=other"]).contains("cannot be set"));
+    }
+
+    #[test]
+    fn an_empty_table_is_refused_since_it_takes_nothing_away() {
+        let base = "[pools.prefill]\nunits = 1";
+        for argument in ["pools={}", "pools = { prefill = { } }", "pools.prefill={}"] {
+            let found = after(base, &[argument]);
+            assert!(found.contains("an empty table changes nothing"), "{found}");
+        }
+        assert_eq!(
+            after(base, &["pools.prefill={units=2}"]),
+            "[pools.prefill]\nunits = 2\n"
+        );
     }
 }

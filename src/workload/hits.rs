@@ -20,6 +20,8 @@ const BLOCK_BITS: u32 = 6;
 const FACTOR_BITS: u32 = 38;
 /// The rate is met when it is missed by less than this part of itself.
 const TOLERANCE: f64 = 1e-9;
+/// A smaller step of f is lost when f is rounded: an eighth of its grain.
+const SMALLEST_STEP: f64 = 1.0 / (1_u64 << (FACTOR_BITS + 3)) as f64;
 /// Longer prompts never count as capped: they lose at most 64 tokens, less than 10^-4 of themselves.
 const LONGEST_CAPPED: f64 = (1_u64 << 20) as f64;
 
@@ -37,16 +39,18 @@ impl HitFactor {
         let mut factor = hit_rate;
         let mut probabilities = Vec::new();
         // Cached tokens are a concave function of f: Newton's steps come from below and never pass
-        // the solution. The function has finitely many straight pieces, so the steps end.
+        // the solution. The function has finitely many straight pieces, so the steps end; so do they where
+        // one is too small to move the factor that is drawn with, however small the rate is.
         while factor < 1.0 {
             extend(&mut probabilities, lengths, factor);
             let (cached, slope) = expectation(&probabilities, mean, factor);
             let missing = hit_rate * mean - cached;
-            if missing <= TOLERANCE * hit_rate * mean {
-                return Ok(Self((factor * (1_u64 << FACTOR_BITS) as f64 + 0.5) as u64));
-            }
-            if slope <= TOLERANCE * mean {
+            let is_met = missing <= TOLERANCE * hit_rate * mean;
+            if !is_met && slope <= TOLERANCE * mean {
                 break; // every prompt is capped: a larger f changes nothing
+            }
+            if is_met || missing / slope < SMALLEST_STEP {
+                return Ok(Self((factor * (1_u64 << FACTOR_BITS) as f64 + 0.5) as u64));
             }
             factor += missing / slope;
         }
@@ -158,6 +162,26 @@ mod tests {
         assert!(solve(&lengths, 0.9).is_ok());
         let largest = solve(&lengths, 0.91).unwrap_err();
         assert!((largest - 0.9).abs() < 1e-9, "{largest}");
+    }
+
+    #[test]
+    fn rates_too_small_for_numbers_end_as_none() {
+        let lengths = lengths(Law::Lognormal {
+            mean: 1000.0,
+            cv: 1.0,
+        });
+        for rate in [f64::MIN_POSITIVE, 1e-315, 5e-324, 1e-300, 1e-100, 1e-20] {
+            assert_eq!(solve(&lengths, rate), Ok(HitFactor::ZERO), "{rate:e}");
+        }
+        // A few grains: the solution is as near as the grain lets it be.
+        for rate in [1e-11, 1e-9, 1e-6] {
+            let HitFactor(grains) = solve(&lengths, rate).unwrap();
+            let factor = grains as f64 / (1_u64 << FACTOR_BITS) as f64;
+            assert!(
+                (1.0..1.1).contains(&(factor / rate)),
+                "{rate:e}: {factor:e}"
+            );
+        }
     }
 
     #[test]

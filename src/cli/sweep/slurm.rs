@@ -19,6 +19,7 @@ use crate::experiment::sweep::ledger;
 use crate::experiment::sweep::run::missing;
 use crate::experiment::sweep::{Manifest, Question, Shard};
 use crate::report::format::count;
+use crate::scenario::read_ordinary_text;
 
 /// What a task should last, in seconds: long against starting it, short against losing it.
 const TASK_S: f64 = 600.0;
@@ -31,6 +32,9 @@ const IN_VAIN_MAX: u32 = 2;
 
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often in between an interruption is listened for.
+const LOOKS: u32 = 20;
 
 /// Where the number of the array and of its shards stand.
 const JOB: &str = "slurm.job";
@@ -95,7 +99,13 @@ pub fn run(asked: &Asked<'_>, interrupt: &Interrupt) -> Result<Option<Exit>, Exi
                 ));
                 return Ok(Some(Exit::Interrupted));
             }
-            sleep(PAUSE);
+            // In short pieces: an interruption is heard soon.
+            for _ in 0..LOOKS {
+                if interrupt.has_come() {
+                    break;
+                }
+                sleep(PAUSE / LOOKS);
+            }
         }
         let after = asked.missing(shards)?;
         in_vain = if after.runs < before.runs {
@@ -221,12 +231,13 @@ fn quoted(word: &str) -> String {
 
 /// The array that an earlier process submitted, if Slurm still has it.
 fn running(dir: &Path) -> Result<Option<Job>, Exit> {
-    let text = fs::read_to_string(dir.join(JOB)).unwrap_or_default();
+    let text = read_ordinary_text(&dir.join(JOB), 4_096).unwrap_or_default();
     let mut words = text.split_whitespace();
     let (Some(id), Some(Ok(shards))) = (words.next(), words.next().map(str::parse)) else {
         return Ok(None);
     };
-    if shards == 0 || !is_queued(id)? {
+    let is_number = id.bytes().all(|b| b.is_ascii_digit());
+    if shards == 0 || !is_number || !is_queued(id)? {
         return Ok(None);
     }
     Ok(Some(Job {

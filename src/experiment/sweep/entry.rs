@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::experiment::{RunError, run_with_progress};
+use crate::report::stored::impossible;
 use crate::report::summary::RunSummary;
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::Scenario;
@@ -117,6 +118,19 @@ const CERTAIN: [&str; 3] = ["decode.", "economics.", "latency."];
 pub const OVERLOADED: &str = "overloaded";
 
 impl Entry {
+    /// What no run can say in it, as a sentence; nothing if there is none.
+    pub fn impossible(&self) -> Option<String> {
+        let is_hash = self.key.len() == 32 && self.key.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_hash {
+            return Some("its key is no hash of a scenario".to_owned());
+        }
+        match (&self.summary, &self.reason) {
+            (Some(summary), None) if self.status == Status::Done => impossible(summary),
+            (None, Some(_)) if self.status != Status::Done => None,
+            _ => Some("a run has figures, or a reason why not".to_owned()),
+        }
+    }
+
     /// The entry as a tree, for looking figures up.
     pub fn tree(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()

@@ -16,10 +16,15 @@ use std::time::{Duration, Instant};
 use super::entry::Entry;
 use super::manifest::Manifest;
 use super::shard::Shard;
-use crate::scenario::text_hash;
+use crate::scenario::{Unread, check_ordinary, read_ordinary, read_ordinary_text, text_hash};
 
 /// The manifest's file.
 pub const MANIFEST: &str = "sweep.json";
+
+/// Largest manifest that is read, 1 GiB: a run has some hundred bytes, and a sweep at most a million runs.
+const MAX_MANIFEST_BYTES: u64 = 1 << 30;
+/// Largest ledger that is read, 8 GiB: a run has some kilobytes.
+const MAX_LEDGER_BYTES: u64 = 8 << 30;
 
 /// What stands around a line's hash and its entry.
 const BEGIN: &str = "{\"check\":\"";
@@ -128,20 +133,26 @@ pub fn same(dir: &Path, manifest: &Manifest) -> Result<(), String> {
 /// A sentence for people: there is none, or it is damaged.
 pub fn read_manifest(dir: &Path) -> Result<Manifest, String> {
     let place = dir.join(MANIFEST);
-    let text = fs::read_to_string(&place).map_err(|error| {
+    let text = read_ordinary_text(&place, MAX_MANIFEST_BYTES).map_err(|error| {
         format!(
             "{} is not the folder of a sweep: cannot read {}: {error}",
             dir.display(),
             place.display()
         )
     })?;
-    serde_json::from_str(&text).map_err(|error| {
+    let damaged = |what: String| {
         format!(
-            "{} is damaged ({error}): delete it and start the sweep again with the same command; what the \
+            "{} is damaged ({what}): delete it and start the sweep again with the same command; what the \
              ledgers hold is not repeated",
             place.display()
         )
-    })
+    };
+    let found: Manifest = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+    // What another version may say is not known here.
+    match found.impossible() {
+        Some(what) if found.version == env!("CARGO_PKG_VERSION") => Err(damaged(what.to_owned())),
+        _ => Ok(found),
+    }
 }
 
 /// All that the ledgers of a folder hold.
@@ -158,7 +169,8 @@ pub fn read(dir: &Path) -> Result<Done, String> {
     names.sort();
     let mut done = Done::new();
     for path in names {
-        let text = fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        let text = read_ordinary(&path, MAX_LEDGER_BYTES)
+            .map_err(|why| format!("cannot read {}: {why}", path.display()))?;
         gather(&mut done, lines(&path, &text)?.0, &path)?;
     }
     Ok(done)
@@ -204,6 +216,15 @@ fn lines(path: &Path, text: &[u8]) -> Result<(Vec<Entry>, usize), String> {
                 n = i + 1
             ));
         };
+        if let Some(what) = entry.impossible() {
+            let shown = path.display();
+            return Err(format!(
+                "{shown} is damaged in line {n}: no run says this: {what}. Nothing was changed. Restore the file, or \
+                 take the line out (sed -i {n}d {shown}) and start the sweep again with the same command: only the \
+                 run of that line is repeated",
+                n = i + 1
+            ));
+        }
         entries.push(entry);
     }
     Ok((entries, whole))
@@ -231,6 +252,11 @@ impl Ledger {
     pub fn open(dir: &Path, shard: Shard) -> Result<Self, String> {
         let path = dir.join(shard.ledger());
         let cannot = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+        // A pipe in its place would be waited for.
+        match check_ordinary(&path, MAX_LEDGER_BYTES) {
+            Ok(()) | Err(Unread::Absent) => {}
+            Err(why) => return Err(format!("cannot write {}: {why}", path.display())),
+        }
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let mut file = options.open(&path).map_err(cannot)?;

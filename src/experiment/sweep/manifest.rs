@@ -209,6 +209,27 @@ pub enum Refusal {
 }
 
 impl Manifest {
+    /// What no manifest of this version says, in words; nothing if all of it can be.
+    pub fn impossible(&self) -> Option<&'static str> {
+        let many = self.runs.len() as u64;
+        if self.replications == 0
+            || many == 0
+            || many > MAX_RUNS
+            || !many.is_multiple_of(self.replications)
+        {
+            return Some("so many runs cannot be");
+        }
+        let is_right = |(i, run): (u64, &PlannedRun)| {
+            let place = (i + 1, i / self.replications + 1, i % self.replications);
+            let is_feasible = run.infeasible.is_none();
+            (run.run, run.point, run.replication) == place
+                && run.values.len() == self.keys.len()
+                && (run.key.is_some(), run.seed.is_some()) == (is_feasible, is_feasible)
+        };
+        let all = (0..).zip(&self.runs).all(is_right);
+        (!all).then_some("its runs are not in order, or lack a value")
+    }
+
     /// As JSON, ended by a line break.
     pub fn text(&self) -> String {
         let text = serde_json::to_string_pretty(self);
