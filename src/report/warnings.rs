@@ -252,32 +252,6 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_say_whom_they_leave_out() {
-        let mut summary = day();
-        let name = summary.classes.keys().next().cloned().unwrap_or_default();
-        let with = |summary: &mut RunSummary, out: u64, longest: Option<f64>, p95: Option<f64>| {
-            if let Some(class) = summary.classes.get_mut(&name) {
-                class.without_first_token = out;
-                class.longest_wait_s = longest;
-                class.latency.ttft_s.count = 990;
-                class.latency.ttft_s.p95 = p95;
-            }
-            left_out(summary)
-        };
-        assert_eq!(with(&mut summary, 0, None, Some(2.0)), None);
-        // no more than one in a hundred, or none older than what is shown
-        assert_eq!(with(&mut summary, 10, Some(50.0), Some(2.0)), None);
-        assert_eq!(with(&mut summary, 500, Some(1.9), Some(2.0)), None);
-        let text = with(&mut summary, 510, Some(50.0), Some(2.0)).unwrap_or_default();
-        assert!(text.contains("510 of 1,500, the longest for 50"), "{text}");
-        assert!(with(&mut summary, 510, Some(50.0), None).is_some());
-        let other = summary.classes[&name];
-        summary.classes.insert("second".to_string(), other);
-        let text = left_out(&summary).unwrap_or_default();
-        assert!(text.contains("1,500 of second, the longest"), "{text}");
-    }
-
-    #[test]
     fn a_run_that_begins_empty_is_noticed() {
         let scenario = crate::scenario::load("deepseek-day", &[]);
         let Ok(scenario) = scenario else {
