@@ -83,7 +83,7 @@ pub fn events(pool: &Pool, scenario: &Scenario, end: SimTime) -> Vec<Event> {
     events
 }
 
-/// The same of the schedule's units.
+/// Events of the units that the schedule starts, drains and releases.
 fn of_units(schedule: &Schedule, scenario: &Scenario, end: SimTime) -> Vec<Event> {
     // A release after the end still forbids steps that would reach it.
     let paid = paid_units(schedule, scenario, end + SimDuration(NS_PER_DAY));

@@ -13,7 +13,7 @@ use crate::units::{BytesPerSecond, Picoseconds, SimDuration, SimTime};
 pub struct Link {
     /// Time of one token in layers that keep it, rounded to the picosecond once.
     per_token: Picoseconds,
-    /// The same in layers with a window.
+    /// Time of one token in layers with a window, rounded likewise.
     per_window_token: Picoseconds,
     /// Tokens of that window.
     window_tokens: u64,

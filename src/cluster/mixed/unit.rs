@@ -23,7 +23,7 @@ use crate::units::SimTime;
 pub struct Load {
     /// Tokens to compute, assigned and not finished; a running chunk counts whole.
     tokens: u64,
-    /// Their (query, key) pairs.
+    /// (query, key) pairs of those tokens.
     pairs: u64,
     /// KV resident and queued, in 1/1024 token.
     kv_1024: u64,

@@ -89,7 +89,7 @@ impl Rules {
         (((b * b + 8 * u128::from(left)).isqrt() - b) / 2) as u32
     }
 
-    /// The same of the budget of time.
+    /// The largest chunk of up to so many tokens that the budget of time allows.
     #[inline]
     fn within_time(&self, load: PrefillLoad, chunk: u32, context: u64) -> u32 {
         let Some(most) = self.max_batch_ps else {

@@ -62,7 +62,7 @@ pub struct Deployment {
     pub choices: String,
     /// Its units, in words.
     pub units: String,
-    /// The same pool by pool; empty where units change over the day.
+    /// Units, copies and accelerators of each pool; empty where units change over the day.
     pub pools: Vec<PoolUnits>,
     /// Accelerators in use, of those on its nodes; `null` where units change over the day.
     pub gpus: Option<u32>,
