@@ -227,7 +227,7 @@ fn lock(dir: &Path) -> io::Result<Option<File>> {
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Its holder may have removed it since it was opened.
+        // The process that held the lock may have removed the file since it was opened.
         if lies_at(&file, &place)? {
             return Ok(Some(file));
         }

@@ -151,7 +151,7 @@ pub struct Integrals {
     pub working: u128,
     /// Units in a step.
     pub busy: u128,
-    /// Of them, those whose step computes prompts.
+    /// Units in a step that computes prompts.
     pub prompts: u128,
     /// KV tokens resident, in 1/1024.
     pub kv_1024: u128,

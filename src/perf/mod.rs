@@ -68,7 +68,7 @@ pub struct MixedLoad {
     pub requests: u32,
     /// KV that they hold, in 1/1024 token.
     pub kv_1024: u64,
-    /// Of it, what lies within their windows, in 1/1024 token; 0 where no layer has a window.
+    /// KV within the windows of layers that have one, in 1/1024 token; 0 where no layer has a window.
     pub window_1024: u64,
     /// Prompts of which tokens are computed.
     pub chunks: u32,
@@ -93,7 +93,7 @@ pub struct DecodeLoads<'a> {
     pub requests: &'a [u32],
     /// KV that they hold, in 1/1024 token.
     pub kv_1024: &'a [u64],
-    /// Of it, what lies within their windows, in 1/1024 token; empty where no layer has a window.
+    /// KV within the windows of layers that have one, in 1/1024 token; empty where no layer has a window.
     pub window_1024: &'a [u64],
 }
 
@@ -190,7 +190,7 @@ impl StepTimes {
         }
     }
 
-    /// The same of a rank in a step of a mixed pool.
+    /// What a rank computes by itself in a step of a mixed pool, in ps: its routed experts and all communication aside.
     pub fn mixed_own(&self, load: &MixedLoad) -> u64 {
         match self {
             Self::Linear(model) => model.mixed_own(load),

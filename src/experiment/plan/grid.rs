@@ -86,7 +86,7 @@ pub struct RuledOut {
 pub struct Found {
     /// Combinations of designs and units, by design.
     pub candidates: BTreeMap<usize, usize>,
-    /// Of them, those ruled out by arithmetic, by rising cost.
+    /// Candidates ruled out by arithmetic, by rising cost.
     pub ruled_out: Vec<RuledOut>,
     /// Those that were simulated, in the order in which they were.
     pub trials: Vec<Trial>,
