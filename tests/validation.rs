@@ -8,7 +8,7 @@ use std::fs;
 
 use tokentide::experiment::calibrate::{calibrate, measurements};
 use tokentide::experiment::validate::measured::{Report, predictions, report};
-use tokentide::experiment::validate::{mlperf, silicon, vllm};
+use tokentide::experiment::validate::{borrowed, mlperf, silicon, vllm};
 
 /// A file of the measured data, if it is here and the long form is wanted: these take minutes unoptimised.
 fn data(name: &str) -> Option<Vec<u8>> {
@@ -44,6 +44,27 @@ fn constants_of_kernels_alone_predict_real_servers_less_well() {
     assert!(all.tpot.median <= 0.12 && all.tpot.p90 <= 0.35, "{all:?}");
     assert!(all.ttft.median <= 0.27, "{all:?}");
     assert!(report.orders[0].share() >= 0.90, "{:?}", report.orders);
+}
+
+/// What the catalog states by class covers what was measured, and by no more than a few per cent.
+#[test]
+fn stated_errors_of_borrowed_constants_are_those_that_were_measured() {
+    let (Some(fitted), Some(others)) = (data("silicon_dev.csv"), data("silicon_dev2.csv")) else {
+        return;
+    };
+    let read =
+        |text: Vec<u8>| silicon::read(&String::from_utf8_lossy(&text)).expect("the form is known");
+    let rows = borrowed::errors(&read(fitted), &read(others));
+    assert!(rows.len() >= 9, "{rows:?}");
+    for row in &rows {
+        let stated = row.stated.expect("every class has an error");
+        assert!(row.p90 <= stated, "{row:?}");
+        let of_class = rows
+            .iter()
+            .filter(|r| r.class == row.class && r.experts == row.experts);
+        let widest = of_class.map(|r| r.p90).fold(0.0, f64::max);
+        assert!(row.count < 50 || stated <= widest + 0.01, "{row:?}");
+    }
 }
 
 #[test]

@@ -120,6 +120,7 @@ impl GpuRow {
     fn entry(self) -> Entry<Gpu> {
         Entry {
             item: Gpu {
+                base: Some(self.name.clone()),
                 name: self.name,
                 memory_bytes: gb(self.memory_gb),
                 usable_bytes: gb(self.driver_gb),

@@ -46,6 +46,21 @@ pub struct Figure {
     pub source: String,
     /// Of a calibrated constant: its value before calibration.
     pub before: Option<f64>,
+    /// The engine and the accelerator that it was found for: those of the entry that states it, or other ones
+    /// that the entry names.
+    pub of: Origin,
+}
+
+/// The engine of constants that a scenario states.
+pub const GIVEN: &str = "the scenario";
+
+/// What a constant was found for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Catalog name of the engine.
+    pub engine: String,
+    /// Catalog name of the accelerator.
+    pub gpu: String,
 }
 
 /// A serving engine on an accelerator.
@@ -57,6 +72,8 @@ pub struct Engine {
     pub about: String,
     /// The accelerator on which its figures were measured.
     pub gpu: String,
+    /// Models whose end-to-end measurements its constants were fitted to; empty: none.
+    pub fitted: Vec<String>,
     figures: Vec<Figure>,
 }
 
@@ -68,6 +85,7 @@ impl Engine {
             name: name.to_string(),
             about: "the scenario's own".to_string(),
             gpu: gpu.to_string(),
+            fitted: Vec::new(),
             figures,
         })
     }
@@ -93,9 +111,26 @@ impl Engine {
         plain
     }
 
+    /// The same engine when everything that it starts or waits for takes `factor` times as long: every constant
+    /// that is a time.
+    pub fn slower(mut self, factor: f64) -> Self {
+        for (figure, (_, info)) in self.figures.iter_mut().zip(CONSTANTS) {
+            if info.key.ends_with("_us") {
+                figure.value *= factor;
+            }
+        }
+        self
+    }
+
     /// Replaces a constant.
     pub fn set(&mut self, constant: Constant, figure: Figure) {
         self.figures[constant as usize] = figure;
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {}", self.engine, self.gpu)
     }
 }
 
@@ -126,6 +161,8 @@ struct Row {
     gpu: String,
     about: String,
     base: Option<String>,
+    #[serde(default)]
+    fitted: Vec<String>,
     constants: toml::Table,
 }
 
@@ -137,6 +174,8 @@ struct Cell {
     source: String,
     /// Of a calibrated constant: what it was before.
     before: Option<f64>,
+    /// `engine on gpu`, where it was found for others than the entry's.
+    of: Option<String>,
 }
 
 /// Reads the file; an error says what is wrong with it.
@@ -167,6 +206,9 @@ fn read(text: &str) -> Result<Vec<Engine>, String> {
                     .ok_or(format!("{name}, {key}: {} says nothing", cell.is))?,
                 source: cell.source,
                 before: cell.before,
+                of: origin(cell.of.as_deref().unwrap_or(&name)).ok_or(format!(
+                    "{name}, {key}: `of` names no engine on an accelerator"
+                ))?,
             });
         }
         let whole: Option<Vec<Figure>> = figures.iter().cloned().collect();
@@ -179,9 +221,19 @@ fn read(text: &str) -> Result<Vec<Engine>, String> {
             name: row.name,
             gpu: row.gpu,
             about: row.about,
+            fitted: row.fitted,
         });
     }
     Ok(engines)
+}
+
+/// Reads `engine on gpu`.
+fn origin(text: &str) -> Option<Origin> {
+    let (engine, gpu) = text.split_once(" on ")?;
+    Some(Origin {
+        engine: engine.to_string(),
+        gpu: gpu.to_string(),
+    })
 }
 
 fn provenance(word: &str) -> Option<Provenance> {

@@ -6,11 +6,13 @@ mod data;
 mod engine;
 mod kv;
 mod model_rows;
+mod step_error;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
 pub use data::{Entry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};
-pub use engine::{Engine, Figure, Provenance, engine, engines};
+pub use engine::{Engine, Figure, GIVEN, Origin, Provenance, engine, engines};
 pub use kv::{KvShape, KvWeights, LayerKinds};
+pub use step_error::{Class, StepError};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 
@@ -19,6 +21,8 @@ use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 pub struct Gpu {
     /// Catalog name.
     pub name: String,
+    /// The catalog's accelerator that it is or starts from; `None`: it stands alone.
+    pub base: Option<String>,
     /// Memory, in bytes, as its data sheet says.
     pub memory_bytes: u64,
     /// Memory that programs see, in bytes: the driver's total; in a scenario's own table what that states.

@@ -10,6 +10,7 @@ use crate::experiment::Need;
 use crate::experiment::uncertain::page::range;
 use crate::perf::room::{self, Room};
 use crate::perf::{StepTimes, with_capacities};
+use crate::report::basis::{basis, of_model, sureness};
 use crate::report::format::{count, fixed, length, percent};
 use crate::scenario::{ArrivalKind, Pool, Scenario};
 use crate::units::{NS_PER_HOUR, SimTime};
@@ -152,6 +153,11 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             shape(pool)
         );
         let _ = writeln!(text, "           {}", held(&room));
+    }
+    let basis = basis(scenario);
+    let _ = writeln!(text, "  steps    {}", of_model(&basis).join(", "));
+    for words in sureness(&basis) {
+        let _ = writeln!(text, "           {words}");
     }
     for (class, stated) in realised.iter().zip(&scenario.classes) {
         let arrivals = match &stated.arrivals.kind {

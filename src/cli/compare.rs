@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::interrupt::Interrupt;
 use super::runs::{play_all, say};
-use super::{Exit, FormatArgument, ScenarioArguments, fail, load, print_page, refuse};
+use super::{Exit, FormatArgument, ScenarioArguments, fail, load, print_page, refuse, tell};
 use crate::experiment::compare::{MOST, Question, judge, runs};
 use crate::report::batches::paths;
 use crate::scenario::Scenario;
@@ -58,6 +58,11 @@ pub fn execute(arguments: &CompareArguments) -> Exit {
              run --format json, such as latency.ttft_s.p99 or economics.profit_usd",
             scenario.name
         ));
+    }
+    for scenario in &scenarios {
+        for caution in scenario.loans() {
+            tell(&format!("warning: {}: {caution}", scenario.name));
+        }
     }
     let question = Question {
         replications: arguments.replications,

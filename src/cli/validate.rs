@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::{Exit, FormatArgument, fail, print_page, refuse};
 use crate::experiment::validate::balance::{Balance, balances};
+use crate::experiment::validate::borrowed::ClassError;
 use crate::experiment::validate::measured::{Report, predictions, report};
 use crate::experiment::validate::{
-    Outcome, Sensitivity, mlperf, outcomes, page, sensitivities, silicon, vllm,
+    Outcome, Sensitivity, borrowed, mlperf, outcomes, page, sensitivities, silicon, vllm,
 };
 use crate::scenario::read_ordinary;
 
@@ -36,6 +37,7 @@ struct Everything {
     balance: Vec<Balance>,
     sensitivities: Vec<Sensitivity>,
     silicon: Vec<Report>,
+    borrowed: Vec<ClassError>,
     vllm: Vec<vllm::Figure>,
     mlperf: Vec<mlperf::Row>,
 }
@@ -57,6 +59,9 @@ pub fn execute(arguments: &ValidateArguments) -> Exit {
                 sections.push(page::sensitivity(&all.cases, &all.sensitivities));
             }
             sections.extend(all.silicon.iter().map(page::measured));
+            if !all.borrowed.is_empty() {
+                sections.push(page::borrowed(&all.borrowed));
+            }
             if !all.vllm.is_empty() {
                 sections.push(page::vllm(&all.vllm));
             }
@@ -90,6 +95,12 @@ fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
     let text = |name: &str| Ok(String::from_utf8_lossy(&bytes(name)?).into_owned());
     let silicon =
         silicon::read(&text(SILICON)?).map_err(|why| Trouble::Data(format!("{SILICON}: {why}")))?;
+    let others = dir.join(OTHERS);
+    if others.exists() {
+        let others = silicon::read(&text(OTHERS)?)
+            .map_err(|why| Trouble::Data(format!("{OTHERS}: {why}")))?;
+        all.borrowed = borrowed::errors(&silicon, &others);
+    }
     for (constants, calibrated) in [
         ("constants of kernels only, uncalibrated", false),
         ("calibrated constants", true),
@@ -104,7 +115,8 @@ fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
     Ok(all)
 }
 
-/// The measured sets, in their directory.
+/// The measured sets, in their directory. Nothing was fitted to the second, which may be missing.
+const OTHERS: &str = "silicon_dev2.csv";
 const SILICON: &str = "silicon_dev.csv";
 const VLLM: &str = "llmservingsim_rtxpro6000_llama8b.tar.xz";
 const MLPERF: &str = "mlperf_v4.1_llm_summary.csv";

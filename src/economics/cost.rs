@@ -22,6 +22,7 @@ mod tests {
     fn the_published_node_hours_cost_what_was_published() {
         let gpu = Gpu {
             name: "h800".into(),
+            base: None,
             memory_bytes: 80_000_000_000,
             usable_bytes: 80_000_000_000,
             nic: BytesPerSecond(50_000_000_000),
@@ -34,6 +35,7 @@ mod tests {
             gpu,
             gpus: 8,
             price_per_gpu_hour: PicoUsd(2_000_000_000_000),
+            price_stated_for: None,
             shared: false,
             fleet: None,
         };

@@ -1,14 +1,19 @@
 //! What a run's step times rest on: whose constants, and how many of them anybody measured.
 
-use super::format::count;
-use super::summary::Basis;
+use super::format::{count, fixed};
+use super::summary::{Basis, Lent};
 use crate::catalog::CONSTANTS;
 use crate::scenario::{Performance, Scenario};
 
 /// Of a scenario.
 pub fn basis(scenario: &Scenario) -> Basis {
+    let rests_on = &scenario.step_basis;
     let of_kind = |kind: &str| Basis {
         kind: kind.to_string(),
+        class: rests_on.class.word().to_string(),
+        step_error: rests_on.error,
+        step_error_source: rests_on.derivation.to_string(),
+        borrowed: lent(scenario),
         ..Basis::default()
     };
     match &scenario.performance {
@@ -28,8 +33,60 @@ pub fn basis(scenario: &Scenario) -> Basis {
     }
 }
 
+/// Constants that step times of a scenario borrow.
+pub fn lent(scenario: &Scenario) -> Vec<Lent> {
+    let borrowed = scenario.step_basis.borrowed.iter();
+    borrowed
+        .map(|b| Lent {
+            what: b.what.to_string(),
+            from: b.from.to_string(),
+            reason: b.reason.clone(),
+        })
+        .collect()
+}
+
+/// Who lends what, a part of a sentence for each lender: `dense products, the host from vllm on h100`.
+pub fn lenders(borrowed: &[Lent]) -> Vec<String> {
+    let mut lenders: Vec<&str> = borrowed.iter().map(|b| b.from.as_str()).collect();
+    let all = lenders.clone();
+    let mut place = 0;
+    lenders.retain(|from| {
+        place += 1;
+        !all[..place - 1].contains(from)
+    });
+    let of = |lender: &str| {
+        let what = borrowed.iter().filter(|b| b.from == lender);
+        let what: Vec<&str> = what.map(|b| b.what.as_str()).collect();
+        format!("{} from {lender}", what.join(", "))
+    };
+    lenders.into_iter().map(of).collect()
+}
+
+/// How sure, in words; nothing of a stored run that does not say it.
+pub fn sureness(basis: &Basis) -> Vec<String> {
+    let mut words: Vec<String> = lenders(&basis.borrowed)
+        .into_iter()
+        .map(|lent| format!("borrowed: {lent}"))
+        .collect();
+    if basis.step_error > 0.0 {
+        words.push(format!(
+            "90 % of such steps take up to {} % longer or less ({})",
+            fixed(100.0 * basis.step_error, 0),
+            basis.class
+        ));
+    }
+    words
+}
+
 /// In words, for the page.
 pub fn in_words(basis: &Basis) -> Vec<String> {
+    let mut words = of_model(basis);
+    words.extend(sureness(basis));
+    words
+}
+
+/// The model of step times and its constants.
+pub fn of_model(basis: &Basis) -> Vec<String> {
     match (basis.kind.as_str(), &basis.engine, &basis.measured_on) {
         ("linear", ..) => vec!["linear: coefficients given by the scenario".to_string()],
         ("table", ..) => vec!["interpolated in the scenario's table of measurements".to_string()],

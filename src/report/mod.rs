@@ -12,7 +12,7 @@
 
 pub mod arrange;
 pub mod assemble;
-mod basis;
+pub mod basis;
 pub mod batches;
 pub mod csv;
 pub mod format;

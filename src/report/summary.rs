@@ -85,7 +85,7 @@ pub struct ScenarioId {
 }
 
 /// What the step times rest on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Basis {
     /// `linear`, `roofline` or `table`.
     pub kind: String,
@@ -95,6 +95,29 @@ pub struct Basis {
     pub measured_on: Option<String>,
     /// How many constants are measured, derived, calibrated, assumed, or given by the scenario.
     pub constants: BTreeMap<String, u32>,
+    /// Kind of basis, as the catalog's step errors name it: `fitted`, `other-gpu`, …
+    #[serde(default)]
+    pub class: String,
+    /// By what part 90 % of such steps take longer or less than the model of step times says.
+    #[serde(default)]
+    pub step_error: f64,
+    /// How that error was found.
+    #[serde(default)]
+    pub step_error_source: String,
+    /// Constants that steps of this scenario use and that were found for another engine or accelerator.
+    #[serde(default)]
+    pub borrowed: Vec<Lent>,
+}
+
+/// A group of constants that another engine or accelerator lends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lent {
+    /// What they are of.
+    pub what: String,
+    /// The engine and the accelerator that they were found for.
+    pub from: String,
+    /// Why they are borrowed.
+    pub reason: String,
 }
 
 /// Requests by fate. `in_flight_at_start + arrived` equals the sum of the others.

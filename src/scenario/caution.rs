@@ -8,7 +8,14 @@ impl Scenario {
         let mut found: Vec<String> = self.kv_is_stated().into_iter().collect();
         found.extend(self.pools.iter().filter_map(|pool| self.starves(pool)));
         found.extend(self.recordings());
+        found.extend(self.loans());
         found
+    }
+
+    /// What is another's: constants of step times, and the price.
+    pub fn loans(&self) -> Vec<String> {
+        let both = [self.step_basis.caution(), self.node.price_caution()];
+        both.into_iter().flatten().collect()
     }
 
     /// KV that is stated beside an architecture from which another follows.

@@ -13,7 +13,7 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{Table, Value, parse, structure};
-use super::{Scenario, file, overrides, plan, recording, resolve, sweep, uncertain};
+use super::{Scenario, file, overrides, plan, recording, resolve, stated_price, sweep, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -72,11 +72,13 @@ impl Reader {
         let Some(mut root) = tree else {
             return Err(self.report.into_mistakes(self.sources));
         };
+        let node = root.table("node").cloned();
         for argument in overrides {
             if let Err(found) = overrides::apply(&mut root, argument, &mut self.sources) {
                 self.report.push(found);
             }
         }
+        stated_price::note(node.as_ref(), &mut root);
         let main = self.main.unwrap_or(0);
         let own_length = recording::take(&mut root);
         let taken = uncertain::take(&mut root, &file::SCENARIO, main, &mut self.report);
@@ -229,7 +231,11 @@ impl Reader {
             None
         };
         self.report.incomplete |= base.is_none();
-        Some(merge(base.unwrap_or_default(), root))
+        let base = base.unwrap_or_default();
+        let node = base.table("node").cloned();
+        let mut whole = merge(base, root);
+        stated_price::note(node.as_ref(), &mut whole);
+        Some(whole)
     }
 }
 

@@ -25,6 +25,9 @@ mod shape;
 #[cfg(test)]
 mod shared_nodes;
 mod source;
+mod stated_price;
+mod step_basis;
+mod step_time;
 mod suggest;
 mod sweep;
 #[cfg(test)]
@@ -49,6 +52,7 @@ pub use performance::{
     Performance, Precision, Profile, ProfileRow, Roofline,
 };
 pub use plan::{PlanOption, PlanTable};
+pub use step_basis::{Borrowed, StepBasis};
 pub use sweep::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
@@ -88,6 +92,10 @@ pub struct Scenario {
     pub transfer: Transfer,
     /// How long steps take.
     pub performance: Performance,
+    /// What every step takes over what the model of step times says; the other fields contain it.
+    pub step_time_factor: f64,
+    /// What step times rest on.
+    pub step_basis: StepBasis,
     /// Multi-token prediction; without drafts every step emits one token.
     pub mtp: Mtp,
     /// Where the client gets a request's first token.
@@ -126,6 +134,8 @@ pub struct Node {
     pub gpus: u32,
     /// What one accelerator costs an hour while its node is paid.
     pub price_per_gpu_hour: PicoUsd,
+    /// The accelerator that the price was stated for, where that is another one.
+    pub price_stated_for: Option<String>,
     /// Whether units of different pools may lie on one node.
     pub shared: bool,
     /// All the nodes there are, when stated; no schedule may ask for more.

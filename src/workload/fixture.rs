@@ -3,7 +3,8 @@
 use crate::catalog::{Gpu, KvShape, Model};
 use crate::scenario::{
     ArrivalKind, Arrivals, Class, Law, LengthLaw, Limits, LinearDecode, LinearPerformance,
-    LinearPrefill, LocalTime, Node, Performance, Period, RateSegment, Scenario, Transfer,
+    LinearPrefill, LocalTime, Node, Performance, Period, RateSegment, Scenario, StepBasis,
+    Transfer,
 };
 use crate::units::{BytesPerSecond, NS_PER_HOUR, PicoUsd, SimDuration};
 
@@ -14,6 +15,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
     let no_speed = BytesPerSecond(1);
     let gpu = Gpu {
         name: String::new(),
+        base: None,
         memory_bytes: 1,
         usable_bytes: 1,
         nic: no_speed,
@@ -46,6 +48,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
             gpu,
             gpus: 8,
             price_per_gpu_hour: PicoUsd(0),
+            price_stated_for: None,
             shared: false,
             fleet: None,
         },
@@ -62,6 +65,8 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         first_token: crate::scenario::FirstToken::Prefill,
         limits: Limits::default(),
         classes,
+        step_time_factor: 1.0,
+        step_basis: StepBasis::own(false),
         published: Vec::new(),
         uncertain: Vec::new(),
         sweep: crate::scenario::SweepTable::default(),

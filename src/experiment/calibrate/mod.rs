@@ -246,6 +246,7 @@ fn apply(base: &Engine, parameters: &[Fitted], values: &[f64]) -> Engine {
                 provenance: Provenance::Calibrated,
                 source: "this calibration".to_string(),
                 before: Some(base.get(parameter.constant)),
+                of: base.figure(parameter.constant).of.clone(),
             },
         );
     }

@@ -16,7 +16,9 @@ use serde_json::Value;
 
 use super::replicate::{self, together};
 use crate::metrics::interval::{mean, of_mean};
+use crate::report::basis::basis;
 use crate::report::batches::{number, paths, value_of};
+use crate::report::summary::Basis;
 use crate::report::summary::{Interval, RunSummary};
 use crate::scenario::Scenario;
 
@@ -62,6 +64,8 @@ pub struct Side {
     pub limited_by: String,
     /// What of it is recorded and not drawn, in a sentence; `None`: nothing, or all.
     pub recorded: Option<String>,
+    /// What its step times rest on.
+    pub step_times: Basis,
     /// The means of its runs.
     pub summary: RunSummary,
     #[serde(skip)]
@@ -175,6 +179,7 @@ pub fn judge(
             name: scenario.name.clone(),
             limited_by: reason::limited_by(&summary),
             recorded: scenario.recorded_part(),
+            step_times: basis(scenario),
             trees: of_side.iter().map(value_of).collect(),
             summary,
         })

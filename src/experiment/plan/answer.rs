@@ -3,13 +3,14 @@
 
 use serde::Serialize;
 
-use super::design::{Candidate, Design};
+use super::design::{Candidate, Design, loans};
 use super::grid::{Found, Trial, outstanding};
 use super::question::{Goal, Question};
 use super::slo::Slo;
 use super::trial::Run;
 use crate::metrics::interval::of_mean;
-use crate::report::summary::Interval;
+pub(super) use crate::report::basis::lent;
+use crate::report::summary::{Interval, Lent};
 use crate::scenario::{Pool, Scenario};
 
 /// Runners-up that are shown.
@@ -78,6 +79,10 @@ pub struct Deployment {
     pub profit_usd: f64,
     /// Requests per second within their class's targets, mean of its runs.
     pub goodput_per_s: f64,
+    /// By what part its steps may take longer or less than computed.
+    pub step_error: f64,
+    /// Constants that its step times borrow from other engines or accelerators.
+    pub borrowed: Vec<Lent>,
     /// Runs of the whole time, each with random draws of its own.
     pub replications: usize,
     /// Of them, those that kept every promise.
@@ -211,6 +216,8 @@ impl Deployment {
             cost_usd: trial.candidate.cost_usd,
             profit_usd: trial.worth(Goal::Profit),
             goodput_per_s: trial.worth(Goal::Goodput),
+            step_error: question.step_error(&design.scenario),
+            borrowed: lent(&design.scenario),
             replications: trial.runs.len(),
             kept: trial.runs.iter().filter(|r| r.keeps()).count(),
             slos: slo_rows(&trial.runs, &question.slos),
@@ -372,6 +379,7 @@ pub fn of_grid(
         scenario.ok().map(|s| s.resolved_toml)
     });
     Answer {
+        notes: loans(designs, best.map(|t| t.candidate.design), base),
         best: best.map(show),
         runners_up: kept
             .iter()
@@ -407,7 +415,7 @@ pub fn empty(base: &Scenario, question: &Question) -> Answer {
         schedule: None,
         options: Vec::new(),
         step_times: Vec::new(),
-        notes: Vec::new(),
+        notes: base.loans(),
         scenario_toml: None,
     }
 }

@@ -76,7 +76,13 @@ pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, Stri
                 settings.push(format!("{}={value}", choice.key));
                 labels.push(label(&choice.key, value, &plain));
             }
-            let scenario = changed(base, &option.name, &settings)?;
+            let mut scenario = changed(base, &option.name, &settings)?;
+            let factor = question.step_factor(&scenario);
+            if factor != 1.0 {
+                let factor = scenario.step_time_factor * factor;
+                settings.push(format!("performance.step_time_factor={factor:?}"));
+                scenario = changed(base, &option.name, &settings)?;
+            }
             let screen = with_capacities(&scenario).and_then(|whole| Screen::new(&whole));
             all.push(Design {
                 option: index,
@@ -119,6 +125,22 @@ fn label(key: &str, value: &str, scenario: &Scenario) -> String {
         Some(pool) => format!("{} TP {value}", pool.trim_end_matches('.')),
         None => format!("{key} = {value}"),
     }
+}
+
+/// What an answer owes to others: constants that the step times of its design borrow, or, without an answer, those
+/// of the scenario; and prices that were stated for another accelerator than that of any design.
+pub fn loans(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<String> {
+    let answered = answer.map_or(base, |index| &designs[index].scenario);
+    let mut notes: Vec<String> = answered.step_basis.caution().into_iter().collect();
+    for note in designs
+        .iter()
+        .filter_map(|d| d.scenario.node.price_caution())
+    {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
 }
 
 /// The scenario with changes.

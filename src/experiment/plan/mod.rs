@@ -18,7 +18,6 @@ mod grid;
 pub(in crate::experiment) mod load;
 pub mod page;
 pub mod question;
-mod rescale;
 mod schedule;
 mod screen;
 mod sieve;
@@ -28,12 +27,13 @@ mod timetable;
 pub mod trial;
 
 pub use answer::Answer;
-pub use question::{Goal, Question};
+pub use question::{Goal, Question, Steps};
 pub use trial::{Bench, Stopped};
 
 use std::sync::atomic::Ordering;
 
 use crate::scenario::Scenario;
+use answer::Deployment;
 
 /// Answers a question about a scenario.
 ///
@@ -46,17 +46,56 @@ pub fn plan(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<A
         return Ok(answer);
     }
     let mut answer = constant(base, question, bench)?;
-    if question.goal == Goal::Cost && question.step_error > 0.0 && answer.best.is_some() {
-        for factor in [1.0 + question.step_error, 1.0 - question.step_error] {
-            if let Some((base, question)) = rescale::rescaled(base, question, factor) {
-                (bench.tell)(&format!("again, steps {factor} times as long"));
-                let other = constant(&base, &question, bench)?;
-                answer.step_times.push(rescale::row(&other, factor));
-            }
+    if question.step_error != Some(0.0) {
+        for steps in [Steps::Longer, Steps::Less] {
+            (bench.tell)(match steps {
+                Steps::Longer => "again, with longer steps",
+                _ => "again, with shorter steps",
+            });
+            let row = if_steps_take(base, question, steps, &answer, bench)?;
+            answer.step_times.push(row);
         }
     }
     answer.simulations = bench.runs.load(Ordering::Relaxed);
     Ok(answer)
+}
+
+/// The same question where steps take longer or less, in one replication. Where nothing keeps the promises as it
+/// is, nothing does with longer steps.
+fn if_steps_take(
+    base: &Scenario,
+    question: &Question,
+    steps: Steps,
+    answer: &Answer,
+    bench: &Bench<'_>,
+) -> Result<answer::StepTimesRow, Stopped> {
+    let question = Question {
+        steps,
+        replications: 1,
+        ..question.clone()
+    };
+    let known = answer.best.as_ref().map(|best| best.step_error);
+    if steps == Steps::Longer && known.is_none() {
+        let factor = question.step_factor(base);
+        return Ok(answer::StepTimesRow {
+            factor,
+            answer: None,
+            nodes: None,
+            by: "none keeps every promise as it is",
+        });
+    }
+    let other = constant(base, &question, bench)?;
+    let error = other.best.as_ref().map(|best| best.step_error).or(known);
+    let error = error.unwrap_or_else(|| question.step_error(base));
+    Ok(answer::StepTimesRow {
+        factor: match steps {
+            Steps::Longer => 1.0 + error,
+            _ => 1.0 - error,
+        },
+        answer: other.best.as_ref().map(Deployment::words),
+        nodes: other.best.as_ref().map(|best| best.nodes),
+        by: "the same search, one replication",
+    })
 }
 
 fn constant(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {

@@ -1,6 +1,7 @@
 //! The answer of a plan for people.
 
 use super::answer::{Answer, Deployment, OptionRow, Timetable};
+use crate::report::basis::lenders;
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
@@ -101,6 +102,11 @@ impl Answer {
                 }
             ));
         }
+        said.extend(
+            self.notes
+                .iter()
+                .map(|note| format!("Note: {}.", plain(note))),
+        );
         // One that needs other machines says more than the same with another batch.
         let is_other = |d: &&Deployment| (&d.option, &d.units) != (&best.option, &best.units);
         let other = self.runners_up.iter().find(is_other);
@@ -181,9 +187,7 @@ impl Answer {
                 Cell::new(&row.reason),
             ]);
         }
-        let mut section = section("Option by option", Body::Grid(grid));
-        section.notes = self.notes.clone();
-        section
+        section("Option by option", Body::Grid(grid))
     }
 
     fn if_wrong(&self) -> Section {
@@ -203,7 +207,14 @@ impl Answer {
                 Cell::toned(Tone::Quiet, row.by),
             ]);
         }
-        section("If the step times are wrong", Body::Grid(grid))
+        let mut section = section("If the step times are wrong", Body::Grid(grid));
+        if let Some(best) = &self.best {
+            let lent = lenders(&best.borrowed).into_iter();
+            section
+                .notes
+                .extend(lent.map(|lent| format!("Borrowed: {}.", plain(&lent))));
+        }
+        section
     }
 }
 

@@ -35,13 +35,22 @@ pub struct Question {
     pub schedule: Option<SimDuration>,
     /// Runs that must all keep every promise.
     pub replications: u32,
-    /// By what part step times may be wrong.
-    pub step_error: f64,
+    /// By what part step times may be wrong, where it is said; else what each design's constants rest on says.
+    pub step_error: Option<f64>,
+    /// Whether steps take as long as computed.
+    pub steps: Steps,
 }
 
-/// The widest miss of the roofline on a published case (`tokentide validate`, case 8, decode: 0.868 of the
-/// throughput) is 13 % of throughput or 15 % of a step.
-const STEP_ERROR: f64 = 0.14;
+/// How long steps take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steps {
+    /// As computed.
+    Computed,
+    /// Longer by the error.
+    Longer,
+    /// Less by the error.
+    Less,
+}
 
 impl Question {
     /// Reads what the scenario and the command line say.
@@ -114,8 +123,25 @@ impl Question {
             replications: table
                 .replications
                 .unwrap_or(if schedule.is_some() { 1 } else { 3 }),
-            step_error: table.step_error.unwrap_or(STEP_ERROR),
+            step_error: table.step_error,
+            steps: Steps::Computed,
         })
+    }
+}
+
+impl Question {
+    /// By what part step times of a scenario may be wrong.
+    pub fn step_error(&self, scenario: &Scenario) -> f64 {
+        self.step_error.unwrap_or(scenario.step_basis.error)
+    }
+
+    /// What steps of a scenario take over what is computed.
+    pub fn step_factor(&self, scenario: &Scenario) -> f64 {
+        match self.steps {
+            Steps::Computed => 1.0,
+            Steps::Longer => 1.0 + self.step_error(scenario),
+            Steps::Less => 1.0 - self.step_error(scenario),
+        }
     }
 }
 

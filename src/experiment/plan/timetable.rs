@@ -1,7 +1,7 @@
 //! The answer of a search over schedules.
 
 use super::answer::{
-    Answer, Deployment, OptionRow, SlotRow, StepTimesRow, Timetable, binding, empty, seconds,
+    Answer, Deployment, OptionRow, SlotRow, StepTimesRow, Timetable, binding, empty, lent, seconds,
     slo_rows,
 };
 use super::design::{Design, designs};
@@ -73,8 +73,9 @@ pub fn scheduled(
                 .as_ref()
                 .is_none_or(|(cost, ..)| best.node_hours() < *cost)
         {
-            let steps = [1.0 + question.step_error, 1.0 - question.step_error];
-            let steps = steps.iter().filter(|_| question.step_error > 0.0);
+            let error = question.step_error(&design.scenario);
+            let steps = [1.0 + error, 1.0 - error];
+            let steps = steps.iter().filter(|_| error > 0.0);
             let steps = steps
                 .map(|factor| if_steps_took(scheduling, base, *factor))
                 .collect();
@@ -175,6 +176,8 @@ fn deployment(
         settings: settings.to_vec(),
         nodes: node_hours * 3_600.0 / seconds(base),
         node_hours,
+        step_error: question.step_error(&design.scenario),
+        borrowed: lent(&design.scenario),
         cost_usd: mean(|run| run.cost_usd),
         profit_usd: mean(|run| run.profit_usd),
         goodput_per_s: mean(|run| run.goodput_per_s),

@@ -60,7 +60,7 @@ fn error(mut ratios: Vec<f64>) -> Error {
 }
 
 /// A quantile, linear between order statistics.
-fn quantile(values: &mut [f64], part: f64) -> f64 {
+pub fn quantile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let Some(last) = values.len().checked_sub(1) else {
         return f64::NAN;

@@ -66,6 +66,7 @@
 
 pub mod archive;
 pub mod balance;
+pub mod borrowed;
 pub mod cases;
 pub mod errors;
 pub mod measured;

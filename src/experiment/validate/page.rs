@@ -1,6 +1,7 @@
 //! Validation for people: a table for each kind of case.
 
 use super::balance::Balance;
+use super::borrowed::ClassError;
 use super::cases::{Outcome, Sensitivity};
 use super::measured::Report;
 use super::mlperf::Row;
@@ -127,6 +128,42 @@ pub fn sensitivity(cases: &[Outcome], all: &[Sensitivity]) -> Section {
         notes: vec![
             "part by which a step time changes over the part by which the constant does; below 0.005: ·"
                 .to_string(),
+        ],
+    }
+}
+
+/// Errors where constants are not those of what is played.
+pub fn borrowed(rows: &[ClassError]) -> Section {
+    let mut grid = Grid::new(vec![
+        Column::left("class"),
+        Column::left("what was played"),
+        Column::left("models"),
+        Column::right("rows"),
+        Column::right("TPOT off\nmedian"),
+        Column::right("TPOT off\np90"),
+        Column::right("measured over\npredicted, p5"),
+        Column::right("the same,\np95"),
+        Column::right("stated"),
+    ]);
+    let each = rows.iter().map(|r| {
+        [
+            r.class.to_string(),
+            r.about.to_string(),
+            if r.experts { "with experts" } else { "dense" }.to_string(),
+            count(r.count as u64),
+            percent(r.median),
+            percent(r.p90),
+            fixed(r.ratio_p5, 2),
+            fixed(r.ratio_p95, 2),
+            r.stated.map_or_else(String::new, percent),
+        ]
+    });
+    grid.rows = each.map(|cells| cells.map(Cell::new).into()).collect();
+    Section {
+        title: "How wrong steps are on constants that are not their own".to_string(),
+        body: Body::Grid(grid),
+        notes: vec![
+            "off: |measured / predicted - 1|; the catalog states the widest of a class".to_string(),
         ],
     }
 }

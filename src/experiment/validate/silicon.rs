@@ -43,9 +43,11 @@ pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
         "pp_size",
         "mode",
         "moe_tp_size",
+        "moe_quant_mode",
     ];
     let columns: Result<Vec<usize>, String> = names.into_iter().map(at).collect();
     let columns = columns?;
+    let suspect = heads.iter().position(|h| h == "suspect");
     let mut seen: Vec<String> = Vec::new();
     let mut all = Vec::new();
     for (line, record) in (2..).zip(reader.records()) {
@@ -80,16 +82,23 @@ pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
         if cell("mode") != "agg" {
             continue;
         }
+        let Some(model) = catalog_name(cell("model_path")) else {
+            continue;
+        };
         let row = Row {
+            catalog_name: model,
             engine: cell("backend").to_string(),
             version: version(cell("backend_version")),
             model: cell("model_path").to_string(),
             gpu: cell("system").trim_end_matches("_sxm").to_string(),
             quantised: cell("gemm_quant_mode").to_string(),
+            experts_quantised: cell("moe_quant_mode").to_string(),
+            is_suspect: suspect.and_then(|at| record.get(at)) == Some("yes"),
             input: need("isl")? as u32,
             output: need("osl")? as u32,
             gpus: need("tp_size")? as u32,
             expert_parallel: number("moe_ep_size").map_or(1, |x| x.max(1.0) as u32),
+            experts_tensor: number("moe_tp_size").map_or(1, |x| x.max(1.0) as u32),
             batch: number("batch_size"),
             concurrency: number("concurrency"),
             ttft_ms: number("silicon_ttft_ms"),
@@ -127,10 +136,16 @@ struct Row {
     model: String,
     gpu: String,
     quantised: String,
+    experts_quantised: String,
+    /// Whether the file itself doubts it: drafts that it does not tell of, or a wrong label.
+    is_suspect: bool,
+    /// Catalog name of the model.
+    catalog_name: &'static str,
     input: u32,
     output: u32,
     gpus: u32,
     expert_parallel: u32,
+    experts_tensor: u32,
     batch: Option<f64>,
     concurrency: Option<f64>,
     ttft_ms: Option<f64>,
@@ -140,25 +155,20 @@ struct Row {
 impl Row {
     fn measurement(&self, curve: String) -> Measurement {
         let concurrency = self.concurrency.or(self.batch).unwrap_or(1.0).max(1.0) as u32;
-        let model = catalog_name(&self.model);
-        let is_moe = model == "gpt-oss-120b";
+        let model = self.catalog_name;
+        let is_moe = !self.is_dense();
         let inference_max =
             [1024, 8192].contains(&self.output) && [1024, 8192].contains(&self.input);
         let is = |engine: &str| self.engine == engine;
         let mixed_chunks = is("sglang") && self.version >= (0, 5, 6);
         let budget = match (inference_max, self.engine.as_str()) {
             (true, "trtllm") if model == "llama-3.3-70b" => 16_384,
-            (true, "trtllm") if is_moe => 20_000,
+            (true, "trtllm") if model == "gpt-oss-120b" => 20_000,
             (true, _) | (_, "sglang") => 8_192,
             _ => concurrency + self.input + 1_500,
         };
         let fp8 = ["fp8", "fp8_block"].contains(&self.quantised.as_str());
-        let gemm = match (is_moe, fp8, self.model.as_str()) {
-            // labelled fp8, but published with block scales
-            (false, true, "Qwen/Qwen3-32B") => Number::Fp8Block,
-            (false, true, _) => Number::Fp8,
-            _ => Number::Bf16,
-        };
+        let (gemm, experts) = self.numbers();
         let fp8_kv = fp8
             && !is_moe
             && (is("trtllm") || is("vllm") && model == "llama-3.3-70b" && self.gpu == "h200");
@@ -168,7 +178,7 @@ impl Row {
             gpu: self.gpu.clone(),
             model: model.to_string(),
             gemm,
-            experts: if is_moe { Number::Fp4 } else { gemm },
+            experts,
             kv: if fp8_kv { Number::Fp8 } else { Number::Bf16 },
             gpus: self.gpus,
             attention_data: 1,
@@ -197,12 +207,42 @@ impl Row {
         }
     }
 
+    fn is_dense(&self) -> bool {
+        ["qwen3-32b", "llama-3.3-70b", "llama-3.1-8b"].contains(&self.catalog_name)
+    }
+
+    /// What dense layers and experts are kept in.
+    fn numbers(&self) -> (Number, Number) {
+        let of = |word: &str| match (word, self.model.as_str()) {
+            ("nvfp4", _) => Number::Nvfp4,
+            // labelled fp8, but published with block scales
+            ("fp8", "Qwen/Qwen3-32B" | "Qwen/Qwen3-235B-A22B-FP8") => Number::Fp8Block,
+            ("fp8", model) if model.contains("DeepSeek") => Number::Fp8Block,
+            ("fp8", _) => Number::Fp8,
+            ("fp8_block", model) if model.contains("Llama") => Number::Fp8,
+            ("fp8_block", _) => Number::Fp8Block,
+            _ => Number::Bf16,
+        };
+        match self.catalog_name {
+            "gpt-oss-120b" => (Number::Bf16, Number::Fp4),
+            // published with 4-bit experts alone; attention and shared experts stay as they were
+            "kimi-k2" => (Number::Bf16, of(&self.experts_quantised)),
+            _ if self.is_dense() => (of(&self.quantised), of(&self.quantised)),
+            _ => (of(&self.quantised), of(&self.experts_quantised)),
+        }
+    }
+
     /// Why the row's conditions cannot be what it says.
     fn unusable(&self, concurrency: u32) -> &'static str {
+        let is_moe = !["gpt-oss-120b"].contains(&self.catalog_name) && !self.is_dense();
         if self.model.starts_with("nvidia/Llama-3.1-8B") {
             "prompts are computed faster than the chip can: probably found in the prefix cache"
         } else if self.engine == "vllm" && concurrency == 512 {
             "20 requests/s whatever the parallelism: limited elsewhere"
+        } else if self.is_suspect {
+            "the file itself doubts it"
+        } else if is_moe && self.gpus != self.expert_parallel * self.experts_tensor {
+            "accelerators and experts do not go together"
         } else if self.concurrency.is_none() {
             "no concurrency"
         } else if self.batch.is_some_and(|b| Some(b) != self.concurrency) {
@@ -213,11 +253,17 @@ impl Row {
     }
 }
 
-fn catalog_name(model: &str) -> &'static str {
-    match model {
+/// A model's name in the catalog; `None`: it has none like it.
+fn catalog_name(model: &str) -> Option<&'static str> {
+    Some(match model {
         "Qwen/Qwen3-32B" => "qwen3-32b",
         "openai/gpt-oss-120b" => "gpt-oss-120b",
         "meta-llama/Llama-3.1-70B" => "llama-3.3-70b",
-        _ => "llama-3.1-8b",
-    }
+        "meta-llama/Llama-3.1-8B-Instruct" | "nvidia/Llama-3.1-8B-Instruct-FP8" => "llama-3.1-8b",
+        "Qwen/Qwen3-235B-A22B-FP8" => "qwen3-235b-a22b",
+        "deepseek-ai/DeepSeek-V3" => "deepseek-v3",
+        "deepseek-ai/DeepSeek-R1" | "nvidia/DeepSeek-R1-NVFP4" => "deepseek-r1",
+        "moonshotai/Kimi-K2.5" => "kimi-k2",
+        _ => return None,
+    })
 }

@@ -115,6 +115,11 @@ pub static NODE: Shape = Shape {
             "2.0",
             "US dollars for one accelerator and one hour while its node is paid",
         ),
+        optional(
+            "price_stated_for",
+            Text,
+            "The accelerator that the price was stated for; noted where a what-if changes the accelerator alone, and told",
+        ),
         default(
             "shared",
             Boolean,

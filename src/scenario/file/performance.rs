@@ -5,6 +5,7 @@ use super::super::shape::Kind::{Boolean, Choice, Duration, Either, List, Table, 
 use super::super::shape::{
     Field, Kind, Shape, Tagged, Variant, Word, default, number, optional, required,
 };
+use super::super::step_time::STEP_TIME_FACTOR;
 use super::super::text::PS_PER_S;
 use super::arrivals::INLINE_CSV;
 use super::hardware::NUMBER;
@@ -14,7 +15,11 @@ pub static PERFORMANCE: Tagged = Tagged {
     name: "performance",
     doc: "How long steps take",
     example: "\"linear\"",
-    common: &[],
+    common: &[optional(
+        STEP_TIME_FACTOR,
+        number(0.01, 100.0),
+        "What every step takes over what the model of step times says: 1.1 is 10 % longer",
+    )],
     variants: &[
         ROOFLINE,
         PROFILE,

@@ -64,8 +64,8 @@ pub static PLAN: Shape = Shape {
         ),
         optional(
             "step_error",
-            number(0.0, 0.5),
-            "By what part step times may be wrong; left out: 0.14, as the widest miss on published cases (13 % of throughput, 15 % of a step)",
+            number(0.0, 0.95),
+            "By what part step times may be wrong; left out: what is known of the constants that they rest on, wider where those are borrowed; 0: do not ask",
         ),
         optional(
             "option",

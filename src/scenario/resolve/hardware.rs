@@ -2,6 +2,7 @@
 
 use super::super::diagnostic::{Diagnostic, Report};
 use super::super::source::Span;
+use super::super::stated_price::STATED_FOR;
 use super::super::suggest::{list, nearest, quote};
 use super::super::tree::{Table, Value};
 use super::super::{Node, Transfer};
@@ -67,6 +68,7 @@ pub fn node(table: &Table, report: &mut Report) -> Option<Node> {
         gpu: gpu?,
         gpus: table.integer("gpus")?,
         price_per_gpu_hour: PicoUsd(libm::round(usd? * PICO_PER_USD as f64) as u128),
+        price_stated_for: table.text(STATED_FOR).map(str::to_string),
         shared: table.boolean("shared")?,
         fleet: table.integer("fleet"),
     })
@@ -98,6 +100,7 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
             let host = table.number("host_gb_per_s").map(gb_per_s);
             let power = power(table, base, report);
             Some(Gpu {
+                base: base.and_then(|b| b.base.clone()),
                 name: name.or(base.map(|b| b.name.clone()))?,
                 memory_bytes: memory.or(base.map(|b| b.memory_bytes))?,
                 usable_bytes: memory.or(base.map(|b| b.usable_bytes))?,

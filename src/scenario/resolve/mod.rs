@@ -30,6 +30,8 @@ use toml::value::{Datetime, Offset};
 use super::diagnostic::{Diagnostic, Report};
 use super::file::MAX_INTERVALS;
 use super::shape::show_integer;
+use super::step_basis::step_basis;
+use super::step_time::{STEP_TIME_FACTOR, slower};
 use super::suggest::quote;
 use super::tree::{Table, Value};
 use super::write::{datetime, hash, write};
@@ -74,6 +76,11 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
     let first_token = first_token(root, report);
     let limits = limits::limits(root.table("limits"));
     let resolved_toml = write(root);
+    let (performance, mut node, pools) = (performance?, node?, pools?);
+    let step_basis = step_basis(&performance, model.as_ref()?, &node, &pools);
+    let factor = root.table("performance")?.number(STEP_TIME_FACTOR);
+    let step_time_factor = factor.unwrap_or(1.0);
+    let performance = slower(performance, &mut node.gpu, step_time_factor);
     Some(Scenario {
         name: root.text("name")?.to_string(),
         hash: hash(&resolved_toml),
@@ -85,10 +92,12 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         report_every,
         model: model?,
         kv: kv?,
-        node: node?,
-        pools: pools?,
+        node,
+        pools,
         transfer: transfer?,
-        performance: performance?,
+        performance,
+        step_time_factor,
+        step_basis,
         mtp: mtp?,
         first_token: first_token?,
         limits: limits?,

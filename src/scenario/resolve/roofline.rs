@@ -8,7 +8,8 @@ use super::super::{
 };
 use super::hardware::known;
 use crate::catalog::{
-    self, Architecture, Attention, CONSTANTS, Engine, Figure, Model, Number, Provenance,
+    self, Architecture, Attention, CONSTANTS, Engine, Figure, GIVEN, Model, Number, Origin,
+    Provenance,
 };
 
 /// Resolves `[performance]` of this kind.
@@ -143,6 +144,10 @@ fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
             provenance: Provenance::Given,
             source: "the scenario".to_string(),
             before: None,
+            of: Origin {
+                engine: GIVEN.to_string(),
+                gpu: node.gpu.name.clone(),
+            },
         })
     };
     let entry = table.entry("engine")?;
@@ -177,7 +182,8 @@ fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
         );
         return None;
     };
-    let Some(found) = catalog::engine(name, &node.gpu.name) else {
+    let gpu = node.gpu.base.as_ref().unwrap_or(&node.gpu.name);
+    let Some(found) = catalog::engine(name, gpu) else {
         let mut names: Vec<&str> = catalog::engines().iter().map(|e| e.name.as_str()).collect();
         names.dedup();
         return known(None, "engine", name, at, &names, report);

@@ -1,0 +1,130 @@
+//! How wrong step times may be, by what their constants rest on.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+/// What step times rest on, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Constants that were fitted to this engine on this accelerator serving this model.
+    Fitted,
+    /// Constants of an engine that was held against published steps of large expert-parallel units.
+    Published,
+    /// Coefficients, measurements or constants that the scenario states.
+    Own,
+    /// Fitted to this engine on this accelerator serving other models.
+    OtherModel,
+    /// Borrowed from another engine on the same accelerator.
+    OtherEngine,
+    /// Borrowed from another accelerator, and measured to suit this one so well.
+    OtherGpu,
+    /// Borrowed from another accelerator; only the data sheet of this one is known.
+    DataSheet,
+    /// Prefill and decode apart, on constants that were fitted to servers that do both.
+    Separate,
+}
+
+/// The error of a class.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepError {
+    /// The class.
+    class: String,
+    /// By what part a step of a dense model may take longer or less than the model of step times says.
+    dense: f64,
+    /// The same of a model with experts.
+    experts: f64,
+    /// What the class is, in words.
+    pub about: String,
+    /// Accelerators for which it was measured; empty: for all.
+    #[serde(default)]
+    gpus: Vec<String>,
+    /// How the error was found.
+    pub derivation: String,
+}
+
+impl StepError {
+    /// By what part a step may take longer or less than the model of step times says; of a model of that kind.
+    pub fn error(&self, experts: bool) -> f64 {
+        if experts { self.experts } else { self.dense }
+    }
+}
+
+#[derive(Deserialize)]
+struct File {
+    step_error: Vec<StepError>,
+}
+
+impl Class {
+    /// Its name in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fitted => "fitted",
+            Self::Published => "published",
+            Self::Own => "own",
+            Self::OtherModel => "other-model",
+            Self::OtherEngine => "other-engine",
+            Self::OtherGpu => "other-gpu",
+            Self::DataSheet => "data-sheet",
+            Self::Separate => "separate",
+        }
+    }
+
+    /// Of constants that another accelerator lends to this one.
+    pub fn of_loan(gpu: &str) -> Self {
+        let is_measured = Self::OtherGpu
+            .error()
+            .is_some_and(|row| row.gpus.iter().any(|known| known == gpu));
+        if is_measured {
+            Self::OtherGpu
+        } else {
+            Self::DataSheet
+        }
+    }
+
+    /// Its error; `None` only where the embedded file, which a test reads, lacks it.
+    pub fn error(self) -> Option<&'static StepError> {
+        errors().iter().find(|row| row.class == self.word())
+    }
+}
+
+fn errors() -> &'static [StepError] {
+    static ERRORS: OnceLock<Vec<StepError>> = OnceLock::new();
+    ERRORS.get_or_init(|| {
+        let file: Result<File, _> = toml::from_str(include_str!("step_errors.toml"));
+        file.map(|file| file.step_error).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const CLASSES: [Class; 8] = [
+        Class::Fitted,
+        Class::Published,
+        Class::Own,
+        Class::OtherModel,
+        Class::OtherEngine,
+        Class::OtherGpu,
+        Class::DataSheet,
+        Class::Separate,
+    ];
+
+    #[test]
+    fn every_class_has_an_error_and_what_is_borrowed_the_wider_one() {
+        for class in CLASSES {
+            let row = class.error().unwrap();
+            assert!(!row.derivation.is_empty() && !row.about.is_empty());
+            for experts in [false, true] {
+                let error = row.error(experts);
+                assert!(error > 0.0 && error < 1.0, "{row:?}");
+                let fitted = Class::Fitted.error().unwrap().error(experts);
+                assert!(error > fitted || class <= Class::Own, "{row:?}");
+            }
+        }
+        assert_eq!(errors().len(), CLASSES.len());
+    }
+}

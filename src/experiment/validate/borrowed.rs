@@ -1,0 +1,127 @@
+//! How wrong step times are where constants were not fitted to the engine, the accelerator and the model at hand:
+//! measured by playing recorded rows with constants that are not their own.
+//!
+//! The error is of what a step really takes against what the model says: 90 % of the rows have
+//! `|measured / predicted - 1|` below it, by mean time per output token. `catalog/step_errors.toml` states it by
+//! class.
+
+use serde::Serialize;
+
+use super::errors::quantile;
+use crate::catalog::{self, Class, Engine};
+use crate::experiment::measurement::Measurement;
+use crate::experiment::parallel::in_parallel;
+
+/// The error of one class of constants.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassError {
+    /// The class, as the catalog names it.
+    pub class: &'static str,
+    /// What was played.
+    pub about: &'static str,
+    /// Whether the models have experts.
+    pub experts: bool,
+    /// Rows.
+    pub count: usize,
+    /// Median of `|measured / predicted - 1|`.
+    pub median: f64,
+    /// 90th percentile of it.
+    pub p90: f64,
+    /// 5th percentile of measured over predicted.
+    pub ratio_p5: f64,
+    /// 95th percentile of measured over predicted.
+    pub ratio_p95: f64,
+    /// What the catalog states for the class.
+    pub stated: Option<f64>,
+}
+
+/// A row with an engine to play it with.
+type Play<'a> = (&'a Measurement, &'a Engine);
+
+/// Plays rows that constants were fitted to, and rows that nothing was fitted to. Rows whose conditions cannot be
+/// what they say, and those that no engine could start, are left out.
+pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError> {
+    let usable = |m: &&Measurement| m.unusable.is_empty();
+    let fitted: Vec<&Measurement> = fitted.iter().filter(usable).collect();
+    let others: Vec<&Measurement> = others.iter().filter(usable).collect();
+    let is_fitted = |m: &Measurement| own(m).is_some_and(|e| e.fitted.contains(&m.model));
+    let is_own = |m: &Measurement, e: &Engine| e.name == m.engine && e.gpu == m.gpu;
+    let sets = [
+        (
+            Class::Fitted,
+            "curves of fitted models that the fit has not seen",
+            plays(&others, &|m, e| is_own(m, e) && is_fitted(m)),
+        ),
+        (
+            Class::OtherModel,
+            "models that were not fitted",
+            plays(&others, &|m, e| is_own(m, e) && !is_fitted(m)),
+        ),
+        (
+            Class::OtherEngine,
+            "with the constants of other engines",
+            plays(&fitted, &|m, e| e.gpu == m.gpu && e.name != m.engine),
+        ),
+        (
+            Class::OtherGpu,
+            "H200 with H100's constants, and the reverse",
+            plays(&fitted, &|m, e| e.gpu != m.gpu && e.name == m.engine),
+        ),
+        (
+            Class::OtherGpu,
+            "Blackwell with H100's constants",
+            plays(&others, &|m, e| {
+                own(m).is_none() && catalog::engine(&m.engine, &m.gpu) == Some(e)
+            }),
+        ),
+    ];
+    let each = sets.iter().flat_map(|(class, about, plays)| {
+        [false, true].map(|experts| error(*class, about, experts, plays))
+    });
+    each.filter(|row| row.count > 0).collect()
+}
+
+/// Rows with each engine of the catalog that was fitted to anything and is wanted for them.
+fn plays<'a>(
+    rows: &[&'a Measurement],
+    which: &dyn Fn(&Measurement, &Engine) -> bool,
+) -> Vec<Play<'a>> {
+    let engines = || catalog::engines().iter().filter(|e| !e.fitted.is_empty());
+    let of_row = |m: &&'a Measurement| {
+        let m = *m;
+        engines().filter(move |e| which(m, e)).map(move |e| (m, e))
+    };
+    rows.iter().flat_map(of_row).collect()
+}
+
+/// The engine of a row on its accelerator.
+fn own(m: &Measurement) -> Option<&'static Engine> {
+    let mut engines = catalog::engines().iter();
+    engines.find(|e| e.name == m.engine && e.gpu == m.gpu)
+}
+
+fn error(class: Class, about: &'static str, experts: bool, plays: &[Play<'_>]) -> ClassError {
+    let of_kind = |(m, _): &&Play<'_>| {
+        let model = catalog::model(&m.model).and_then(|m| m.architecture);
+        model.is_some_and(|a| a.experts.is_some() == experts)
+    };
+    let plays: Vec<Play<'_>> = plays.iter().filter(of_kind).copied().collect();
+    let one = |(m, engine): &Play<'_>| {
+        let predicted = m.predict(Some(engine)).ok()?;
+        Some(m.tpot_s? / predicted.tpot_s)
+    };
+    let ratios = in_parallel(&plays, one).into_iter().flatten();
+    let mut ratios: Vec<f64> = ratios.filter(|r| r.is_finite()).collect();
+    let mut off: Vec<f64> = ratios.iter().map(|r| (r - 1.0).abs()).collect();
+    ClassError {
+        class: class.word(),
+        about,
+        experts,
+        count: ratios.len(),
+        median: quantile(&mut off, 0.5),
+        p90: quantile(&mut off, 0.9),
+        ratio_p5: quantile(&mut ratios, 0.05),
+        ratio_p95: quantile(&mut ratios, 0.95),
+        stated: class.error().map(|row| row.error(experts)),
+    }
+}
