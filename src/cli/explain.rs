@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, FormatArgument, ScenarioArguments, load, print_page, refuse};
+use super::{Exit, FormatArgument, ScenarioArguments, load, print_page, refuse, tell};
 use crate::experiment::explain::{Question, explain};
 
 /// Arguments of `explain`.
@@ -50,6 +50,9 @@ pub fn execute(arguments: &ExplainArguments) -> Exit {
         tokens: arguments.tokens,
         prompt: arguments.prompt,
     };
+    for caution in scenario.loans() {
+        tell(&format!("warning: {caution}"));
+    }
     match explain(&scenario, arguments.pool.as_deref(), question) {
         Ok(answer) => print_page(&answer.page(), &answer, arguments.format),
         Err(why) => refuse(&why),

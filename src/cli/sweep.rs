@@ -121,6 +121,9 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     }
     if !arguments.quiet {
         tell_infeasible(&manifest);
+        for loan in &manifest.loans {
+            tell(&format!("warning: {loan}"));
+        }
     }
     let interrupt = Interrupt::listen();
     let Some(dir) = &arguments.out else {

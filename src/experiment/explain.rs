@@ -13,10 +13,12 @@ use crate::catalog::Provenance;
 use crate::perf::roofline::explain::Explained;
 use crate::perf::roofline::unit::{Unit, prompt_tokens};
 use crate::perf::with_capacities;
+use crate::report::basis::{basis, sureness};
 use crate::report::format::{count, fixed, percent, seconds};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
+use crate::report::summary::Basis;
 use crate::scenario::{Performance, Pool, Role, Scenario};
 use prompts::Prompts;
 
@@ -68,6 +70,8 @@ pub struct Answer {
     pub load: String,
     /// The engine and the accelerator on which its constants were measured.
     pub engine: String,
+    /// What step times rest on, and how wrong they may be.
+    pub step_times: Basis,
     /// The whole step, in seconds.
     pub step_s: f64,
     /// Whether two micro-batches overlap.
@@ -151,6 +155,7 @@ pub fn explain(
         pool: pool.name.clone(),
         load,
         engine: format!("{} on {}", engine.name, engine.gpu),
+        step_times: basis(scenario),
         step_s: explained.step_s,
         overlapped: explained.overlapped,
         other_mode_s: explained.other_s,
@@ -358,6 +363,7 @@ impl Answer {
                 seconds(alone)
             ));
         }
+        notes.extend(sureness(&self.step_times));
         let mut curve = Grid::new(vec![
             Column::right("batch\n/rank"),
             Column::right("step"),

@@ -4,7 +4,7 @@ use super::answer::{
     Answer, Deployment, OptionRow, SlotRow, StepTimesRow, Timetable, binding, empty, lent, seconds,
     slo_rows,
 };
-use super::design::{Design, designs};
+use super::design::{Design, designs, loans};
 use super::question::Question;
 use super::schedule::{Played, Scheduling};
 use super::trial::{Bench, Run, Stopped};
@@ -112,6 +112,17 @@ pub fn scheduled(
         None => (0.0, None, Vec::new(), None),
     };
     (answer.schedule, answer.step_times, answer.scenario_toml) = (timetable, steps, toml);
+    answer.notes = loans(&designs, None, base);
+    let error = question.step_error(base);
+    if answer.best.is_none() && error > 0.0 {
+        let unsought = |factor| StepTimesRow {
+            factor,
+            answer: None,
+            nodes: None,
+            by: "not sought: no schedule keeps every promise as it is",
+        };
+        answer.step_times = [1.0 + error, 1.0 - error].map(unsought).into();
+    }
     answer.options = options;
     (bench.tell)("the scenario's own schedule");
     let own = bench.play(&[(base, 0)], &question.slos)?;

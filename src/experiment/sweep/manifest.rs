@@ -45,6 +45,9 @@ pub struct Manifest {
     pub keys: Vec<String>,
     /// Runs of each point.
     pub replications: u64,
+    /// What is another's in some of its points: constants of step times, prices. Told, and no part of the plan.
+    #[serde(skip)]
+    pub loans: Vec<String>,
     /// In order.
     pub runs: Vec<PlannedRun>,
 }
@@ -98,11 +101,19 @@ pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal
     {
         return Err(Refusal::Scenario(mistakes.to_string()));
     }
+    let mut loans: Vec<String> = Vec::new();
+    for loan in resolved.iter().flatten().flat_map(|point| &point.loans) {
+        if !loans.contains(loan) {
+            loans.push(loan.clone());
+        }
+    }
     let mut runs = Vec::new();
     for (i, (values, found)) in points.iter().zip(&resolved).enumerate() {
         for replication in 0..replications {
             let found = found.as_ref().ok();
-            let (seed, key) = found.map(|all| all[replication as usize].clone()).unzip();
+            let (seed, key) = found
+                .map(|point| point.runs[replication as usize].clone())
+                .unzip();
             runs.push(PlannedRun {
                 run: runs.len() as u64 + 1,
                 point: i as u64 + 1,
@@ -121,6 +132,7 @@ pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal
         hash: base.hash,
         keys,
         replications,
+        loans,
         runs,
     })
 }
@@ -146,20 +158,29 @@ pub fn scenario_of(
     Ok(scenario.with_seed(seed))
 }
 
+/// A point that can be simulated.
+struct Point {
+    /// Seed and hash of each replication.
+    runs: Vec<(u64, String)>,
+    /// What is another's in it.
+    loans: Vec<String>,
+}
+
 /// Of each replication of a point.
 fn seeds_and_keys(
     question: &Question,
     keys: &[String],
     values: &[String],
     replications: u64,
-) -> Result<Vec<(u64, String)>, Mistakes> {
+) -> Result<Point, Mistakes> {
     let first = scenario_of(question, keys, values, 0)?;
     let seed = first.seed;
     let with = |i| first.clone().with_seed(replicate::seed(seed, i));
-    Ok((0..replications)
-        .map(|i| if i == 0 { first.clone() } else { with(i) })
-        .map(|scenario| (scenario.seed, scenario.hash))
-        .collect())
+    let all = (0..replications).map(|i| if i == 0 { first.clone() } else { with(i) });
+    Ok(Point {
+        runs: all.map(|scenario| (scenario.seed, scenario.hash)).collect(),
+        loans: first.loans(),
+    })
 }
 
 fn axes_of(question: &Question, base: &Scenario) -> Result<Vec<Axis>, Refusal> {

@@ -51,6 +51,7 @@
 //! | the same with constants of kernels only | median 11 %, p90 30 % | `tokentide validate --data DIR` |
 //! | TTFT of tensor-parallel servers, calibrated | median 13 %, p90 64 % | `tokentide validate --data DIR` |
 //! | the same with constants of kernels only | median 25 %, p90 65 % | `tokentide validate --data DIR` |
+//! | TPOT where constants are borrowed from another model, engine or accelerator | p90 18-22 %, with experts 39-47 % | `tokentide validate --data DIR` |
 //! | a recorded vLLM run through its layer profiles: TPOT, TTFT, makespan | -3 %, -8 %, -4 % | `tokentide validate --data DIR` |
 //! | the load that MLPerf's submitters carried | 0 to -5 % | `tokentide validate --data DIR` |
 //! | output speed of DeepSeek's published day | -12 % below the range | `tokentide run deepseek-day` |
