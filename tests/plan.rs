@@ -230,7 +230,7 @@ fn no_schedule_is_cheaper() {
             }
         }
     }
-    let answer = planned(0, DAY, &[]);
+    let answer = planned(0, DAY, &["--slo-every", "24h"]);
     assert!(least > 2 && least < 10, "the case decides nothing: {least}");
     assert_eq!(
         answer["best"]["node_hours"].as_f64(),
@@ -298,7 +298,11 @@ fn no_schedule_of_separate_pools_is_cheaper() {
             .find(keeps)
             .expect("something keeps the promises");
         let slos = [format!("ttft_p95={ttft}s"), format!("tpot_mean={tpot}s")];
-        let answer = planned(0, APART, &["--slo", &slos[0], "--slo", &slos[1]]);
+        let answer = planned(
+            0,
+            APART,
+            &["--slo", &slos[0], "--slo", &slos[1], "--slo-every", "24h"],
+        );
         assert_eq!(
             answer["best"]["node_hours"].as_f64(),
             Some(12.0 * f64::from(*nodes)),

@@ -79,6 +79,27 @@ struct ScenarioArguments {
     seed: Option<u64>,
 }
 
+impl ScenarioArguments {
+    /// The same with promises judged in every stretch of this length, if one is given.
+    fn judged_every(&self, every: Option<&String>) -> Self {
+        let setting = every.map(|every| format!("slo_every=\"{every}\""));
+        Self {
+            scenario: self.scenario.clone(),
+            set: self.set.iter().cloned().chain(setting).collect(),
+            seed: self.seed,
+        }
+    }
+}
+
+/// A length of time, as a scenario takes it.
+fn stretch(text: &str) -> Result<String, String> {
+    let ps = crate::scenario::parse_duration(text)?;
+    let is_long = ps >= 1_000_000_000_000;
+    is_long
+        .then(|| text.trim().to_owned())
+        .ok_or_else(|| "at least a second, such as 1h".to_owned())
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatArgument {

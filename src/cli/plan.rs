@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 use super::folder::{Folder, OF_A_PLAN};
 use super::interrupt::Interrupt;
 use super::progress::Remarks;
-use super::{Exit, FormatArgument, ScenarioArguments, fail, load, print_page, refuse, tell};
+use super::{
+    Exit, FormatArgument, ScenarioArguments, fail, load, print_page, refuse, stretch, tell,
+};
 use crate::experiment::parallel;
 use crate::experiment::plan::{Answer, Bench, Question, Stopped, plan};
 use crate::report::markdown;
@@ -38,6 +40,10 @@ pub struct PlanArguments {
     /// key
     #[arg(long, value_name = "KEY=VALUES")]
     vary: Vec<String>,
+    /// Promises must be kept in every stretch of this length, too. Default: the scenario's slo_every; with
+    /// --schedule 1h. As long as the scenario or longer: over the whole time only
+    #[arg(long, value_name = "DURATION", value_parser = stretch)]
+    slo_every: Option<String>,
     /// Let units change over the day, at most this often
     #[arg(long, value_name = "DURATION", value_parser = grain)]
     schedule: Option<SimDuration>,
@@ -91,7 +97,8 @@ fn part(text: &str) -> Result<f64, String> {
 
 /// Plans, prints, writes.
 pub fn execute(arguments: &PlanArguments) -> Exit {
-    let scenario = match load(&arguments.scenario) {
+    let scenario = &arguments.scenario;
+    let scenario = match load(&scenario.judged_every(arguments.slo_every.as_ref())) {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };

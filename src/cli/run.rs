@@ -11,13 +11,14 @@ use super::progress::Progress;
 use super::runs::{play_all, play_draws, say};
 use super::{
     Exit, FormatArgument, ScenarioArguments, colour, fail, load_ranges, print, print_page, refuse,
-    tell,
+    stretch, tell,
 };
 use crate::experiment::replicate::{replications, together, undrawn};
 use crate::experiment::uncertain::{hypercube, judge, scenarios};
 use crate::experiment::unstable::bytes;
 use crate::experiment::{RunError, run_with_progress};
 use crate::report::summary::RunSummary;
+use crate::report::verdict::shortfalls;
 use crate::report::{Format, Style, csv, render};
 use crate::scenario::Scenario;
 
@@ -41,6 +42,9 @@ pub struct RunArguments {
     /// Independent replications of the run: figures become their means, with 95 % intervals
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     replications: u32,
+    /// SLOs of classes must be met in every stretch of this length, too (as the scenario's slo_every)
+    #[arg(long, value_name = "DURATION", value_parser = stretch)]
+    slo_every: Option<String>,
     /// Draws of a scenario with uncertain inputs
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     draws: u32,
@@ -51,7 +55,8 @@ pub struct RunArguments {
 
 /// Runs, prints, writes.
 pub fn execute(arguments: &RunArguments) -> Exit {
-    let scenario = match load_ranges(&arguments.scenario) {
+    let scenario = &arguments.scenario;
+    let scenario = match load_ranges(&scenario.judged_every(arguments.slo_every.as_ref())) {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
@@ -178,12 +183,5 @@ fn of_run(scenario: &Scenario, summary: &RunSummary, log: String) -> Vec<(&'stat
 }
 
 fn slo_missed(summary: &RunSummary) -> bool {
-    summary
-        .classes
-        .values()
-        .filter_map(|c| c.slo)
-        .any(|slo| match (slo.required, slo.attainment) {
-            (Some(required), Some(attained)) => attained < required,
-            _ => false,
-        })
+    !shortfalls(summary).is_empty()
 }

@@ -63,6 +63,7 @@ impl Need {
         let (from, duration) = (SimTime::ZERO + scenario.warm_up, scenario.duration);
         let price_changes = Tariff::new(scenario).changes(from, from + duration);
         let batches = batches::edges(scenario).len() as u64;
+        let spans = spans + scenario.slo_every.map_or(0, |step| every(step.0));
         let cells = spans + price_changes.len() as u64 + batches;
         let kinds = classes * BUCKETS as u64;
         let cut = cells * (CELL_BYTES + classes * CLASS_CELL_BYTES) + kinds * KIND_BYTES;

@@ -2,7 +2,8 @@
 //!
 //! The summary of several runs has the shape of one run's, so that everything that shows or judges a run
 //! takes it: every figure is the mean over the replications, whole numbers rounded. Three kinds are not
-//! means: the largest values (`max`, `peak`, `longest_wait_s`) are the largest of all, a balance is the sum of the
+//! means: the worst values (`max`, `peak`, `longest_wait_s`; stretches that missed an SLO, and the least attainment of
+//! one) are the worst of all, a balance is the sum of the
 //! replications' balances, and warnings are those of the means. A figure that some replications do
 //! not have (a latency of nobody) is the mean of the others and has no interval.
 //!
@@ -150,11 +151,12 @@ fn mean_tree(key: &str, trees: &[Value]) -> Value {
         }
         Some(Value::Number(first)) => {
             let values: Vec<f64> = present.iter().filter_map(|v| v.as_f64()).collect();
-            let is_largest = ["max", "peak", "nodes_peak", "longest_wait_s"].contains(&key);
-            let value = if is_largest {
-                values.iter().copied().reduce(f64::max)
-            } else {
-                mean(&values)
+            let value = match key {
+                "max" | "peak" | "nodes_peak" | "longest_wait_s" | "missed" => {
+                    values.iter().copied().reduce(f64::max)
+                }
+                "worst_attainment" => values.iter().copied().reduce(f64::min),
+                _ => mean(&values),
             };
             let value = value.unwrap_or_default();
             if first.is_u64() {

@@ -86,6 +86,10 @@ pub fn run_with_progress(
     let start = SimTime::ZERO + scenario.warm_up;
     let mut edges = Tariff::new(scenario).changes(start, start + scenario.duration);
     edges.extend(batches::edges(scenario));
+    if let Some(every) = scenario.slo_every {
+        let stretches = Timeline::spans(start, scenario.duration, every);
+        edges.extend(stretches.into_iter().map(|(from, _)| from));
+    }
     let timeline = Timeline::new(start, scenario.duration, scenario.report_every, &edges);
     let recorder = || Recorder::new(scenario, timeline.clone());
     let outcome = simulate(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::batches;
 use super::local::local_text;
+use super::promised::Stretches;
 use super::stretch::{
     Evidence, Stretch, economics, latency, of_stretch, pools, ratio, request_counts, token_counts,
 };
@@ -33,6 +34,7 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
             .collect()
     };
     let counted = of_stretch(scenario, &window);
+    let promised = Stretches::new(scenario, evidence);
     let mut summary = RunSummary {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -50,7 +52,8 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
             ..counted.requests
         },
         input_length_buckets: length_buckets(evidence),
-        classes: classes(scenario, evidence, &window),
+        classes: classes(scenario, evidence, &window, &promised),
+        promised: promised.promised(scenario, evidence),
         audit: audit(scenario, evidence, &window),
         ..counted
     };
@@ -96,7 +99,7 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
 }
 
 /// Who of a class is inside at the end, in both pools.
-fn left_of(evidence: &Evidence, class: usize) -> Left {
+pub(super) fn left_of(evidence: &Evidence, class: usize) -> Left {
     let mut left = Left::default();
     for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
         if let Some(other) = record.left.get(class) {
@@ -107,7 +110,7 @@ fn left_of(evidence: &Evidence, class: usize) -> Left {
 }
 
 /// How many of a class came before the window and had not ended when it began, in both pools.
-fn inside_before(evidence: &Evidence, class: usize) -> u64 {
+pub(super) fn inside_before(evidence: &Evidence, class: usize) -> u64 {
     let mut before = ClassCounts::default();
     for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
         if let Some(other) = record.before.get(class) {
@@ -121,6 +124,7 @@ fn classes(
     scenario: &Scenario,
     evidence: &Evidence,
     window: &Stretch,
+    promised: &Stretches,
 ) -> BTreeMap<String, ClassSummary> {
     let seconds = window.ns() as f64 / NS_PER_S as f64;
     let of_class = |(index, class): (usize, &crate::scenario::Class)| {
@@ -147,6 +151,7 @@ fn classes(
             without_first_token: left.without_first_token,
             longest_wait_s: left.longest_wait_ns.map(|ns| ns as f64 / NS_PER_S as f64),
             slo,
+            slo_every: promised.of_class(scenario, evidence, index),
             revenue_usd: PicoUsd(counts.revenue).as_usd(),
         };
         (class.name.clone(), summary)
@@ -154,7 +159,7 @@ fn classes(
     scenario.classes.iter().enumerate().map(of_class).collect()
 }
 
-fn span(scenario: &Scenario, stretch: &Stretch) -> Span {
+pub(super) fn span(scenario: &Scenario, stretch: &Stretch) -> Span {
     let counts = stretch.all_classes();
     let tokens = token_counts(&counts);
     let (node_ns, _) = paid_nodes(scenario, stretch.from, stretch.to);

@@ -22,6 +22,7 @@ pub mod limit;
 pub mod markdown;
 pub mod page;
 pub mod plot;
+mod promised;
 pub mod stored;
 pub mod stretch;
 pub mod style;

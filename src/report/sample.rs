@@ -129,6 +129,7 @@ pub fn day() -> RunSummary {
         latency: latencies,
         without_first_token: 0,
         longest_wait_s: None,
+        slo_every: None,
         slo: Some(SloSummary {
             attainment: Some(0.9975),
             judged: 299_700,
@@ -138,6 +139,7 @@ pub fn day() -> RunSummary {
         revenue_usd: 12_000.0,
     };
     RunSummary {
+        promised: Vec::new(),
         schema_version: SCHEMA_VERSION,
         version: "0.1.0".to_string(),
         scenario: ScenarioId {

@@ -10,10 +10,11 @@ const SIGNED: [&str; 2] = ["profit_usd", "cost_profit_ratio"];
 const ANY: [&str; 2] = ["confidence", "published"];
 
 /// Figures that are parts of a whole.
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 6] = [
     "kv_hit_rate",
     "attainment",
     "required",
+    "worst_attainment",
     "blocked_by_kv",
     "blocked_by_batch",
 ];

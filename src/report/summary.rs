@@ -59,6 +59,9 @@ pub struct RunSummary {
     pub hours: Vec<Span>,
     /// By `report_every`, when the scenario gives it.
     pub intervals: Vec<Span>,
+    /// By `slo_every`, when the scenario gives it; for those who judge a run that they have played.
+    #[serde(skip)]
+    pub promised: Vec<Promised>,
     /// Published figures beside simulated ones.
     pub published: Vec<PublishedRow>,
     /// 95 % confidence intervals of figures, by their path here: over replications, or over batches of
@@ -290,7 +293,7 @@ pub struct PoolSummary {
 }
 
 /// A class over the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassSummary {
     /// By fate.
     pub requests: RequestCounts,
@@ -306,6 +309,9 @@ pub struct ClassSummary {
     pub longest_wait_s: Option<f64>,
     /// Whether promises were kept; `null` without an SLO.
     pub slo: Option<SloSummary>,
+    /// The same in every stretch of the scenario's `slo_every`; left out where it has none, or the class no SLO.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo_every: Option<SloEvery>,
     /// What it paid.
     pub revenue_usd: f64,
 }
@@ -322,6 +328,30 @@ pub struct SloSummary {
     pub required: Option<f64>,
     /// Requests per second that met every target.
     pub goodput_per_s: f64,
+}
+
+/// Promises kept in stretches of the run. A request is judged in the stretch in which it ends.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SloEvery {
+    /// Length of a stretch, in seconds; the last one may be shorter.
+    pub length_s: f64,
+    /// Stretches in which somebody was judged.
+    pub judged: u64,
+    /// Of these, those whose attainment is less than what the scenario demands.
+    pub missed: u64,
+    /// The least attainment of a stretch; `null` where nobody was judged.
+    pub worst_attainment: Option<f64>,
+    /// Local start of that stretch.
+    pub worst_start: Option<String>,
+}
+
+/// A stretch in which promises are judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Promised {
+    /// Its figures.
+    pub span: Span,
+    /// The least attainment of its classes; `None` where nobody was judged.
+    pub attainment: Option<f64>,
 }
 
 /// An hour or an interval.

@@ -12,7 +12,7 @@
 //! not measurement; they decide words, never figures.
 
 use super::limit::{Limit, limit};
-use super::summary::{RunSummary, Span};
+use super::summary::{ClassSummary, RunSummary, SloEvery, Span};
 
 /// Losing more than this part of the requests is a failure of the service, less is strain.
 const LOSS: f64 = 0.001;
@@ -93,6 +93,8 @@ pub struct Shortfall {
     pub attainment: f64,
     /// The part demanded.
     pub required: f64,
+    /// Where it was judged stretch by stretch and missed in some of them.
+    pub every: Option<SloEvery>,
 }
 
 /// Judges a run.
@@ -138,20 +140,21 @@ pub fn assess(summary: &RunSummary) -> Verdict {
     }
 }
 
-fn shortfalls(summary: &RunSummary) -> Vec<Shortfall> {
-    summary
-        .classes
-        .iter()
-        .filter_map(|(name, class)| {
-            let slo = class.slo?;
-            let (attainment, required) = (slo.attainment?, slo.required?);
-            (attainment < required).then(|| Shortfall {
-                class: name.clone(),
-                attainment,
-                required,
-            })
+/// The classes that got less than their SLO demands, over the whole time or in a stretch that is judged.
+pub fn shortfalls(summary: &RunSummary) -> Vec<Shortfall> {
+    let classes = summary.classes.iter();
+    let shortfall = |(name, class): (&String, &ClassSummary)| {
+        let slo = class.slo?;
+        let (attainment, required) = (slo.attainment?, slo.required?);
+        let every = class.slo_every.clone().filter(|every| every.missed > 0);
+        (attainment < required || every.is_some()).then(|| Shortfall {
+            class: name.clone(),
+            attainment,
+            required,
+            every,
         })
-        .collect()
+    };
+    classes.filter_map(shortfall).collect()
 }
 
 /// Whether queues were still growing at the end: far above their mean, longest of all in the last part

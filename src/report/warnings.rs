@@ -245,7 +245,7 @@ mod tests {
         let text = with(&mut summary, 510, Some(50.0), Some(2.0)).unwrap_or_default();
         assert!(text.contains("510 of 1,500, the longest for 50"), "{text}");
         assert!(with(&mut summary, 510, Some(50.0), None).is_some());
-        let other = summary.classes[&name];
+        let other = summary.classes[&name].clone();
         summary.classes.insert("second".to_string(), other);
         let text = left_out(&summary).unwrap_or_default();
         assert!(text.contains("1,500 of second, the longest"), "{text}");

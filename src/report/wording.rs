@@ -72,9 +72,22 @@ impl fmt::Display for Shortfall {
         let (got, demanded) = (percent(self.attainment), percent(self.required));
         write!(
             f,
-            "Class {} met its targets for {got} of its requests; {demanded} is required.",
+            "Class {} met its targets for {got} of its requests; {demanded} is required",
             plain(&self.class)
-        )
+        )?;
+        if let Some(every) = &self.every {
+            write!(
+                f,
+                " in every {}, and {} of {} missed it",
+                length(every.length_s),
+                count(every.missed),
+                count(every.judged)
+            )?;
+            if let (Some(part), Some(start)) = (every.worst_attainment, &every.worst_start) {
+                write!(f, " (worst {} from {})", percent(part), clock(start))?;
+            }
+        }
+        f.write_str(".")
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Scenario {
     pub warm_up: SimDuration,
     /// The grain of `intervals`.
     pub report_every: Option<SimDuration>,
+    /// Promises are judged in every stretch of this length as well.
+    pub slo_every: Option<SimDuration>,
     /// The model that is served.
     pub model: Model,
     /// What a request's context occupies: in pools, on links and in host memory alike.
@@ -281,6 +283,9 @@ pub struct Schedule {
     pub steps: Vec<(SimDuration, u32)>,
     /// From being paid to serving.
     pub start_up: SimDuration,
+    /// Whether the scenario gives units by the time of day, and with them their start-up; a constant number of units
+    /// starts nothing.
+    pub is_timed: bool,
     /// From taking no new work to release.
     pub drain: SimDuration,
 }

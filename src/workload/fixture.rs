@@ -37,6 +37,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         duration: HOUR,
         warm_up: SimDuration::ZERO,
         report_every: None,
+        slo_every: None,
         model: Model {
             name: String::new(),
             kv_bytes_per_token: 1,

@@ -7,6 +7,7 @@ use super::design::{Candidate, Design, loans};
 use super::grid::{Found, Trial, outstanding};
 use super::question::{Goal, Question};
 use super::slo::Slo;
+use super::timetable::Timetable;
 use super::trial::Run;
 use crate::metrics::interval::of_mean;
 pub(super) use crate::report::basis::lent;
@@ -27,6 +28,8 @@ pub struct Answer {
     pub goal: &'static str,
     /// What had to be kept.
     pub slos: Vec<String>,
+    /// Stretches of this many seconds in each of which it had to be kept, too; `null`: the whole time only.
+    pub slo_every_s: Option<f64>,
     /// Most nodes at any time.
     pub nodes_max: u32,
     /// Counted time, in seconds.
@@ -87,6 +90,10 @@ pub struct Deployment {
     pub replications: usize,
     /// Of them, those that kept every promise.
     pub kept: usize,
+    /// Stretches of `slo_every_s` (or hours, where that is `null`) of its worst run that break a promise.
+    pub stretches_broken: u64,
+    /// How many such stretches there are.
+    pub stretches: u64,
     /// Promise by promise.
     pub slos: Vec<SloRow>,
     /// The promise that takes most of its limit, in words.
@@ -135,32 +142,6 @@ pub struct SloRow {
     pub sure: String,
     /// Whether the interval reaches beyond the limit: the promise may be broken on average.
     pub may_break: bool,
-}
-
-/// Units over the day.
-#[derive(Clone, Debug, Serialize)]
-pub struct Timetable {
-    /// Names of the pools.
-    pub pools: Vec<String>,
-    /// What each of them was seen to carry, as a part of what steady-state arithmetic says.
-    pub carries: Vec<f64>,
-    /// Slot by slot, from local midnight.
-    pub slots: Vec<SlotRow>,
-}
-
-/// Units of a part of the day.
-#[derive(Clone, Debug, Serialize)]
-pub struct SlotRow {
-    /// Local time at which it begins.
-    pub from: String,
-    /// Requests per second, mean.
-    pub requests_per_s: f64,
-    /// Units of each pool.
-    pub units: Vec<u32>,
-    /// All nodes.
-    pub nodes: u32,
-    /// Accelerators in use on them.
-    pub gpus: u32,
 }
 
 /// What became of an option.
@@ -220,6 +201,8 @@ impl Deployment {
             borrowed: lent(&design.scenario),
             replications: trial.runs.len(),
             kept: trial.runs.iter().filter(|r| r.keeps()).count(),
+            stretches_broken: stretches(&trial.runs).0,
+            stretches: stretches(&trial.runs).1,
             slos: slo_rows(&trial.runs, &question.slos),
             binding: hardest.map_or(String::new(), |run| binding(run, &question.slos)),
             limit: hardest.and_then(|run| run.limit.clone()),
@@ -251,6 +234,14 @@ fn pools(trial: &Trial, design: &Design) -> Vec<PoolUnits> {
     pools.map(row).collect()
 }
 
+/// Stretches that break a promise in the run where most do, of how many.
+pub fn stretches(runs: &[Run]) -> (u64, u64) {
+    runs.iter()
+        .map(|run| run.stretches)
+        .max()
+        .unwrap_or_default()
+}
+
 /// The promise that takes most of its limit.
 pub fn binding(run: &Run, slos: &[Slo]) -> String {
     let (Some(slo), Some(Some(value))) = (slos.get(run.tightest), run.values.get(run.tightest))
@@ -258,9 +249,10 @@ pub fn binding(run: &Run, slos: &[Slo]) -> String {
         return String::new();
     };
     format!(
-        "{}: {} of {}",
+        "{}: {}{} of {}",
         slo.name(),
         slo.show(*value),
+        run.from(run.tightest),
         slo.show(slo.limit)
     )
 }
@@ -405,6 +397,7 @@ pub fn empty(base: &Scenario, question: &Question) -> Answer {
             Goal::Goodput => "goodput",
         },
         slos: question.slos.iter().map(Slo::to_string).collect(),
+        slo_every_s: question.every.map(|every| every.as_secs_f64()),
         nodes_max: question.nodes,
         duration_s: seconds(base),
         simulations: 0,

@@ -145,7 +145,8 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// What a pool's schedule aims at, and how far, if arithmetic were all.
+/// What a pool's schedule aims at, and how far, if arithmetic were all: where promises hold in every stretch, the
+/// slowest slot decides whatever the statistic.
 fn aim(pool: &Pool, question: &Question, tokens_per_step: f64) -> (Aim, f64) {
     let mine = |slo: &&Slo| pool.role == Role::Mixed || slo.role() == Some(pool.role);
     let step = |slo: &Slo| match slo.figure {
@@ -157,7 +158,7 @@ fn aim(pool: &Pool, question: &Question, tokens_per_step: f64) -> (Aim, f64) {
     };
     let slos = || question.slos.iter().filter(mine);
     let is_mean = |slo: &Slo| slo.statistic == Statistic::Mean;
-    let aim = if slos().any(is_mean) {
+    let aim = if question.every.is_none() && slos().any(is_mean) {
         Aim::Mean
     } else {
         Aim::Longest

@@ -145,6 +145,7 @@ fn stretch(
     (scenario.warm_up, scenario.duration) = (stretch, stretch);
     scenario.start.time_of_day = slot.from;
     scenario.report_every = None;
+    scenario.slo_every = None;
     Ok(scenario)
 }
 

@@ -40,6 +40,22 @@ use answer::Deployment;
 /// # Errors
 /// Where the question's options cannot be read, a run fails, or somebody wants it to end.
 pub fn plan(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {
+    let judged;
+    let (base, hash) = match question.every.filter(|_| base.slo_every.is_none()) {
+        Some(every) => {
+            let setting = format!("slo_every=\"{}ns\"", every.0);
+            judged = design::changed(base, "slo_every", &[setting]).map_err(Stopped::Question)?;
+            (&judged, base.hash.clone())
+        }
+        None => (base, base.hash.clone()),
+    };
+    let mut answer = answered(base, question, bench)?;
+    answer.hash = hash;
+    Ok(answer)
+}
+
+/// The same for a scenario that judges promises as the question does.
+fn answered(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {
     if question.schedule.is_some() {
         let mut answer = timetable::scheduled(base, question, bench)?;
         answer.simulations = bench.runs.load(Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! The answer of a plan for people.
 
-use super::answer::{Answer, Deployment, OptionRow, Timetable};
+use super::answer::{Answer, Deployment, OptionRow};
+use super::timetable::Timetable;
 use crate::report::basis::lenders;
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
 use crate::report::grid::{Cell, Column, Grid};
@@ -67,9 +68,19 @@ impl Answer {
             usd(best.cost_usd)
         )];
         said.push(format!(
-            "Every promise was kept in {} of {} runs; {} binds.",
-            best.kept, best.replications, best.binding
+            "Every promise was kept {}in {} of {} runs; {} binds.",
+            self.stretch()
+                .map_or(String::new(), |of| format!("in every stretch of {of} ")),
+            best.kept,
+            best.replications,
+            best.binding
         ));
+        if self.slo_every_s.is_none() && best.stretches_broken > 0 {
+            said.push(format!(
+                "That is over the whole time: in {} of {} hours one was not; --slo-every 1h asks for each of them.",
+                best.stretches_broken, best.stretches
+            ));
+        }
         if let Some(miss) = &self.nearest_miss {
             let which = if self.goal == "cost" {
                 "Of what is cheaper or smaller, the nearest"
@@ -119,6 +130,13 @@ impl Answer {
             ));
         }
         said
+    }
+
+    /// The stretch in which promises had to be kept, in words; `None`: the whole time.
+    fn stretch(&self) -> Option<String> {
+        self.slo_every_s
+            .filter(|every| *every < self.duration_s)
+            .map(length)
     }
 
     fn ranked(&self) -> Section {

@@ -3,7 +3,7 @@
 use super::choice::{Choice, UnitBounds};
 use super::slo::{Figure, HELP, Slo, Statistic};
 use crate::scenario::{ArrivalKind, PlanOption, PlanTable, Scenario};
-use crate::units::SimDuration;
+use crate::units::{NS_PER_HOUR, SimDuration};
 
 /// What is made least or most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Question {
     pub options: Vec<PlanOption>,
     /// How often units may change over the day; `None`: they do not.
     pub schedule: Option<SimDuration>,
+    /// Promises must be kept in every stretch of this length, too; `None`: over the whole time.
+    pub every: Option<SimDuration>,
     /// Runs that must all keep every promise.
     pub replications: u32,
     /// By what part step times may be wrong, where it is said; else what each design's constants rest on says.
@@ -51,6 +53,9 @@ pub enum Steps {
     /// Less by the error.
     Less,
 }
+
+/// Stretches in which a schedule must keep its promises where nobody says otherwise.
+const BY_THE_HOUR: SimDuration = SimDuration(NS_PER_HOUR);
 
 impl Question {
     /// Reads what the scenario and the command line say.
@@ -120,6 +125,10 @@ impl Question {
             vary: all(&table.vary, Choice::parse)?,
             options,
             schedule,
+            every: scenario
+                .slo_every
+                .or(schedule.map(|_| BY_THE_HOUR))
+                .filter(|every| *every < scenario.duration),
             replications: table
                 .replications
                 .unwrap_or(if schedule.is_some() { 1 } else { 3 }),

@@ -16,7 +16,7 @@ use super::curve::{Curve, Level};
 use super::design::{Design, bounds, changed, decode_begins};
 use super::load::Loads;
 use super::question::Question;
-use super::slots::{Slot, setting, slots};
+use super::slots::{Slot, setting, slots, start_up};
 use super::trial::{Bench, Run, Stopped};
 use crate::scenario::{Pool, Role, Scenario};
 
@@ -98,7 +98,7 @@ impl<'a> Scheduling<'a> {
         let pools = design.scenario.pools.iter().enumerate();
         if let Some((_, pool)) = pools
             .clone()
-            .find(|(_, p)| p.schedule.start_up.0 + p.schedule.drain.0 >= every.0)
+            .find(|(_, p)| start_up(p).0 + p.schedule.drain.0 >= every.0)
         {
             return Err(Stopped::Question(format!(
                 "a unit of pool `{}` starts and drains for longer than a slot of the schedule lasts; give --schedule a \

@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::trial::Waits;
 use crate::report::format::{fixed, percent, seconds};
-use crate::report::summary::{Distribution, Interval, RunSummary};
+use crate::report::summary::{Distribution, Interval, Latency, RequestCounts, RunSummary, Span};
 use crate::scenario::{Role, parse_duration};
 
 /// What `--slo` takes, for messages.
@@ -142,15 +142,38 @@ impl Slo {
             Figure::DecodeQueue => &latency.decode_queue_s,
             Figure::OutputSpeed => return run.decode.output_speed_tokens_per_s,
             Figure::Attainment => return attainment(run),
-            Figure::Lost => return Some(lost(run)),
+            Figure::Lost => return Some(lost(&run.requests)),
         };
         statistic(distribution, self.statistic)
     }
 
+    /// The figure in a stretch of a run, whose classes' least attainment is given; `None` where nobody experienced
+    /// it. While somebody is inside and no token leaves, a first token takes at least as long as the stretch, and
+    /// less than a token leaves in it.
+    pub fn in_stretch(&self, span: &Span, attainment: Option<f64>) -> Option<f64> {
+        let latency = &span.latency;
+        let is_stuck = span.requests.in_flight_at_start > 0 && span.tokens.output == 0.0;
+        let distribution = match self.figure {
+            Figure::OutputSpeed => {
+                let at_most = is_stuck.then_some(1.0 / span.duration_s);
+                return span.output_speed_tokens_per_s.or(at_most);
+            }
+            Figure::Attainment => return attainment,
+            Figure::Lost => return Some(lost(&span.requests)),
+            Figure::Ttft => &latency.ttft_s,
+            Figure::Tpot => &latency.tpot_s,
+            Figure::Itl => &latency.itl_s,
+            Figure::E2e => &latency.e2e_s,
+            Figure::Queue => &latency.queue_s,
+            Figure::DecodeQueue => &latency.decode_queue_s,
+        };
+        let waits = matches!(self.figure, Figure::Ttft | Figure::E2e) && is_stuck;
+        statistic(distribution, self.statistic).or(waits.then_some(span.duration_s))
+    }
+
     /// Decode's part of first tokens that come from it; `None` for other figures.
-    pub fn waits(&self, run: &RunSummary) -> Option<Waits> {
+    pub fn waits(&self, latency: &Latency) -> Option<Waits> {
         let of = |wait: &Distribution| statistic(wait, self.statistic).unwrap_or(0.0);
-        let latency = &run.latency;
         (self.figure == Figure::Ttft).then(|| Waits {
             decode_s: of(&latency.decode_queue_s),
             step_s: of(&latency.itl_s),
@@ -266,8 +289,7 @@ fn attainment(run: &RunSummary) -> Option<f64> {
     classes.filter_map(|slo| slo.attainment).reduce(f64::min)
 }
 
-fn lost(run: &RunSummary) -> f64 {
-    let r = &run.requests;
+fn lost(r: &RequestCounts) -> f64 {
     let lost = r.rejected + r.timed_out + r.failed;
     lost as f64 / ((lost + r.completed) as f64).max(1.0)
 }

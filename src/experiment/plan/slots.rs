@@ -50,11 +50,25 @@ fn overlap(scenario: &Scenario, from: SimDuration, to: SimDuration, before: SimD
         .sum()
 }
 
+/// From being paid to serving, of units whose scenario does not say: it keeps a constant number of them. Reports of
+/// restarts of expert-parallel units give two to three minutes, of single models without local weights about two; the
+/// longer of them is taken.
+pub const START_UP: SimDuration = SimDuration(180 * NS_PER_S);
+
+/// From being paid to serving, of a pool's units.
+pub fn start_up(pool: &Pool) -> SimDuration {
+    if pool.schedule.is_timed {
+        pool.schedule.start_up
+    } else {
+        START_UP
+    }
+}
+
 /// A pool's units, slot by slot, as a setting. More units are paid `start_up` before their slot, in whole
 /// minutes, so that they serve from its beginning; fewer from its beginning.
 pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> String {
     let minute = 60 * NS_PER_S;
-    let early = pool.schedule.start_up.0.div_ceil(minute) * minute;
+    let early = start_up(pool).0.div_ceil(minute) * minute;
     let mut steps: Vec<(u64, u32)> = Vec::new();
     for (index, slot) in slots.iter().enumerate() {
         let before = units[(index + units.len() - 1) % units.len()];
@@ -77,7 +91,7 @@ pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> String {
         "pools.{}.units={{ schedule = [{}], start_up = \"{}ns\", drain = \"{}ns\" }}",
         pool.name,
         steps.join(", "),
-        pool.schedule.start_up.0,
+        start_up(pool).0,
         pool.schedule.drain.0
     )
 }

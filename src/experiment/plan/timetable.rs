@@ -1,8 +1,9 @@
 //! The answer of a search over schedules.
 
+use serde::Serialize;
+
 use super::answer::{
-    Answer, Deployment, OptionRow, SlotRow, StepTimesRow, Timetable, binding, empty, lent, seconds,
-    slo_rows,
+    Answer, Deployment, OptionRow, StepTimesRow, binding, empty, lent, seconds, slo_rows, stretches,
 };
 use super::design::{Design, designs, loans};
 use super::question::Question;
@@ -10,6 +11,32 @@ use super::schedule::{Played, Scheduling};
 use super::trial::{Bench, Run, Stopped};
 use crate::report::format::fixed;
 use crate::scenario::Scenario;
+
+/// Units over the day.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timetable {
+    /// Names of the pools.
+    pub pools: Vec<String>,
+    /// What each of them was seen to carry, as a part of what steady-state arithmetic says.
+    pub carries: Vec<f64>,
+    /// Slot by slot, from local midnight.
+    pub slots: Vec<SlotRow>,
+}
+
+/// Units of a part of the day.
+#[derive(Clone, Debug, Serialize)]
+pub struct SlotRow {
+    /// Local time at which it begins.
+    pub from: String,
+    /// Requests per second, mean.
+    pub requests_per_s: f64,
+    /// Units of each pool.
+    pub units: Vec<u32>,
+    /// All nodes.
+    pub nodes: u32,
+    /// Accelerators in use on them.
+    pub gpus: u32,
+}
 
 /// Designs that are searched: those that arithmetic finds cheapest.
 const DESIGNS: usize = 2;
@@ -194,6 +221,8 @@ fn deployment(
         goodput_per_s: mean(|run| run.goodput_per_s),
         replications: runs.len(),
         kept: runs.iter().filter(|run| run.keeps()).count(),
+        stretches_broken: stretches(runs).0,
+        stretches: stretches(runs).1,
         slos: slo_rows(runs, &question.slos),
         binding: hardest.map_or(String::new(), |run| binding(run, &question.slos)),
         limit: hardest.and_then(|run| run.limit.clone()),

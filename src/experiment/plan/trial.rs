@@ -6,8 +6,8 @@ use super::design::decode_begins;
 use super::slo::Slo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};
-use crate::report::format::plain;
-use crate::report::summary::{Interval, RunSummary};
+use crate::report::format::{date_clock, plain};
+use crate::report::summary::{Interval, Latency, Promised, RunSummary, Span};
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::{Role, Scenario};
 
@@ -23,8 +23,12 @@ pub struct Waits {
 /// What a run said.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// The figure of each promise.
+    /// The figure of each promise; where each stretch is judged, that of the worst.
     pub values: Vec<Option<f64>>,
+    /// Local starts of those stretches; `None`: the figure is that of the whole time.
+    pub when: Vec<Option<String>>,
+    /// Stretches that break a promise, of how many: those that were asked for, or else hours.
+    pub stretches: (u64, u64),
     /// How sure this run alone is of each, where it can say.
     pub intervals: Vec<Option<Interval>>,
     /// Decode's part of each promise on first tokens where these come from it.
@@ -92,7 +96,16 @@ impl Run {
         }
         let (slo, value) = (slos.get(self.tightest)?, self.values.get(self.tightest)?);
         let shown = value.map_or("nobody was served".to_string(), |v| slo.show(v));
-        (self.strain > 1.0).then(|| format!("{} is {shown}, {slo} was asked", slo.name()))
+        let from = self.from(self.tightest);
+        (self.strain > 1.0).then(|| format!("{} is {shown}{from}, {slo} was asked", slo.name()))
+    }
+
+    /// When the worst stretch for promise `index` begins, in words; nothing where the whole time is judged.
+    pub fn from(&self, index: usize) -> String {
+        let start = self.when.get(index).and_then(Option::as_ref);
+        start.map_or(String::new(), |start| {
+            format!(" from {}", date_clock(start))
+        })
     }
 }
 
@@ -168,9 +181,35 @@ fn lost(why: &str) -> Run {
     }
 }
 
-/// Holds a run, whose first tokens may come from a decode pool, against the promises.
+/// Holds a run, whose first tokens may come from a decode pool, against the promises: over the whole time, and in
+/// every stretch where the scenario judges those.
 pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
-    let values: Vec<Option<f64>> = slos.iter().map(|slo| slo.of(summary)).collect();
+    let waits = |slo: &Slo, latency: &Latency| slo.waits(latency).filter(|_| decode_begins);
+    let mut values: Vec<Option<f64>> = slos.iter().map(|slo| slo.of(summary)).collect();
+    let mut when: Vec<Option<String>> = vec![None; slos.len()];
+    let each = slos.iter().map(|slo| waits(slo, &summary.latency));
+    let mut waited: Vec<Option<Waits>> = each.collect();
+    let mut broken = 0;
+    for Promised { span, attainment } in &summary.promised {
+        let mut breaks = false;
+        for (index, slo) in slos.iter().enumerate() {
+            let value = slo.in_stretch(span, *attainment);
+            let Some(strain) = value.map(|_| slo.strain(value)) else {
+                continue;
+            };
+            breaks |= strain > 1.0;
+            if values[index].is_none() || strain > slo.strain(values[index]) {
+                values[index] = value;
+                when[index] = Some(span.start.clone());
+                waited[index] = waits(slo, &span.latency);
+            }
+        }
+        broken += u64::from(breaks);
+    }
+    let stretches = match summary.promised.len() as u64 {
+        0 => hours(summary, slos),
+        n => (broken, n),
+    };
     let strains = slos.iter().zip(&values).map(|(slo, v)| slo.strain(*v));
     let (tightest, strain) =
         strains.enumerate().fold(
@@ -183,14 +222,19 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
         Grade::NoLoad => Some("nobody came: no request arrived"),
         _ => None,
     };
+    // A run's batches say nothing of its worst stretch.
+    let interval = |(slo, when): (&Slo, &Option<String>)| match when {
+        None => slo.interval(summary),
+        Some(_) => None,
+    };
+    let intervals = slos.iter().zip(&when).map(interval).collect();
     let goodputs = summary.classes.values().filter_map(|class| class.slo);
     Run {
         values,
-        intervals: slos.iter().map(|slo| slo.interval(summary)).collect(),
-        waits: slos
-            .iter()
-            .map(|slo| slo.waits(summary).filter(|_| decode_begins))
-            .collect(),
+        intervals,
+        waits: waited,
+        when,
+        stretches,
         strain,
         tightest,
         trouble: trouble.map(str::to_string),
@@ -200,6 +244,17 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
         profit_usd: summary.economics.profit_usd,
         goodput_per_s: goodputs.map(|slo| slo.goodput_per_s).sum(),
     }
+}
+
+/// Hours that would break a promise if it held for each of them, of how many.
+fn hours(summary: &RunSummary, slos: &[Slo]) -> (u64, u64) {
+    let breaks = |span: &&Span| {
+        let values = slos.iter().map(|slo| (slo, slo.in_stretch(span, None)));
+        let mut strains = values.filter_map(|(slo, value)| value.map(|_| slo.strain(value)));
+        strains.any(|strain| strain > 1.0)
+    };
+    let broken = summary.hours.iter().filter(breaks).count();
+    (broken as u64, summary.hours.len() as u64)
 }
 
 #[cfg(test)]

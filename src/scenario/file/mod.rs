@@ -144,6 +144,11 @@ pub static SCENARIO: Shape = Shape {
             Duration(PS_PER_S, 400 * DAY, Nanosecond),
             "Length of the report's intervals",
         ),
+        optional(
+            "slo_every",
+            Duration(PS_PER_S, 400 * DAY, Nanosecond),
+            "Promises must be kept in every stretch of this length, not only over the whole time",
+        ),
         default(
             "seed",
             Integer(0, MAX_SEED as i128),

@@ -63,7 +63,8 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
     }
     published::fields_exist(root, report);
     let published = published::published(root, report);
-    let report_every = report_every(root, report);
+    let report_every = stretches("report_every", root, report);
+    let slo_every = stretches("slo_every", root, report);
     let start = root.get("start").and_then(|n| match &n.value {
         Value::Datetime(when) => Some(local_time(when)),
         _ => None,
@@ -90,6 +91,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
         duration: root.duration("duration")?,
         warm_up: root.duration("warm_up")?,
         report_every,
+        slo_every,
         model: model?,
         kv: kv?,
         node,
@@ -160,16 +162,17 @@ fn classes(root: &Table, report: &mut Report) -> Option<Vec<Class>> {
     all.into_iter().collect()
 }
 
-fn report_every(root: &Table, report: &mut Report) -> Option<SimDuration> {
-    let every = root.duration("report_every")?;
+/// The length of the stretches into which `key` cuts the counted time.
+fn stretches(key: &str, root: &Table, report: &mut Report) -> Option<SimDuration> {
+    let every = root.duration(key)?;
     let duration = root.duration("duration")?;
     let intervals = duration.0.div_ceil(every.0.max(1));
     if intervals > MAX_INTERVALS {
-        let message = "`report_every` makes too many intervals";
+        let message = format!("`{key}` makes too many intervals");
         let shown = show_integer(i128::from(intervals));
         let most = show_integer(i128::from(MAX_INTERVALS));
         report.push(
-            Diagnostic::new(message, root.at("report_every"))
+            Diagnostic::new(message, root.at(key))
                 .label(format!("{shown} intervals; at most {most}"))
                 .also(root.at("duration"), "of this time"),
         );

@@ -177,6 +177,7 @@ fn schedule(name: &str, table: &Table, report: &mut Report) -> Option<Schedule> 
         return Some(Schedule {
             steps: vec![(SimDuration::ZERO, units)],
             start_up: SimDuration::ZERO,
+            is_timed: false,
             drain: SimDuration::ZERO,
         });
     }
@@ -189,6 +190,7 @@ fn schedule(name: &str, table: &Table, report: &mut Report) -> Option<Schedule> 
     Some(Schedule {
         steps: steps.collect::<Option<Vec<_>>>()?,
         start_up: units.duration("start_up")?,
+        is_timed: true,
         drain: units.duration("drain")?,
     })
 }

@@ -1,0 +1,124 @@
+//! Promises in every stretch of a run: a whole that is kept may hide hours that are not.
+
+mod support;
+
+use serde_json::Value;
+use support::program::{Said, Scratch, tokentide};
+
+/// Six hours, in one of which more comes than is served at once; the rest of the day works it off.
+const HOURS: &str = r#"
+name     = "a bad hour"
+start    = 2026-01-05T00:00:00+00:00
+duration = "6h"
+seed     = 1
+model    = "llama-3.1-8b"
+node     = { gpu = "h100", gpus = 1, price_per_gpu_hour = 2.00 }
+[pools.mixed]
+nodes_per_unit     = 1
+parallelism        = { attention_data = 1 }
+max_batch_tokens   = 4096
+max_batch_requests = 16
+kv_capacity_tokens = 400_000
+units              = 1
+[performance]
+kind    = "linear"
+prefill = { base = "20ms", per_token = "100us" }
+decode  = { base = "20ms", per_request = "2ms" }
+[[class]]
+name     = "chat"
+arrivals = { kind = "poisson", requests_per_s = 4.0, stepwise = [["00:00", 1.0], ["02:00", 7.0], ["02:15", 1.0]] }
+input    = { kind = "constant", value = 400 }
+output   = { kind = "constant", value = 20 }
+slo      = { ttft_s = 2.0, tpot_s = 1.0, attainment = 0.5 }
+"#;
+
+fn summary(said: &Said) -> Value {
+    serde_json::from_slice(&said.out).expect("JSON")
+}
+
+#[test]
+fn an_hour_that_misses_its_slo_is_said_where_it_is_asked_for() {
+    let scratch = Scratch::new("promises-run");
+    scratch.write("hours.toml", HOURS);
+    let path = scratch.path("hours.toml");
+    let whole = tokentide(&["run", &path, "--format", "json"]);
+    assert_eq!(whole.code, Some(0), "{}", whole.err);
+    let class = &summary(&whole)["classes"]["chat"];
+    assert!(class["slo"]["attainment"].as_f64() > Some(0.5) && class.get("slo_every").is_none());
+
+    let hourly = tokentide(&["run", &path, "--format", "json", "--slo-every", "1h"]);
+    assert_eq!(hourly.code, Some(3), "{}", hourly.err);
+    let class = &summary(&hourly)["classes"]["chat"];
+    let every = &class["slo_every"];
+    assert_eq!(every["judged"].as_u64(), Some(6), "{every}");
+    assert_eq!(every["missed"].as_u64(), Some(1), "{every}");
+    assert_eq!(every["worst_start"], "2026-01-05T02:00:00+00:00");
+    assert!(every["worst_attainment"].as_f64() < class["slo"]["attainment"].as_f64());
+
+    let shown = tokentide(&["run", &path, "--set", "slo_every=1h"]);
+    assert_eq!(shown.code, Some(3));
+    let text = String::from_utf8_lossy(&shown.out).replace('\n', " ");
+    assert!(text.contains("1 of 6 missed it"), "{text}");
+    let wrong = tokentide(&["run", &path, "--slo-every", "soon"]);
+    assert_eq!(wrong.code, Some(2));
+}
+
+#[test]
+fn a_stretch_in_which_nobody_is_served_has_kept_nothing() {
+    let scratch = Scratch::new("promises-stuck");
+    // The step of a prompt takes longer than three stretches: in them nobody ends, and no token leaves.
+    let slow = HOURS
+        .replace("\"6h\"", "\"10min\"")
+        .replace("base = \"20ms\", per_token", "base = \"200s\", per_token")
+        .replace("requests_per_s = 4.0", "requests_per_s = 0.05");
+    scratch.write("slow.toml", &slow);
+    let path = scratch.path("slow.toml");
+    let said = tokentide(&["run", &path, "--format", "json", "--slo-every", "1min"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let every = summary(&said)["classes"]["chat"]["slo_every"].clone();
+    assert!(every["judged"].as_u64() >= Some(6), "{every}");
+    assert_eq!(every["worst_attainment"].as_f64(), Some(0.0));
+}
+
+#[test]
+fn a_plan_says_which_hours_it_breaks_or_breaks_none() {
+    let scratch = Scratch::new("promises-plan");
+    scratch.write("hours.toml", HOURS);
+    let path = scratch.path("hours.toml");
+    let planned = |rest: &[&str]| {
+        let asked = [
+            "plan",
+            &path,
+            "--nodes",
+            "8",
+            "--slo",
+            "ttft_p95=100s",
+            "--replications",
+            "1",
+        ];
+        let format = ["--format", "json", "--step-error", "0"];
+        let said = tokentide(&[&asked[..], &format, rest].concat());
+        assert_eq!(said.code, Some(0), "{rest:?}: {}", said.err);
+        summary(&said)
+    };
+    // Over six hours fewer than one in twenty wait for long; in the third hour it is most of them.
+    let hourly = planned(&["--slo-every", "1h"]);
+    let whole = planned(&[]);
+    let cost = |answer: &Value| answer["best"]["cost_usd"].as_f64();
+    assert!(cost(&hourly) >= cost(&whole), "{hourly:#}");
+    assert_eq!(hourly["best"]["stretches_broken"].as_u64(), Some(0));
+    assert_eq!(hourly["best"]["stretches"].as_u64(), Some(6));
+    assert_eq!(hourly["slo_every_s"].as_f64(), Some(3_600.0));
+    assert!(whole["slo_every_s"].is_null());
+
+    // A schedule is judged by the hour unless told otherwise, and its units take time to start.
+    let schedule = planned(&["--schedule", "1h"]);
+    assert_eq!(schedule["slo_every_s"].as_f64(), Some(3_600.0));
+    assert_eq!(schedule["best"]["stretches_broken"].as_u64(), Some(0));
+    let settings = schedule["best"]["settings"].to_string();
+    assert!(
+        settings.contains("start_up = \\\"180000000000ns\\\""),
+        "{settings}"
+    );
+    assert!(planned(&["--schedule", "1h", "--slo-every", "6h"])["slo_every_s"].is_null());
+}
