@@ -132,43 +132,46 @@ impl Slo {
 
     /// The figure in a run; `None` where nobody experienced it.
     pub fn of(&self, run: &RunSummary) -> Option<f64> {
-        let latency = &run.latency;
-        let distribution = match self.figure {
-            Figure::Ttft => &latency.ttft_s,
-            Figure::Tpot => &latency.tpot_s,
-            Figure::Itl => &latency.itl_s,
-            Figure::E2e => &latency.e2e_s,
-            Figure::Queue => &latency.queue_s,
-            Figure::DecodeQueue => &latency.decode_queue_s,
-            Figure::OutputSpeed => return run.decode.output_speed_tokens_per_s,
-            Figure::Attainment => return attainment(run),
-            Figure::Lost => return Some(lost(&run.requests)),
-        };
-        statistic(distribution, self.statistic)
+        match self.figure {
+            Figure::OutputSpeed => run.decode.output_speed_tokens_per_s,
+            Figure::Attainment => attainment(run),
+            Figure::Lost => Some(lost(&run.requests)),
+            _ => statistic(self.latency(&run.latency)?, self.statistic),
+        }
     }
 
     /// The figure in a stretch of a run, whose classes' least attainment is given; `None` where nobody experienced
     /// it. While somebody is inside and no token leaves, a first token takes at least as long as the stretch, and
     /// less than a token leaves in it.
     pub fn in_stretch(&self, span: &Span, attainment: Option<f64>) -> Option<f64> {
-        let latency = &span.latency;
         let is_stuck = span.requests.in_flight_at_start > 0 && span.tokens.output == 0.0;
-        let distribution = match self.figure {
+        let at_worst = |figure: f64| is_stuck.then_some(figure);
+        match self.figure {
             Figure::OutputSpeed => {
-                let at_most = is_stuck.then_some(1.0 / span.duration_s);
-                return span.output_speed_tokens_per_s.or(at_most);
+                let speed = span.output_speed_tokens_per_s;
+                speed.or(at_worst(1.0 / span.duration_s))
             }
-            Figure::Attainment => return attainment,
-            Figure::Lost => return Some(lost(&span.requests)),
-            Figure::Ttft => &latency.ttft_s,
-            Figure::Tpot => &latency.tpot_s,
-            Figure::Itl => &latency.itl_s,
-            Figure::E2e => &latency.e2e_s,
-            Figure::Queue => &latency.queue_s,
-            Figure::DecodeQueue => &latency.decode_queue_s,
-        };
-        let waits = matches!(self.figure, Figure::Ttft | Figure::E2e) && is_stuck;
-        statistic(distribution, self.statistic).or(waits.then_some(span.duration_s))
+            Figure::Attainment => attainment,
+            Figure::Lost => Some(lost(&span.requests)),
+            figure => {
+                let seen = statistic(self.latency(&span.latency)?, self.statistic);
+                let waits = matches!(figure, Figure::Ttft | Figure::E2e);
+                seen.or(at_worst(span.duration_s).filter(|_| waits))
+            }
+        }
+    }
+
+    /// The latency that the figure is of; `None` where it is of none.
+    fn latency<'a>(&self, latency: &'a Latency) -> Option<&'a Distribution> {
+        match self.figure {
+            Figure::Ttft => Some(&latency.ttft_s),
+            Figure::Tpot => Some(&latency.tpot_s),
+            Figure::Itl => Some(&latency.itl_s),
+            Figure::E2e => Some(&latency.e2e_s),
+            Figure::Queue => Some(&latency.queue_s),
+            Figure::DecodeQueue => Some(&latency.decode_queue_s),
+            Figure::OutputSpeed | Figure::Attainment | Figure::Lost => None,
+        }
     }
 
     /// Decode's part of first tokens that come from it; `None` for other figures.
