@@ -120,5 +120,7 @@ fn a_plan_says_which_hours_it_breaks_or_breaks_none() {
         settings.contains("start_up = \\\"180000000000ns\\\""),
         "{settings}"
     );
+    let notes = schedule["notes"].to_string();
+    assert!(notes.contains("3 min after they are paid"), "{notes}");
     assert!(planned(&["--schedule", "1h", "--slo-every", "6h"])["slo_every_s"].is_null());
 }

@@ -111,8 +111,7 @@ impl Engine {
         plain
     }
 
-    /// The same engine when everything that it starts or waits for takes `factor` times as long: every constant
-    /// that is a time.
+    /// This engine with every constant that is a time multiplied by `factor`.
     pub fn slower(mut self, factor: f64) -> Self {
         for (figure, (_, info)) in self.figures.iter_mut().zip(CONSTANTS) {
             if info.key.ends_with("_us") {

@@ -33,7 +33,7 @@ pub struct StepError {
     class: String,
     /// By what part a step of a dense model may take longer or less than the model of step times says.
     dense: f64,
-    /// The same of a model with experts.
+    /// Error of models with experts, as a part of a step.
     experts: f64,
     /// What the class is, in words.
     pub about: String,
@@ -57,7 +57,7 @@ struct File {
 }
 
 impl Class {
-    /// Its name in files.
+    /// The class's name in scenarios, summaries and the file of errors.
     pub fn word(self) -> &'static str {
         match self {
             Self::Fitted => "fitted",
@@ -83,7 +83,7 @@ impl Class {
         }
     }
 
-    /// Its error; `None` only where the embedded file, which a test reads, lacks it.
+    /// The class's row in the file of errors; `None` only where the embedded file, which a test reads, lacks it.
     pub fn error(self) -> Option<&'static StepError> {
         errors().iter().find(|row| row.class == self.word())
     }

@@ -80,7 +80,7 @@ struct ScenarioArguments {
 }
 
 impl ScenarioArguments {
-    /// The same with promises judged in every stretch of this length, if one is given.
+    /// These arguments with `slo_every` set to a length, if one is given.
     fn judged_every(&self, every: Option<&String>) -> Self {
         let setting = every.map(|every| format!("slo_every=\"{every}\""));
         Self {

@@ -19,7 +19,7 @@ use super::stretch::{Evidence, Stretch, of_stretch};
 use super::summary::{Interval, RunSummary};
 use crate::economics::Tariff;
 use crate::metrics::interval::{around_known, is_correlated};
-use crate::scenario::{ArrivalKind, Scenario, Schedule, summary_fields};
+use crate::scenario::{ArrivalKind, Scenario, Schedule, is_sum, summary_fields};
 use crate::units::{NS_PER_DAY, SimTime};
 
 /// Batches of a window whose load does not change over time.
@@ -117,7 +117,7 @@ fn confidence(scenario: &Scenario, whole: &Value, parts: &[Value]) -> BTreeMap<S
     let n = parts.len() as f64;
     let of = |path: String| {
         let middle = number(whole, &path)?;
-        let scale = if is_total(&path) { n } else { 1.0 };
+        let scale = if is_sum(&path) { n } else { 1.0 };
         let is_enough = |part: &Value| match behind(&path) {
             Some((count, least)) => number(part, &count).is_some_and(|n| n >= least as f64),
             None => true,
@@ -163,26 +163,6 @@ fn behind(path: &str) -> Option<(String, u64)> {
         _ => return None,
     };
     Some((format!("{distribution}.count"), least))
-}
-
-/// Whether a figure grows with the length of what is counted.
-fn is_total(path: &str) -> bool {
-    let last = path.rsplit('.').next().unwrap_or(path);
-    path.starts_with("requests.")
-        || path.starts_with("tokens.")
-        || [
-            "node_hours",
-            "cost_usd",
-            "revenue_usd",
-            "profit_usd",
-            "energy_kwh",
-            "energy_overhead_kwh",
-            "unbilled_requests",
-            "steps",
-            "preemptions",
-            "migrations",
-        ]
-        .contains(&last)
 }
 
 /// The summary as a tree.

@@ -44,7 +44,7 @@ pub use class::{
 pub use diagnostic::Mistakes;
 pub use file::MAX_RUNS;
 pub use file::MAX_TOKENS as MAX_LENGTH;
-pub use file::all_fields as summary_fields;
+pub use file::{all_fields as summary_fields, is_sum};
 pub use load::{load, load_str};
 pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
 pub use performance::{

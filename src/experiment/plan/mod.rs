@@ -54,7 +54,7 @@ pub fn plan(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<A
     Ok(answer)
 }
 
-/// The same for a scenario that judges promises as the question does.
+/// Answers a question about a scenario whose `slo_every` is the question's.
 fn answered(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {
     if question.schedule.is_some() {
         let mut answer = timetable::scheduled(base, question, bench)?;

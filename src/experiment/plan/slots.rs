@@ -1,6 +1,7 @@
 //! The day in slots: in each of them the number of units stays as it is.
 
 use super::load::{Load, Loads};
+use crate::report::format::length;
 use crate::scenario::{Pool, Scenario, show_time_of_day};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
 
@@ -62,6 +63,19 @@ pub fn start_up(pool: &Pool) -> SimDuration {
     } else {
         START_UP
     }
+}
+
+/// That a start-up is taken for granted, where a pool's is.
+pub fn assumed(pool: &Pool) -> Option<String> {
+    (!pool.schedule.is_timed).then(|| {
+        format!(
+            "units of pool {} are taken to serve {} after they are paid, since the scenario gives only their number; \
+             state yours: pools.{}.units = {{ schedule = [[\"00:00\", N]], start_up = \"...\" }}",
+            pool.name,
+            length(START_UP.as_secs_f64()),
+            pool.name
+        )
+    })
 }
 
 /// A pool's units, slot by slot, as a setting. More units are paid `start_up` before their slot, in whole

@@ -8,6 +8,7 @@ use super::answer::{
 use super::design::{Design, designs, loans};
 use super::question::Question;
 use super::schedule::{Played, Scheduling};
+use super::slots::assumed;
 use super::trial::{Bench, Run, Stopped};
 use crate::report::format::fixed;
 use crate::scenario::Scenario;
@@ -140,6 +141,9 @@ pub fn scheduled(
     };
     (answer.schedule, answer.step_times, answer.scenario_toml) = (timetable, steps, toml);
     answer.notes = loans(&designs, None, base);
+    let of = kept.first().map(|(design, _)| *design).or(designs.first());
+    let pools = of.map_or(&base.pools, |design| &design.scenario.pools);
+    answer.notes.extend(pools.iter().filter_map(assumed));
     let error = question.step_error(base);
     if answer.best.is_none() && error > 0.0 {
         let unsought = |factor| StepTimesRow {

@@ -16,7 +16,7 @@ mod published;
 mod sweep;
 
 pub use arrivals::MAX_REQUESTS_PER_DAY;
-pub use published::{all_fields, is_of_window, is_summary_field, suggest_field};
+pub use published::{all_fields, is_of_window, is_sum, is_summary_field, suggest_field};
 pub use sweep::MAX_RUNS;
 
 use super::shape::Grain::Nanosecond;

@@ -147,12 +147,17 @@ pub fn is_summary_field(path: &str, pools: &[&str], classes: &[&str]) -> bool {
 
 /// Whether a figure hangs on how long is counted: a total, a largest value, or what is left at the end.
 pub fn is_of_window(path: &str) -> bool {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    is_sum(path) || LARGEST.contains(&last)
+}
+
+/// Whether a figure is a sum over the window: twice the time, about twice the figure.
+pub fn is_sum(path: &str) -> bool {
     let (group, last) = path.rsplit_once('.').unwrap_or(("", path));
     let counts = |name: &str| {
         group == name || group.starts_with("classes.") && group.ends_with(&format!(".{name}"))
     };
-    let is_count = counts("requests") || counts("tokens");
-    is_count || SUMS.contains(&last) || LARGEST.contains(&last)
+    counts("requests") || counts("tokens") || SUMS.contains(&last)
 }
 
 const SUMS: &[&str] = &[
