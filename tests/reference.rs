@@ -44,6 +44,8 @@ mod support;
 mod books;
 #[path = "reference/coverage.rs"]
 mod coverage;
+#[path = "reference/decided.rs"]
+mod decided;
 #[path = "reference/decode.rs"]
 mod decode;
 #[path = "reference/dice.rs"]

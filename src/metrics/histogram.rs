@@ -155,6 +155,36 @@ impl Distribution {
         (self.total > 0).then(|| self.sum_ns as f64 / self.total as f64)
     }
 
+    /// The quantile `per_mille` / 1000 over those whose duration is decided, in nanoseconds: the least x so that of the
+    /// durations here, and those of `running` that are longer than x already, at least that part is no longer than x.
+    /// `running` are durations so far, which have not ended. Without them it is the nearest rank; `None` of nothing.
+    pub fn decided_quantile_ns(&self, running: &Self, per_mille: u64) -> Option<u64> {
+        let (mut ended, mut beyond) = (0, running.total);
+        let (mut a, mut b) = (
+            self.buckets.iter().peekable(),
+            running.buckets.iter().peekable(),
+        );
+        let end = |of: &Self| of.buckets.last().map(|(bucket, _)| *bucket);
+        loop {
+            let next = [a.peek(), b.peek()].into_iter().flatten();
+            let bucket = next.map(|(bucket, _)| *bucket).min()?;
+            if let Some((_, n)) = a.next_if(|(i, _)| *i == bucket) {
+                ended += n;
+            }
+            if let Some((_, n)) = b.next_if(|(i, _)| *i == bucket) {
+                beyond -= n;
+            }
+            let decided = u128::from(self.total + beyond);
+            if 1000 * u128::from(ended) >= u128::from(per_mille) * decided {
+                let most = match end(self) {
+                    Some(last) if bucket <= last => self.max_ns,
+                    _ => running.max_ns,
+                };
+                return Some(middle_of(usize::from(bucket)).min(most));
+            }
+        }
+    }
+
     /// The nearest-rank quantile `per_mille` / 1000, in nanoseconds; `None` of nothing.
     pub fn quantile_ns(&self, per_mille: u64) -> Option<u64> {
         let rank = (u128::from(self.total) * u128::from(per_mille))
@@ -202,6 +232,32 @@ mod tests {
         assert_eq!(d.quantile_ns(990), Some(99));
         assert_eq!(d.mean_ns(), Some(50.5));
         assert_eq!(histogram.take().quantile_ns(500), None);
+    }
+
+    #[test]
+    fn who_waits_for_longer_already_counts_in_a_decided_quantile() {
+        let of = |ns: &[u64]| {
+            let mut histogram = Histogram::default();
+            ns.iter().for_each(|ns| histogram.add(*ns));
+            histogram.take()
+        };
+        let served: Vec<u64> = (1..=100).collect();
+        let served = of(&served);
+        let p = |running: &[u64], per_mille| served.decided_quantile_ns(&of(running), per_mille);
+        for per_mille in [1, 500, 950, 990, 1000] {
+            assert_eq!(p(&[], per_mille), served.quantile_ns(per_mille));
+        }
+        // Of 100 and 10 that wait for 120 already, 55 are no longer than 55; 99 % of them are no figure of the served.
+        assert_eq!(p(&[120; 10], 500), Some(55));
+        assert_eq!(p(&[120; 10], 900), Some(99));
+        assert_eq!(p(&[120; 10], 990), Some(120));
+        // Who waits for 3 so far may still be quicker than the median, and says nothing of it.
+        assert_eq!(p(&[3; 50], 500), Some(50));
+        assert_eq!(p(&[3; 50], 10), Some(2));
+        // Nobody was served: as long as the longest has waited.
+        let nobody = of(&[]);
+        assert_eq!(nobody.decided_quantile_ns(&of(&[7, 9]), 500), Some(9));
+        assert_eq!(nobody.decided_quantile_ns(&nobody, 500), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod cells;
 pub mod histogram;
 pub mod interval;
 pub mod left;
+pub mod live;
 pub mod observer;
 pub mod recorder;
 

@@ -1,8 +1,8 @@
 //! The observer behind every summary: counts, populations and latencies of one pool, cell by cell.
 
 use super::cells::{Cell, ClassCounts, Integrals, Latencies, StepCounts, Timeline};
-use super::histogram::Histogram;
 use super::left::{Left, tpot_ns};
+use super::live::Live;
 use super::observer::{Fate, Observer, Place, StepRecord};
 use crate::catalog::TokenPrices;
 use crate::economics::{Tariff, tariff::bill};
@@ -80,30 +80,6 @@ impl PromptTime {
     }
 }
 
-/// Latency histograms of one kind of request (class and input-length bucket).
-#[derive(Clone, Debug, Default)]
-struct Live {
-    ttft: Histogram,
-    tpot: Histogram,
-    itl: Histogram,
-    e2e: Histogram,
-    queue: Histogram,
-    decode_queue: Histogram,
-}
-
-impl Live {
-    fn take(&mut self) -> Latencies {
-        Latencies {
-            ttft: self.ttft.take(),
-            tpot: self.tpot.take(),
-            itl: self.itl.take(),
-            e2e: self.e2e.take(),
-            queue: self.queue.take(),
-            decode_queue: self.decode_queue.take(),
-        }
-    }
-}
-
 /// What a recorder has to say when its pool is done.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
@@ -117,6 +93,8 @@ pub struct Record {
     pub before: Vec<ClassCounts>,
     /// By class: who is inside when the window ends.
     pub left: Vec<Left>,
+    /// By class: the latencies so far of those who are inside then and do not have them yet.
+    pub inside: Vec<Latencies>,
 }
 
 /// Counts what one pool does.
@@ -141,6 +119,8 @@ pub struct Recorder {
     by_batch: Level,
     classes: Vec<ClassCounts>,
     live: Vec<Live>,
+    /// By class: what is so far of latencies that are not known when the window ends.
+    inside: Vec<Live>,
     completed_by_kind: Vec<u64>,
     steps: StepCounts,
     record: Record,
@@ -168,6 +148,7 @@ impl Recorder {
             by_batch: Level::default(),
             classes: vec![ClassCounts::default(); scenario.classes.len()],
             live: vec![Live::default(); kinds],
+            inside: vec![Live::default(); scenario.classes.len()],
             completed_by_kind: vec![0; kinds],
             steps: StepCounts::default(),
             record: Record {
@@ -187,6 +168,7 @@ impl Recorder {
     pub fn finish(mut self) -> Record {
         let end = self.timeline.end();
         self.advance(end);
+        self.record.inside = self.inside.iter_mut().map(Live::take).collect();
         self.record
     }
 
@@ -445,6 +427,7 @@ impl Observer for Recorder {
         self.sojourn(end, place, since);
         let index = usize::from(request.class);
         self.record.left[index].add(request, first_token, end, self.slos[index].as_ref());
+        self.inside[index].add_so_far(request, place, since, first_token, end);
     }
 
     #[inline]

@@ -7,7 +7,8 @@ use super::batches;
 use super::local::local_text;
 use super::promised::Stretches;
 use super::stretch::{
-    Evidence, Stretch, economics, latency, of_stretch, pools, ratio, request_counts, token_counts,
+    Evidence, Stretch, decided, economics, latency, of_stretch, pools, ratio, request_counts,
+    token_counts,
 };
 use super::summary::{
     Balance as BalanceRow, ClassSummary, LengthBucket, PublishedRow, RequestCounts, RunSummary,
@@ -109,6 +110,17 @@ pub(super) fn left_of(evidence: &Evidence, class: usize) -> Left {
     left
 }
 
+/// Latencies so far of those of a class who are inside at the end, in both pools.
+fn inside_of(evidence: &Evidence, class: usize) -> Latencies {
+    let mut inside = Latencies::default();
+    for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
+        if let Some(other) = record.inside.get(class) {
+            inside.merge(other);
+        }
+    }
+    inside
+}
+
 /// How many of a class came before the window and had not ended when it began, in both pools.
 pub(super) fn inside_before(evidence: &Evidence, class: usize) -> u64 {
     let mut before = ClassCounts::default();
@@ -148,6 +160,7 @@ fn classes(
             requests,
             tokens: token_counts(&counts),
             latency: latency(&latencies),
+            latency_decided: decided(&latencies, &inside_of(evidence, index)),
             without_first_token: left.without_first_token,
             longest_wait_s: left.longest_wait_ns.map(|ns| ns as f64 / NS_PER_S as f64),
             slo,
@@ -174,6 +187,7 @@ pub(super) fn span(scenario: &Scenario, stretch: &Stretch) -> Span {
         tokens,
         kv_hit_rate: ratio(tokens.cached_input as f64, tokens.input as f64),
         latency: latency(&stretch.latencies()),
+        latency_decided: stretch.decided(),
         output_speed_tokens_per_s: stretch.output_speed(),
         cost_usd: money.cost_usd,
         revenue_usd: money.revenue_usd,

@@ -138,8 +138,8 @@ fn confidence(scenario: &Scenario, whole: &Value, parts: &[Value]) -> BTreeMap<S
         .collect()
 }
 
-/// Paths of the figures that can have an interval: all but counts of observations, largest values and
-/// what is given.
+/// Paths of the figures that can have an interval: all but counts of observations, largest values, quantiles that
+/// count who is inside at the end (an end is no sample of the run) and what is given.
 pub fn paths(scenario: &Scenario) -> Vec<String> {
     let pools: Vec<&str> = scenario.pools.iter().map(|p| p.name.as_str()).collect();
     let classes: Vec<&str> = scenario.classes.iter().map(|c| c.name.as_str()).collect();
@@ -147,6 +147,7 @@ pub fn paths(scenario: &Scenario) -> Vec<String> {
     paths.retain(|path| {
         let last = path.rsplit('.').next().unwrap_or(path);
         !["count", "max", "peak", "nodes_peak", "longest_wait_s"].contains(&last)
+            && !path.contains("latency_decided.")
     });
     paths
 }

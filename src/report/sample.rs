@@ -85,6 +85,7 @@ fn hour(start: &str, nodes: f64, ttft_s: f64, speed: f64, revenue_usd: f64) -> S
         tokens: TOKENS,
         kv_hit_rate: Some(0.5625),
         latency: latency(ttft_s, speed),
+        latency_decided: Decided::default(),
         output_speed_tokens_per_s: Some(speed),
         cost_usd: 16.0 * nodes,
         revenue_usd,
@@ -127,6 +128,7 @@ pub fn day() -> RunSummary {
         requests: REQUESTS,
         tokens: TOKENS,
         latency: latencies,
+        latency_decided: Decided::default(),
         without_first_token: 0,
         longest_wait_s: None,
         slo_every: None,
@@ -140,6 +142,7 @@ pub fn day() -> RunSummary {
     };
     RunSummary {
         promised: Vec::new(),
+        latency_decided: Decided::default(),
         schema_version: SCHEMA_VERSION,
         version: "0.1.0".to_string(),
         scenario: ScenarioId {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::summary::{
-    DecodeSummary, Distribution, Economics, Latency, NodeCounts, PoolSummary, RequestCounts,
-    RunSummary, Throughput, TokenCounts,
+    Decided, DecodeSummary, Distribution, Economics, Latency, NodeCounts, PoolSummary, Quantiles,
+    RequestCounts, RunSummary, Throughput, TokenCounts,
 };
 use crate::cluster::schedule::{paid_nodes, paid_nodes_of, paid_units};
 use crate::economics::cost::cost_of;
@@ -36,13 +36,23 @@ pub(super) struct Stretch {
     pub(super) to: SimTime,
     pub(super) intake: Cell,
     pub(super) decode: Cell,
+    /// Latencies so far of those who are inside at its end, where that is the run's.
+    inside: Latencies,
 }
 
 impl Stretch {
     pub(super) fn new(evidence: &Evidence, from: SimTime, to: SimTime) -> Self {
         let range = evidence.timeline.cells(from, to);
         let sum = |record: &Record| Cell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
+        let mut inside = Latencies::default();
+        if to == evidence.timeline.end() {
+            let records = std::iter::once(&evidence.intake).chain(&evidence.decode);
+            records
+                .flat_map(|record| &record.inside)
+                .for_each(|class| inside.merge(class));
+        }
         Self {
+            inside,
             from,
             to,
             intake: sum(&evidence.intake),
@@ -78,6 +88,10 @@ impl Stretch {
         let mut latencies = self.intake.latencies.clone();
         latencies.merge(&self.decode.latencies);
         latencies
+    }
+
+    pub(super) fn decided(&self) -> Decided {
+        decided(&self.latencies(), &self.inside)
     }
 
     pub(super) fn requests(&self) -> RequestCounts {
@@ -121,6 +135,7 @@ pub(super) fn of_stretch(scenario: &Scenario, stretch: &Stretch) -> RunSummary {
         },
         throughput: throughput(scenario, stretch, &tokens),
         latency: latency(&stretch.latencies()),
+        latency_decided: stretch.decided(),
         decode: decode_summary(scenario, stretch),
         economics: economics(scenario, stretch, node_ns, &counts, &tokens),
         pools: pools(scenario, stretch),
@@ -173,6 +188,29 @@ pub(super) fn latency(l: &Latencies) -> Latency {
         e2e_s: distribution(&l.e2e),
         queue_s: distribution(&l.queue),
         decode_queue_s: distribution(&l.decode_queue),
+    }
+}
+
+/// Quantiles over those who have a latency and those who are inside with so much of it so far.
+pub(super) fn decided(ended: &Latencies, inside: &Latencies) -> Decided {
+    let of = |ended: &metrics::Distribution, inside: &metrics::Distribution| {
+        let quantile = |per_mille| {
+            let ns = ended.decided_quantile_ns(inside, per_mille);
+            ns.map(|ns| ns as f64 / NS_PER_S as f64)
+        };
+        Quantiles {
+            p50: quantile(500),
+            p90: quantile(900),
+            p95: quantile(950),
+            p99: quantile(990),
+        }
+    };
+    Decided {
+        ttft_s: of(&ended.ttft, &inside.ttft),
+        tpot_s: of(&ended.tpot, &inside.tpot),
+        e2e_s: of(&ended.e2e, &inside.e2e),
+        queue_s: of(&ended.queue, &inside.queue),
+        decode_queue_s: of(&ended.decode_queue, &inside.decode_queue),
     }
 }
 

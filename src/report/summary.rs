@@ -45,6 +45,9 @@ pub struct RunSummary {
     pub throughput: Throughput,
     /// What users feel.
     pub latency: Latency,
+    /// Quantiles of the same, those counted who are inside at the end and have waited longer already.
+    #[serde(default)]
+    pub latency_decided: Decided,
     /// The same by input length.
     pub input_length_buckets: Vec<LengthBucket>,
     /// Token generation.
@@ -211,6 +214,35 @@ pub struct Distribution {
     pub max: Option<f64>,
 }
 
+/// Quantiles of latencies, in seconds, over those whose latency is decided: who has it, and who is inside at the end
+/// without it and beyond the quantile already (S12). Those in [`Latency`] are over the former alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Arrival to first token.
+    pub ttft_s: Quantiles,
+    /// (End to end - TTFT) / (output tokens - 1).
+    pub tpot_s: Quantiles,
+    /// Arrival to last token.
+    pub e2e_s: Quantiles,
+    /// Arrival to the start of the first prefill step.
+    pub queue_s: Quantiles,
+    /// KV arrived to joining a decode rank.
+    pub decode_queue_s: Quantiles,
+}
+
+/// Quantiles to better than 1 %; `null` of nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+}
+
 /// Requests whose input length lies in `[from_tokens, to_tokens)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LengthBucket {
@@ -301,6 +333,9 @@ pub struct ClassSummary {
     pub tokens: TokenCounts,
     /// What its users felt.
     pub latency: Latency,
+    /// Quantiles of the same, those counted who are inside at the end and have waited longer already.
+    #[serde(default)]
+    pub latency_decided: Decided,
     /// Requests inside at the end without a first token, which TTFT leaves out.
     #[serde(default)]
     pub without_first_token: u64,
@@ -373,6 +408,10 @@ pub struct Span {
     pub kv_hit_rate: Option<f64>,
     /// What users felt.
     pub latency: Latency,
+    /// Quantiles of the same; in the last stretch of a run with those who are inside at the end. For those who judge
+    /// a run that they have played.
+    #[serde(skip)]
+    pub latency_decided: Decided,
     /// Tokens after the first over the time after the first, of completed requests.
     pub output_speed_tokens_per_s: Option<f64>,
     /// Paid node-time.

@@ -12,8 +12,8 @@ const GROWTH: f64 = 0.01;
 const WAITING_KV: f64 = 0.1;
 /// Preemptions to completed requests.
 const PREEMPTED: f64 = 0.01;
-/// One in so many requests without a first token is more than a 99th percentile may leave out.
-const LEFT_OUT: u64 = 100;
+/// A quantile so many times as large is another one.
+const OTHER: f64 = 1.01;
 
 /// Observations that a 99th percentile should have beyond it.
 const BEYOND: u64 = 10;
@@ -81,34 +81,43 @@ pub fn warnings(scenario: &Scenario, summary: &RunSummary) -> Vec<String> {
     warnings
 }
 
-/// Classes of which more than one in a hundred have no first token at the end, and one of those has waited
-/// longer than 95 % of the served did: without them the quantiles of TTFT are those of a luckier part.
+/// Classes of which some have no first token at the end and have waited for longer than quantiles of the served say, so
+/// that these would be others if those who wait were counted.
 fn left_out(summary: &RunSummary) -> Option<String> {
     let several = summary.classes.len() > 1;
     let of_class = |(name, class): (&String, &ClassSummary)| {
-        let (out, ttft) = (class.without_first_token, &class.latency.ttft_s);
-        let longest = class.longest_wait_s?;
-        let is_long = ttft.p95.is_none_or(|p95| longest > p95);
-        let all = out + ttft.count;
-        (is_long && out * LEFT_OUT > all).then(|| {
-            let of = if several {
-                format!(" of {name}")
-            } else {
-                String::new()
-            };
-            format!(
-                "{} of {}{of}, the longest for {} so far",
-                count(out),
-                count(all),
-                seconds(longest)
-            )
-        })
+        let (ended, decided) = (&class.latency.ttft_s, &class.latency_decided.ttft_s);
+        let pairs = [
+            ("p50", ended.p50, decided.p50),
+            ("p90", ended.p90, decided.p90),
+            ("p95", ended.p95, decided.p95),
+            ("p99", ended.p99, decided.p99),
+        ];
+        let is_other = |(name, ended, decided): (&str, Option<f64>, Option<f64>)| {
+            let decided = decided?;
+            let is_other = ended.is_none_or(|ended| decided > OTHER * ended);
+            is_other.then(|| format!("{name} {}", seconds(decided)))
+        };
+        let others: Vec<String> = pairs.into_iter().filter_map(is_other).collect();
+        let out = class.without_first_token;
+        (out > 0 && !others.is_empty()).then_some(())?;
+        let of = if several {
+            format!(" of {name}")
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "{} of {}{of}, the longest for {} so far (with those who have waited longer already: {})",
+            count(out),
+            count(out + ended.count),
+            seconds(class.longest_wait_s?),
+            others.join(", ")
+        ))
     };
     let classes: Vec<String> = summary.classes.iter().filter_map(of_class).collect();
     (!classes.is_empty()).then(|| {
         format!(
-            "quantiles of TTFT leave out requests that still waited for their first token at the end: {}; what is shown \
-             is likely too low",
+            "quantiles of TTFT leave out requests that still waited for their first token at the end: {}",
             classes.join("; ")
         )
     })
@@ -229,22 +238,26 @@ mod tests {
     fn quantiles_say_whom_they_leave_out() {
         let mut summary = day();
         let name = summary.classes.keys().next().cloned().unwrap_or_default();
-        let with = |summary: &mut RunSummary, out: u64, longest: Option<f64>, p95: Option<f64>| {
+        let with = |summary: &mut RunSummary, out: u64, p99: Option<f64>, decided: Option<f64>| {
             if let Some(class) = summary.classes.get_mut(&name) {
                 class.without_first_token = out;
-                class.longest_wait_s = longest;
+                class.longest_wait_s = (out > 0).then_some(50.0);
                 class.latency.ttft_s.count = 990;
-                class.latency.ttft_s.p95 = p95;
+                class.latency.ttft_s.p99 = p99;
+                class.latency_decided.ttft_s.p99 = decided;
             }
             left_out(summary)
         };
-        assert_eq!(with(&mut summary, 0, None, Some(2.0)), None);
-        // no more than one in a hundred, or none older than what is shown
-        assert_eq!(with(&mut summary, 10, Some(50.0), Some(2.0)), None);
-        assert_eq!(with(&mut summary, 500, Some(1.9), Some(2.0)), None);
-        let text = with(&mut summary, 510, Some(50.0), Some(2.0)).unwrap_or_default();
+        assert_eq!(with(&mut summary, 0, Some(2.0), Some(2.0)), None);
+        // Who waits has not waited for long: what is shown would stay.
+        assert_eq!(with(&mut summary, 500, Some(2.0), Some(2.01)), None);
+        let text = with(&mut summary, 510, Some(2.0), Some(45.0)).unwrap_or_default();
         assert!(text.contains("510 of 1,500, the longest for 50"), "{text}");
-        assert!(with(&mut summary, 510, Some(50.0), None).is_some());
+        assert!(
+            text.contains("(with those who have waited longer already: p99 45"),
+            "{text}"
+        );
+        assert!(with(&mut summary, 510, None, Some(50.0)).is_some());
         let other = summary.classes[&name].clone();
         summary.classes.insert("second".to_string(), other);
         let text = left_out(&summary).unwrap_or_default();

@@ -10,6 +10,7 @@ use tokentide::report::summary::{
 use tokentide::scenario::{Role, Scenario};
 use tokentide::workload::Request;
 
+use crate::decided;
 use crate::history::{End, Life};
 use crate::simulation::{Outcome, slot};
 use crate::world::{TOKEN, half_up};
@@ -397,22 +398,24 @@ impl Books<'_> {
                 longest,
                 theirs.max.unwrap_or_default(),
             );
-            self.quantiles(what, ours, theirs);
+            let theirs = [theirs.p50, theirs.p90, theirs.p95, theirs.p99];
+            self.quantiles(what, &ours, &[], theirs);
+            samples.insert(what, ours);
+        }
+        let mut so_far = decided::so_far(self.lives(), self.end);
+        for (what, theirs) in decided::shown(&summary.latency_decided) {
+            let [ended, waits] = [&mut samples, &mut so_far].map(|of| of.remove(what));
+            let theirs = [theirs.p50, theirs.p90, theirs.p95, theirs.p99];
+            let what = format!("{what}, decided");
+            let [ended, waits] = [ended, waits].map(Option::unwrap_or_default);
+            self.quantiles(&what, &ended, &waits, theirs);
         }
     }
 
     /// The nearest rank, to what a bucket's width allows.
-    fn quantiles(&mut self, what: &str, mut ours: Vec<u64>, theirs: &Distribution) {
-        ours.sort_unstable();
-        let shown = [
-            (50, theirs.p50),
-            (90, theirs.p90),
-            (95, theirs.p95),
-            (99, theirs.p99),
-        ];
-        for (percent, theirs) in shown {
-            let rank = (percent * ours.len()).div_ceil(100);
-            let exact = rank.checked_sub(1).map_or(0.0, |at| ours[at] as f64 / 1e9);
+    fn quantiles(&mut self, what: &str, ended: &[u64], so_far: &[u64], theirs: [Option<f64>; 4]) {
+        for (percent, theirs) in [50, 90, 95, 99].into_iter().zip(theirs) {
+            let exact = decided::quantile(ended, so_far, percent);
             let theirs = theirs.unwrap_or_default();
             if (theirs - exact).abs() > BUCKET * exact {
                 self.row(&format!("{what}, {percent} % below"), exact, theirs);

@@ -264,7 +264,7 @@ pub fn direction(field: &str) -> i8 {
     ];
     if more.contains(&last) {
         1
-    } else if less.contains(&last) || field.contains("latency.") {
+    } else if less.contains(&last) || field.contains("latency") {
         -1
     } else {
         0

@@ -10,7 +10,9 @@ use std::fmt;
 
 use super::trial::Waits;
 use crate::report::format::{fixed, percent, seconds};
-use crate::report::summary::{Distribution, Interval, Latency, RequestCounts, RunSummary, Span};
+use crate::report::summary::{
+    Decided, Distribution, Interval, Latency, Quantiles, RequestCounts, RunSummary, Span,
+};
 use crate::scenario::{Role, parse_duration};
 
 /// What `--slo` takes, for messages.
@@ -130,14 +132,30 @@ impl Slo {
         matches!(self.figure, Figure::OutputSpeed | Figure::Attainment)
     }
 
-    /// The figure in a run; `None` where nobody experienced it.
+    /// The figure in a run; `None` where nobody experienced it. Quantiles count who still waits at the end, and for longer
+    /// than they are, as the attainment does (S12); a mean is that of those who have the figure, and gaps between tokens
+    /// are those that have ended.
     pub fn of(&self, run: &RunSummary) -> Option<f64> {
         match self.figure {
             Figure::OutputSpeed => run.decode.output_speed_tokens_per_s,
             Figure::Attainment => attainment(run),
             Figure::Lost => Some(lost(&run.requests)),
-            _ => statistic(self.latency(&run.latency)?, self.statistic),
+            _ => self.among(&run.latency, &run.latency_decided),
         }
+    }
+
+    /// The statistic of the latency that the figure is of.
+    fn among(&self, latency: &Latency, decided: &Decided) -> Option<f64> {
+        let quantiles = match self.figure {
+            Figure::Ttft => Some(&decided.ttft_s),
+            Figure::Tpot => Some(&decided.tpot_s),
+            Figure::E2e => Some(&decided.e2e_s),
+            Figure::Queue => Some(&decided.queue_s),
+            Figure::DecodeQueue => Some(&decided.decode_queue_s),
+            _ => None,
+        };
+        let decided = quantiles.and_then(|of| quantile(of, self.statistic));
+        decided.or_else(|| statistic(self.latency(latency)?, self.statistic))
     }
 
     /// The figure in a stretch of a run, whose classes' least attainment is given; `None` where nobody experienced
@@ -154,7 +172,7 @@ impl Slo {
             Figure::Attainment => attainment,
             Figure::Lost => Some(lost(&span.requests)),
             figure => {
-                let seen = statistic(self.latency(&span.latency)?, self.statistic);
+                let seen = self.among(&span.latency, &span.latency_decided);
                 let waits = matches!(figure, Figure::Ttft | Figure::E2e);
                 seen.or(at_worst(span.duration_s).filter(|_| waits))
             }
@@ -175,16 +193,23 @@ impl Slo {
     }
 
     /// Decode's part of first tokens that come from it; `None` for other figures.
-    pub fn waits(&self, latency: &Latency) -> Option<Waits> {
+    pub fn waits(&self, latency: &Latency, decided: &Decided) -> Option<Waits> {
         let of = |wait: &Distribution| statistic(wait, self.statistic).unwrap_or(0.0);
+        let waits = quantile(&decided.decode_queue_s, self.statistic);
         (self.figure == Figure::Ttft).then(|| Waits {
-            decode_s: of(&latency.decode_queue_s),
+            decode_s: waits.unwrap_or_else(|| of(&latency.decode_queue_s)),
             step_s: of(&latency.itl_s),
         })
     }
 
-    /// The interval of the figure that the run's own batches give, where they do.
+    /// The interval of the figure that the run's own batches give, where they do. Where somebody waits at the end for
+    /// longer than they say, they do not.
     pub fn interval(&self, run: &RunSummary) -> Option<Interval> {
+        let of_ended = |latency| statistic(latency, self.statistic);
+        let ended = self.latency(&run.latency).map(of_ended);
+        if ended.is_some_and(|ended| ended != self.of(run)) {
+            return None;
+        }
         let path = match self.figure {
             Figure::OutputSpeed => "decode.output_speed_tokens_per_s".to_owned(),
             _ => {
@@ -280,6 +305,17 @@ fn named(name: &str) -> Option<(Figure, Statistic)> {
 fn statistic(of: &Distribution, which: Statistic) -> Option<f64> {
     match which {
         Statistic::Mean => of.mean,
+        Statistic::P50 => of.p50,
+        Statistic::P90 => of.p90,
+        Statistic::P95 => of.p95,
+        Statistic::P99 => of.p99,
+    }
+}
+
+/// A quantile of those that are decided; `None` for the mean.
+fn quantile(of: &Quantiles, which: Statistic) -> Option<f64> {
+    match which {
+        Statistic::Mean => None,
         Statistic::P50 => of.p50,
         Statistic::P90 => of.p90,
         Statistic::P95 => of.p95,

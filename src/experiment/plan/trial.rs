@@ -7,7 +7,7 @@ use super::slo::Slo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};
 use crate::report::format::{date_clock, plain};
-use crate::report::summary::{Interval, Latency, Promised, RunSummary, Span};
+use crate::report::summary::{Decided, Interval, Latency, Promised, RunSummary, Span};
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::{Role, Scenario};
 
@@ -184,10 +184,14 @@ fn lost(why: &str) -> Run {
 /// Holds a run, whose first tokens may come from a decode pool, against the promises: over the whole time, and in
 /// every stretch where the scenario judges those.
 pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
-    let waits = |slo: &Slo, latency: &Latency| slo.waits(latency).filter(|_| decode_begins);
+    let waits = |slo: &Slo, latency: &Latency, decided: &Decided| {
+        slo.waits(latency, decided).filter(|_| decode_begins)
+    };
     let mut values: Vec<Option<f64>> = slos.iter().map(|slo| slo.of(summary)).collect();
     let mut when: Vec<Option<String>> = vec![None; slos.len()];
-    let each = slos.iter().map(|slo| waits(slo, &summary.latency));
+    let each = slos
+        .iter()
+        .map(|slo| waits(slo, &summary.latency, &summary.latency_decided));
     let mut waited: Vec<Option<Waits>> = each.collect();
     let mut broken = 0;
     for Promised { span, attainment } in &summary.promised {
@@ -201,7 +205,7 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
             if values[index].is_none() || strain > slo.strain(values[index]) {
                 values[index] = value;
                 when[index] = Some(span.start.clone());
-                waited[index] = waits(slo, &span.latency);
+                waited[index] = waits(slo, &span.latency, &span.latency_decided);
             }
         }
         broken += u64::from(breaks);

@@ -60,7 +60,7 @@ pub static PUBLISHED: Shape = Shape {
 
 /// The figures of a whole run: groups of the summary with their members. `*` stands for the name of a
 /// pool or class. The empty group holds figures that belong to none.
-const SUMMARY_FIELDS: [(&str, &[&str]); 16] = [
+const SUMMARY_FIELDS: [(&str, &[&str]); 21] = [
     ("", &["kv_hit_rate"]),
     ("requests", REQUESTS),
     ("tokens", TOKENS),
@@ -78,6 +78,11 @@ const SUMMARY_FIELDS: [(&str, &[&str]); 16] = [
     ("latency.e2e_s", STATISTICS),
     ("latency.queue_s", STATISTICS),
     ("latency.decode_queue_s", STATISTICS),
+    ("latency_decided.ttft_s", QUANTILES),
+    ("latency_decided.tpot_s", QUANTILES),
+    ("latency_decided.e2e_s", QUANTILES),
+    ("latency_decided.queue_s", QUANTILES),
+    ("latency_decided.decode_queue_s", QUANTILES),
     (
         "decode",
         &[
@@ -139,6 +144,8 @@ const REQUESTS: &[&str] = &[
 const TOKENS: &[&str] = &["input", "cached_input", "computed_input", "output"];
 
 const STATISTICS: &[&str] = &["count", "mean", "p50", "p90", "p95", "p99", "max"];
+
+const QUANTILES: &[&str] = &["p50", "p90", "p95", "p99"];
 
 /// Whether a dotted path names a figure of the summary, given the names of pools and classes.
 pub fn is_summary_field(path: &str, pools: &[&str], classes: &[&str]) -> bool {
@@ -217,7 +224,7 @@ pub fn all_fields(pools: &[&str], classes: &[&str]) -> Vec<String> {
         all.extend(REQUESTS.iter().map(|m| format!("{of_class}.requests.{m}")));
         all.extend(TOKENS.iter().map(|m| format!("{of_class}.tokens.{m}")));
         for (group, members) in SUMMARY_FIELDS {
-            if group.starts_with("latency.") {
+            if group.starts_with("latency") {
                 all.extend(members.iter().map(|m| format!("{of_class}.{group}.{m}")));
             }
         }
