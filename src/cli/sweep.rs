@@ -121,8 +121,8 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     }
     if !arguments.quiet {
         tell_infeasible(&manifest);
-        for loan in &manifest.loans {
-            tell(&format!("warning: {loan}"));
+        for caution in &manifest.cautions {
+            tell(&format!("warning: {caution}"));
         }
     }
     let interrupt = Interrupt::listen();

@@ -18,7 +18,7 @@ pub fn arrange(summary: &RunSummary) -> Page {
     let verdict = verdict::assess(summary);
     let tone = match verdict.grade {
         Grade::Well => Tone::Good,
-        Grade::Strained | Grade::NoLoad => Tone::Careful,
+        Grade::InPart | Grade::Strained | Grade::NoLoad => Tone::Careful,
         Grade::Broken | Grade::Overloaded | Grade::Losing | Grade::ShortOfSlo => Tone::Bad,
     };
     let sections = [

@@ -11,8 +11,8 @@ use super::stretch::{
     token_counts,
 };
 use super::summary::{
-    Balance as BalanceRow, ClassSummary, LengthBucket, PublishedRow, RequestCounts, RunSummary,
-    SCHEMA_VERSION, ScenarioId, SloSummary, Span,
+    Balance as BalanceRow, ClassSummary, LengthBucket, PublishedRow, Recorded, RequestCounts,
+    RunSummary, SCHEMA_VERSION, ScenarioId, SloSummary, Span,
 };
 use super::warnings::warnings;
 use crate::cluster::schedule::{paid_gpus, paid_nodes};
@@ -163,6 +163,13 @@ fn classes(
             latency_decided: decided(&latencies, &inside_of(evidence, index)),
             without_first_token: left.without_first_token,
             longest_wait_s: left.longest_wait_ns.map(|ns| ns as f64 / NS_PER_S as f64),
+            recorded: scenario
+                .played(class)
+                .map(|(requests, played, empty)| Recorded {
+                    requests,
+                    played,
+                    empty,
+                }),
             slo,
             slo_every: promised.of_class(scenario, evidence, index),
             revenue_usd: PicoUsd(counts.revenue).as_usd(),

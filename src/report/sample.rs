@@ -131,6 +131,7 @@ pub fn day() -> RunSummary {
         latency_decided: Decided::default(),
         without_first_token: 0,
         longest_wait_s: None,
+        recorded: None,
         slo_every: None,
         slo: Some(SloSummary {
             attainment: Some(0.9975),

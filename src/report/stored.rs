@@ -10,7 +10,8 @@ const SIGNED: [&str; 2] = ["profit_usd", "cost_profit_ratio"];
 const ANY: [&str; 2] = ["confidence", "published"];
 
 /// Figures that are parts of a whole.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
+    "empty",
     "kv_hit_rate",
     "attainment",
     "required",
@@ -58,6 +59,15 @@ pub fn impossible(summary: &RunSummary) -> Option<String> {
             "requests do not add up: {came} came, and {} ended or are in flight",
             sum(&ends)
         ));
+    }
+    for (name, class) in &summary.classes {
+        let of = class.recorded.filter(|of| of.played > of.requests);
+        if let Some(of) = of {
+            return Some(format!(
+                "classes.{name}.recorded has {} requests, and {} of them were played",
+                of.requests, of.played
+            ));
+        }
     }
     let tree = serde_json::to_value(summary).ok()?;
     let balances = || summary.audit.iter().find_map(balance);

@@ -342,6 +342,9 @@ pub struct ClassSummary {
     /// The longest of their waits so far, in seconds; `null` where there are none.
     #[serde(default)]
     pub longest_wait_s: Option<f64>,
+    /// How much of its recording was played; left out where nothing is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
     /// Whether promises were kept; `null` without an SLO.
     pub slo: Option<SloSummary>,
     /// The same in every stretch of the scenario's `slo_every`; left out where it has none, or the class no SLO.
@@ -349,6 +352,17 @@ pub struct ClassSummary {
     pub slo_every: Option<SloEvery>,
     /// What it paid.
     pub revenue_usd: f64,
+}
+
+/// A recording, and how much of it was played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Recorded requests.
+    pub requests: u64,
+    /// Those that arrive before the run ends, the warm-up included.
+    pub played: u64,
+    /// Part of the counted time that is left when the last of them arrives.
+    pub empty: f64,
 }
 
 /// Promises kept.

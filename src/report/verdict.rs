@@ -12,10 +12,12 @@
 //! not measurement; they decide words, never figures.
 
 use super::limit::{Limit, limit};
-use super::summary::{ClassSummary, RunSummary, SloEvery, Span};
+use super::summary::{ClassSummary, Recorded, RunSummary, SloEvery, Span};
 
 /// Losing more than this part of the requests is a failure of the service, less is strain.
 const LOSS: f64 = 0.001;
+/// A recording that leaves more than this part of the run without its requests says little of the run.
+const EMPTY: f64 = 0.1;
 /// A queue at the end this many times its mean is growing rather than fluctuating.
 const GROWN: f64 = 1.5;
 
@@ -40,6 +42,8 @@ pub struct Verdict {
     pub worst: Option<Worst>,
     /// Classes that got less than they were promised.
     pub shortfalls: Vec<Shortfall>,
+    /// Classes whose recording was played in part, or fills a part of the run, and how much.
+    pub in_part: Vec<(String, Recorded)>,
     /// Balances that do not hold; a mistake in the program.
     pub broken: Vec<String>,
 }
@@ -55,6 +59,8 @@ pub enum Grade {
     Losing,
     /// A class got less than its SLO demands.
     ShortOfSlo,
+    /// All that was played was served, and that is a part of what is recorded, or the recording a part of the run.
+    InPart,
     /// All was served, but at the worst time requests queued for something.
     Strained,
     /// All was served without a queue worth the name.
@@ -109,6 +115,12 @@ pub fn assess(summary: &RunSummary) -> Verdict {
         .filter(|(_, balance)| !balance.holds)
         .map(|(name, _)| name.clone())
         .collect();
+    let in_part: Vec<(String, Recorded)> = summary
+        .classes
+        .iter()
+        .filter_map(|(name, class)| Some((name.clone(), class.recorded?)))
+        .filter(|(_, of)| of.played < of.requests || of.empty > EMPTY)
+        .collect();
     let ended = lost + requests.completed;
     let limit = worst.as_ref().map_or(Limit::Nothing, |worst| worst.limit);
     let grade = if !broken.is_empty() {
@@ -121,6 +133,8 @@ pub fn assess(summary: &RunSummary) -> Verdict {
         Grade::Losing
     } else if !shortfalls.is_empty() {
         Grade::ShortOfSlo
+    } else if !in_part.is_empty() {
+        Grade::InPart
     } else if lost > 0 || !matches!(limit, Limit::Nothing | Limit::DecodeSpeed { .. }) {
         Grade::Strained
     } else {
@@ -136,6 +150,7 @@ pub fn assess(summary: &RunSummary) -> Verdict {
         output_speed_tokens_per_s: summary.decode.output_speed_tokens_per_s,
         worst,
         shortfalls,
+        in_part,
         broken,
     }
 }

@@ -4,15 +4,19 @@ use std::fmt;
 
 use super::format::{clock, count, fixed, length, maybe, percent, plain, seconds};
 use super::limit::Limit;
+use super::summary::Recorded;
 use super::verdict::{Grade, Shortfall, Verdict, Worst};
 
 impl Verdict {
     /// The verdict in words: how it went, what was promised and not kept, when it was worst and why.
     pub fn sentences(&self) -> Vec<String> {
         let what = if self.is_day { "day" } else { "run" };
-        let mut sentences = Vec::new();
+        let mut sentences: Vec<String> = self.in_part.iter().map(in_part).collect();
         let opening = match self.grade {
-            Grade::NoLoad => return vec!["Nobody came: no request arrived.".to_string()],
+            Grade::NoLoad => {
+                sentences.push("Nobody came: no request arrived.".to_string());
+                return sentences;
+            }
             Grade::Broken => {
                 let names = plain(&self.broken.join(", "));
                 sentences.push(format!(
@@ -28,6 +32,7 @@ impl Verdict {
             ),
             Grade::Losing => format!("The {what} was not served well"),
             Grade::ShortOfSlo => format!("The {what} fell short of its SLO"),
+            Grade::InPart => format!("The part of the {what} that was played"),
             Grade::Strained => format!("The {what} was served, under strain"),
             Grade::Well => format!("The {what} was served well"),
         };
@@ -58,6 +63,27 @@ impl Verdict {
         }
         text
     }
+}
+
+/// How much of a class's recording was played, in words.
+fn in_part((class, of): &(String, Recorded)) -> String {
+    let class = plain(class);
+    let (all, played) = (count(of.requests), count(of.played));
+    if of.played < of.requests {
+        let (were, rest) = match (of.played, of.requests - of.played) {
+            (1, 1) => ("was", "the other arrives"),
+            (1, _) => ("was", "the others arrive"),
+            (_, 1) => ("were", "the last arrives"),
+            _ => ("were", "the others arrive"),
+        };
+        return format!(
+            "{played} of the {all} recorded requests of class {class} {were} played; {rest} after the end."
+        );
+    }
+    format!(
+        "All {all} recorded requests of class {class} were played, and {} of the time is left when the last arrives.",
+        percent(of.empty)
+    )
 }
 
 impl fmt::Display for Verdict {

@@ -98,6 +98,11 @@ impl Scenario {
         })
     }
 
+    /// What a reader of one of several runs should know of recordings: what of them is not played, or says nothing.
+    pub fn of_recordings(&self) -> Vec<String> {
+        self.recordings().chain(self.recorded_part()).collect()
+    }
+
     /// Recordings that the run's end cuts off, and those that end before it.
     pub(super) fn recordings(&self) -> impl Iterator<Item = String> {
         let end = self.warm_up + self.duration;
@@ -110,7 +115,7 @@ impl Scenario {
             if played < rows.len() {
                 return Some(cut_off(&class.name, rows.len(), played, last, end));
             }
-            let empty = (end.0 - last.0) as f64 / self.duration.0.max(1) as f64;
+            let empty = self.empty(last);
             (empty > EMPTY).then(|| {
                 format!(
                     "class {}: the last of its {} recorded requests arrives at {} s, and the run ends at {} s: {} % \
@@ -120,10 +125,31 @@ impl Scenario {
                     show_integer(rows.len() as i128),
                     seconds(last),
                     seconds(end),
-                    show_number(libm::round(100.0 * empty.min(1.0)))
+                    show_number(libm::round(100.0 * empty))
                 )
             })
         })
+    }
+}
+
+impl Scenario {
+    /// The part of the duration that is left when a recording's last request comes.
+    fn empty(&self, last: SimDuration) -> f64 {
+        let end = self.warm_up + self.duration;
+        let left = end.0.saturating_sub(last.0) as f64 / self.duration.0.max(1) as f64;
+        left.min(1.0)
+    }
+
+    /// How much of a class's recording is played: recorded requests, those that arrive before the end, and the part of
+    /// the duration after the last of them; `None` where none are recorded.
+    pub fn played(&self, class: &Class) -> Option<(u64, u64, f64)> {
+        let ArrivalKind::Trace(rows) = &class.arrivals.kind else {
+            return None;
+        };
+        let played = played(rows, self.warm_up + self.duration);
+        let last = rows[..played].last().map(|row| row.at);
+        let empty = last.map_or(1.0, |last| self.empty(last));
+        Some((rows.len() as u64, played as u64, empty))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::design::{Candidate, Design, loans};
+use super::design::{Candidate, Design, notes};
 use super::grid::{Found, Trial, outstanding};
 use super::question::{Goal, Question};
 use super::slo::Slo;
@@ -371,7 +371,7 @@ pub fn of_grid(
         scenario.ok().map(|s| s.resolved_toml)
     });
     Answer {
-        notes: loans(designs, best.map(|t| t.candidate.design), base),
+        notes: notes(designs, best.map(|t| t.candidate.design), base),
         best: best.map(show),
         runners_up: kept
             .iter()

@@ -127,9 +127,13 @@ fn label(key: &str, value: &str, scenario: &Scenario) -> String {
     }
 }
 
-/// What an answer owes to others: constants that the step times of its design borrow, or, without an answer, those
-/// of the scenario; and prices that were stated for another accelerator than that of any design.
-pub fn loans(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<String> {
+/// That no other draws stand behind an answer.
+const UNDRAWN: &str = "nothing in this scenario is drawn at random: each deployment was played once, every replication being the \
+                       same to the last bit, and no interval says how far another recording or another day would lie from it";
+
+/// What an answer rests on: constants that the step times of its design borrow, or, without an answer, those of the
+/// scenario; prices that were stated for another accelerator than that of any design; what of recordings it leaves out.
+pub fn notes(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<String> {
     let answered = answer.map_or(base, |index| &designs[index].scenario);
     let mut notes: Vec<String> = answered.step_basis.caution().into_iter().collect();
     for note in designs
@@ -139,6 +143,10 @@ pub fn loans(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<
         if !notes.contains(&note) {
             notes.push(note);
         }
+    }
+    notes.extend(answered.of_recordings());
+    if !answered.is_drawn() {
+        notes.push(UNDRAWN.to_owned());
     }
     notes
 }

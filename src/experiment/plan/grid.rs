@@ -351,7 +351,8 @@ impl Search<'_> {
         Ok((alive, ended))
     }
 
-    /// Runs the whole time, and replications in doubling numbers of those that have kept every promise.
+    /// Runs the whole time, and replications in doubling numbers of those that have kept every promise and in which
+    /// something is drawn at random.
     fn whole(&self, alive: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
         let runs = self.play(&alive, 1, 0)?;
         let mut trials: Vec<Trial> = alive
@@ -366,7 +367,9 @@ impl Search<'_> {
         while done < self.question.replications {
             let next = (2 * done).min(self.question.replications);
             for replication in done..next {
-                let good: Vec<usize> = (0..trials.len()).filter(|i| trials[*i].keeps()).collect();
+                let is_drawn = |t: &Trial| self.designs[t.candidate.design].scenario.is_drawn();
+                let goes_on = |i: &usize| trials[*i].keeps() && is_drawn(&trials[*i]);
+                let good: Vec<usize> = (0..trials.len()).filter(goes_on).collect();
                 let again: Vec<Candidate> =
                     good.iter().map(|i| trials[*i].candidate.clone()).collect();
                 let runs = self.play(&again, 1, replication)?;

@@ -250,7 +250,11 @@ impl<'a> Scheduling<'a> {
                 self.play(vec![levels])?;
             }
         }
-        for replication in 1..self.question.replications {
+        let replications = match self.design.scenario.is_drawn() {
+            true => self.question.replications,
+            false => 1,
+        };
+        for replication in 1..replications {
             let Some(best) = self.best() else { break };
             let scenario = self.scenario(&self.played[best].settings)?;
             let run = self

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::answer::{
     Answer, Deployment, OptionRow, StepTimesRow, binding, empty, lent, seconds, slo_rows, stretches,
 };
-use super::design::{Design, designs, loans};
+use super::design::{Design, designs, notes};
 use super::question::Question;
 use super::schedule::{Played, Scheduling};
 use super::slots::assumed;
@@ -140,7 +140,7 @@ pub fn scheduled(
         None => (0.0, None, Vec::new(), None),
     };
     (answer.schedule, answer.step_times, answer.scenario_toml) = (timetable, steps, toml);
-    answer.notes = loans(&designs, None, base);
+    answer.notes = notes(&designs, None, base);
     let of = kept.first().map(|(design, _)| *design).or(designs.first());
     let pools = of.map_or(&base.pools, |design| &design.scenario.pools);
     answer.notes.extend(pools.iter().filter_map(assumed));

@@ -88,6 +88,7 @@ fn done(scenario: &Scenario, mut summary: RunSummary) -> Entry {
         Grade::Overloaded => OVERLOADED,
         Grade::Losing => "losing requests",
         Grade::ShortOfSlo => "short of the SLO",
+        Grade::InPart => "in part",
         Grade::Strained => "strained",
         Grade::Well => "well",
         Grade::NoLoad => "no load",

@@ -43,11 +43,12 @@ pub struct Manifest {
     pub hash: String,
     /// Keys that vary.
     pub keys: Vec<String>,
-    /// Runs of each point.
+    /// Runs of each point in which something is drawn at random; of others there is one.
     pub replications: u64,
-    /// What is another's in some of its points: constants of step times, prices. Told, and no part of the plan.
+    /// What is another's in some of its points (constants of step times, prices), and what of recordings they leave out.
+    /// Told, and no part of the plan.
     #[serde(skip)]
-    pub loans: Vec<String>,
+    pub cautions: Vec<String>,
     /// In order.
     pub runs: Vec<PlannedRun>,
 }
@@ -101,15 +102,18 @@ pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal
     {
         return Err(Refusal::Scenario(mistakes.to_string()));
     }
-    let mut loans: Vec<String> = Vec::new();
-    for loan in resolved.iter().flatten().flat_map(|point| &point.loans) {
-        if !loans.contains(loan) {
-            loans.push(loan.clone());
+    let mut cautions: Vec<String> = Vec::new();
+    for caution in resolved.iter().flatten().flat_map(|point| &point.cautions) {
+        if !cautions.contains(caution) {
+            cautions.push(caution.clone());
         }
     }
     let mut runs = Vec::new();
     for (i, (values, found)) in points.iter().zip(&resolved).enumerate() {
-        for replication in 0..replications {
+        let of_point = found
+            .as_ref()
+            .map_or(replications, |point| point.runs.len() as u64);
+        for replication in 0..of_point {
             let found = found.as_ref().ok();
             let (seed, key) = found
                 .map(|point| point.runs[replication as usize].clone())
@@ -132,7 +136,7 @@ pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal
         hash: base.hash,
         keys,
         replications,
-        loans,
+        cautions,
         runs,
     })
 }
@@ -162,8 +166,8 @@ pub fn scenario_of(
 struct Point {
     /// Seed and hash of each replication.
     runs: Vec<(u64, String)>,
-    /// What is another's in it.
-    loans: Vec<String>,
+    /// What is another's in it, and what of recordings it leaves out.
+    cautions: Vec<String>,
 }
 
 /// Of each replication of a point.
@@ -176,10 +180,15 @@ fn seeds_and_keys(
     let first = scenario_of(question, keys, values, 0)?;
     let seed = first.seed;
     let with = |i| first.clone().with_seed(replicate::seed(seed, i));
+    let replications = if first.is_drawn() { replications } else { 1 };
     let all = (0..replications).map(|i| if i == 0 { first.clone() } else { with(i) });
     Ok(Point {
         runs: all.map(|scenario| (scenario.seed, scenario.hash)).collect(),
-        loans: first.loans(),
+        cautions: first
+            .loans()
+            .into_iter()
+            .chain(first.of_recordings())
+            .collect(),
     })
 }
 
@@ -233,22 +242,37 @@ impl Manifest {
     /// What no manifest of this version says, in words; nothing if all of it can be.
     pub fn impossible(&self) -> Option<&'static str> {
         let many = self.runs.len() as u64;
-        if self.replications == 0
-            || many == 0
-            || many > MAX_RUNS
-            || !many.is_multiple_of(self.replications)
-        {
+        if self.replications == 0 || many == 0 || many > MAX_RUNS {
             return Some("so many runs cannot be");
         }
-        let is_right = |(i, run): (u64, &PlannedRun)| {
-            let place = (i + 1, i / self.replications + 1, i % self.replications);
+        let mut before: Option<&PlannedRun> = None;
+        for (run, i) in self.runs.iter().zip(1..) {
+            let goes_on = before.is_some_and(|before| {
+                (run.point, run.replication) == (before.point, before.replication + 1)
+                    && run.values == before.values
+            });
+            let begins = (run.point, run.replication) == (before.map_or(1, |b| b.point + 1), 0);
             let is_feasible = run.infeasible.is_none();
-            (run.run, run.point, run.replication) == place
+            let is_right = run.run == i
+                && (goes_on || begins)
+                && run.replication < self.replications
                 && run.values.len() == self.keys.len()
-                && (run.key.is_some(), run.seed.is_some()) == (is_feasible, is_feasible)
+                && (run.key.is_some(), run.seed.is_some()) == (is_feasible, is_feasible);
+            if !is_right {
+                return Some("its runs are not in order, or lack a value");
+            }
+            before = Some(run);
+        }
+        None
+    }
+
+    /// Points that are played once though more runs of each were asked for: nothing in them is drawn at random.
+    pub fn undrawn(&self) -> u64 {
+        let points = self.runs.chunk_by(|a, b| a.point == b.point);
+        let is_one = |runs: &&[PlannedRun]| {
+            runs.len() == 1 && runs[0].infeasible.is_none() && self.replications > 1
         };
-        let all = (0..).zip(&self.runs).all(is_right);
-        (!all).then_some("its runs are not in order, or lack a value")
+        points.filter(is_one).count() as u64
     }
 
     /// As JSON, ended by a line break.

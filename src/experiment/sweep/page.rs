@@ -41,8 +41,11 @@ pub fn page(
 
 /// `40 points of 5 runs over pools.decode.units, tokentide 0.1.0`.
 pub fn subtitle(manifest: &Manifest) -> String {
+    let undrawn = manifest.undrawn();
     let each = match manifest.replications {
         1 => String::new(),
+        _ if undrawn == manifest.points() => " of 1 run".to_string(),
+        n if undrawn > 0 => format!(" of {} runs, {} of 1,", count(n), count(undrawn)),
         n => format!(" of {} runs", count(n)),
     };
     format!(
@@ -195,13 +198,23 @@ fn list(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> Section {
 }
 
 fn means(manifest: &Manifest) -> Vec<String> {
-    match manifest.replications {
-        1 => Vec::new(),
-        n => vec![format!(
+    let mut notes = Vec::new();
+    let undrawn = manifest.undrawn();
+    if manifest.replications > 1 && undrawn < manifest.points() {
+        notes.push(format!(
             "Figures are means of {} runs; pareto.csv has their 95 % intervals.",
-            count(n)
-        )],
+            count(manifest.replications)
+        ));
     }
+    if undrawn > 0 {
+        notes.push(format!(
+            "In {} of {} points nothing is drawn at random: every replication would be the same to the last bit, each was \
+             played once, and no interval says how far another recording or another day would lie from it.",
+            count(undrawn),
+            count(manifest.points())
+        ));
+    }
+    notes
 }
 
 fn of_front(manifest: &Manifest, points: &[Point], front: &Front) -> Section {

@@ -150,6 +150,7 @@ pub fn value(
         "keys": manifest.keys,
         "replications": manifest.replications,
         "points": manifest.points(),
+        "undrawn_points": manifest.undrawn(),
         "runs": runs,
         "fronts": fronts.iter().map(of_front).collect::<Vec<Value>>(),
     })

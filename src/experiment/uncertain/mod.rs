@@ -267,16 +267,17 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
 /// How bad a run is, and the word for it.
 fn grade(run: &Option<RunSummary>) -> (u8, &'static str) {
     let Some(run) = run else {
-        return (6, "outgrew its limits");
+        return (7, "outgrew its limits");
     };
     match assess(run).grade {
         Grade::NoLoad => (0, "nobody came"),
         Grade::Well => (1, "served well"),
         Grade::Strained => (2, "served under strain"),
-        Grade::ShortOfSlo => (3, "short of its SLO"),
-        Grade::Losing => (4, "lost requests"),
-        Grade::Overloaded => (5, "overloaded"),
-        Grade::Broken => (7, "broken: a mistake in the program"),
+        Grade::InPart => (3, "played in part"),
+        Grade::ShortOfSlo => (4, "short of its SLO"),
+        Grade::Losing => (5, "lost requests"),
+        Grade::Overloaded => (6, "overloaded"),
+        Grade::Broken => (8, "broken: a mistake in the program"),
     }
 }
 
