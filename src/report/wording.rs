@@ -43,7 +43,12 @@ impl Verdict {
     }
 
     fn figures(&self) -> String {
-        let mut text = format!("{} requests completed, ", count(self.completed));
+        let requests = if self.completed == 1 {
+            "request"
+        } else {
+            "requests"
+        };
+        let mut text = format!("{} {requests} completed, ", count(self.completed));
         match self.lost {
             0 => text.push_str("none was lost"),
             lost => {

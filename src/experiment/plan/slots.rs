@@ -65,15 +65,23 @@ pub fn start_up(pool: &Pool) -> SimDuration {
     }
 }
 
-/// That a start-up is taken for granted, where a pool's is.
+/// That a start-up is taken for granted, where a pool's is: of units whose scenario gives only their number, and of
+/// those that serve as soon as they are paid, as a schedule has it that says nothing.
 pub fn assumed(pool: &Pool) -> Option<String> {
-    (!pool.schedule.is_timed).then(|| {
+    let name = &pool.name;
+    let after = |time: SimDuration| length(time.as_secs_f64());
+    if !pool.schedule.is_timed {
+        return Some(format!(
+            "units of pool {name} are taken to serve {} after they are paid, since the scenario gives only their number; \
+             state yours: pools.{name}.units = {{ schedule = [[\"00:00\", N]], start_up = \"...\" }}",
+            after(START_UP),
+        ));
+    }
+    (pool.schedule.start_up == SimDuration::ZERO).then(|| {
         format!(
-            "units of pool {} are taken to serve {} after they are paid, since the scenario gives only their number; \
-             state yours: pools.{}.units = {{ schedule = [[\"00:00\", N]], start_up = \"...\" }}",
-            pool.name,
-            length(START_UP.as_secs_f64()),
-            pool.name
+            "units of pool {name} are taken to serve as soon as they are paid: start_up is 0 s, as it is where a schedule \
+             does not say; servers take about {}: state yours: --set pools.{name}.units.start_up=...",
+            after(START_UP)
         )
     })
 }
@@ -143,5 +151,28 @@ mod tests {
             "{setting}"
         );
         assert!(crate::scenario::load("deepseek-day", &[setting]).is_ok());
+    }
+
+    #[test]
+    fn a_start_up_that_nobody_stated_is_told() {
+        let told = |units: &str| {
+            let set = format!("pools.decode.units={units}");
+            let scenario = crate::scenario::load("deepseek-day", &[set]).unwrap();
+            (assumed(&scenario.pools[1]), start_up(&scenario.pools[1]))
+        };
+        let seconds = |n: u64| SimDuration(n * NS_PER_S);
+        let (stated, of_stated) = told("{ schedule = [[\"00:00\", 9]], start_up = \"2min\" }");
+        assert_eq!((stated, of_stated), (None, seconds(120)));
+        let (number, of_number) = told("9");
+        assert!(number.unwrap().contains("serve 3 min after"));
+        assert_eq!(of_number, seconds(180));
+        let none = "{ schedule = [[\"00:00\", 9], [\"08:00\", 5]], start_up = \"0s\" }";
+        let (timed, of_timed) = told(none);
+        assert!(
+            timed
+                .unwrap()
+                .contains("as soon as they are paid: start_up is 0 s")
+        );
+        assert_eq!(of_timed, SimDuration::ZERO);
     }
 }
