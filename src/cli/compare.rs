@@ -4,13 +4,17 @@ use clap::Args;
 
 use super::interrupt::Interrupt;
 use super::runs::{play_all, say};
-use super::{Exit, FormatArgument, ScenarioArguments, fail, load, print_page, refuse, tell};
+use super::{
+    Exit, PrintArguments, ScenarioArguments, fail, listed, load, print_page, refuse, tell,
+};
+use crate::experiment::compare::tables::TABLES;
 use crate::experiment::compare::{MOST, Question, judge, runs};
 use crate::report::batches::paths;
 use crate::scenario::Scenario;
 
 /// Arguments of `compare`.
 #[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
 pub struct CompareArguments {
     /// Paths of scenario files, or names of bundled ones; the others are held against the first
     #[arg(required = true)]
@@ -36,9 +40,8 @@ pub struct CompareArguments {
     /// Threads to simulate on. The result is the same on any number
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
-    /// How to print the result
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
     /// No progress
     #[arg(long, short)]
     quiet: bool,
@@ -46,6 +49,10 @@ pub struct CompareArguments {
 
 /// Plays all and prints what differs.
 pub fn execute(arguments: &CompareArguments) -> Exit {
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
     let scenarios = match scenarios(arguments) {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,
@@ -77,7 +84,7 @@ pub fn execute(arguments: &CompareArguments) -> Exit {
         Err(error) => return say(&error),
     };
     match judge(&scenarios, &question, &summaries) {
-        Some(comparison) => print_page(&comparison.page(), &comparison, arguments.format),
+        Some(comparison) => print_page(&comparison.page(), &comparison, printing),
         None => fail("the runs do not add up; this is a fault of tokentide, please report it"),
     }
 }

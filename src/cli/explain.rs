@@ -2,11 +2,13 @@
 
 use clap::Args;
 
-use super::{Exit, FormatArgument, ScenarioArguments, load, print_page, refuse, tell};
+use super::{Exit, PrintArguments, ScenarioArguments, listed, load, print_page, refuse, tell};
+use crate::experiment::explain::tables::TABLES;
 use crate::experiment::explain::{Question, explain};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
 pub struct ExplainArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
@@ -26,9 +28,8 @@ pub struct ExplainArguments {
     /// mix of lengths and hits)
     #[arg(long, value_parser = positive, conflicts_with = "batch")]
     prompt: Option<f64>,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -40,6 +41,10 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// Explains and prints.
 pub fn execute(arguments: &ExplainArguments) -> Exit {
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
     let scenario = match load(&arguments.scenario) {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
@@ -54,7 +59,7 @@ pub fn execute(arguments: &ExplainArguments) -> Exit {
         tell(&format!("warning: {caution}"));
     }
     match explain(&scenario, arguments.pool.as_deref(), question) {
-        Ok(answer) => print_page(&answer.page(), &answer, arguments.format),
+        Ok(answer) => print_page(&answer.page(), &answer, printing),
         Err(why) => refuse(&why),
     }
 }

@@ -12,6 +12,7 @@ mod folder;
 mod init;
 mod interrupt;
 mod plan;
+mod printing;
 mod progress;
 mod report;
 mod run;
@@ -20,10 +21,10 @@ mod schema;
 mod sweep;
 mod validate;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::report::{Format, Style, csv, markdown, table};
 pub use exit::Exit;
+use printing::{PrintArguments, Printing, listed, of_run, print_page};
 
 /// Simulates LLM inference clusters: what users feel, what the cluster does, what it costs and earns.
 #[derive(Debug, Parser)]
@@ -100,26 +101,6 @@ fn stretch(text: &str) -> Result<String, String> {
         .ok_or_else(|| "at least a second, such as 1h".to_owned())
 }
 
-/// How results are printed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatArgument {
-    Table,
-    Json,
-    Csv,
-    Markdown,
-}
-
-impl From<FormatArgument> for Format {
-    fn from(format: FormatArgument) -> Self {
-        match format {
-            FormatArgument::Table => Self::Table,
-            FormatArgument::Json => Self::Json,
-            FormatArgument::Csv => Self::Csv,
-            FormatArgument::Markdown => Self::Markdown,
-        }
-    }
-}
-
 /// Carries out a command.
 pub fn execute(arguments: &Arguments) -> Exit {
     interrupt::begin();
@@ -185,26 +166,6 @@ fn print(text: &str) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => fail(&format!("cannot write to standard output: {error}")),
-    }
-}
-
-/// Prints a page, or the value behind it as JSON.
-fn print_page(
-    page: &crate::report::page::Page,
-    value: &impl serde::Serialize,
-    format: FormatArgument,
-) -> Exit {
-    match format {
-        FormatArgument::Table => {
-            let style = Style::new(colour(&std::io::stdout()));
-            print(&table::page(page, &style))
-        }
-        FormatArgument::Markdown => print(&markdown::page(page)),
-        FormatArgument::Csv => print(&csv::page(page)),
-        FormatArgument::Json => match serde_json::to_string_pretty(value) {
-            Ok(text) => print(&format!("{text}\n")),
-            Err(error) => fail(&error.to_string()),
-        },
     }
 }
 

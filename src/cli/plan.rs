@@ -9,9 +9,10 @@ use super::folder::{Folder, OF_A_PLAN};
 use super::interrupt::Interrupt;
 use super::progress::Remarks;
 use super::{
-    Exit, FormatArgument, ScenarioArguments, fail, load, print_page, refuse, stretch, tell,
+    Exit, PrintArguments, ScenarioArguments, fail, listed, load, print_page, refuse, stretch, tell,
 };
 use crate::experiment::parallel;
+use crate::experiment::plan::tables::TABLES;
 use crate::experiment::plan::{Answer, Bench, Question, Stopped, plan};
 use crate::report::markdown;
 use crate::scenario::{PlanOption, PlanTable, parse_duration};
@@ -19,6 +20,7 @@ use crate::units::SimDuration;
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
 pub struct PlanArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
@@ -56,9 +58,8 @@ pub struct PlanArguments {
     /// Simulations at once; the answer is the same on any number. Default: the machine's cores
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// How to print the answer
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
     /// Also write scenario.toml (the answer, ready to run), plan.md and plan.json here
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -97,6 +98,10 @@ fn part(text: &str) -> Result<f64, String> {
 
 /// Plans, prints, writes.
 pub fn execute(arguments: &PlanArguments) -> Exit {
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
     let scenario = &arguments.scenario;
     let scenario = match load(&scenario.judged_every(arguments.slo_every.as_ref())) {
         Ok(scenario) => scenario,
@@ -136,7 +141,7 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
         of_plan(&answer).and_then(|of| folder.write(&of))
     });
     // It took minutes: an answer that cannot be written is printed all the same.
-    let printed = print_page(&answer.page(), &answer, arguments.format);
+    let printed = print_page(&answer.page(), &answer, printing);
     match (written, printed) {
         (Err(why), _) => fail(&format!("{why}; the answer was only printed")),
         (Ok(()), Exit::Done) if answer.best.is_none() => Exit::SloMissed,

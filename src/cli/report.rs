@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, FormatArgument, colour, print, refuse};
-use crate::report::{Style, json, render};
+use super::{Exit, PrintArguments, listed, of_run, print, refuse};
+use crate::report::csv::TABLES;
+use crate::report::json;
 use crate::scenario::read_ordinary_text;
 
 /// Largest summary that is read, 1 GiB: four times what a run may write unless its limits say more.
@@ -13,16 +14,20 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
 pub struct ReportArguments {
     /// A summary.json that `run --out` or `run --format json` wrote
     run: PathBuf,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
 }
 
 /// Reads and prints.
 pub fn execute(arguments: &ReportArguments) -> Exit {
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
     let text = match read_ordinary_text(&arguments.run, MAX_BYTES) {
         Ok(text) => text,
         Err(error) => return refuse(&format!("cannot read {}: {error}", arguments.run.display())),
@@ -31,6 +36,8 @@ pub fn execute(arguments: &ReportArguments) -> Exit {
         Ok(summary) => summary,
         Err(why) => return refuse(&format!("{}: {why}", arguments.run.display())),
     };
-    let style = Style::new(colour(&std::io::stdout()));
-    print(&render(&summary, arguments.format.into(), &style))
+    match of_run(&summary, printing) {
+        Ok(shown) => print(&shown),
+        Err(exit) => exit,
+    }
 }

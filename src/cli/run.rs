@@ -10,13 +10,15 @@ use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::runs::{play_all, play_draws, say};
 use super::{
-    Exit, FormatArgument, ScenarioArguments, colour, fail, load_ranges, print, print_page, refuse,
-    stretch, tell,
+    Exit, PrintArguments, ScenarioArguments, colour, fail, listed, load_ranges, of_run, print,
+    print_page, refuse, stretch, tell,
 };
 use crate::experiment::replicate::{replications, together, undrawn};
+use crate::experiment::uncertain::tables::TABLES;
 use crate::experiment::uncertain::{hypercube, judge, scenarios};
 use crate::experiment::unstable::bytes;
 use crate::experiment::{RunError, run_with_progress};
+use crate::report::records::Table;
 use crate::report::summary::RunSummary;
 use crate::report::verdict::shortfalls;
 use crate::report::{Format, Style, csv, render};
@@ -24,15 +26,15 @@ use crate::scenario::Scenario;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, every_table())))]
 pub struct RunArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
     /// Threads to simulate on; more than three do not help. The result is the same on any number
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
-    /// How to print the result
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
     /// Also write summary.json, hours.csv, intervals.csv, scenario.resolved.toml and run.log here
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -53,6 +55,13 @@ pub struct RunArguments {
     quiet: bool,
 }
 
+/// The tables of a run, and of draws of uncertain inputs.
+fn every_table() -> impl Iterator<Item = &'static Table> {
+    let is_known = |table: &&Table| csv::TABLES.iter().any(|known| known.name == table.name);
+    let more = TABLES.iter().filter(move |table| !is_known(table));
+    csv::TABLES.iter().chain(more)
+}
+
 /// Runs, prints, writes.
 pub fn execute(arguments: &RunArguments) -> Exit {
     let scenario = &arguments.scenario;
@@ -63,6 +72,10 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     if !scenario.uncertain.is_empty() {
         return uncertain(arguments, &scenario);
     }
+    let printing = match arguments.print.of(csv::TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
     let prepare = |dir: &PathBuf| Folder::prepare(dir, &OF_A_RUN, arguments.overwrite);
     let folder = match arguments.out.as_ref().map(prepare).transpose() {
         Ok(folder) => folder,
@@ -74,8 +87,10 @@ pub fn execute(arguments: &RunArguments) -> Exit {
         Ok(summary) => summary,
         Err(error) => return say(&error),
     };
-    let style = Style::new(colour(&std::io::stdout()));
-    let shown = render(&summary, arguments.format.into(), &style);
+    let shown = match of_run(&summary, printing) {
+        Ok(shown) => shown,
+        Err(exit) => return exit,
+    };
     let mut size = shown.len();
     let mut files = Vec::new();
     if folder.is_some() {
@@ -85,7 +100,7 @@ pub fn execute(arguments: &RunArguments) -> Exit {
             arguments.threads,
             began.elapsed().as_secs_f64()
         );
-        files = of_run(&scenario, &summary, log);
+        files = files_of(&scenario, &summary, log);
         size += files.iter().map(|(_, text)| text.len()).sum::<usize>();
     }
     if size as u64 > scenario.limits.output_bytes {
@@ -114,6 +129,10 @@ fn uncertain(arguments: &RunArguments, scenario: &Scenario) -> Exit {
              files of one run, set its inputs by --set",
         );
     }
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
     let rows = hypercube(scenario, arguments.draws);
     let draws = match scenarios(scenario, &rows) {
         Ok(draws) => draws,
@@ -126,7 +145,7 @@ fn uncertain(arguments: &RunArguments, scenario: &Scenario) -> Exit {
     match play_draws(&draws, threads, arguments.quiet, &Interrupt::listen()) {
         Ok(runs) => {
             let outlook = judge(scenario, &rows, &runs);
-            match print_page(&outlook.page(), &outlook, arguments.format) {
+            match print_page(&outlook.page(), &outlook, printing) {
                 Exit::Done if runs.iter().flatten().any(slo_missed) => Exit::SloMissed,
                 exit => exit,
             }
@@ -168,7 +187,7 @@ fn play(
 }
 
 /// The files of a run, in the order in which they are put in place.
-fn of_run(scenario: &Scenario, summary: &RunSummary, log: String) -> Vec<(&'static str, String)> {
+fn files_of(scenario: &Scenario, summary: &RunSummary, log: String) -> Vec<(&'static str, String)> {
     let [resolved, hours, intervals, run_log, whole] = OF_A_RUN;
     let mut files = vec![
         (resolved, scenario.resolved_toml.clone()),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::interrupt::Interrupt;
-use super::{Exit, FormatArgument, fail, files, print, print_page, refuse, tell};
+use super::{Exit, PrintArguments, Printing, fail, files, listed, print, print_page, refuse, tell};
 use crate::experiment::parallel;
 use crate::experiment::sweep::columns::columns;
 use crate::experiment::sweep::estimate::estimate;
@@ -19,7 +19,7 @@ use crate::experiment::sweep::ledger::{self, Done, Ledger};
 use crate::experiment::sweep::manifest::PlannedRun;
 use crate::experiment::sweep::outcome::{Outcome, outcomes};
 use crate::experiment::sweep::page::{page, subtitle};
-use crate::experiment::sweep::results::{self, csv, fronts_csv, json_lines};
+use crate::experiment::sweep::results::{self, PARETO, TABLES, csv, fronts_csv, json_lines};
 use crate::experiment::sweep::run::{Stopped, missing, run};
 use crate::experiment::sweep::{Manifest, Question, Refusal, Shard, manifest};
 use crate::report::format::{count, fixed, length, plain};
@@ -29,6 +29,7 @@ use progress::Progress;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_long_help = machines::HELP)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
 pub struct SweepArguments {
     #[command(subcommand)]
     then: Option<Then>,
@@ -72,9 +73,8 @@ pub struct SweepArguments {
     /// Slurm: an option for sbatch, such as --sbatch=--partition=long
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     sbatch: Vec<String>,
-    /// How to print the result: csv is results.csv
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
     /// No progress, no remarks
     #[arg(long, short)]
     quiet: bool,
@@ -103,6 +103,7 @@ pub fn execute(arguments: &SweepArguments) -> Exit {
 }
 
 fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
+    let printing = arguments.print.of(TABLES)?;
     let question = question(arguments);
     let threads = arguments.threads.map(usize::from);
     let here = threads.unwrap_or_else(parallel::threads);
@@ -142,7 +143,7 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
         let stopped = run(&question, &manifest, &runs, here, &mut keep, &progress);
         progress.finish();
         return match stopped {
-            Stopped::Complete => conclude(&manifest, &done, None, arguments.format),
+            Stopped::Complete => conclude(&manifest, &done, None, printing),
             Stopped::Broken(why) => Err(fail(&why)),
             Stopped::Interrupted => {
                 tell("interrupted; nothing is kept without --out");
@@ -175,7 +176,7 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
         }
     }
     let done = ledger::read(dir).map_err(|why| refuse(&why))?;
-    conclude(&manifest, &done, Some(dir), arguments.format)
+    conclude(&manifest, &done, Some(dir), printing)
 }
 
 fn question(arguments: &SweepArguments) -> Question {
@@ -256,7 +257,7 @@ fn conclude(
     manifest: &Manifest,
     done: &Done,
     dir: Option<&Path>,
-    format: FormatArgument,
+    printing: Printing,
 ) -> Result<Exit, Exit> {
     let outcomes = match outcomes(manifest, done) {
         Ok(outcomes) => outcomes,
@@ -272,9 +273,9 @@ fn conclude(
     let fronts = FRONTS.map(|kind| front(kind, &points));
     let columns = columns(manifest, &outcomes);
     let rows = csv(&columns, outcomes.len());
+    let pareto = fronts_csv(manifest, &points, &fronts);
     if let Some(dir) = dir {
         let lines = json_lines(manifest, &outcomes);
-        let pareto = fronts_csv(manifest, &points, &fronts);
         let files = [
             #[cfg(feature = "parquet")]
             (
@@ -283,16 +284,21 @@ fn conclude(
             ),
             (RESULTS[0], rows.clone().into_bytes()),
             (RESULTS[1], lines.into_bytes()),
-            (RESULTS[2], pareto.into_bytes()),
+            (RESULTS[2], pareto.clone().into_bytes()),
         ];
         files::replace(dir, &files).map_err(|why| fail(&why))?;
         ledger::tidy(dir);
     }
-    let shown = match format {
-        FormatArgument::Csv => print(&rows),
+    let shown = match printing {
+        Printing::Csv(table) if table.name == PARETO => print(&pareto),
+        Printing::Csv(_) => print(&rows),
         _ => {
             let value = results::value(manifest, &outcomes, &points, &fronts);
-            print_page(&page(manifest, &outcomes, &points, &fronts), &value, format)
+            print_page(
+                &page(manifest, &outcomes, &points, &fronts),
+                &value,
+                printing,
+            )
         }
     };
     Ok(match shown {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Exit, FormatArgument, fail, print_page, refuse};
+use super::{Exit, PrintArguments, fail, listed, print_page, refuse};
 use crate::experiment::validate::balance::{Balance, balances};
 use crate::experiment::validate::borrowed::ClassError;
 use crate::experiment::validate::measured::{Report, predictions, report};
+use crate::experiment::validate::tables::TABLES;
 use crate::experiment::validate::{
     Outcome, Sensitivity, borrowed, mlperf, outcomes, page, sensitivities, silicon, vllm,
 };
@@ -19,6 +20,7 @@ const MAX_BYTES: u64 = 256 << 20;
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
 pub struct ValidateArguments {
     /// Directory of measured sets (silicon_dev.csv, …), which are played too
     #[arg(long, value_name = "DIR")]
@@ -26,9 +28,8 @@ pub struct ValidateArguments {
     /// Also say how much each published case hangs on each constant
     #[arg(long)]
     sensitivity: bool,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
 }
 
 #[derive(Default, Serialize)]
@@ -52,6 +53,10 @@ enum Trouble {
 
 /// Plays everything and prints it.
 pub fn execute(arguments: &ValidateArguments) -> Exit {
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
     match everything(arguments) {
         Ok(all) => {
             let mut sections = vec![page::balance(&all.balance)];
@@ -68,7 +73,7 @@ pub fn execute(arguments: &ValidateArguments) -> Exit {
             if !all.mlperf.is_empty() {
                 sections.push(page::mlperf(&all.mlperf));
             }
-            print_page(&page::page(&all.cases, sections), &all, arguments.format)
+            print_page(&page::page(&all.cases, sections), &all, printing)
         }
         Err(Trouble::Data(why)) => refuse(&why),
         Err(Trouble::Play(why)) => fail(&why),

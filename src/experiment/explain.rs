@@ -3,6 +3,7 @@
 
 mod memory;
 mod prompts;
+pub mod tables;
 
 pub use memory::MemoryRow;
 

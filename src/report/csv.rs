@@ -1,4 +1,4 @@
-//! A row an hour or an interval, for spreadsheets and plotting.
+//! The tables of a run for spreadsheets and plotting; above all a row an hour or an interval.
 //!
 //! The columns are the paths of the summary's own fields (`latency.ttft_s.p99`,
 //! `pools.decode.utilization`), so there is one glossary; units are in the names. In order:
@@ -21,8 +21,119 @@ use std::collections::BTreeSet;
 
 use ::csv::{Error, Writer};
 
-use super::page::{Body, Page};
+use super::records::{Records, Table};
 use super::summary::{Distribution, PoolSummary, RunSummary, Span};
+
+/// The tables of a run; the first is what `--format csv` prints.
+pub const TABLES: &[Table] = &[
+    Table::new(HOURS, "an hour each, as in hours.csv", &[("hours[]", "")]),
+    Table::new(
+        INTERVALS,
+        "an interval of report_every each, as in intervals.csv",
+        &[("intervals[]", "")],
+    ),
+    Table::figures(&[("", "")]),
+    Table {
+        key: "pool",
+        ..Table::new("pools", "a pool each", &[("pools{}", "")])
+    },
+    Table {
+        key: "class",
+        ..Table::new("classes", "a class each", &[("classes{}", "")])
+    },
+    Table {
+        columns: &["from_tokens", "to_tokens", "completed"],
+        ..Table::new(
+            "lengths",
+            "requests by the length of their input",
+            &[("input_length_buckets[]", "")],
+        )
+    },
+    Table {
+        columns: &["name", "published", "simulated", "kind"],
+        ..Table::new(
+            "published",
+            "published figures beside simulated ones",
+            &[("published[]", "")],
+        )
+    },
+    Table {
+        columns: &["in_system"],
+        ..Table::new(
+            "in_system",
+            "requests in the system in each batch of the window, where the load is steady",
+            &[("", "in_system[]")],
+        )
+    },
+    Table {
+        key: "balance",
+        columns: &["left", "right", "holds"],
+        ..Table::new(
+            "audit",
+            "balances that must hold exactly",
+            &[("audit{}", "")],
+        )
+    },
+    Table {
+        columns: &["warning"],
+        ..Table::new(
+            "warnings",
+            "what a careful reader should know",
+            &[("", "warnings[]")],
+        )
+    },
+    Table {
+        without: &[
+            "requests",
+            "tokens",
+            "kv_hit_rate",
+            "nodes",
+            "throughput",
+            "latency",
+            "input_length_buckets",
+            "decode",
+            "economics",
+            "pools",
+            "classes",
+            "hours",
+            "intervals",
+            "published",
+            "confidence",
+            "in_system",
+            "audit",
+            "warnings",
+            "step_times.borrowed",
+        ],
+        ..Table::new("scenario", "what was simulated, in one row", &[("", "")])
+    },
+    Table {
+        columns: BORROWED,
+        ..Table::new(
+            "borrowed",
+            "constants that step times borrow from another engine or accelerator",
+            &[("step_times", "borrowed[]")],
+        )
+    },
+];
+
+/// Columns of borrowed constants.
+pub const BORROWED: &[&str] = &["what", "from", "reason"];
+/// The table of [`hours`].
+const HOURS: &str = "hours";
+/// The table of [`intervals`].
+const INTERVALS: &str = "intervals";
+
+/// A table of a run, by its name in [`TABLES`].
+///
+/// # Errors
+/// Where the summary cannot be written as JSON.
+pub fn table(table: &Table, summary: &RunSummary) -> Result<String, serde_json::Error> {
+    match table.name {
+        HOURS => Ok(hours(summary)),
+        INTERVALS => Ok(intervals(summary)),
+        _ => Ok(Records::of(table, summary)?.to_csv()),
+    }
+}
 
 /// A row an hour, under a row of names.
 pub fn hours(summary: &RunSummary) -> String {
@@ -189,23 +300,6 @@ fn pool_cells(pool: &PoolSummary) -> [String; 11] {
 
 fn maybe(x: Option<f64>) -> String {
     x.map_or_else(String::new, |x| x.to_string())
-}
-
-/// The grids of a page, one after the other, an empty line between them.
-pub fn page(page: &Page) -> String {
-    let mut parts = Vec::new();
-    for section in &page.sections {
-        if let Body::Grid(grid) = &section.body {
-            let mut writer = Writer::from_writer(Vec::new());
-            for row in grid.texts() {
-                // a vector takes all that is written, and rows of one grid are as long as its head
-                let _ = writer.write_record(row);
-            }
-            let bytes = writer.into_inner().unwrap_or_default();
-            parts.push(String::from_utf8_lossy(&bytes).into_owned());
-        }
-    }
-    parts.join("\n")
 }
 
 #[cfg(test)]

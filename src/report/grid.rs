@@ -157,24 +157,6 @@ impl Grid {
         text
     }
 
-    /// Heads and rows as plain texts, bars left out.
-    pub fn texts(&self) -> Vec<Vec<String>> {
-        let kept = || {
-            let columns = self.columns.iter().enumerate();
-            columns
-                .filter(|(_, c)| c.align != Align::Bar)
-                .map(|(i, _)| i)
-        };
-        let head = kept().map(|i| self.columns[i].head.join(" ")).collect();
-        let text = |cell: Option<&Cell>| match cell {
-            Some(Cell::Text(_, text)) => text.clone(),
-            _ => String::new(),
-        };
-        let rows = self.rows.iter().chain(&self.total);
-        let rows = rows.map(|row| kept().map(|i| text(row.get(i))).collect());
-        std::iter::once(head).chain(rows).collect()
-    }
-
     /// For a pull request: a Markdown table, each line ended.
     pub fn to_markdown(&self) -> String {
         let heads: Vec<String> = self.columns.iter().map(|c| c.head.join(" ")).collect();

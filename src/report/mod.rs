@@ -5,7 +5,7 @@
 //! so a stored run is shown again without simulating. [`verdict`] judges it, [`arrange`](mod@arrange)
 //! makes a [`page`] of it, sections of lines and [`grid`]s, which [`table`] (terminal) and [`markdown`]
 //! print. [`batches`] says how sure the figures of one long run are. [`csv`] has a row an hour or
-//! interval, [`json`] writes and reads the value itself.
+//! interval, [`records`] makes any answer a table for programs, [`json`] writes and reads the value itself.
 //!
 //! Nothing here asks the terminal, the clock or the disk: the caller passes a [`style::Style`] and
 //! writes the text where it belongs.
@@ -23,6 +23,7 @@ pub mod markdown;
 pub mod page;
 pub mod plot;
 mod promised;
+pub mod records;
 pub mod stored;
 pub mod stretch;
 pub mod style;

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::super::{Exit, FormatArgument, refuse};
+use super::super::{Exit, PrintArguments, listed, refuse};
 use super::conclude;
 use crate::experiment::sweep::Shard;
 use crate::experiment::sweep::ledger::{self, Done, Ledger};
+use crate::experiment::sweep::results::TABLES;
 
 /// Arguments of `sweep merge`.
 #[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
 pub struct MergeArguments {
     /// Folders that shards of the same sweep have written to
     #[arg(required = true)]
@@ -18,9 +20,8 @@ pub struct MergeArguments {
     /// Where the whole is written [default: the first folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How to print the result: csv is results.csv
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArgument,
+    #[command(flatten)]
+    print: PrintArguments,
 }
 
 /// Reads, joins, writes, prints.
@@ -29,6 +30,7 @@ pub fn execute(arguments: &MergeArguments) -> Exit {
 }
 
 fn merge(arguments: &MergeArguments) -> Result<Exit, Exit> {
+    let printing = arguments.print.of(TABLES)?;
     let refused = |why: String| refuse(&why);
     let first = &arguments.folders[0];
     let manifest = ledger::read_manifest(first).map_err(refused)?;
@@ -50,5 +52,5 @@ fn merge(arguments: &MergeArguments) -> Result<Exit, Exit> {
         ledger.append_all(new).map_err(|why| super::fail(&why))?;
         ledger::gather(&mut done, known.into_values(), out).map_err(refused)?;
     }
-    conclude(&manifest, &done, Some(out), arguments.format)
+    conclude(&manifest, &done, Some(out), printing)
 }

@@ -10,6 +10,7 @@
 
 pub mod page;
 mod reason;
+pub mod tables;
 
 use serde::Serialize;
 use serde_json::Value;

@@ -23,6 +23,7 @@ mod screen;
 mod sieve;
 pub mod slo;
 mod slots;
+pub mod tables;
 mod timetable;
 pub mod trial;
 

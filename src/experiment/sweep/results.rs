@@ -9,6 +9,7 @@ use super::entry::Status;
 use super::front::{FRONTS, Front, Point};
 use super::manifest::{Manifest, unquoted};
 use super::outcome::Outcome;
+use crate::report::records::Table;
 use crate::report::summary::RunSummary;
 
 /// A line of `results.jsonl`.
@@ -60,6 +61,15 @@ fn json_value(toml: &str) -> Value {
         .filter(|value: &Value| !value.is_string())
         .unwrap_or_else(|| Value::from(unquoted(toml)))
 }
+
+/// The tables of a sweep; the first is what `--format csv` prints.
+pub const TABLES: &[Table] = &[
+    Table::new("results", "a run each, as in results.csv", &[]),
+    Table::new(PARETO, "the points on each front, as in pareto.csv", &[]),
+];
+
+/// The table of [`fronts_csv`].
+pub const PARETO: &str = "pareto";
 
 /// A row a run. The columns after the values are paths of the summary's figures.
 pub fn csv(columns: &[Column], rows: usize) -> String {

@@ -7,6 +7,7 @@
 //! it with 95 % confidence; its square is about the part of the figure's spread that this input explains.
 
 pub mod page;
+pub mod tables;
 
 use std::collections::BTreeMap;
 

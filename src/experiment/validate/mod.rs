@@ -74,6 +74,7 @@ pub mod measured;
 pub mod mlperf;
 pub mod page;
 pub mod silicon;
+pub mod tables;
 pub mod vllm;
 
 pub use cases::{Outcome, Sensitivity, cases, outcomes, sensitivities};

@@ -1,0 +1,135 @@
+//! A JSON value whose fields keep the order in which they were written.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A text.
+    Text(String),
+    /// Its elements in order.
+    List(Vec<Node>),
+    /// Its fields in the order in which they were written.
+    Map(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// The field of that name.
+    pub fn field(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Map(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+
+    /// What lies along a path such as `versus[].differences[]` (every element of a list) or `pools{}` (every
+    /// entry of a map), each with its own path (`versus.0`) or, of an entry, its name. Of what is `null` or
+    /// not there: nothing. The empty path is the value itself.
+    pub fn along(&self, path: &str) -> Vec<(String, &Self)> {
+        let mut found = vec![(String::new(), self)];
+        for step in path.split('.').filter(|step| !step.is_empty()) {
+            let name = step.trim_end_matches("[]").trim_end_matches("{}");
+            let mut next = Vec::new();
+            for (before, node) in found {
+                let path = join(&before, name);
+                match node.field(name) {
+                    None | Some(Self::Null) => {}
+                    Some(Self::List(all)) if step.ends_with("[]") => {
+                        let all = all.iter().enumerate();
+                        next.extend(all.map(|(i, node)| (format!("{path}.{i}"), node)));
+                    }
+                    Some(Self::Map(all)) if step.ends_with("{}") => {
+                        next.extend(all.iter().map(|(name, node)| (name.clone(), node)));
+                    }
+                    Some(node) => next.push((path, node)),
+                }
+            }
+            found = next;
+        }
+        found
+    }
+
+    /// The number, truth or text as a cell; of `null`, nothing.
+    pub fn cell(&self) -> String {
+        match self {
+            Self::Bool(truth) => truth.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::Null | Self::List(_) | Self::Map(_) => String::new(),
+        }
+    }
+}
+
+/// A path and a name below it.
+pub fn join(path: &str, name: &str) -> String {
+    match (path.is_empty(), name.is_empty()) {
+        (true, _) => name.to_owned(),
+        (_, true) => path.to_owned(),
+        _ => format!("{path}.{name}"),
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Any)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Node, E> {
+        Ok(Node::Bool(truth))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
+        Ok(Node::Number(number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
+        Ok(Node::Number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
+        Ok(Number::from_f64(number).map_or(Node::Null, Node::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
+        Ok(Node::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
+        let mut all = Vec::new();
+        while let Some(node) = seq.next_element()? {
+            all.push(node);
+        }
+        Ok(Node::List(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Node::Map(fields))
+    }
+}
