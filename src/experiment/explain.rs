@@ -62,6 +62,21 @@ pub struct Point {
     pub tokens_per_s_per_gpu: f64,
 }
 
+/// What a step does: a decode step has the first two, a prefill step the others.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Load {
+    /// Requests on each rank.
+    pub batch: Option<f64>,
+    /// KV tokens of each request.
+    pub kv_tokens: Option<f64>,
+    /// Tokens computed on each rank.
+    pub tokens: Option<f64>,
+    /// Computed tokens of a prompt, mean.
+    pub prompt_tokens: Option<f64>,
+    /// Pairs of query and key that a computed token takes part in, mean.
+    pub pairs_per_token: Option<f64>,
+}
+
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Answer {
@@ -69,6 +84,8 @@ pub struct Answer {
     pub pool: String,
     /// What the step does, in words.
     pub load: String,
+    /// The same in numbers.
+    pub at: Load,
     /// The engine and the accelerator on which its constants were measured.
     pub engine: String,
     /// What step times rest on, and how wrong they may be.
@@ -129,6 +146,7 @@ pub fn explain(
     let Told {
         explained,
         load,
+        at,
         curve,
         without_context_s,
     } = if asks_prefill {
@@ -155,6 +173,7 @@ pub fn explain(
     Ok(Answer {
         pool: pool.name.clone(),
         load,
+        at,
         engine: format!("{} on {}", engine.name, engine.gpu),
         step_times: basis(scenario),
         step_s: explained.step_s,
@@ -216,6 +235,7 @@ fn ranks(unit: &Unit<'_>, pool: &Pool) -> String {
 struct Told {
     explained: Explained,
     load: String,
+    at: Load,
     curve: Vec<Point>,
     without_context_s: Option<f64>,
 }
@@ -258,6 +278,11 @@ fn decode(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question)
     Told {
         explained: unit.explain_decode(batch, unit.kv_of(batch, kv)),
         load,
+        at: Load {
+            batch: Some(batch),
+            kv_tokens: Some(kv),
+            ..Load::default()
+        },
         curve: sizes.into_iter().map(point).collect(),
         without_context_s: None,
     }
@@ -306,6 +331,12 @@ fn prefill(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question
     Told {
         explained: unit.explain_prefill(tokens, tokens * prompts.pairs, prompts.number(tokens)),
         load: format!("{} tokens on each rank, {how}", fixed(tokens, 0)),
+        at: Load {
+            tokens: Some(tokens),
+            prompt_tokens: Some(prompts.computed),
+            pairs_per_token: Some(prompts.pairs),
+            ..Load::default()
+        },
         curve: sizes.into_iter().map(point).collect(),
         without_context_s: mix.map(|mix| Prompts::alone(mix.computed).times(unit, tokens)),
     }

@@ -20,7 +20,14 @@ pub const TABLES: &[Table] = &[
         &[("memory", "")],
     ),
     Table {
-        without: &["parts", "curve", "memory", "step_times.borrowed"],
+        without: &[
+            "parts",
+            "curve",
+            "memory",
+            "step_times.borrowed",
+            "load",
+            "ranks",
+        ],
         ..Table::new(
             "step",
             "the step as a whole and what it rests on, in one row",

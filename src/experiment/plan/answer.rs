@@ -124,6 +124,10 @@ pub struct PoolUnits {
 pub struct SloRow {
     /// `ttft_p99 <= 5.00 s`.
     pub promise: String,
+    /// Its figure as `--slo` calls it: `ttft_p99`.
+    pub figure: String,
+    /// Whether the limit is the least that it may be, rather than the most.
+    pub is_floor: bool,
     /// The limit.
     pub limit: f64,
     /// Mean of the runs.
@@ -290,6 +294,8 @@ pub fn slo_rows(runs: &[Run], slos: &[Slo]) -> Vec<SloRow> {
             }),
             may_break: worst.is_some_and(|worst| slo.strain(Some(worst)) > 1.0),
             promise: slo.to_string(),
+            figure: slo.name(),
+            is_floor: slo.is_floor(),
             limit: slo.limit,
             mean,
             low,

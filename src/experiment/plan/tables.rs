@@ -12,8 +12,8 @@ const DEPLOYMENT: &str = "deployment";
 pub const TABLES: &[Table] = &[
     Table {
         key: DEPLOYMENT,
-        columns: &["option", "choices", "units", "nodes", "gpus", "node_hours"],
-        without: &["slos", "borrowed"],
+        columns: &["option", "choices", "nodes", "gpus", "node_hours"],
+        without: &["slos", "borrowed", "units", "binding", "limit", "broken"],
         labels: &[("pools", ".pool")],
         ..Table::new(
             "deployments",
@@ -29,7 +29,8 @@ pub const TABLES: &[Table] = &[
     Table {
         key: DEPLOYMENT,
         columns: &[
-            "promise",
+            "figure",
+            "is_floor",
             "limit",
             "mean",
             "low",
@@ -39,7 +40,7 @@ pub const TABLES: &[Table] = &[
             "strain",
             "may_break",
         ],
-        without: &["shown", "sure"],
+        without: &["promise", "shown", "sure"],
         ..Table::new(
             "promises",
             "what each deployment makes of each promise",
@@ -101,6 +102,21 @@ pub const TABLES: &[Table] = &[
                 ("runners_up[]", "borrowed[]"),
                 ("nearest_miss", "borrowed[]"),
                 ("baseline", "borrowed[]"),
+            ],
+        )
+    },
+    Table {
+        key: DEPLOYMENT,
+        of_owner: &["units", "binding", "limit", "broken"],
+        columns: &["option"],
+        ..Table::new(
+            "remarks",
+            "each deployment in words: its units, what binds it, what limits it, what it breaks",
+            &[
+                ("best", "option"),
+                ("runners_up[]", "option"),
+                ("nearest_miss", "option"),
+                ("baseline", "option"),
             ],
         )
     },

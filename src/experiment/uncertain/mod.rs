@@ -53,6 +53,10 @@ pub struct Input {
     pub path: String,
     /// Its range, in words.
     pub range: String,
+    /// Least value; of a duration, in seconds.
+    pub low: f64,
+    /// Greatest value; of a duration, in seconds.
+    pub high: f64,
 }
 
 /// A figure over the draws.
@@ -84,6 +88,8 @@ pub struct Hang {
 pub struct Draw {
     /// The inputs in their order, written as for `--set`.
     pub values: Vec<String>,
+    /// The same as numbers; durations in seconds.
+    pub inputs: Vec<f64>,
     /// The same for people.
     #[serde(skip)]
     pub shown: Vec<String>,
@@ -237,6 +243,11 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
         .zip(&graded)
         .map(|((row, tree), (_, word))| Draw {
             values: inputs.iter().zip(row).map(|(i, x)| i.text(*x)).collect(),
+            inputs: inputs
+                .iter()
+                .zip(row)
+                .map(|(i, x)| page::number(i, *x))
+                .collect(),
             shown: inputs
                 .iter()
                 .zip(row)
@@ -256,6 +267,8 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
             .map(|i| Input {
                 path: i.path.clone(),
                 range: page::range(i),
+                low: page::number(i, i.law.low),
+                high: page::number(i, i.law.high),
             })
             .collect(),
         verdict_hangs_on: hang(&grades),

@@ -46,7 +46,15 @@ pub fn value(input: &Uncertain, x: f64) -> String {
     match input.unit {
         Unit::Number => format!("{x}"),
         Unit::Whole => fixed(x, 0),
-        Unit::Nanoseconds | Unit::Picoseconds => seconds(x / 1e12),
+        Unit::Nanoseconds | Unit::Picoseconds => seconds(number(input, x)),
+    }
+}
+
+/// A value as a number; of a duration, in seconds.
+pub fn number(input: &Uncertain, x: f64) -> f64 {
+    match input.unit {
+        Unit::Number | Unit::Whole => x,
+        Unit::Nanoseconds | Unit::Picoseconds => x / 1e12,
     }
 }
 

@@ -6,7 +6,8 @@ use crate::report::records::Table;
 pub const TABLES: &[Table] = &[
     Table {
         columns: &["verdict"],
-        labels: &[("values", "inputs[].path")],
+        without: &["values"],
+        labels: &[("inputs", "inputs[].path")],
         ..Table::new(
             "draws",
             "of a scenario with uncertain inputs: a draw each, its inputs and its figures",
@@ -29,7 +30,8 @@ pub const TABLES: &[Table] = &[
         )
     },
     Table {
-        columns: &["path", "range"],
+        columns: &["path", "low", "high"],
+        without: &["range"],
         ..Table::new(
             "inputs",
             "of a scenario with uncertain inputs: what was uncertain",
