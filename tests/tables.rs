@@ -1,15 +1,16 @@
 //! Tables for programs: of every command that prints an answer, every table is strict CSV whose cells are the
 //! numbers of the JSON to the last bit, under its names and without units; and no number of the JSON is missing.
 //!
-//! With measured data (TOKENTIDE_DATA) the tables of real servers are held to the same.
+//! The long form (TOKENTIDE_SLOW=1) with measured data (TOKENTIDE_DATA) holds the tables of real servers to the same,
+//! some minutes.
 
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use support::data;
 use support::program::{Scratch, tokentide};
+use support::{data, slow};
 
 const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/small.toml");
 const PLAN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/small.toml");
@@ -61,7 +62,10 @@ fn cases(scratch: &Scratch) -> Vec<Case> {
         "--quiet",
     ];
     let mut validate = vec!["validate", "--sensitivity"];
-    let measured = data("silicon_dev.csv");
+    let measured = match slow("every table of validate --data") {
+        true => data("silicon_dev.csv"),
+        false => None,
+    };
     let folder = measured.as_ref().and_then(|file| file.parent()?.to_str());
     if let Some(folder) = folder {
         validate.extend(["--data", folder]);
