@@ -28,10 +28,11 @@ pub struct Curve {
     requests: Vec<f64>,
     /// What a unit costs in each slot: hours.
     hours: Vec<f64>,
-    least: u32,
+    /// Fewest units that there may be.
+    pub least: u32,
     /// Units that fill a node, where they are smaller than one: nodes are paid whole (S10), so units come and go
     /// by the node.
-    block: u32,
+    pub block: u32,
 }
 
 /// A schedule and what arithmetic expects of it.
@@ -108,8 +109,31 @@ impl Curve {
         each.map(|(hours, n)| hours * f64::from(paid(*n))).sum()
     }
 
+    /// The units of each slot of a schedule whose steps took so many times as long: the fewest that make steps as long
+    /// as now, on a curve of such steps; `None` where none do. Where arithmetic knows no step, in proportion.
+    pub fn scaled(
+        &self,
+        units: &[u32],
+        longer: &Self,
+        factor: f64,
+        caps: &[u32],
+    ) -> Option<Vec<u32>> {
+        let of_slot = |(slot, &units): (usize, &u32)| {
+            let target_s = self.steps[slot][units as usize] / factor;
+            if !target_s.is_finite() {
+                let n = (f64::from(units) * factor).ceil() as u32;
+                return (n <= caps[slot]).then_some(n);
+            }
+            let reaches = |n: &u32| longer.steps[slot][*n as usize] <= target_s;
+            let mut counts = (longer.least.min(caps[slot])..=caps[slot])
+                .filter(|n| longer.fills(*n, caps[slot]));
+            counts.find(reaches)
+        };
+        units.iter().enumerate().map(of_slot).collect()
+    }
+
     /// The fewest units that carry a slot's peak, or all that are allowed.
-    fn fewest(&self, slot: usize, cap: u32) -> u32 {
+    pub fn fewest(&self, slot: usize, cap: u32) -> u32 {
         let carries = |n: &u32| self.steps[slot][*n as usize].is_finite();
         let mut counts = (self.least.min(cap)..=cap).filter(|n| self.fills(*n, cap));
         counts.find(carries).unwrap_or(cap)
@@ -126,7 +150,7 @@ impl Curve {
     }
 
     /// What the arithmetic expects of a schedule.
-    fn value(&self, aim: Aim, units: &[u32]) -> f64 {
+    pub fn value(&self, aim: Aim, units: &[u32]) -> f64 {
         let steps = || units.iter().zip(&self.steps).map(|(n, s)| s[*n as usize]);
         match aim {
             Aim::Longest => steps().fold(0.0, f64::max),

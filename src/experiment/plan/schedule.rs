@@ -8,7 +8,10 @@
 //! when nothing lies between. Where prefill and decode are separate, both are sought in the same simulations:
 //! promises on first tokens speak for prefill, those on later tokens for decode, and the schedule of the answer
 //! is simulated as a whole. Where first tokens come from decode, both pools answer for them: the search ends with
-//! neighbours of what it has found, one pool dearer or cheaper.
+//! neighbours of what it has found, one pool dearer or cheaper. Where promises hold in every stretch, the slots are
+//! then made cheaper one by one ([`slotwise`]).
+
+mod slotwise;
 
 use super::axis::{Axis, TIGHTER};
 use super::capacity::yields;
@@ -72,6 +75,8 @@ pub struct Scheduling<'a> {
     axes: Vec<Axis<'a>>,
     /// What each pool carries, over what arithmetic thinks.
     pub yields: Vec<f64>,
+    /// What each slot with units of its own saves, in words.
+    pub slotwise: Option<String>,
     /// Everything simulated so far.
     pub played: Vec<Played>,
 }
@@ -119,6 +124,7 @@ impl<'a> Scheduling<'a> {
             question,
             bench,
             slots,
+            slotwise: None,
             played: Vec::new(),
         })
     }
@@ -163,6 +169,8 @@ impl<'a> Scheduling<'a> {
             self.mend()?;
             self.trim()?;
         }
+        self.together()?;
+        self.slot_by_slot()?;
         self.confirm()
     }
 
@@ -240,8 +248,8 @@ impl<'a> Scheduling<'a> {
         Ok(())
     }
 
-    /// The cheapest of each pool together, and the replications of what is then the answer.
-    fn confirm(&mut self) -> Result<(), Stopped> {
+    /// The cheapest of each pool together.
+    fn together(&mut self) -> Result<(), Stopped> {
         let kept: Option<Vec<f64>> = self.axes.iter().map(|axis| axis.kept).collect();
         if let Some(targets) = kept {
             let levels = self.levels(&targets);
@@ -250,6 +258,11 @@ impl<'a> Scheduling<'a> {
                 self.play(vec![levels])?;
             }
         }
+        Ok(())
+    }
+
+    /// The replications of what is then the answer.
+    fn confirm(&mut self) -> Result<(), Stopped> {
         let replications = match self.design.scenario.is_drawn() {
             true => self.question.replications,
             false => 1,
@@ -285,12 +298,18 @@ impl<'a> Scheduling<'a> {
         for ((axis, level), part) in axes {
             let range = range(axis.pool, self.question);
             let curve = Curve::new(screen, axis.index, &self.slots, range, factor / part);
-            let new = curve.reach(axis.aim, level.step_s / factor, &self.caps(axis, &free));
-            if new.step_s > level.step_s / factor {
-                return None;
-            }
-            take(&mut free, &new.units, axis.pool);
-            sum += curve.hours(&new.units, |n| axis.pool.nodes(n));
+            let caps = self.caps(axis, &free);
+            let units = if self.slotwise.is_some() {
+                axis.curve.scaled(&level.units, &curve, factor, &caps)?
+            } else {
+                let new = curve.reach(axis.aim, level.step_s / factor, &caps);
+                if new.step_s > level.step_s / factor {
+                    return None;
+                }
+                new.units
+            };
+            take(&mut free, &units, axis.pool);
+            sum += curve.hours(&units, |n| axis.pool.nodes(n));
         }
         Some(sum)
     }
@@ -334,6 +353,11 @@ impl<'a> Scheduling<'a> {
     }
 
     fn play(&mut self, open: Vec<Vec<Level>>) -> Result<(), Stopped> {
+        self.simulate(open, true)
+    }
+
+    /// Simulates schedules; the pools take in what became of their targets where they `learn`.
+    fn simulate(&mut self, open: Vec<Vec<Level>>, learn: bool) -> Result<(), Stopped> {
         let settings: Vec<Vec<String>> = open.iter().map(|levels| self.settings(levels)).collect();
         let limited = open.iter().zip(&settings).map(|(levels, settings)| {
             let most = format!("limits.requests_in_flight={}", self.most_in_flight(levels));
@@ -357,7 +381,7 @@ impl<'a> Scheduling<'a> {
                 }
             }
             for ((axis, level), strain) in self.axes.iter_mut().zip(&levels).zip(strains) {
-                if !strain.is_nan() {
+                if learn && !strain.is_nan() {
                     axis.learn(level, strain);
                 }
             }

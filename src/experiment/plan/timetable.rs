@@ -73,6 +73,7 @@ pub fn scheduled(
     let mut answer = empty(base, question);
     let mut all: Vec<(&Design, Played)> = Vec::new();
     let mut winner: Option<(f64, Timetable, Vec<StepTimesRow>, String)> = None;
+    let mut slotwise: Option<String> = None;
     for (design, scheduling) in &mut open {
         scheduling.search()?;
         let best = scheduling.best().map(|index| &scheduling.played[index]);
@@ -108,6 +109,7 @@ pub fn scheduled(
                 .map(|factor| if_steps_took(scheduling, base, *factor))
                 .collect();
             let scenario = scheduling.scenario(&best.settings)?;
+            slotwise.clone_from(&scheduling.slotwise);
             winner = Some((
                 best.node_hours(),
                 timetable(design, scheduling, best),
@@ -143,6 +145,7 @@ pub fn scheduled(
     answer.notes = notes(&designs, None, base);
     let of = kept.first().map(|(design, _)| *design).or(designs.first());
     let pools = of.map_or(&base.pools, |design| &design.scenario.pools);
+    answer.notes.extend(slotwise);
     answer.notes.extend(pools.iter().filter_map(assumed));
     let error = question.step_error(base);
     if answer.best.is_none() && error > 0.0 {

@@ -7,9 +7,12 @@ use super::slo::Slo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};
 use crate::report::format::{date_clock, plain};
-use crate::report::summary::{Decided, Interval, Latency, Promised, RunSummary, Span};
+use crate::report::summary::{Decided, Interval, Latency, PoolSummary, Promised, RunSummary, Span};
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::{Role, Scenario};
+
+/// A queue that ends a stretch with so many times its mean is growing (assumed).
+const GROWS: f64 = 1.5;
 
 /// Decode's part of a first token that comes from it: the same statistic of each, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,6 +32,10 @@ pub struct Run {
     pub when: Vec<Option<String>>,
     /// Stretches that break a promise, of how many: those that were asked for, or else hours.
     pub stretches: (u64, u64),
+    /// The same of each stretch that is judged: values, waits and strain.
+    pub parts: Vec<Run>,
+    /// Pools whose queue was growing at the end of the stretch that this is of.
+    pub growing: Vec<String>,
     /// How sure this run alone is of each, where it can say.
     pub intervals: Vec<Option<Interval>>,
     /// Decode's part of each promise on first tokens where these come from it.
@@ -194,20 +201,30 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
         .map(|slo| waits(slo, &summary.latency, &summary.latency_decided));
     let mut waited: Vec<Option<Waits>> = each.collect();
     let mut broken = 0;
+    let mut parts = Vec::new();
     for Promised { span, attainment } in &summary.promised {
         let mut breaks = false;
+        let mut part = Run {
+            growing: growing(span),
+            ..Run::default()
+        };
         for (index, slo) in slos.iter().enumerate() {
             let value = slo.in_stretch(span, *attainment);
+            let waits = waits(slo, &span.latency, &span.latency_decided);
+            part.values.push(value);
+            part.waits.push(waits);
             let Some(strain) = value.map(|_| slo.strain(value)) else {
                 continue;
             };
+            part.strain = part.strain.max(strain);
             breaks |= strain > 1.0;
             if values[index].is_none() || strain > slo.strain(values[index]) {
                 values[index] = value;
                 when[index] = Some(span.start.clone());
-                waited[index] = waits(slo, &span.latency, &span.latency_decided);
+                waited[index] = waits;
             }
         }
+        parts.push(part);
         broken += u64::from(breaks);
     }
     let stretches = match summary.promised.len() as u64 {
@@ -239,6 +256,8 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
         waits: waited,
         when,
         stretches,
+        parts,
+        growing: Vec::new(),
         strain,
         tightest,
         trouble: trouble.map(str::to_string),
@@ -248,6 +267,14 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
         profit_usd: summary.economics.profit_usd,
         goodput_per_s: goodputs.map(|slo| slo.goodput_per_s).sum(),
     }
+}
+
+/// Pools whose queue is longer at the end of a stretch than in the mean of it, by more than it fluctuates.
+fn growing(span: &Span) -> Vec<String> {
+    let pools = span.pools.iter();
+    let grows = |pool: &PoolSummary| pool.queue_length_end as f64 > GROWS * pool.queue_length_mean;
+    let growing = pools.filter(|(_, pool)| pool.queue_length_end > 0 && grows(pool));
+    growing.map(|(name, _)| name.clone()).collect()
 }
 
 /// Hours that would break a promise if it held for each of them, of how many.
