@@ -173,7 +173,8 @@ pub fn shortfalls(summary: &RunSummary) -> Vec<Shortfall> {
 }
 
 /// Whether queues were still growing at the end: far above their mean, longest of all in the last part
-/// of the run, and too long to be worked off in the time that a request takes. Or nobody got out.
+/// of the run, and too long to be worked off in the time that a request takes, at the pace that units of which some
+/// stand idle in that part can keep. Or nobody got out.
 fn is_growing(summary: &RunSummary) -> bool {
     let end: u64 = summary.pools.values().map(|p| p.queue_length_end).sum();
     if end == 0 {
@@ -188,7 +189,12 @@ fn is_growing(summary: &RunSummary) -> bool {
     let is_longest_last = spans
         .split_last()
         .is_none_or(|(last, earlier)| earlier.iter().all(|span| queue(span) < queue(last)));
-    let work_off_s = end as f64 * summary.duration_s / summary.requests.completed as f64;
+    let busy = |span: &Span| -> Option<f64> {
+        let busy = span.pools.values().map(|p| p.utilization.unwrap_or(1.0));
+        busy.reduce(f64::max)
+    };
+    let busy = spans.last().and_then(busy).unwrap_or(1.0);
+    let work_off_s = busy * end as f64 * summary.duration_s / summary.requests.completed as f64;
     let request_s = summary.latency.e2e_s.mean.unwrap_or(0.0);
     end as f64 > GROWN * mean && is_longest_last && work_off_s > request_s
 }

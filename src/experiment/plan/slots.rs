@@ -10,6 +10,8 @@ use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
 pub struct Slot {
     /// From this time of day ...
     pub from: SimDuration,
+    /// Whether the simulation, its warm-up included, ever is in it.
+    pub is_simulated: bool,
     /// Hours of it in the counted time: what a unit is paid for.
     pub paid_h: f64,
     /// What comes in it; nothing where the simulation never is.
@@ -26,6 +28,7 @@ pub fn slots(scenario: &Scenario, loads: &Loads<'_>, every: SimDuration) -> Vec<
             let simulated = overlap(scenario, from, to, scenario.warm_up);
             Slot {
                 from,
+                is_simulated: simulated > 0,
                 paid_h: counted as f64 / NS_PER_HOUR as f64,
                 load: if simulated > 0 {
                     loads.between(from, to)
@@ -87,8 +90,16 @@ pub fn assumed(pool: &Pool) -> Option<String> {
 }
 
 /// A pool's units, slot by slot, as a setting. More units are paid `start_up` before their slot, in whole
-/// minutes, so that they serve from its beginning; fewer from its beginning.
+/// minutes, so that they serve from its beginning; fewer from its beginning. Where the simulation never is nothing
+/// changes: units that leave at its end would drain before.
 pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> String {
+    let mut units = units.to_vec();
+    // Twice around: the first slots may be among those where the simulation is not.
+    for index in (0..2 * slots.len()).map(|index| index % slots.len()) {
+        if !slots[index].is_simulated {
+            units[index] = units[(index + units.len() - 1) % units.len()];
+        }
+    }
     let minute = 60 * NS_PER_S;
     let early = start_up(pool).0.div_ceil(minute) * minute;
     let mut steps: Vec<(u64, u32)> = Vec::new();
@@ -151,6 +162,20 @@ mod tests {
             "{setting}"
         );
         assert!(crate::scenario::load("deepseek-day", &[setting]).is_ok());
+    }
+
+    #[test]
+    fn nothing_changes_where_the_simulation_is_not() {
+        let set = ["duration=6h".to_string(), "warm_up=0s".to_string()];
+        let scenario = crate::scenario::load("deepseek-day", &set).unwrap();
+        let loads = Loads::of(&scenario).unwrap();
+        // From noon to six.
+        let slots = slots(&scenario, &loads, SimDuration(2 * NS_PER_HOUR));
+        let mut units = [1; 12];
+        units[6..9].copy_from_slice(&[4, 3, 5]);
+        let setting = setting(&scenario.pools[1], &slots, &units);
+        let steps = "[[\"12:00\", 4], [\"14:00\", 3], [\"15:58\", 5]]";
+        assert!(setting.contains(steps), "{setting}");
     }
 
     #[test]

@@ -134,20 +134,22 @@ impl Scheduling<'_> {
             let is_little = hours(&now) - hours(&least) < LITTLE * hours(&now);
             let tries = if is_little { now } else { tries };
             let levels = self.levels_of(&tries);
-            if let Some(known) = self.played.iter().position(|p| same(p, &levels)) {
-                if self.played[known].keeps() || is_little {
-                    break;
+            let known = self.played.iter().find(|p| same(p, &levels)).cloned();
+            let played = match known {
+                Some(known) => known,
+                None => {
+                    (self.bench.tell)(&format!(
+                        "slot by slot, {} of at most {RUNS}: {} node-hours",
+                        runs + 1,
+                        fixed(hours(&tries), 0)
+                    ));
+                    self.simulate(vec![levels], false)?;
+                    runs += 1;
+                    let Some(played) = self.played.last().cloned() else {
+                        break;
+                    };
+                    played
                 }
-            }
-            (self.bench.tell)(&format!(
-                "slot by slot, {} of at most {RUNS}: {} node-hours",
-                runs + 1,
-                fixed(hours(&tries), 0)
-            ));
-            self.simulate(vec![levels], false)?;
-            runs += 1;
-            let Some(played) = self.played.last().cloned() else {
-                break;
             };
             if played.keeps() && is_little {
                 break;
@@ -294,4 +296,68 @@ impl Way {
 fn same(played: &Played, levels: &[Level]) -> bool {
     let each = played.levels.iter().zip(levels);
     each.into_iter().all(|(a, b)| a.units == b.units)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(slot: usize, breaks: bool, grows: bool) -> Part {
+        Part {
+            slots: vec![slot],
+            breaks,
+            grows,
+        }
+    }
+
+    #[test]
+    fn an_hour_is_blamed_for_itself_or_the_one_before_for_what_it_left() {
+        use Said::{Broke, Kept, Nothing};
+        let quiet = |slot| part(slot, false, false);
+        // Its own units are too few; those of the hour before are enough.
+        let own = [quiet(0), part(1, true, false), quiet(2)];
+        assert_eq!(blame(&own, &[true; 3]), (vec![Kept, Broke, Kept], true));
+        // The hour before kept its promise and left a queue that grew: the later one is not judged.
+        let left = [part(0, false, true), part(1, true, false), quiet(2)];
+        assert_eq!(blame(&left, &[true; 3]), (vec![Broke, Nothing, Kept], true));
+        // The same where the hour before broke its promise.
+        let both = [part(0, true, false), part(1, true, false), quiet(2)];
+        assert_eq!(blame(&both, &[true; 3]), (vec![Broke, Nothing, Kept], true));
+        // Who has as many as is known to be enough is not to blame, nor is anybody where nobody has less.
+        let lowered = [true, false, true];
+        assert_eq!(blame(&own, &lowered), (vec![Broke, Kept, Kept], true));
+        assert_eq!(blame(&own, &[false; 3]), (vec![Kept; 3], false));
+    }
+
+    #[test]
+    fn a_slot_comes_down_by_halves_and_stays_where_it_is_good() {
+        // Slot 0 needs 5 of 16 units, slot 1 all of its 8.
+        let needs = [5, 8];
+        let mut way = Way {
+            safe: vec![16, 8],
+            good: vec![16, 8],
+            bad: vec![1, 3],
+            block: 1,
+        };
+        for _ in 0..6 {
+            let tried: Vec<u32> = (0..2).map(|slot| way.next(slot)).collect();
+            let said = |(n, need): (&u32, &u32)| match n < need {
+                true => Said::Broke,
+                false => Said::Kept,
+            };
+            let said: Vec<Said> = tried.iter().zip(&needs).map(said).collect();
+            way.learn(&tried, &said);
+        }
+        assert_eq!(way.good, needs);
+        assert_eq!(way.least(), needs);
+        // What was good for itself and is not among the others goes up again.
+        way.learn(&[5, 8], &[Said::Broke, Said::Kept]);
+        assert_eq!((way.good[0], way.bad[0]), (6, 5));
+        // By whole nodes of four.
+        way.block = 4;
+        way.good[0] = 16;
+        assert_eq!(way.next(0), 12);
+        way.bad[0] = 12;
+        assert_eq!(way.next(0), 16);
+    }
 }
