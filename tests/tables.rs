@@ -380,6 +380,10 @@ fn csv_is_the_first_table_and_a_table_is_csv() {
             said.err
         );
     }
+    let empty = tokentide(&["run", SMALL, "--quiet", "--table", "published"]);
+    let header = String::from_utf8(empty.out).expect("UTF-8");
+    assert_eq!((empty.code, header.lines().count()), (Some(0), 1));
+    assert!(empty.err.contains("no rows for --table published"));
     let wrong = with(&["--table", "curves"]);
     assert_eq!(wrong.code, Some(2));
     assert!(

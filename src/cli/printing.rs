@@ -4,7 +4,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, ValueEnum};
 use serde::Serialize;
 
-use super::{Exit, colour, fail, print, refuse};
+use super::{Exit, colour, fail, print, refuse, tell};
 use crate::report::page::Page;
 use crate::report::records::{Records, Table};
 use crate::report::summary::RunSummary;
@@ -96,13 +96,27 @@ pub fn print_page(page: &Page, value: &impl Serialize, printing: Printing) -> Ex
     let text = match printing {
         Printing::Page => Ok(table::page(page, &Style::new(colour(&std::io::stdout())))),
         Printing::Markdown => Ok(markdown::page(page)),
-        Printing::Csv(table) => Records::of(table, value).map(|records| records.to_csv()),
+        Printing::Csv(table) => {
+            let text = Records::of(table, value).map(|records| records.to_csv());
+            text.map(|text| remarked(table, text))
+        }
         Printing::Json => serde_json::to_string_pretty(value).map(|text| format!("{text}\n")),
     };
     match text {
         Ok(text) => print(&text),
         Err(error) => fail(&error.to_string()),
     }
+}
+
+/// A table as it stands; where it is only a header, says so on standard error.
+fn remarked(table: &Table, text: String) -> String {
+    if text.lines().count() < 2 {
+        let Table { name, about, .. } = table;
+        tell(&format!(
+            "note: this answer has no rows for --table {name} ({about})"
+        ));
+    }
+    text
 }
 
 /// A run as it is asked for.
@@ -112,7 +126,8 @@ pub fn of_run(summary: &RunSummary, printing: Printing) -> Result<String, Exit> 
         Printing::Markdown => Format::Markdown,
         Printing::Json => Format::Json,
         Printing::Csv(table) => {
-            return csv::table(table, summary).map_err(|error| fail(&error.to_string()));
+            let text = csv::table(table, summary).map(|text| remarked(table, text));
+            return text.map_err(|error| fail(&error.to_string()));
         }
     };
     Ok(render(

@@ -50,7 +50,16 @@ pub const TABLES: &[Table] = &[
         )
     },
     Table {
-        columns: &["name", "published", "simulated", "kind"],
+        columns: &[
+            "name",
+            "field",
+            "published_low",
+            "published_high",
+            "published",
+            "simulated",
+            "kind",
+            "source",
+        ],
         ..Table::new(
             "published",
             "published figures beside simulated ones",

@@ -12,7 +12,21 @@ const DEPLOYMENT: &str = "deployment";
 pub const TABLES: &[Table] = &[
     Table {
         key: DEPLOYMENT,
-        columns: &["option", "choices", "nodes", "gpus", "node_hours"],
+        columns: &[
+            "option",
+            "choices",
+            "nodes",
+            "gpus",
+            "node_hours",
+            "cost_usd",
+            "profit_usd",
+            "goodput_per_s",
+            "step_error",
+            "replications",
+            "kept",
+            "stretches_broken",
+            "stretches",
+        ],
         without: &["slos", "borrowed", "units", "binding", "limit", "broken"],
         labels: &[("pools", ".pool")],
         ..Table::new(
