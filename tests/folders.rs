@@ -178,6 +178,75 @@ fn a_signal_ends_what_plays_nothing_yet() {
     assert_eq!(scratch.files("out"), [""; 0]);
 }
 
+/// While plans are drawn up, step times compiled, and inputs of megabytes read.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_what_is_being_set_up() {
+    if !support::slow("signals while things are set up") {
+        return;
+    }
+    let scratch = Scratch::new("set-up");
+    let rows: String = (0..900_000).map(|i| format!("{i},100,10\n")).collect();
+    let rows = format!("arrived_s,input_tokens,output_tokens\n{rows}");
+    let rows = scratch.write("rows.csv", &rows);
+    let text = fs::read_to_string(SMALL).expect("the scenario");
+    let small = scratch.write("small.toml", &text);
+    let recorded = format!("class.0.arrivals={{kind=\"trace\",csv={rows:?}}}");
+    let plan = [
+        "plan",
+        "deepseek-day",
+        "--slo",
+        "ttft_p99=10s",
+        "--schedule",
+        "1h",
+        "--nodes",
+        "420",
+    ];
+    let options = [
+        "plan",
+        "chat-h800",
+        "--units",
+        "decode=1..60",
+        "--nodes",
+        "400",
+    ];
+    let run = ["run", "deepseek-day"];
+    let draws = ["run", "deepseek-day", "--replications", "20"];
+    let compare = ["compare", "deepseek-day", "deepseek-day-hits-30"];
+    let large = ["check", &small, "--set", &recorded];
+    let mut heard = 0;
+    for arguments in [&plan[..], &options, &run, &draws, &compare, &large] {
+        for wait in [60, 120, 250, 500] {
+            let mut command = start(arguments);
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+            let mut child = command.spawn().expect("it starts");
+            sleep(Duration::from_millis(wait));
+            if child.try_wait().expect("a child").is_some() {
+                continue;
+            }
+            let began = Instant::now();
+            let sent = Command::new("kill")
+                .args(["-TERM", &child.id().to_string()])
+                .status();
+            assert!(sent.expect("kill").success());
+            let said: Said = child.wait_with_output().expect("an end").into();
+            let took = began.elapsed();
+            assert!(took < SOON, "{arguments:?} after {wait} ms: {took:?}");
+            // It may have ended by itself as the signal came.
+            if said.code != Some(0) {
+                assert_eq!(
+                    said.code,
+                    Some(130),
+                    "{arguments:?} after {wait} ms: {}",
+                    said.err
+                );
+                heard += 1;
+            }
+        }
+    }
+    assert!(heard >= 18, "{heard} of 24 were interrupted");
+}
+
 #[test]
 fn only_ordinary_files_are_read_and_only_possible_figures_shown() {
     let scratch = Scratch::new("stored");
