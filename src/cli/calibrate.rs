@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, fail, print, refuse};
+use super::{Exit, fail, print, refuse, screen};
 use crate::experiment::calibrate::{Calibration, calibrate, measurements};
 use crate::report::format::percent;
 use crate::scenario::read_ordinary_text;
@@ -37,7 +37,7 @@ pub fn execute(arguments: &CalibrateArguments) -> Exit {
         .as_ref()
         .filter(|_| !arguments.help_columns)
     else {
-        return print(measurements::HELP);
+        return print(&screen::labelled(measurements::HELP));
     };
     let text = match read_ordinary_text(file, MAX_BYTES) {
         Ok(text) => text,

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::{Exit, print, refuse};
+use super::{Exit, print, refuse, screen};
 use crate::catalog::{self, Attention, CONSTANTS};
+use crate::report::grid::{Cell, Column, Grid};
 
 /// Arguments of `catalog`.
 #[derive(Debug, Args)]
@@ -15,8 +16,8 @@ pub struct CatalogArguments {
 /// Lists or shows.
 pub fn execute(arguments: &CatalogArguments) -> Exit {
     match &arguments.name {
-        None => print(&list()),
-        Some(name) => match show(name) {
+        None => print(&screen::labelled(&list())),
+        Some(name) => match engine(name).or_else(|| Some(screen::labelled(&show(name)?))) {
             Some(text) => print(&text),
             None => refuse(&format!(
                 "the catalog has no entry `{name}`; `tokentide catalog` lists all"
@@ -77,6 +78,31 @@ fn list() -> String {
         ));
     }
     text
+}
+
+/// An engine's constants on each accelerator that it is known on.
+fn engine(name: &str) -> Option<String> {
+    let engines = catalog::engines().iter().filter(|e| e.name == name);
+    let parts = engines.map(|engine| {
+        let mut grid = Grid::new(vec![
+            Column::left("constant"),
+            Column::right("value"),
+            Column::left("kind"),
+            Column::left("source"),
+        ]);
+        let row = |(constant, info): &(_, catalog::ConstantInfo)| {
+            let figure = engine.figure(*constant);
+            let word = figure.provenance.word();
+            let value = figure.value.to_string();
+            let cells = [info.key, value.as_str(), word, figure.source.as_str()];
+            cells.map(Cell::new).into()
+        };
+        grid.rows = CONSTANTS.iter().map(row).collect();
+        let head = format!("{name} on {}: {}\n", engine.gpu, engine.about);
+        screen::labelled(&head) + &grid.to_text(&screen::results())
+    });
+    let text = parts.collect::<Vec<_>>().join("\n");
+    (!text.is_empty()).then_some(text)
 }
 
 fn show(name: &str) -> Option<String> {
@@ -170,27 +196,6 @@ fn show(name: &str) -> Option<String> {
             }
         }
         return Some(text + &sources(&entry.source, &entry.assumed));
-    }
-    let engines: Vec<_> = catalog::engines()
-        .iter()
-        .filter(|e| e.name == name)
-        .collect();
-    if !engines.is_empty() {
-        let mut text = String::new();
-        for engine in engines {
-            text.push_str(&format!("{name} on {}: {}\n", engine.gpu, engine.about));
-            for (constant, info) in CONSTANTS {
-                let figure = engine.figure(*constant);
-                text.push_str(&format!(
-                    "  {:<34} {:>10}  {:<10}  {}\n",
-                    info.key,
-                    figure.value,
-                    figure.provenance.word(),
-                    figure.source
-                ));
-            }
-        }
-        return Some(text);
     }
     let entry = catalog::prices().iter().find(|e| e.item.name == name)?;
     let usd = |p: crate::units::PicoUsd| p.as_usd() * 1e6;

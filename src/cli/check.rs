@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 
-use super::{Exit, ScenarioArguments, load_ranges, print, refuse, tell};
+use super::{Exit, ScenarioArguments, load_ranges, print, refuse, screen, tell};
 use crate::cluster::schedule::paid_nodes;
 use crate::experiment::Need;
 use crate::experiment::uncertain::page::range;
@@ -58,7 +58,7 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
             {
                 tell(&format!("warning: {caution}"));
             }
-            print(&describe(&scenario, &realised))
+            print(&screen::labelled(&describe(&scenario, &realised)))
         }
         Err(why) => refuse(&why.to_string()),
     }

@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod runs;
 mod schema;
+mod screen;
 mod sweep;
 mod validate;
 
@@ -28,7 +29,7 @@ use printing::{PrintArguments, Printing, listed, of_run, print_page};
 
 /// Simulates LLM inference clusters: what users feel, what the cluster does, what it costs and earns.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = exit::HELP, max_term_width = 100)]
+#[command(version, about, after_help = exit::HELP)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -101,6 +102,17 @@ fn stretch(text: &str) -> Result<String, String> {
         .ok_or_else(|| "at least a second, such as 1h".to_owned())
 }
 
+impl Arguments {
+    /// The command line; help is as wide as results are. On bad usage the program ends with exit code 2.
+    pub fn read() -> Self {
+        let width = screen::results().prose();
+        let mut command = <Self as clap::CommandFactory>::command().term_width(width);
+        let matches = command.get_matches_mut();
+        <Self as clap::FromArgMatches>::from_arg_matches(&matches)
+            .unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
 /// Carries out a command.
 pub fn execute(arguments: &Arguments) -> Exit {
     interrupt::begin();
@@ -147,15 +159,10 @@ fn load_ranges(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenari
             None => Ok(scenario),
         },
         Err(mistakes) => {
-            tell(&mistakes.render(colour(&std::io::stderr())));
+            show(&mistakes);
             Err(Exit::BadInput)
         }
     }
-}
-
-/// Whether a stream wants colour: a terminal, and NO_COLOR is not set.
-fn colour(stream: &impl std::io::IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 /// Prints a result. A reader that has gone (`| head`) is no fault; a full disk is.
@@ -172,7 +179,12 @@ fn print(text: &str) -> Exit {
 /// Says something on standard error. Nobody need be there to hear it.
 fn tell(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", screen::remarks().fold(text));
+}
+
+/// Shows what is wrong with a scenario.
+fn show(mistakes: &crate::scenario::Mistakes) {
+    tell(&mistakes.render(screen::remarks().colour));
 }
 
 /// Says why a run failed.

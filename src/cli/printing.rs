@@ -4,11 +4,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, ValueEnum};
 use serde::Serialize;
 
-use super::{Exit, colour, fail, print, refuse, tell};
+use super::{Exit, fail, print, refuse, screen, tell};
 use crate::report::page::Page;
 use crate::report::records::{Records, Table};
 use crate::report::summary::RunSummary;
-use crate::report::{Format, Style, csv, markdown, render, table};
+use crate::report::{Format, csv, markdown, render, table};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -94,7 +94,7 @@ impl PrintArguments {
 /// Prints a page, or of the value behind it what is asked for.
 pub fn print_page(page: &Page, value: &impl Serialize, printing: Printing) -> Exit {
     let text = match printing {
-        Printing::Page => Ok(table::page(page, &Style::new(colour(&std::io::stdout())))),
+        Printing::Page => Ok(table::page(page, &screen::results())),
         Printing::Markdown => Ok(markdown::page(page)),
         Printing::Csv(table) => {
             let text = Records::of(table, value).map(|records| records.to_csv());
@@ -130,9 +130,5 @@ pub fn of_run(summary: &RunSummary, printing: Printing) -> Result<String, Exit> 
             return text.map_err(|error| fail(&error.to_string()));
         }
     };
-    Ok(render(
-        summary,
-        format,
-        &Style::new(colour(&std::io::stdout())),
-    ))
+    Ok(render(summary, format, &screen::results()))
 }

@@ -10,8 +10,8 @@ use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::runs::{play_all, play_draws, say};
 use super::{
-    Exit, PrintArguments, ScenarioArguments, colour, fail, listed, load_ranges, of_run, print,
-    print_page, refuse, stretch, tell,
+    Exit, PrintArguments, ScenarioArguments, fail, listed, load_ranges, of_run, print, print_page,
+    refuse, show, stretch,
 };
 use crate::experiment::replicate::{replications, together, undrawn};
 use crate::experiment::uncertain::tables::TABLES;
@@ -137,7 +137,7 @@ fn uncertain(arguments: &RunArguments, scenario: &Scenario) -> Exit {
     let draws = match scenarios(scenario, &rows) {
         Ok(draws) => draws,
         Err(mistakes) => {
-            tell(&mistakes.render(colour(&std::io::stderr())));
+            show(&mistakes);
             return Exit::BadInput;
         }
     };

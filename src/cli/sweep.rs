@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::interrupt::Interrupt;
-use super::{Exit, PrintArguments, Printing, fail, files, listed, print, print_page, refuse, tell};
+use super::{
+    Exit, PrintArguments, Printing, fail, files, listed, print, print_page, refuse, screen, tell,
+};
 use crate::experiment::parallel;
 use crate::experiment::sweep::columns::columns;
 use crate::experiment::sweep::estimate::estimate;
@@ -116,9 +118,8 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     })?;
     if arguments.dry_run {
         let done = done_before(arguments.out.as_deref(), &manifest)?;
-        return Ok(print(&forecast(
-            arguments, &question, &manifest, &done, here,
-        )));
+        let text = forecast(arguments, &question, &manifest, &done, here);
+        return Ok(print(&screen::labelled(&text)));
     }
     if !arguments.quiet {
         tell_infeasible(&manifest);

@@ -1,17 +1,14 @@
 //! A table of text: columns with heads and alignment, rows of cells, and at most a few bars.
 //!
 //! The terminal and Markdown views print the same grid. Bars are given as fractions and become
-//! characters only when the width is known.
+//! characters only when the width is known; how a grid is set in a terminal is [`layout`]'s.
 
 use super::format::plain;
+use super::layout;
 use super::style::{Style, Tone, display_width};
 
-/// Spaces between columns.
-const GAP: usize = 2;
 /// A bar's length in Markdown, in characters.
 const MARKDOWN_BAR: usize = 16;
-/// The shortest and the longest bar in a terminal, in characters.
-const BAR_RANGE: (usize, usize) = (8, 40);
 
 /// A table.
 #[derive(Clone, Debug, Default)]
@@ -22,12 +19,15 @@ pub struct Grid {
     pub rows: Vec<Vec<Cell>>,
     /// A last row, set off by a rule.
     pub total: Option<Vec<Cell>>,
+    /// What the bars are made of, said where there are bars.
+    pub legend: Option<String>,
 }
 
 /// A column.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Lines of the head, e.g. `["TTFT s", "p99"]`; neighbours with the same first line share it.
+    /// Parts of the head, whole words, e.g. `["TTFT s", "p99"]`. A terminal has them one above the other, and
+    /// neighbours with the same first part share it; other views join them by spaces.
     pub head: Vec<String>,
     /// Where the text stands.
     pub align: Align,
@@ -65,7 +65,7 @@ pub struct Piece {
 }
 
 impl Column {
-    /// For names. Lines of the head are separated by `\n`.
+    /// For names. Parts of the head are separated by `\n`.
     pub fn left(head: &str) -> Self {
         Self::new(head, Align::Left)
     }
@@ -103,15 +103,8 @@ impl Cell {
         Self::Bar(vec![Piece { tone, glyph, end }])
     }
 
-    fn width(&self) -> usize {
-        match self {
-            Self::Text(_, text) => display_width(text),
-            Self::Bar(_) => 0,
-        }
-    }
-
     /// Painted text and the columns it takes.
-    fn print(&self, style: &Style, bar: usize) -> (String, usize) {
+    pub(super) fn print(&self, style: &Style, bar: usize) -> (String, usize) {
         match self {
             Self::Text(tone, text) => (style.paint(*tone, text), display_width(text)),
             Self::Bar(pieces) => print_bar(pieces, style, bar),
@@ -128,33 +121,9 @@ impl Grid {
         }
     }
 
-    /// For a terminal: one line a row, no trailing spaces, each line ended.
+    /// For a terminal: lines of at most the style's width, each ended, without trailing spaces.
     pub fn to_text(&self, style: &Style) -> String {
-        let bar = self.bar_length(style.width);
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|i| self.width(i, bar))
-            .collect();
-        let mut text = String::new();
-        let depth = self.columns.iter().map(|c| c.head.len()).max().unwrap_or(0);
-        for line in 0..depth {
-            let cells: Vec<Cell> = (0..self.columns.len())
-                .map(|i| Cell::toned(Tone::Quiet, self.head_line(i, line, depth)))
-                .collect();
-            self.print_row(&cells, &widths, bar, style, &mut text);
-        }
-        let rule: usize = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-        let rule = style.paint(Tone::Quiet, &"─".repeat(rule));
-        text.push_str(&rule);
-        text.push('\n');
-        for row in &self.rows {
-            self.print_row(row, &widths, bar, style, &mut text);
-        }
-        if let Some(total) = &self.total {
-            text.push_str(&rule);
-            text.push('\n');
-            self.print_row(total, &widths, bar, style, &mut text);
-        }
-        text
+        layout::to_text(self, style)
     }
 
     /// For a pull request: a Markdown table, each line ended.
@@ -178,89 +147,10 @@ impl Grid {
             let cells: Vec<String> = total.iter().map(markdown_cell).map(bold).collect();
             text.push_str(&markdown_row(&cells));
         }
+        if let Some(legend) = &self.legend {
+            text.push_str(&format!("\n{}\n", escape(legend)));
+        }
         text
-    }
-
-    fn print_row(
-        &self,
-        row: &[Cell],
-        widths: &[usize],
-        bar: usize,
-        style: &Style,
-        out: &mut String,
-    ) {
-        let mut line = String::new();
-        let mut owed = 0;
-        for ((cell, width), column) in row.iter().zip(widths).zip(&self.columns) {
-            let (text, taken) = cell.print(style, bar);
-            let room = width.saturating_sub(taken);
-            if taken == 0 {
-                owed += room + GAP;
-                continue;
-            }
-            let (before, after) = match column.align {
-                Align::Right => (room, 0),
-                Align::Left | Align::Bar => (0, room),
-            };
-            line.extend(std::iter::repeat_n(' ', owed + before));
-            line.push_str(&text);
-            owed = after + GAP;
-        }
-        out.push_str(&line);
-        out.push('\n');
-    }
-
-    /// A line of a column's head, which stands at the bottom of the `depth` lines of all heads. A first
-    /// line that the column before has too is left out: it spans both.
-    fn head_line(&self, i: usize, line: usize, depth: usize) -> &str {
-        let first = |i: usize| match self.columns.get(i)?.head.as_slice() {
-            [first, _, ..] => Some(first),
-            _ => None,
-        };
-        let Some(column) = self.columns.get(i) else {
-            return "";
-        };
-        let at = (line + column.head.len()).checked_sub(depth);
-        let is_spanned = i > 0 && first(i).is_some() && first(i) == first(i - 1);
-        match at {
-            Some(0) if is_spanned => "",
-            Some(at) => column.head.get(at).map_or("", String::as_str),
-            None => "",
-        }
-    }
-
-    fn width(&self, i: usize, bar: usize) -> usize {
-        let Some(column) = self.columns.get(i) else {
-            return 0;
-        };
-        if column.align == Align::Bar {
-            return bar;
-        }
-        let depth = column.head.len();
-        let heads = (0..depth).map(|line| display_width(self.head_line(i, line, depth)));
-        let cells = self
-            .rows
-            .iter()
-            .chain(&self.total)
-            .filter_map(|row| row.get(i))
-            .map(Cell::width);
-        heads.chain(cells).max().unwrap_or(0)
-    }
-
-    /// What the other columns leave, shared by the bars.
-    fn bar_length(&self, width: usize) -> usize {
-        let bars = self
-            .columns
-            .iter()
-            .filter(|c| c.align == Align::Bar)
-            .count();
-        if bars == 0 {
-            return 0;
-        }
-        let taken: usize = (0..self.columns.len()).map(|i| self.width(i, 0)).sum();
-        let gaps = GAP * self.columns.len().saturating_sub(1);
-        let (shortest, longest) = BAR_RANGE;
-        (width.saturating_sub(taken + gaps) / bars).clamp(shortest, longest)
     }
 }
 

@@ -48,14 +48,14 @@ pub fn service(summary: &RunSummary) -> Option<Section> {
             percent(row.pools.get(name)?.utilization)
         });
     }
-    add("KV\nheld %", &|row| {
+    add("KV\n%", &|row| {
         percent(generating(row.pools)?.kv_utilization)
     });
     add("batch\n/rank", &|row| generating(row.pools)?.batch_per_rank);
-    add("requests\n/s", &|row| row.requests_per_s);
+    add("req/s", &|row| row.requests_per_s);
     add("TTFT s\np50", &|row| row.latency.ttft_s.p50);
     add("TTFT s\np99", &|row| row.latency.ttft_s.p99);
-    add("output\ntokens/s", &|row| row.output_speed_tokens_per_s);
+    add("output\ntok/s", &|row| row.output_speed_tokens_per_s);
     add("waiting", &|row| {
         Some(row.pools.values().map(|pool| pool.queue_length_mean).sum())
     });
@@ -110,12 +110,11 @@ pub fn money(summary: &RunSummary) -> Option<Section> {
     let all = whole(summary);
     grid.total = Some(money_row(&all, scale, Cell::new(""), true));
     let legend = "█ cost, ░ revenue above it, x cost that revenue does not meet";
-    let mut notes = vec![legend.to_string()];
-    notes.extend(cut_note(summary));
+    grid.legend = Some(legend.to_string());
     Some(Section {
         title: "Hour by hour: cost and revenue".to_string(),
         body: Body::Grid(grid),
-        notes,
+        notes: cut_note(summary),
     })
 }
 
@@ -286,13 +285,13 @@ mod tests {
     #[test]
     fn revenue_that_does_not_meet_cost_is_crossed() {
         insta::assert_snapshot!(text(money(&day())), @r"
-        hour   cost $  revenue $                                            profit $  profit/cost %
-        ───────────────────────────────────────────────────────────────────────────────────────────
-        02:00   1,600      6,000  ███████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     4,400            275
-        03:00     960      5,000  ██████░░░░░░░░░░░░░░░░░░░░░░░░░░░            4,040            421
-        04:00   1,280      1,000  ███████xx                                     -280            -22
-        ───────────────────────────────────────────────────────────────────────────────────────────
-        all     3,840     12,000                                               8,160            212
+        hour   cost $  revenue $                                 profit $  profit/cost %
+        ────────────────────────────────────────────────────────────────────────────────
+        02:00   1,600      6,000  ████████░░░░░░░░░░░░░░░░░░░░░     4,400            275
+        03:00     960      5,000  █████░░░░░░░░░░░░░░░░░░░          4,040            421
+        04:00   1,280      1,000  █████x                             -280            -22
+        ────────────────────────────────────────────────────────────────────────────────
+        all     3,840     12,000                                    8,160            212
         █ cost, ░ revenue above it, x cost that revenue does not meet
         ");
     }
@@ -307,14 +306,14 @@ mod tests {
             hour.output_speed_tokens_per_s = None;
         }
         insta::assert_snapshot!(text(service(&summary)), @r"
-                                                                prefill  requests  TTFT s
-        hour   nodes                                             busy %        /s     p50   p99  waiting
-        ────────────────────────────────────────────────────────────────────────────────────────────────
-        02:00    100  ████████████████████████████████████████     62.5      27.8   0.630  1.75     12.0
-        03:00     60  ████████████████████████                     62.5      27.8   0.810  2.25     12.0
-        04:00     80  ████████████████████████████████             62.5      27.8   0.720  2.00     12.0
-        ────────────────────────────────────────────────────────────────────────────────────────────────
-        all       80                                               62.5      27.8   0.720  2.00     12.0
+                                                    prefill            TTFT s
+        hour   nodes                                 busy %  req/s    p50   p99  waiting
+        ────────────────────────────────────────────────────────────────────────────────
+        02:00    100  ████████████████████████████     62.5   27.8  0.630  1.75     12.0
+        03:00     60  ████████████████▊                62.5   27.8  0.810  2.25     12.0
+        04:00     80  ██████████████████████▍          62.5   27.8  0.720  2.00     12.0
+        ────────────────────────────────────────────────────────────────────────────────
+        all       80                                   62.5   27.8  0.720  2.00     12.0
         ");
     }
 

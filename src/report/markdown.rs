@@ -3,6 +3,7 @@
 use super::arrange::arrange;
 use super::grid::escape;
 use super::page::{Body, Page, Section};
+use super::style::WIDTH;
 use super::summary::RunSummary;
 
 /// The whole report.
@@ -42,8 +43,9 @@ fn section_text(section: &Section, text: &mut String) {
                 text.push_str(&format!("- {}\n", escape(line)));
             }
         }
-        Body::Drawing(lines) => {
-            text.push_str(&format!("```text\n{}\n```\n", lines.join("\n")));
+        Body::Drawing(scatter) => {
+            let lines = scatter.lines(WIDTH).join("\n");
+            text.push_str(&format!("```text\n{lines}\n```\n"));
         }
     }
     for note in &section.notes {

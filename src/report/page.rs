@@ -1,6 +1,7 @@
 //! Sections of lines and grids, before any format: what the terminal and Markdown share.
 
 use super::grid::Grid;
+use super::plot::Scatter;
 use super::style::Tone;
 
 /// A report.
@@ -36,6 +37,6 @@ pub enum Body {
     Figures(Vec<(&'static str, Vec<String>)>),
     /// Sentences.
     Lines(Vec<(Tone, String)>),
-    /// Lines that stay as they are: a drawing in characters.
-    Drawing(Vec<String>),
+    /// Points in a plane.
+    Drawing(Scatter),
 }

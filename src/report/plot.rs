@@ -1,4 +1,4 @@
-//! Points in a plane, drawn in characters.
+//! Points in a plane, drawn in characters, as wide as there is room.
 //!
 //! An axis whose greatest figure is many times its least goes by ratios, and says so.
 
@@ -7,14 +7,17 @@ use super::format::number;
 /// From this ratio of greatest to least an axis goes by ratios.
 const MANY_TIMES: f64 = 20.0;
 
-/// Columns and rows of the plane.
+/// Columns and rows of the plane, where there is room.
 const SIZE: (usize, usize) = (64, 14);
 
+/// The fewest columns of a plane.
+const NARROWEST: usize = 16;
+
 /// An axis: its name and how its figures are written.
-#[derive(Clone, Copy, Debug)]
-pub struct Axis<'a> {
+#[derive(Clone, Debug)]
+pub struct Axis {
     /// What it shows.
-    pub name: &'a str,
+    pub name: String,
     /// Writes a figure; `None`: a plain number.
     pub show: Option<fn(f64) -> String>,
 }
@@ -22,27 +25,46 @@ pub struct Axis<'a> {
 /// A point: where, and whether it stands out.
 pub type Dot = (f64, f64, bool);
 
-/// The lines of the drawing; nothing where there are no points. Those that stand out are drawn over others.
-pub fn scatter(dots: &[Dot], x: Axis<'_>, y: Axis<'_>) -> Vec<String> {
-    let (Some(across), Some(up)) = (
-        Scale::of(dots.iter().map(|dot| dot.0), SIZE.0),
-        Scale::of(dots.iter().map(|dot| dot.1), SIZE.1),
-    ) else {
+/// Points to be drawn.
+#[derive(Clone, Debug)]
+pub struct Scatter {
+    /// The points.
+    pub dots: Vec<Dot>,
+    /// The axis from left to right.
+    pub x: Axis,
+    /// The axis from bottom to top.
+    pub y: Axis,
+}
+
+impl Scatter {
+    /// Lines of at most `width` columns; nothing where there are no points. Those that stand out are drawn over
+    /// others.
+    pub fn lines(&self, width: usize) -> Vec<String> {
+        scatter(&self.dots, &self.x, &self.y, width)
+    }
+}
+
+fn scatter(dots: &[Dot], x: &Axis, y: &Axis, width: usize) -> Vec<String> {
+    let Some(up) = Scale::of(dots.iter().map(|dot| dot.1), SIZE.1) else {
         return Vec::new();
     };
-    let mut plane = vec![vec![' '; SIZE.0]; SIZE.1];
+    let text = |axis: &Axis, figure| {
+        axis.show
+            .map_or_else(|| number(figure), |show| show(figure))
+    };
+    let (top, bottom) = (text(y, up.high), text(y, up.low));
+    let margin = top.chars().count().max(bottom.chars().count());
+    let columns = SIZE.0.min(width.saturating_sub(margin + 3)).max(NARROWEST);
+    let Some(across) = Scale::of(dots.iter().map(|dot| dot.0), columns) else {
+        return Vec::new();
+    };
+    let mut plane = vec![vec![' '; columns]; SIZE.1];
     for stands_out in [false, true] {
         for dot in dots.iter().filter(|dot| dot.2 == stands_out) {
             let row = SIZE.1 - 1 - up.cell(dot.1);
             plane[row][across.cell(dot.0)] = if stands_out { '●' } else { '·' };
         }
     }
-    let text = |axis: Axis<'_>, figure| {
-        axis.show
-            .map_or_else(|| number(figure), |show| show(figure))
-    };
-    let (top, bottom) = (text(y, up.high), text(y, up.low));
-    let margin = top.chars().count().max(bottom.chars().count());
     let mut lines = vec![format!("{:margin$}   {}{}", "", y.name, up.words())];
     for (i, row) in plane.iter().enumerate() {
         let label = match i {
@@ -57,15 +79,15 @@ pub fn scatter(dots: &[Dot], x: Axis<'_>, y: Axis<'_>) -> Vec<String> {
                 .to_string(),
         );
     }
-    lines.push(format!("{:margin$} └{}", "", "─".repeat(SIZE.0 + 1)));
+    lines.push(format!("{:margin$} └{}", "", "─".repeat(columns + 1)));
     let (left, right) = (text(x, across.low), text(x, across.high));
-    let room = SIZE.0 + 1 - left.chars().count().min(SIZE.0);
+    let room = columns + 1 - left.chars().count().min(columns);
     lines.push(format!("{:margin$}  {left}{right:>room$}", ""));
     let name = format!("{}{}", x.name, across.words());
     lines.push(format!(
         "{:margin$}  {name:>width$}",
         "",
-        width = SIZE.0 + 1
+        width = columns + 1
     ));
     lines
 }
@@ -115,8 +137,11 @@ mod tests {
     #[test]
     fn points_stand_where_their_figures_say() {
         let dots = [(1.0, 10.0, true), (2.0, 63.0, false), (3.0, 400.0, true)];
-        let axis = |name| Axis { name, show: None };
-        let lines = scatter(&dots, axis("speed"), axis("load"));
+        let axis = |name: &str| Axis {
+            name: name.to_owned(),
+            show: None,
+        };
+        let lines = scatter(&dots, &axis("speed"), &axis("load"), 80);
         assert_eq!(lines.len(), SIZE.1 + 4);
         assert_eq!(lines[0], "      load (by ratios)");
         assert_eq!(lines[1], format!("400 │ {:>1$}", '●', SIZE.0));
@@ -127,13 +152,19 @@ mod tests {
         assert_eq!(at, Some(6 + SIZE.0 / 2));
         assert_eq!(lines[SIZE.1 + 2], format!("     1{:>1$}", '3', SIZE.0));
         assert!(lines[SIZE.1 + 3].ends_with("speed"), "{lines:#?}");
-        assert!(scatter(&[], axis("x"), axis("y")).is_empty());
+        assert!(scatter(&[], &axis("x"), &axis("y"), 80).is_empty());
+        let narrow = scatter(&dots, &axis("speed"), &axis("load"), 40);
+        let widest = narrow.iter().map(|line| line.chars().count()).max();
+        assert_eq!(widest, Some(40), "{narrow:#?}");
     }
 
     #[test]
     fn one_point_is_in_the_middle() {
-        let axis = |name| Axis { name, show: None };
-        let lines = scatter(&[(5.0, 5.0, true)], axis("x"), axis("y"));
+        let axis = |name: &str| Axis {
+            name: name.to_owned(),
+            show: None,
+        };
+        let lines = scatter(&[(5.0, 5.0, true)], &axis("x"), &axis("y"), 80);
         assert_eq!(lines.iter().filter(|line| line.contains('●')).count(), 1);
     }
 }

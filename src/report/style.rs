@@ -6,14 +6,23 @@
 pub struct Style {
     /// Whether to write ANSI colours.
     pub colour: bool,
-    /// Columns to fill; tables that need more take more.
+    /// Columns that no line goes beyond. Longer words, such as paths, stand on lines of their own.
     pub width: usize,
 }
 
+/// What a pipe or a file gets.
+pub const WIDTH: usize = 80;
+
+/// The narrowest terminal that is served.
+const NARROWEST: usize = 40;
+
+/// The longest lines of prose: longer ones are hard to read.
+const PROSE: usize = 100;
+
 impl Default for Style {
-    /// What a pipe gets: no colour.
+    /// What a pipe gets: no colour, 80 columns.
     fn default() -> Self {
-        Self::new(false)
+        Self::new(false, WIDTH)
     }
 }
 
@@ -41,9 +50,17 @@ pub enum Tone {
 }
 
 impl Style {
-    /// 100 columns, which a mail and most terminals hold.
-    pub fn new(colour: bool) -> Self {
-        Self { colour, width: 100 }
+    /// For so many columns, at least 40.
+    pub fn new(colour: bool, width: usize) -> Self {
+        Self {
+            colour,
+            width: width.max(NARROWEST),
+        }
+    }
+
+    /// Columns of prose.
+    pub fn prose(&self) -> usize {
+        self.width.min(PROSE)
     }
 
     /// The text in the tone's colour, or as it is when there is no colour.
@@ -67,10 +84,20 @@ impl Style {
     }
 }
 
-/// Columns that a text takes in a terminal: two for the wide letters of East Asia, one for others.
+/// Begins the code of a colour, which ends at the next `m`.
+const ESCAPE: char = '\u{1b}';
+
+/// Columns that a text takes in a terminal: two for the wide letters of East Asia, one for others, none for colours.
 /// Combining marks and emoji sequences are not looked into.
 pub fn display_width(text: &str) -> usize {
-    text.chars()
+    let mut is_colour = false;
+    let shown = text.chars().filter(|c| {
+        is_colour |= *c == ESCAPE;
+        let is_shown = !is_colour;
+        is_colour &= *c != 'm';
+        is_shown
+    });
+    shown
         .map(|c| match u32::from(c) {
             0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 => 2,
             0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 => 2,
@@ -85,9 +112,8 @@ const UNITS: [&str; 13] = [
     "s", "ms", "µs", "ns", "h", "min", "%", "k", "M", "G", "T", "kWh", "tokens/s",
 ];
 
-/// Breaks a text at spaces into lines of at most `width` columns; a longer word gets its own line, and
-/// a number is not parted from its unit.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
+/// The words of a text; a number and its unit are one.
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         let is_unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ':', ')']));
@@ -99,6 +125,13 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
             _ => words.push(word.to_string()),
         }
     }
+    words
+}
+
+/// Breaks a text at spaces into lines of at most `width` columns; a longer word gets its own line, and
+/// a number is not parted from its unit.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let words = words(text);
     let mut lines: Vec<String> = Vec::new();
     for word in words {
         match lines.last_mut() {
@@ -119,7 +152,7 @@ mod tests {
     #[test]
     fn colour_only_when_asked() {
         let plain = Style::default();
-        let colour = Style::new(true);
+        let colour = Style::new(true, WIDTH);
         assert_eq!(plain.paint(Tone::Bad, "x"), "x");
         assert_eq!(colour.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
         assert_eq!(colour.paint(Tone::Plain, "x"), "x");
@@ -131,6 +164,8 @@ mod tests {
         assert_eq!(display_width("day"), 3);
         assert_eq!(display_width("一天"), 4);
         assert_eq!(display_width("█░"), 2);
+        let painted = Style::new(true, WIDTH).paint(Tone::Bad, "a mem");
+        assert_eq!(display_width(&painted), 5);
     }
 
     #[test]

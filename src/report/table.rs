@@ -52,9 +52,9 @@ fn section_text(section: &Section, style: &Style, text: &mut String) {
                 push_lines(line, *tone, style, text);
             }
         }
-        Body::Drawing(lines) => {
-            for line in lines {
-                text.push_str(line);
+        Body::Drawing(scatter) => {
+            for line in scatter.lines(style.width) {
+                text.push_str(&line);
                 text.push('\n');
             }
         }
@@ -64,22 +64,22 @@ fn section_text(section: &Section, style: &Style, text: &mut String) {
     }
 }
 
-/// A label and its figures, broken between figures only.
+/// A label and its figures, broken between figures where that can be.
 fn figures_text(label: &str, figures: &[String], style: &Style, text: &mut String) {
-    let mut line = String::new();
-    let mut lines = Vec::new();
+    let room = style.prose() - LABEL;
+    let mut lines: Vec<String> = Vec::new();
     for figure in figures {
-        if !line.is_empty()
-            && LABEL + display_width(&line) + 3 + display_width(figure) > style.width
-        {
-            lines.push(std::mem::take(&mut line));
+        match lines.last_mut() {
+            Some(line) if display_width(line) + 3 + display_width(figure) <= room => {
+                line.push_str("   ");
+                line.push_str(figure);
+            }
+            _ => lines.extend(wrap(figure, room)),
         }
-        if !line.is_empty() {
-            line.push_str("   ");
-        }
-        line.push_str(figure);
     }
-    lines.push(line);
+    if lines.is_empty() {
+        lines.push(String::new());
+    }
     for (i, line) in lines.iter().enumerate() {
         let label = if i == 0 { label } else { "" };
         text.push_str(&style.paint(Tone::Quiet, label));
@@ -90,7 +90,7 @@ fn figures_text(label: &str, figures: &[String], style: &Style, text: &mut Strin
 }
 
 fn push_lines(words: &str, tone: Tone, style: &Style, text: &mut String) {
-    for line in wrap(words, style.width) {
+    for line in wrap(words, style.prose()) {
         text.push_str(&style.paint(tone, &line));
         text.push('\n');
     }
@@ -107,10 +107,11 @@ mod tests {
         Three hours
         3 h from 2025-02-28T02:00:00+08:00, seed 1, scenario 0123abcd, tokentide 0.1.0
 
-        The run was served well: 300,100 requests completed, none was lost; TTFT p50 720 ms, p99 2.00 s;
-        21.0 tokens/s per request.
-        Worst 1 h from 03:00: an average request took 53.5 s (48.4 s over the whole), TTFT p99 2.25 s,
-        19.0 tokens/s; decode speed limits it (94.7 requests on a rank share each step).
+        The run was served well: 300,100 requests completed, none was lost; TTFT p50
+        720 ms, p99 2.00 s; 21.0 tokens/s per request.
+        Worst 1 h from 03:00: an average request took 53.5 s (48.4 s over the whole),
+        TTFT p99 2.25 s, 19.0 tokens/s; decode speed limits it (94.7 requests on a rank
+        share each step).
 
         Published and simulated
         kind       figure                  published  simulated     difference
@@ -118,40 +119,44 @@ mod tests {
         predicted  output speed, tokens/s      20-22         21         inside
         predicted  slow speed, tokens/s        24-25         21  -12.5 % below
         input      cost                       $3,840     $3,840         0.00 %
-        predicted: computed from other things. input: the scenario was built from it, so agreement checks
-        sampling and accounting only.
+        predicted: computed from other things. input: the scenario was built from it, so
+        agreement checks sampling and accounting only.
         Published: a sample
 
         Hour by hour: load and service
-                                   prefill  decode      KV  batch  requests  TTFT s          output
-        hour   nodes                busy %  busy %  held %  /rank        /s     p50   p99  tokens/s  waiting
-        ────────────────────────────────────────────────────────────────────────────────────────────────────
-        02:00    100  ███████████     62.5     100    65.4   83.7      27.8   0.630  1.75      21.5     15.0
-        03:00     60  ██████▋         62.5     100    74.0   94.7      27.8   0.810  2.25      19.0     15.0
-        04:00     80  ████████▊       62.5     100    63.9   81.8      27.8   0.720  2.00      22.0     15.0
-        ────────────────────────────────────────────────────────────────────────────────────────────────────
-        all       80                  62.5     100    68.8   88.0      27.8   0.720  2.00      21.0     15.0
+                               prefill decode   KV batch         TTFT s   output
+        hour  nodes             busy % busy %    % /rank req/s   p50  p99  tok/s waiting
+        ────────────────────────────────────────────────────────────────────────────────
+        02:00   100 ██████████    62.5    100 65.4  83.7  27.8 0.630 1.75   21.5    15.0
+        03:00    60 ██████        62.5    100 74.0  94.7  27.8 0.810 2.25   19.0    15.0
+        04:00    80 ████████      62.5    100 63.9  81.8  27.8 0.720 2.00   22.0    15.0
+        ────────────────────────────────────────────────────────────────────────────────
+        all      80               62.5    100 68.8  88.0  27.8 0.720 2.00   21.0    15.0
 
         Hour by hour: cost and revenue
-        hour   cost $  revenue $                                            profit $  profit/cost %
-        ───────────────────────────────────────────────────────────────────────────────────────────
-        02:00   1,600      6,000  ███████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     4,400            275
-        03:00     960      5,000  ██████░░░░░░░░░░░░░░░░░░░░░░░░░░░            4,040            421
-        04:00   1,280      1,000  ███████xx                                     -280            -22
-        ───────────────────────────────────────────────────────────────────────────────────────────
-        all     3,840     12,000                                               8,160            212
+        hour   cost $  revenue $                                 profit $  profit/cost %
+        ────────────────────────────────────────────────────────────────────────────────
+        02:00   1,600      6,000  ████████░░░░░░░░░░░░░░░░░░░░░     4,400            275
+        03:00     960      5,000  █████░░░░░░░░░░░░░░░░░░░          4,040            421
+        04:00   1,280      1,000  █████x                             -280            -22
+        ────────────────────────────────────────────────────────────────────────────────
+        all     3,840     12,000                                    8,160            212
         █ cost, ░ revenue above it, x cost that revenue does not meet
 
         Totals
         Requests    300,000 arrived   300,100 completed   none lost
                     900 in flight at the start, 800 at the end
-        Tokens      input 1.20 G   cached 675.0 M (hit rate 56.2 %)   computed 525.0 M   output 300.3 M
+        Tokens      input 1.20 G   cached 675.0 M (hit rate 56.2 %)   computed 525.0 M
+                    output 300.3 M
         Nodes       mean 80.00   peak 100   240.00 node-hours
-        Throughput  prefill 73.7 k input tokens/s per node   decode 14.8 k output tokens/s per node
-        Decode      21.0 tokens/s per request   KV length 4,989 tokens   batch 88.0 per rank   210,000 steps
-                    0 preemptions   1,203 migrations
+        Throughput  prefill 73.7 k input tokens/s per node
+                    decode 14.8 k output tokens/s per node
+        Decode      21.0 tokens/s per request   KV length 4,989 tokens
+                    batch 88.0 per rank   210,000 steps   0 preemptions
+                    1,203 migrations
         Economics   cost $3,840   revenue $12,000   profit $8,160 (212.5 % of cost)
-                    $0.518 per million output tokens   energy not known   0 unbilled requests
+                    $0.518 per million output tokens   energy not known
+                    0 unbilled requests
 
         Latency
                           mean      p50      p90      p95      p99     max
@@ -164,24 +169,25 @@ mod tests {
         decode queue   25.0 ms  22.5 ms  37.5 ms  43.8 ms  62.5 ms  100 ms
 
         Pools
-                 nodes                     KV  batch  waiting          waited for
-        pool      mean  peak     busy    held  /rank     mean  at end   KV memory  a slot   steps
-        ─────────────────────────────────────────────────────────────────────────────────────────
-        prefill  32.00    40   62.5 %       -      -     12.0      10           -       -   5,000
-        decode   48.00    60  100.0 %  68.8 %   88.0      3.0       2       0.0 %   0.0 %  70,000
+                                                        waiting      waited for
+                    nodes                  KV  batch           at      KV      a
+        pool      mean  peak     busy    held  /rank  mean    end  memory   slot   steps
+        ────────────────────────────────────────────────────────────────────────────────
+        prefill  32.00    40   62.5 %       -      -  12.0     10       -      -   5,000
+        decode   48.00    60  100.0 %  68.8 %   88.0   3.0      2   0.0 %  0.0 %  70,000
 
         Classes
-                                TTFT             TPOT             SLO            goodput
-        class  arrived  lost     p50     p99      p50     p99     met  required       /s  revenue
-        ─────────────────────────────────────────────────────────────────────────────────────────
-        r1     100,000     0  720 ms  2.00 s  42.9 ms  119 ms  99.8 %    99.0 %    27.50  $12,000
+                                TTFT          TPOT            SLO       goodput
+        class arrived lost    p50    p99     p50    p99    met required      /s revenue
+        ───────────────────────────────────────────────────────────────────────────────
+        r1    100,000    0 720 ms 2.00 s 42.9 ms 119 ms 99.8 %   99.0 %   27.50 $12,000
 
         Latency by input length
-                        requests  TTFT s              TPOT ms       E2E s
-        input tokens           %     p50   p90   p99      p50  p99    p50  p99
-        ──────────────────────────────────────────────────────────────────────
-        1 - 4,095           66.6    0.36  0.60  1.00     42.9  119   43.2  120
-        4,096 and more      33.4    1.44  2.40  4.00     43.9  122   45.3  126
+                        requests       TTFT s        TPOT ms     E2E s
+        input tokens           %   p50   p90   p99   p50  p99   p50  p99
+        ────────────────────────────────────────────────────────────────
+        1 - 4,095           66.6  0.36  0.60  1.00  42.9  119  43.2  120
+        4,096 and more      33.4  1.44  2.40  4.00  43.9  122  45.3  126
 
         Audit
         2 balances hold.
@@ -192,16 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_keep_to_100_columns_and_end_in_no_space() {
+    fn lines_keep_to_80_columns_and_end_in_no_space() {
         for line in render(&day(), &Style::default()).lines() {
-            assert!(display_width(line) <= 100, "{line}");
+            assert!(display_width(line) <= 80, "{line}");
             assert_eq!(line.trim_end(), line);
         }
     }
 
     #[test]
     fn colour_changes_no_word() {
-        let coloured = render(&day(), &Style::new(true));
+        let coloured = render(&day(), &Style::new(true, 80));
         let mut plain = String::new();
         for (i, piece) in coloured.split('\u{1b}').enumerate() {
             plain.push_str(match piece.split_once('m') {

@@ -144,7 +144,7 @@ impl Answer {
             Column::left("deployment"),
             Column::right("GPUs"),
             Column::right("nodes"),
-            Column::right("node-\nhours"),
+            Column::right("node-hours"),
             Column::right("cost"),
             Column::right("goodput\nreq/s"),
             Column::right("kept"),
@@ -187,9 +187,9 @@ impl Answer {
             Column::right("GPUs"),
             Column::right("nodes"),
             Column::right("cost"),
-            Column::right("candi-\ndates"),
-            Column::right("ruled\nout"),
-            Column::right("simu-\nlated"),
+            Column::right("candidates"),
+            Column::right("ruled out"),
+            Column::right("simulated"),
             Column::left("why not cheaper"),
         ]);
         for row in &self.options {

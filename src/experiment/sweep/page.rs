@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use crate::report::format::{NONE, by_field, count, fixed, plain};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
-use crate::report::plot::{self, scatter};
+use crate::report::plot::{self, Scatter};
 use crate::report::style::Tone;
 
 /// At most so many points are listed in full, and so many of a front; the files have all.
@@ -260,12 +260,16 @@ fn drawing(points: &[Point], front: &Front) -> Option<Section> {
     }
     let names = [x.head.replace('\n', " "), y.head.replace('\n', " ")];
     let axis = |i: usize, aim: &Aim| plot::Axis {
-        name: &names[i],
+        name: names[i].clone(),
         show: unit(aim),
     };
     Some(Section {
         title: format!("{} against {}", names[1], names[0]),
-        body: Body::Drawing(scatter(&dots, axis(0, x), axis(1, y))),
+        body: Body::Drawing(Scatter {
+            dots,
+            x: axis(0, x),
+            y: axis(1, y),
+        }),
         notes: vec!["● on the front   · other points".to_string()],
     })
 }
