@@ -2,7 +2,7 @@
 //! evener experts and fewer layers never make a step slower; more work never makes it quicker; no step is
 //! quicker than reading what it must read.
 
-use tokentide::catalog::{Attention, Compute, Number};
+use tokentide::catalog::{Attention, Compute, NumberFormat};
 use tokentide::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes, with_capacities};
 use tokentide::scenario::{ExpertPopularity, Performance, Role, Scenario, load, load_str};
 use tokentide::units::SimDuration;
@@ -211,8 +211,8 @@ fn fewer_bits_never_make_a_step_slower() {
         let Performance::Roofline(roofline) = &mut s.performance else {
             return false;
         };
-        let changed = roofline.precision.gemm == Number::Bf16;
-        roofline.precision.gemm = Number::Fp8;
+        let changed = roofline.precision.gemm == NumberFormat::Bf16;
+        roofline.precision.gemm = NumberFormat::Fp8;
         changed
     });
 }

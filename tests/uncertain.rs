@@ -9,7 +9,7 @@ use serde_json::Value;
 use support::program::{Scratch, tokentide};
 use tokentide::experiment::run;
 use tokentide::experiment::uncertain::{hypercube, scenarios};
-use tokentide::scenario::{Form, Scenario, load, load_str};
+use tokentide::scenario::{LawForm, Scenario, load, load_str};
 
 const SMALL: &str = "tests/cli/small.toml";
 
@@ -46,7 +46,7 @@ fn ranges_stand_for_their_middles_and_are_kept_in_the_resolved_text() {
     assert_eq!(paths, expected);
     assert_eq!(
         scenario.uncertain[0].law.form,
-        Form::Triangular { mode: 5e9 }
+        LawForm::Triangular { mode: 5e9 }
     );
     assert_eq!(scenario.classes[0].arrivals.rate[0].rate_from_per_s, 77.5);
 

@@ -17,7 +17,7 @@ const BYTES_PER_GB: f64 = 1e9;
 
 /// Something in the catalog, with where it comes from.
 #[derive(Clone, Debug)]
-pub struct Entry<T> {
+pub struct CatalogEntry<T> {
     /// What is known.
     pub item: T,
     /// Where it was published.
@@ -27,8 +27,8 @@ pub struct Entry<T> {
 }
 
 /// All accelerators, in the order of the file.
-pub fn gpus() -> &'static [Entry<Gpu>] {
-    static GPUS: OnceLock<Vec<Entry<Gpu>>> = OnceLock::new();
+pub fn gpus() -> &'static [CatalogEntry<Gpu>] {
+    static GPUS: OnceLock<Vec<CatalogEntry<Gpu>>> = OnceLock::new();
     GPUS.get_or_init(|| {
         let file: GpuFile = read(include_str!("gpus.toml"));
         file.gpu.into_iter().map(GpuRow::entry).collect()
@@ -36,8 +36,8 @@ pub fn gpus() -> &'static [Entry<Gpu>] {
 }
 
 /// All models, in the order of the file.
-pub fn models() -> &'static [Entry<Model>] {
-    static MODELS: OnceLock<Vec<Entry<Model>>> = OnceLock::new();
+pub fn models() -> &'static [CatalogEntry<Model>] {
+    static MODELS: OnceLock<Vec<CatalogEntry<Model>>> = OnceLock::new();
     MODELS.get_or_init(|| {
         let file: ModelFile = read(include_str!("models.toml"));
         file.model.into_iter().map(ModelRow::entry).collect()
@@ -45,8 +45,8 @@ pub fn models() -> &'static [Entry<Model>] {
 }
 
 /// All price lists, in the order of the file.
-pub fn prices() -> &'static [Entry<Price>] {
-    static PRICES: OnceLock<Vec<Entry<Price>>> = OnceLock::new();
+pub fn prices() -> &'static [CatalogEntry<Price>] {
+    static PRICES: OnceLock<Vec<CatalogEntry<Price>>> = OnceLock::new();
     PRICES.get_or_init(|| {
         let file: PriceFile = read(include_str!("prices.toml"));
         file.price.into_iter().map(PriceRow::entry).collect()
@@ -117,8 +117,8 @@ struct GpuRow {
 }
 
 impl GpuRow {
-    fn entry(self) -> Entry<Gpu> {
-        Entry {
+    fn entry(self) -> CatalogEntry<Gpu> {
+        CatalogEntry {
             item: Gpu {
                 base: Some(self.name.clone()),
                 name: self.name,
@@ -200,8 +200,8 @@ struct DiscountRow {
 }
 
 impl PriceRow {
-    fn entry(self) -> Entry<Price> {
-        Entry {
+    fn entry(self) -> CatalogEntry<Price> {
+        CatalogEntry {
             item: Price {
                 name: self.name,
                 full: TokenPrices {
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn programs_see_what_a_driver_reports_and_where_it_was_read_is_told() {
-        for Entry {
+        for CatalogEntry {
             item,
             source,
             assumed,

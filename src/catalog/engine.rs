@@ -37,7 +37,7 @@ impl Provenance {
 
 /// A constant's value and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Figure {
+pub struct SourcedValue {
     /// The value, in the unit of its name.
     pub value: f64,
     /// How it came to be.
@@ -65,7 +65,7 @@ pub struct Origin {
 
 /// A serving engine on an accelerator.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Engine {
+pub struct ServingEngine {
     /// Catalog name.
     pub name: String,
     /// What it is.
@@ -74,13 +74,13 @@ pub struct Engine {
     pub gpu: String,
     /// Models whose end-to-end measurements its constants were fitted to; empty: none.
     pub fitted: Vec<String>,
-    figures: Vec<Figure>,
+    figures: Vec<SourcedValue>,
 }
 
-impl Engine {
+impl ServingEngine {
     /// An engine of one's own on an accelerator, with all its constants in their order; `None` where there are
     /// not as many.
-    pub fn own(name: &str, gpu: &str, figures: Vec<Figure>) -> Option<Self> {
+    pub fn own(name: &str, gpu: &str, figures: Vec<SourcedValue>) -> Option<Self> {
         (figures.len() == CONSTANTS.len()).then(|| Self {
             name: name.to_string(),
             about: "the scenario's own".to_string(),
@@ -96,7 +96,7 @@ impl Engine {
     }
 
     /// A constant with its source.
-    pub fn figure(&self, constant: Constant) -> &Figure {
+    pub fn figure(&self, constant: Constant) -> &SourcedValue {
         &self.figures[constant as usize]
     }
 
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Replaces a constant.
-    pub fn set(&mut self, constant: Constant, figure: Figure) {
+    pub fn set(&mut self, constant: Constant, figure: SourcedValue) {
         self.figures[constant as usize] = figure;
     }
 }
@@ -134,28 +134,28 @@ impl std::fmt::Display for Origin {
 }
 
 /// All engines, in the order of the file.
-pub fn engines() -> &'static [Engine] {
-    static ENGINES: OnceLock<Vec<Engine>> = OnceLock::new();
+pub fn engines() -> &'static [ServingEngine] {
+    static ENGINES: OnceLock<Vec<ServingEngine>> = OnceLock::new();
     ENGINES.get_or_init(|| read(include_str!("engines.toml")).unwrap_or_default())
 }
 
 /// The engine of this name on this accelerator, or, where it was not measured there, on the accelerator
 /// that comes first in the file.
-pub fn engine(name: &str, gpu: &str) -> Option<&'static Engine> {
+pub fn engine(name: &str, gpu: &str) -> Option<&'static ServingEngine> {
     let named = || engines().iter().filter(|e| e.name == name);
     named().find(|e| e.gpu == gpu).or_else(|| named().next())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    engine: Vec<Row>,
+struct EngineFile {
+    engine: Vec<EngineRow>,
 }
 
 /// An engine as the file says it: constants that it does not name are those of its `base`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct EngineRow {
     name: String,
     gpu: String,
     about: String,
@@ -167,7 +167,7 @@ struct Row {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Cell {
+struct ConstantRow {
     value: f64,
     is: String,
     source: String,
@@ -178,12 +178,12 @@ struct Cell {
 }
 
 /// Reads the file; an error says what is wrong with it.
-fn read(text: &str) -> Result<Vec<Engine>, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-    let mut engines: Vec<Engine> = Vec::new();
+fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
+    let file: EngineFile = toml::from_str(text).map_err(|error| error.to_string())?;
+    let mut engines: Vec<ServingEngine> = Vec::new();
     for row in file.engine {
         let name = format!("{} on {}", row.name, row.gpu);
-        let mut figures: Vec<Option<Figure>> = match &row.base {
+        let mut figures: Vec<Option<SourcedValue>> = match &row.base {
             None => vec![None; CONSTANTS.len()],
             Some(base) => {
                 let found = engines
@@ -196,10 +196,10 @@ fn read(text: &str) -> Result<Vec<Engine>, String> {
         for (key, value) in row.constants {
             let constant =
                 Constant::named(&key).ok_or(format!("{name}: there is no constant {key}"))?;
-            let cell: Cell = value
+            let cell: ConstantRow = value
                 .try_into()
                 .map_err(|error| format!("{name}, {key}: {error}"))?;
-            figures[constant as usize] = Some(Figure {
+            figures[constant as usize] = Some(SourcedValue {
                 value: cell.value,
                 provenance: provenance(&cell.is)
                     .ok_or(format!("{name}, {key}: {} says nothing", cell.is))?,
@@ -210,12 +210,12 @@ fn read(text: &str) -> Result<Vec<Engine>, String> {
                 ))?,
             });
         }
-        let whole: Option<Vec<Figure>> = figures.iter().cloned().collect();
+        let whole: Option<Vec<SourcedValue>> = figures.iter().cloned().collect();
         let missing = || {
             let at = figures.iter().position(Option::is_none);
             at.map_or("nothing", |i| CONSTANTS[i].1.key)
         };
-        engines.push(Engine {
+        engines.push(ServingEngine {
             figures: whole.ok_or_else(|| format!("{name} lacks {}", missing()))?,
             name: row.name,
             gpu: row.gpu,

@@ -1,7 +1,7 @@
 //! What a request's context occupies in the KV cache: one fact, for pools, links and host memory alike. It
 //! follows from the architecture and the kind of number that KV is kept in.
 
-use super::{Architecture, Attention, Model, Number};
+use super::{Architecture, Attention, Model, NumberFormat};
 
 /// What a request's context occupies in one copy of the KV cache, over all layers and heads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Architecture {
 
     /// What a context occupies where KV is kept in numbers of this kind, `drafts` with the layer of a draft
     /// module: one more of the same attention.
-    pub fn kv_shape(&self, number: Number, drafts: bool) -> KvShape {
+    pub fn kv_shape(&self, number: NumberFormat, drafts: bool) -> KvShape {
         let kinds = self.layer_kinds();
         let (in_full, in_window, window_tokens) = match self.attention {
             Attention::Latent { kv_rank, rope, .. } => {
@@ -154,13 +154,13 @@ impl Model {
 
     /// Bytes of a token by its architecture, in BF16.
     pub fn kv_by_architecture(&self) -> Option<u64> {
-        let shape = self.architecture?.kv_shape(Number::Bf16, false);
+        let shape = self.architecture?.kv_shape(NumberFormat::Bf16, false);
         Some(shape.bytes_per_token())
     }
 
     /// What a context occupies: by the architecture, KV in numbers of this kind, `drafts` with a draft module's
     /// layer; or as stated.
-    pub fn kv_shape(&self, number: Number, drafts: bool) -> KvShape {
+    pub fn kv_shape(&self, number: NumberFormat, drafts: bool) -> KvShape {
         let Some(architecture) = &self.architecture else {
             return KvShape::of_tokens(self.kv_bytes_per_token);
         };
@@ -174,7 +174,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Linear, model, models};
+    use super::super::{LinearAttention, model, models};
     use super::*;
 
     /// Layers x (latent + rotary) x 2 bytes, or layers x KV heads x head x 2 (key and value) x 2 bytes.
@@ -197,8 +197,8 @@ mod tests {
             assert_eq!(model.kv_bytes_per_token, bytes, "{name}");
             assert!(!model.kv_is_stated(), "{name}");
             let of = |number| model.kv_shape(number, false).bytes_per_token();
-            assert_eq!(of(Number::Bf16), bytes, "{name}");
-            assert_eq!(of(Number::Fp8), bytes / 2, "{name}");
+            assert_eq!(of(NumberFormat::Bf16), bytes, "{name}");
+            assert_eq!(of(NumberFormat::Fp8), bytes / 2, "{name}");
         }
         assert_eq!(known.len(), models().len());
     }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn windows_drafts_and_states_are_apart() {
         let gpt = model("gpt-oss-120b").expect("in the catalog");
-        let shape = gpt.kv_shape(Number::Bf16, false);
+        let shape = gpt.kv_shape(NumberFormat::Bf16, false);
         assert_eq!((shape.full_bytes, shape.window_bytes), (36_864, 36_864));
         assert_eq!(shape.window_tokens, 128);
         let weights = shape.weights();
@@ -215,7 +215,7 @@ mod tests {
             (1, 1, 0)
         );
         // a draft module keeps every token in one more layer
-        let drafted = gpt.kv_shape(Number::Bf16, true);
+        let drafted = gpt.kv_shape(NumberFormat::Bf16, true);
         assert_eq!(drafted.full_bytes, 36_864 / 18 * 19);
         let weights = drafted.weights();
         assert_eq!((weights.full, weights.window), (19, 18));
@@ -223,7 +223,7 @@ mod tests {
         let mut one = model("llama-3.1-8b").expect("in the catalog").clone();
         let architecture = one.architecture.as_mut().expect("stated");
         // three of four layers with a state of 16 heads of 128 x 128 in FP32 and three past inputs in BF16
-        architecture.linear = Some(Linear {
+        architecture.linear = Some(LinearAttention {
             layers: 24,
             key_heads: 16,
             key_head: 128,
@@ -231,7 +231,7 @@ mod tests {
             value_head: 128,
             convolution: 4,
         });
-        let shape = architecture.kv_shape(Number::Bf16, false);
+        let shape = architecture.kv_shape(NumberFormat::Bf16, false);
         assert_eq!(shape.full_bytes, 8 * 8 * 128 * 2 * 2);
         let state = 16 * 128 * 128 * 4 + 3 * (3 * 16 * 128) * 2;
         assert_eq!(shape.state_bytes, 24 * state);
@@ -261,7 +261,7 @@ mod tests {
             window: 1000,
             qk_norm: false,
         };
-        let shape = architecture.kv_shape(Number::Fp8, false);
+        let shape = architecture.kv_shape(NumberFormat::Fp8, false);
         assert_eq!((shape.full_bytes, shape.window_bytes), (1024, 5 * 2048));
         let weights = shape.weights();
         assert_eq!((weights.full, weights.window), (1, 10));
@@ -274,12 +274,15 @@ mod tests {
         let mut gpt = model("gpt-oss-120b").expect("in the catalog").clone();
         gpt.kv_bytes_per_token = 10_001;
         assert!(gpt.kv_is_stated());
-        for number in [Number::Bf16, Number::Fp8] {
+        for number in [NumberFormat::Bf16, NumberFormat::Fp8] {
             let shape = gpt.kv_shape(number, true);
             assert_eq!(shape.bytes_per_token(), 10_001);
             assert_eq!((shape.window_bytes, shape.window_tokens), (5_000, 128));
         }
         gpt.architecture = None;
-        assert_eq!(gpt.kv_shape(Number::Fp8, false), KvShape::of_tokens(10_001));
+        assert_eq!(
+            gpt.kv_shape(NumberFormat::Fp8, false),
+            KvShape::of_tokens(10_001)
+        );
     }
 }

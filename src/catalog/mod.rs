@@ -9,10 +9,12 @@ mod model_rows;
 mod step_error;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
-pub use data::{Entry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};
-pub use engine::{Engine, Figure, GIVEN, Origin, Provenance, engine, engines};
+pub use data::{
+    CatalogEntry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million,
+};
+pub use engine::{GIVEN, Origin, Provenance, ServingEngine, SourcedValue, engine, engines};
 pub use kv::{KvShape, KvWeights, LayerKinds};
-pub use step_error::{Class, StepError};
+pub use step_error::{StepError, StepErrorClass};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 
@@ -98,20 +100,20 @@ pub struct Architecture {
     /// How tokens attend.
     pub attention: Attention,
     /// Layers that attend linearly; `None`: there are none.
-    pub linear: Option<Linear>,
+    pub linear: Option<LinearAttention>,
     /// Whether embedding and head are one table.
     pub tied_embeddings: bool,
     /// Routed and shared experts.
     pub experts: Option<Experts>,
     /// What its dense weights are published in.
-    pub weights: Number,
+    pub weights: NumberFormat,
     /// What its experts' weights are published in.
-    pub expert_weights: Number,
+    pub expert_weights: NumberFormat,
 }
 
 /// A kind of number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Number {
+pub enum NumberFormat {
     /// 16 bits.
     #[default]
     Bf16,
@@ -125,7 +127,7 @@ pub enum Number {
     Nvfp4,
 }
 
-impl Number {
+impl NumberFormat {
     /// Its name in files.
     pub fn word(self) -> &'static str {
         match self {
@@ -206,7 +208,7 @@ pub enum Attention {
 
 /// Layers of linear attention (a gated delta network or the like), whose state does not grow.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Linear {
+pub struct LinearAttention {
     /// How many layers.
     pub layers: u32,
     /// Query and key heads.
@@ -221,7 +223,7 @@ pub struct Linear {
     pub convolution: u32,
 }
 
-impl Linear {
+impl LinearAttention {
     /// State of a request in one layer, in bytes: a matrix for each value head in FP32, and the convolution's
     /// past inputs in BF16.
     pub fn state_bytes(&self) -> u64 {

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::data::Entry;
-use super::{Architecture, Attention, Experts, Linear, Model, Number};
+use super::data::CatalogEntry;
+use super::{Architecture, Attention, Experts, LinearAttention, Model, NumberFormat};
 
 /// The file of models.
 #[derive(Default, Deserialize)]
@@ -110,7 +110,7 @@ impl ModelRow {
             window: g.window,
             qk_norm: g.qk_norm,
         });
-        let linear = self.linear.map(|l| Linear {
+        let linear = self.linear.map(|l| LinearAttention {
             layers: l.layers,
             key_heads: l.key_heads,
             key_head: l.key_head,
@@ -139,19 +139,22 @@ impl ModelRow {
             linear,
             tied_embeddings: self.tied_embeddings,
             experts,
-            weights: Number::named(&self.weights),
-            expert_weights: Number::named(self.expert_weights.as_ref().unwrap_or(&self.weights)),
+            weights: NumberFormat::named(&self.weights),
+            expert_weights: NumberFormat::named(
+                self.expert_weights.as_ref().unwrap_or(&self.weights),
+            ),
         })
     }
 
     /// The model, with its KV as the architecture says.
-    pub fn entry(self) -> Entry<Model> {
+    pub fn entry(self) -> CatalogEntry<Model> {
         let architecture = self.architecture();
-        Entry {
+        CatalogEntry {
             item: Model {
                 name: self.name,
-                kv_bytes_per_token: architecture
-                    .map_or(0, |a| a.kv_shape(Number::Bf16, false).bytes_per_token()),
+                kv_bytes_per_token: architecture.map_or(0, |a| {
+                    a.kv_shape(NumberFormat::Bf16, false).bytes_per_token()
+                }),
                 context: self.context,
                 architecture,
             },

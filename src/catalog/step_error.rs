@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// What step times rest on, the surest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub enum StepErrorClass {
     /// Constants that were fitted to this engine on this accelerator serving this model.
     Fitted,
     /// Constants of an engine that was held against published steps of large expert-parallel units.
@@ -52,11 +52,11 @@ impl StepError {
 }
 
 #[derive(Deserialize)]
-struct File {
+struct StepErrorFile {
     step_error: Vec<StepError>,
 }
 
-impl Class {
+impl StepErrorClass {
     /// The class's name in scenarios, summaries and the file of errors.
     pub fn word(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl Class {
 fn errors() -> &'static [StepError] {
     static ERRORS: OnceLock<Vec<StepError>> = OnceLock::new();
     ERRORS.get_or_init(|| {
-        let file: Result<File, _> = toml::from_str(include_str!("step_errors.toml"));
+        let file: Result<StepErrorFile, _> = toml::from_str(include_str!("step_errors.toml"));
         file.map(|file| file.step_error).unwrap_or_default()
     })
 }
@@ -102,15 +102,15 @@ fn errors() -> &'static [StepError] {
 mod tests {
     use super::*;
 
-    const CLASSES: [Class; 8] = [
-        Class::Fitted,
-        Class::Published,
-        Class::Own,
-        Class::OtherModel,
-        Class::OtherEngine,
-        Class::OtherGpu,
-        Class::DataSheet,
-        Class::Separate,
+    const CLASSES: [StepErrorClass; 8] = [
+        StepErrorClass::Fitted,
+        StepErrorClass::Published,
+        StepErrorClass::Own,
+        StepErrorClass::OtherModel,
+        StepErrorClass::OtherEngine,
+        StepErrorClass::OtherGpu,
+        StepErrorClass::DataSheet,
+        StepErrorClass::Separate,
     ];
 
     #[test]
@@ -121,8 +121,8 @@ mod tests {
             for experts in [false, true] {
                 let error = row.error(experts);
                 assert!(error > 0.0 && error < 1.0, "{row:?}");
-                let fitted = Class::Fitted.error().unwrap().error(experts);
-                assert!(error > fitted || class <= Class::Own, "{row:?}");
+                let fitted = StepErrorClass::Fitted.error().unwrap().error(experts);
+                assert!(error > fitted || class <= StepErrorClass::Own, "{row:?}");
             }
         }
         assert_eq!(errors().len(), CLASSES.len());

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::cluster::Inside;
-use crate::scenario::{Limits, Role, Scenario};
+use crate::scenario::{Role, RunLimits, Scenario};
 use crate::units::SimTime;
 
 /// Bytes of a request in a pool of each kind. Records are kept in lists that double, and count twice; a
@@ -105,7 +105,7 @@ struct Look {
 /// The watch.
 #[derive(Clone, Debug)]
 pub struct Watch {
-    limits: Limits,
+    limits: RunLimits,
     /// Of the pool that takes arrivals.
     intake: Sizes,
     /// Bytes that do not depend on what is in flight.

@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use super::run;
-use crate::catalog::{Engine, Number};
+use crate::catalog::{NumberFormat, ServingEngine};
 use crate::scenario::{Performance, Scenario, load_str};
 
 /// One measured point.
@@ -23,11 +23,11 @@ pub struct Measurement {
     /// Catalog name of the model.
     pub model: String,
     /// Dense products.
-    pub gemm: Number,
+    pub gemm: NumberFormat,
     /// Routed experts.
-    pub experts: Number,
+    pub experts: NumberFormat,
     /// KV cache.
-    pub kv: Number,
+    pub kv: NumberFormat,
     /// Accelerators in all.
     pub gpus: u32,
     /// Of them, groups with their own attention.
@@ -129,7 +129,7 @@ impl Measurement {
     ///
     /// # Errors
     /// Where the scenario cannot be read or run.
-    pub fn predict(&self, engine: Option<&Engine>) -> Result<Prediction, String> {
+    pub fn predict(&self, engine: Option<&ServingEngine>) -> Result<Prediction, String> {
         self.predict_in(&self.scenario()?, engine)
     }
 
@@ -140,7 +140,7 @@ impl Measurement {
     pub fn predict_in(
         &self,
         scenario: &Scenario,
-        engine: Option<&Engine>,
+        engine: Option<&ServingEngine>,
     ) -> Result<Prediction, String> {
         let mut scenario = scenario.clone();
         if let (Performance::Roofline(roofline), Some(engine)) = (&mut scenario.performance, engine)

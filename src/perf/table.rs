@@ -12,7 +12,7 @@
 //! Interpolation multiplies, adds and divides only, so it is the same on every machine.
 
 use super::{DecodeLoads, MixedLoad, PrefillLoad};
-use crate::scenario::{Part, Profile};
+use crate::scenario::{ProfilePart, StepTimeProfile};
 use crate::units::{Picoseconds, SimDuration};
 
 /// Picoseconds in a microsecond.
@@ -98,22 +98,23 @@ pub struct Table {
 
 impl Table {
     /// Arranges a profile.
-    pub fn new(profile: &Profile) -> Self {
-        let rows = |part: Part| profile.rows.iter().filter(move |r| r.part == part);
+    pub fn new(profile: &StepTimeProfile) -> Self {
+        let rows = |part: ProfilePart| profile.rows.iter().filter(move |r| r.part == part);
         let time = |us: f64| us * PS_PER_US;
-        let tokens = rows(Part::Tokens).map(|r| (r.tokens, time(r.time_us)));
-        let sequences = rows(Part::Sequences).map(|r| (r.requests, time(r.time_us)));
+        let tokens = rows(ProfilePart::Tokens).map(|r| (r.tokens, time(r.time_us)));
+        let sequences = rows(ProfilePart::Sequences).map(|r| (r.requests, time(r.time_us)));
         let prefill = Surface::new(
-            rows(Part::Prefill).map(|r| (r.tokens, r.context_tokens, time(r.time_us))),
+            rows(ProfilePart::Prefill).map(|r| (r.tokens, r.context_tokens, time(r.time_us))),
         );
         let decode = Surface::new(
-            rows(Part::Decode).map(|r| (r.requests, r.kv_tokens / r.requests, time(r.time_us))),
+            rows(ProfilePart::Decode)
+                .map(|r| (r.requests, r.kv_tokens / r.requests, time(r.time_us))),
         );
-        let mut sizes: Vec<f64> = rows(Part::Mixed).map(|r| r.tokens).collect();
+        let mut sizes: Vec<f64> = rows(ProfilePart::Mixed).map(|r| r.tokens).collect();
         sizes.sort_by(f64::total_cmp);
         sizes.dedup();
         let beyond = |size: f64| {
-            let these = rows(Part::Mixed).filter(move |r| r.tokens == size);
+            let these = rows(ProfilePart::Mixed).filter(move |r| r.tokens == size);
             Surface::new(these.map(|r| {
                 let kv = r.kv_tokens / r.requests;
                 let sum = prefill.at(size, 0.0) + decode.at(r.requests, kv);
@@ -123,7 +124,7 @@ impl Table {
         Self {
             tokens: Curve::new(tokens.collect()),
             sequences: Curve::new(sequences.collect()),
-            step: rows(Part::Step).map(|r| time(r.time_us)).sum(),
+            step: rows(ProfilePart::Step).map(|r| time(r.time_us)).sum(),
             together: sizes.iter().map(|size| (*size, beyond(*size))).collect(),
             prefill,
             decode,
@@ -241,7 +242,7 @@ mod tests {
     use super::*;
     use crate::scenario::ProfileRow;
 
-    fn row(part: Part, [tokens, context, requests, kv, time]: [f64; 5]) -> ProfileRow {
+    fn row(part: ProfilePart, [tokens, context, requests, kv, time]: [f64; 5]) -> ProfileRow {
         ProfileRow {
             part,
             tokens,
@@ -254,17 +255,17 @@ mod tests {
 
     #[test]
     fn parts_are_interpolated_and_added() {
-        let table = Table::new(&Profile {
+        let table = Table::new(&StepTimeProfile {
             rows: vec![
-                row(Part::Step, [0.0, 0.0, 0.0, 0.0, 5.0]),
-                row(Part::Tokens, [1.0, 0.0, 0.0, 0.0, 100.0]),
-                row(Part::Tokens, [101.0, 0.0, 0.0, 0.0, 200.0]),
-                row(Part::Sequences, [0.0, 0.0, 1.0, 0.0, 10.0]),
-                row(Part::Sequences, [0.0, 0.0, 11.0, 0.0, 20.0]),
-                row(Part::Decode, [0.0, 0.0, 1.0, 1000.0, 30.0]),
-                row(Part::Decode, [0.0, 0.0, 1.0, 2000.0, 50.0]),
-                row(Part::Decode, [0.0, 0.0, 11.0, 11_000.0, 130.0]),
-                row(Part::Decode, [0.0, 0.0, 11.0, 22_000.0, 150.0]),
+                row(ProfilePart::Step, [0.0, 0.0, 0.0, 0.0, 5.0]),
+                row(ProfilePart::Tokens, [1.0, 0.0, 0.0, 0.0, 100.0]),
+                row(ProfilePart::Tokens, [101.0, 0.0, 0.0, 0.0, 200.0]),
+                row(ProfilePart::Sequences, [0.0, 0.0, 1.0, 0.0, 10.0]),
+                row(ProfilePart::Sequences, [0.0, 0.0, 11.0, 0.0, 20.0]),
+                row(ProfilePart::Decode, [0.0, 0.0, 1.0, 1000.0, 30.0]),
+                row(ProfilePart::Decode, [0.0, 0.0, 1.0, 2000.0, 50.0]),
+                row(ProfilePart::Decode, [0.0, 0.0, 11.0, 11_000.0, 130.0]),
+                row(ProfilePart::Decode, [0.0, 0.0, 11.0, 22_000.0, 150.0]),
             ],
             extrapolate: false,
         });

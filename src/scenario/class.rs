@@ -13,7 +13,7 @@ pub struct Class {
     /// Served first where lower, in the prefill queue; running batches are not interrupted.
     pub priority: u32,
     /// When requests arrive.
-    pub arrivals: Arrivals,
+    pub arrivals: ArrivalProcess,
     /// Input lengths. The mean is scaled by each period's `input_scale`.
     pub input: LengthLaw,
     /// Output lengths. The mean is scaled by each period's `output_scale`.
@@ -28,7 +28,7 @@ pub struct Class {
 
 /// The process of arrivals.
 #[derive(Clone, Debug)]
-pub struct Arrivals {
+pub struct ArrivalProcess {
     /// What makes requests arrive, under the rate if there is one.
     pub kind: ArrivalKind,
     /// The rate over the day, repeating every 24 hours of local time. Covers the whole day from local
@@ -90,7 +90,7 @@ pub struct RateSegment {
     pub rate_from_per_s: f64,
     /// Requests per second at `to`.
     pub rate_to_per_s: f64,
-    /// Index into `Arrivals::periods`.
+    /// Index into `ArrivalProcess::periods`.
     pub period: u32,
 }
 

@@ -186,14 +186,14 @@ fn clean(text: &str) -> String {
 
 /// Collects mistakes while a scenario is read, so that all of them are reported at once.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct MistakeReport {
     /// Whether a part of the scenario could not be read: what seems missing may have been in it.
     pub incomplete: bool,
     found: Vec<Diagnostic>,
     dropped: usize,
 }
 
-impl Report {
+impl MistakeReport {
     /// Adds a mistake.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         if self.found.len() < MAX_KEPT {

@@ -3,14 +3,14 @@
 //! Where the base has no such table there is nothing to take, and the checker asks for what is missing.
 
 use super::source::Span;
-use super::tree::{Entry, Node, Table, Value};
-use crate::catalog::{self, Architecture, Attention, Compute, Experts, Linear};
+use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
+use crate::catalog::{self, Architecture, Attention, Compute, Experts, LinearAttention};
 
 /// Keys with values, as a table of the file.
-type Values = Vec<(&'static str, Value)>;
+type InheritedValues = Vec<(&'static str, TomlValue)>;
 
 /// Completes the nested tables of `model` and `node.gpu`.
-pub fn inherit(root: &mut Table) {
+pub fn inherit(root: &mut TomlTable) {
     if let Some(model) = table_mut(root, "model")
         && let Some(base) = model.text("base").and_then(catalog::model)
         && let Some(architecture) = base.architecture
@@ -27,36 +27,36 @@ pub fn inherit(root: &mut Table) {
     }
 }
 
-fn table_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
+fn table_mut<'a>(table: &'a mut TomlTable, key: &str) -> Option<&'a mut TomlTable> {
     match &mut table.entry_mut(key)?.node.value {
-        Value::Table(table) => Some(table),
+        TomlValue::Table(table) => Some(table),
         _ => None,
     }
 }
 
-fn complete(table: &mut Table, key: &str, values: Values) {
+fn complete(table: &mut TomlTable, key: &str, values: InheritedValues) {
     let Some(nested) = table_mut(table, key) else {
         return;
     };
     for (key, value) in values {
         if nested.get(key).is_none() {
-            nested.entries.push(Entry {
+            nested.entries.push(TomlEntry {
                 key: key.to_string(),
                 key_at: Span::NOWHERE,
-                node: Node::of(value),
+                node: TomlNode::of(value),
             });
         }
     }
 }
 
-fn of_architecture(model: &Architecture) -> Vec<(&'static str, Values)> {
+fn of_architecture(model: &Architecture) -> Vec<(&'static str, InheritedValues)> {
     let mut all = vec![of_attention(&model.attention)];
     all.extend(model.linear.map(|linear| ("linear", of_linear(&linear))));
     all.extend(model.experts.map(|e| ("experts", of_experts(&e))));
     all
 }
 
-fn of_attention(attention: &Attention) -> (&'static str, Values) {
+fn of_attention(attention: &Attention) -> (&'static str, InheritedValues) {
     match *attention {
         Attention::Latent {
             heads,
@@ -100,13 +100,13 @@ fn of_attention(attention: &Attention) -> (&'static str, Values) {
             if global_head != head {
                 values.extend(whole(&[("global_head", global_head)]));
             }
-            values.push(("qk_norm", Value::Boolean(qk_norm)));
+            values.push(("qk_norm", TomlValue::Boolean(qk_norm)));
             ("grouped", values)
         }
     }
 }
 
-fn of_linear(linear: &Linear) -> Values {
+fn of_linear(linear: &LinearAttention) -> InheritedValues {
     whole(&[
         ("layers", linear.layers),
         ("key_heads", linear.key_heads),
@@ -117,7 +117,7 @@ fn of_linear(linear: &Linear) -> Values {
     ])
 }
 
-fn of_experts(experts: &Experts) -> Values {
+fn of_experts(experts: &Experts) -> InheritedValues {
     whole(&[
         ("routed", experts.routed),
         ("top_k", experts.top_k),
@@ -128,28 +128,28 @@ fn of_experts(experts: &Experts) -> Values {
     ])
 }
 
-fn of_compute(compute: &Compute) -> Values {
-    let mut values: Values = vec![
+fn of_compute(compute: &Compute) -> InheritedValues {
+    let mut values: InheritedValues = vec![
         (
             "memory_tb_per_s",
-            Value::Float(compute.memory_bytes_per_s / 1e12),
+            TomlValue::Float(compute.memory_bytes_per_s / 1e12),
         ),
-        ("bf16_tflops", Value::Float(compute.bf16_per_s / 1e12)),
-        ("fp8_tflops", Value::Float(compute.fp8_per_s / 1e12)),
-        ("fp4_tflops", Value::Float(compute.fp4_per_s / 1e12)),
+        ("bf16_tflops", TomlValue::Float(compute.bf16_per_s / 1e12)),
+        ("fp8_tflops", TomlValue::Float(compute.fp8_per_s / 1e12)),
+        ("fp4_tflops", TomlValue::Float(compute.fp4_per_s / 1e12)),
         (
             "scale_up_gb_per_s",
-            Value::Float(compute.scale_up_bytes_per_s / 1e9),
+            TomlValue::Float(compute.scale_up_bytes_per_s / 1e9),
         ),
     ];
     values.extend(whole(&[("scale_up_gpus", compute.scale_up_gpus)]));
-    let spans = Value::Boolean(compute.scale_up_spans_nodes);
+    let spans = TomlValue::Boolean(compute.scale_up_spans_nodes);
     values.push(("scale_up_spans_nodes", spans));
     values
 }
 
-fn whole(values: &[(&'static str, u32)]) -> Values {
-    let one = |(key, n): &(&'static str, u32)| (*key, Value::Integer(i128::from(*n)));
+fn whole(values: &[(&'static str, u32)]) -> InheritedValues {
+    let one = |(key, n): &(&'static str, u32)| (*key, TomlValue::Integer(i128::from(*n)));
     values.iter().map(one).collect()
 }
 

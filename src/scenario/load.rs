@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::bundled::{BUNDLED, bundled};
 use super::check::check;
-use super::diagnostic::{Diagnostic, Mistakes, Report};
+use super::diagnostic::{Diagnostic, MistakeReport, Mistakes};
 use super::files::Files;
 use super::inherit::inherit;
 use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
-use super::tree::{Table, Value, parse, structure};
+use super::tree::{TomlTable, TomlValue, parse, structure};
 use super::{Scenario, file, overrides, plan, recording, resolve, stated_price, sweep, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
@@ -60,7 +60,7 @@ struct Reader {
     files: Files,
     /// Of all texts so far.
     structure: usize,
-    report: Report,
+    report: MistakeReport,
     /// Identity and display name of the scenarios being read, outermost first.
     chain: Vec<(String, String)>,
     /// The source of the scenario that was asked for.
@@ -68,7 +68,11 @@ struct Reader {
 }
 
 impl Reader {
-    fn finish(mut self, tree: Option<Table>, overrides: &[String]) -> Result<Scenario, Mistakes> {
+    fn finish(
+        mut self,
+        tree: Option<TomlTable>,
+        overrides: &[String],
+    ) -> Result<Scenario, Mistakes> {
         let Some(mut root) = tree else {
             return Err(self.report.into_mistakes(self.sources));
         };
@@ -116,7 +120,7 @@ impl Reader {
     }
 
     /// Opens what the user named, or what a file in `directory` names at `at`.
-    fn open(&mut self, target: &str, at: Span, directory: Option<&Path>) -> Option<Table> {
+    fn open(&mut self, target: &str, at: Span, directory: Option<&Path>) -> Option<TomlTable> {
         let separator = target.contains(['/', '\\']);
         let named = directory.is_none() && Path::new(target).is_file();
         if separator || target.ends_with(".toml") || named {
@@ -146,7 +150,7 @@ impl Reader {
         }
     }
 
-    fn file(&mut self, path: &Path, at: Span) -> Option<Table> {
+    fn file(&mut self, path: &Path, at: Span) -> Option<TomlTable> {
         let shown = path.display().to_string();
         let identity = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         self.enter(identity.display().to_string(), &shown, at)?;
@@ -195,7 +199,7 @@ impl Reader {
         text: String,
         directory: Option<PathBuf>,
         at: Option<Span>,
-    ) -> Option<Table> {
+    ) -> Option<TomlTable> {
         let source = self
             .sources
             .add(name.to_string(), text.clone(), directory.clone());
@@ -217,12 +221,12 @@ impl Reader {
         None
     }
 
-    fn extend(&mut self, mut root: Table, directory: Option<&Path>) -> Option<Table> {
+    fn extend(&mut self, mut root: TomlTable, directory: Option<&Path>) -> Option<TomlTable> {
         let Some(entry) = root.remove("extends") else {
             return Some(root);
         };
         let at = entry.node.at;
-        let base = if let Value::Text(target) = &entry.node.value {
+        let base = if let TomlValue::Text(target) = &entry.node.value {
             self.open(target, at, Some(directory.unwrap_or(Path::new(""))))
         } else {
             let message = "`extends` should be text: a bundled scenario's name or a path";
@@ -241,32 +245,42 @@ impl Reader {
 
 /// Replaces the path of each CSV (a class's traffic or trace, a profile of step times) by the file's text, so
 /// that the resolved scenario needs no other file and its hash covers the figures.
-fn attach_csvs(root: &mut Table, sources: &mut Sources, files: &mut Files, report: &mut Report) {
+fn attach_csvs(
+    root: &mut TomlTable,
+    sources: &mut Sources,
+    files: &mut Files,
+    report: &mut MistakeReport,
+) {
     let performance = root.entry_mut("performance").map(|e| &mut e.node.value);
-    if let Some(Value::Table(performance)) = performance {
+    if let Some(TomlValue::Table(performance)) = performance {
         attach_csv(performance, sources, files, report);
     }
-    let Some(Value::List(classes)) = root.entry_mut("class").map(|e| &mut e.node.value) else {
+    let Some(TomlValue::List(classes)) = root.entry_mut("class").map(|e| &mut e.node.value) else {
         return;
     };
     for class in classes {
-        let Value::Table(class) = &mut class.value else {
+        let TomlValue::Table(class) = &mut class.value else {
             continue;
         };
         let arrivals = class.entry_mut("arrivals").map(|e| &mut e.node.value);
-        if let Some(Value::Table(arrivals)) = arrivals {
+        if let Some(TomlValue::Table(arrivals)) = arrivals {
             attach_csv(arrivals, sources, files, report);
         }
     }
 }
 
-fn attach_csv(table: &mut Table, sources: &mut Sources, files: &mut Files, report: &mut Report) {
+fn attach_csv(
+    table: &mut TomlTable,
+    sources: &mut Sources,
+    files: &mut Files,
+    report: &mut MistakeReport,
+) {
     let Some(csv) = table.entry_mut("csv") else {
         return;
     };
     let at = csv.node.at;
     match &mut csv.node.value {
-        Value::Text(path) => {
+        TomlValue::Text(path) => {
             let directory = sources.get(at.source).and_then(|s| s.directory.as_deref());
             let path = match directory {
                 None => Ok(PathBuf::from(path.as_str())),
@@ -284,11 +298,11 @@ fn attach_csv(table: &mut Table, sources: &mut Sources, files: &mut Files, repor
                 }
                 Err(found) => {
                     report.push(found);
-                    csv.node.value = Value::Bad;
+                    csv.node.value = TomlValue::Bad;
                 }
             }
         }
-        Value::Table(inline) => {
+        TomlValue::Table(inline) => {
             if let Some(text) = inline.text("text") {
                 let text = plain_newlines(text);
                 let source = sources.add("csv text of the scenario".to_string(), text, None);

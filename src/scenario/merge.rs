@@ -8,10 +8,10 @@
 //! replaces is left, neither its own keys nor those of tables in it. One that says neither changes what is below.
 
 use super::file::{CATALOG_KEYS, RIVALS};
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 
 /// `over` laid over `base`. The base's keys keep their order; new ones follow.
-pub fn merge(mut base: Table, over: Table) -> Table {
+pub fn merge(mut base: TomlTable, over: TomlTable) -> TomlTable {
     for (key, rivals) in RIVALS {
         if over.get(key).is_some() {
             base.entries.retain(|e| !rivals.contains(&e.key.as_str()));
@@ -27,34 +27,34 @@ pub fn merge(mut base: Table, over: Table) -> Table {
         };
         let below = base.entries[index].node.clone();
         let node = merge_node(below, entry.node, &entry.key);
-        base.entries[index] = Entry { node, ..entry };
+        base.entries[index] = TomlEntry { node, ..entry };
     }
     base
 }
 
-fn merge_node(below: Node, over: Node, key: &str) -> Node {
+fn merge_node(below: TomlNode, over: TomlNode, key: &str) -> TomlNode {
     let at = over.at;
     if is_whole(&over, key) {
         return over;
     }
     let below = as_catalog_table(below, key);
     match (below.value, over.value) {
-        (Value::Table(below), Value::Table(over)) if same_kind(&below, &over) => Node {
-            value: Value::Table(merge(below, over)),
+        (TomlValue::Table(below), TomlValue::Table(over)) if same_kind(&below, &over) => TomlNode {
+            value: TomlValue::Table(merge(below, over)),
             at,
         },
-        (_, value) => Node { value, at },
+        (_, value) => TomlNode { value, at },
     }
 }
 
 /// Whether a catalog's kind of thing says what it is or what it starts from.
-fn is_whole(over: &Node, key: &str) -> bool {
-    let says = |table: &Table| table.get("name").is_some() || table.get("base").is_some();
+fn is_whole(over: &TomlNode, key: &str) -> bool {
+    let says = |table: &TomlTable| table.get("name").is_some() || table.get("base").is_some();
     CATALOG_KEYS.contains(&key) && over.table().is_none_or(says)
 }
 
 /// Whether `over` puts another engine in the place of the one whose constants `base` changes.
-fn is_another_engine(base: &Table, over: &Table) -> bool {
+fn is_another_engine(base: &TomlTable, over: &TomlTable) -> bool {
     match (base.get("engine"), over.get("engine")) {
         (Some(before), Some(after)) => {
             let is_same = before.text().is_some() && before.text() == after.text();
@@ -65,30 +65,30 @@ fn is_another_engine(base: &Table, over: &Table) -> bool {
 }
 
 /// The name of a catalog entry as a table that starts from it, so that one field can be changed.
-pub fn as_catalog_table(node: Node, key: &str) -> Node {
+pub fn as_catalog_table(node: TomlNode, key: &str) -> TomlNode {
     match node.value {
-        Value::Text(name) if CATALOG_KEYS.contains(&key) => {
-            let entry = Entry {
+        TomlValue::Text(name) if CATALOG_KEYS.contains(&key) => {
+            let entry = TomlEntry {
                 key: "base".to_string(),
                 key_at: node.at,
-                node: Node {
-                    value: Value::Text(name),
+                node: TomlNode {
+                    value: TomlValue::Text(name),
                     at: node.at,
                 },
             };
-            let table = Table {
+            let table = TomlTable {
                 entries: vec![entry],
             };
-            Node {
-                value: Value::Table(table),
+            TomlNode {
+                value: TomlValue::Table(table),
                 at: node.at,
             }
         }
-        value => Node { value, ..node },
+        value => TomlNode { value, ..node },
     }
 }
 
-fn same_kind(below: &Table, over: &Table) -> bool {
+fn same_kind(below: &TomlTable, over: &TomlTable) -> bool {
     match (below.text("kind"), over.text("kind")) {
         (Some(one), Some(other)) => one == other,
         _ => true,

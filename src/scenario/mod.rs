@@ -39,7 +39,8 @@ mod write;
 
 pub use bundled::{BUNDLED, Bundled, bundled};
 pub use class::{
-    ArrivalKind, Arrivals, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo, TraceRow,
+    ArrivalKind, ArrivalProcess, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo,
+    TraceRow,
 };
 pub use diagnostic::Mistakes;
 pub use file::MAX_RUNS;
@@ -48,14 +49,14 @@ pub use file::{all_fields as summary_fields, is_sum};
 pub use load::{load, load_str};
 pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
 pub use performance::{
-    ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap, Part,
-    Performance, Precision, Profile, ProfileRow, Roofline,
+    ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap,
+    Performance, Precision, ProfilePart, ProfileRow, Roofline, StepTimeProfile,
 };
 pub use plan::{PlanOption, PlanTable};
 pub use step_basis::{Borrowed, StepBasis};
 pub use sweep::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
-pub use uncertain::{Form, Uncertain, UncertainLaw, Unit};
+pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use write::hash as text_hash;
 
 use crate::catalog::{Gpu, KvShape, Model};
@@ -103,7 +104,7 @@ pub struct Scenario {
     /// Where the client gets a request's first token.
     pub first_token: FirstToken,
     /// How large a run may become.
-    pub limits: Limits,
+    pub limits: RunLimits,
     /// Streams of requests, in the order of the file.
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
@@ -302,7 +303,7 @@ pub struct Transfer {
 /// How large a run may become. Beyond any of these it ends and says why, so that what a run does stays a
 /// matter of scenario, seed and version, not of the machine's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct RunLimits {
     /// Requests that have arrived and not ended, at once.
     pub requests_in_flight: u64,
     /// Memory, as estimated from the scenario and the requests in flight.
@@ -311,7 +312,7 @@ pub struct Limits {
     pub output_bytes: u64,
 }
 
-impl Default for Limits {
+impl Default for RunLimits {
     /// What the file's shape says.
     fn default() -> Self {
         Self {

@@ -10,7 +10,7 @@ use super::file::CATALOG_KEYS;
 use super::merge::{as_catalog_table, merge};
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote};
-use super::tree::{Entry, Node, Table, Value, parse_value};
+use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue, parse_value};
 
 /// Most keys in a path: trees are walked by functions that call themselves.
 const MAX_PATH: usize = 64;
@@ -20,7 +20,11 @@ const MAX_PATH: usize = 64;
 /// # Errors
 ///
 /// When the argument has no `=`, its value is broken TOML, or its path leads nowhere.
-pub fn apply(root: &mut Table, argument: &str, sources: &mut Sources) -> Result<(), Diagnostic> {
+pub fn apply(
+    root: &mut TomlTable,
+    argument: &str,
+    sources: &mut Sources,
+) -> Result<(), Diagnostic> {
     let source = sources.add("argument --set".to_string(), argument.to_string(), None);
     let part = |start, end| Span { source, start, end };
     let whole = part(0, argument.len().max(1));
@@ -67,24 +71,24 @@ pub fn apply(root: &mut Table, argument: &str, sources: &mut Sources) -> Result<
 }
 
 /// Where a value is a table without a key, or holds one.
-fn empty_table(node: &Node) -> Option<Span> {
+fn empty_table(node: &TomlNode) -> Option<Span> {
     match &node.value {
-        Value::Table(table) if table.entries.is_empty() => Some(node.at),
-        Value::Table(table) => table.entries.iter().find_map(|e| empty_table(&e.node)),
-        Value::List(items) => items.iter().find_map(empty_table),
+        TomlValue::Table(table) if table.entries.is_empty() => Some(node.at),
+        TomlValue::Table(table) => table.entries.iter().find_map(|e| empty_table(&e.node)),
+        TomlValue::List(items) => items.iter().find_map(empty_table),
         _ => None,
     }
 }
 
-fn read_value(text: &str, source: usize, offset: usize) -> Result<Node, Diagnostic> {
+fn read_value(text: &str, source: usize, offset: usize) -> Result<TomlNode, Diagnostic> {
     parse_value(text, source, offset).or_else(|error| {
         let word = text.trim();
         if word.starts_with(['[', '{', '"', '\'']) {
             return Err(error);
         }
         let start = offset + (text.len() - text.trim_start().len());
-        Ok(Node {
-            value: Value::Text(word.to_string()),
+        Ok(TomlNode {
+            value: TomlValue::Text(word.to_string()),
             at: Span {
                 source,
                 start,
@@ -95,9 +99,9 @@ fn read_value(text: &str, source: usize, offset: usize) -> Result<Node, Diagnost
 }
 
 /// A key of the path and where it stands in the argument.
-type Step<'a> = (&'a str, Span);
+type PathStep<'a> = (&'a str, Span);
 
-fn set(table: &mut Table, path: &[Step<'_>], value: Node) -> Result<(), Diagnostic> {
+fn set(table: &mut TomlTable, path: &[PathStep<'_>], value: TomlNode) -> Result<(), Diagnostic> {
     let Some((&(key, key_at), rest)) = path.split_first() else {
         return Ok(());
     };
@@ -105,8 +109,8 @@ fn set(table: &mut Table, path: &[Step<'_>], value: Node) -> Result<(), Diagnost
         table.remove("constants"); // they changed another engine's
     }
     let Some(entry) = table.entry_mut(key).filter(|_| !rest.is_empty()) else {
-        let over = Table {
-            entries: vec![Entry {
+        let over = TomlTable {
+            entries: vec![TomlEntry {
                 key: key.to_string(),
                 key_at,
                 node: nested(rest, value),
@@ -115,31 +119,33 @@ fn set(table: &mut Table, path: &[Step<'_>], value: Node) -> Result<(), Diagnost
         *table = merge(std::mem::take(table), over);
         return Ok(());
     };
-    let node = std::mem::replace(&mut entry.node, Node::of(Value::Bad));
+    let node = std::mem::replace(&mut entry.node, TomlNode::of(TomlValue::Bad));
     entry.node = as_catalog_table(node, key);
     entry.key_at = key_at;
     step_into(&mut entry.node, key, rest, value)
 }
 
 /// Tables for the keys that the tree does not have yet.
-fn nested(path: &[Step<'_>], value: Node) -> Node {
-    path.iter().rev().fold(value, |node, &(key, key_at)| Node {
-        at: key_at,
-        value: Value::Table(Table {
-            entries: vec![Entry {
-                key: key.to_string(),
-                key_at,
-                node,
-            }],
-        }),
-    })
+fn nested(path: &[PathStep<'_>], value: TomlNode) -> TomlNode {
+    path.iter()
+        .rev()
+        .fold(value, |node, &(key, key_at)| TomlNode {
+            at: key_at,
+            value: TomlValue::Table(TomlTable {
+                entries: vec![TomlEntry {
+                    key: key.to_string(),
+                    key_at,
+                    node,
+                }],
+            }),
+        })
 }
 
 fn step_into(
-    node: &mut Node,
+    node: &mut TomlNode,
     parent: &str,
-    path: &[Step<'_>],
-    value: Node,
+    path: &[PathStep<'_>],
+    value: TomlNode,
 ) -> Result<(), Diagnostic> {
     let Some((&(key, key_at), rest)) = path.split_first() else {
         *node = value;
@@ -147,14 +153,14 @@ fn step_into(
     };
     let kind = node.kind();
     match &mut node.value {
-        Value::Table(table) => {
+        TomlValue::Table(table) => {
             // what differed from another base means nothing beside this one
             if key == "base" && CATALOG_KEYS.contains(&parent) {
                 table.entries.clear();
             }
             set(table, path, value)
         }
-        Value::List(items) => {
+        TomlValue::List(items) => {
             let Some(index) = member(items, key) else {
                 return Err(no_member(items, parent, key, key_at));
             };
@@ -172,16 +178,16 @@ fn step_into(
     }
 }
 
-fn member(items: &[Node], key: &str) -> Option<usize> {
+fn member(items: &[TomlNode], key: &str) -> Option<usize> {
     let by_name = items.iter().position(|i| item_name(i) == Some(key));
     by_name.or_else(|| key.parse().ok().filter(|i| *i < items.len()))
 }
 
-fn item_name(item: &Node) -> Option<&str> {
+fn item_name(item: &TomlNode) -> Option<&str> {
     item.table()?.text("name")
 }
 
-fn no_member(items: &[Node], parent: &str, key: &str, at: Span) -> Diagnostic {
+fn no_member(items: &[TomlNode], parent: &str, key: &str, at: Span) -> Diagnostic {
     let found = Diagnostic::new(
         format!("{} has no member {}", quote(parent), quote(key)),
         at,

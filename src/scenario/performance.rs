@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Engine, Number};
+use crate::catalog::{NumberFormat, ServingEngine};
 use crate::units::Picoseconds;
 
 /// The model of step times.
@@ -13,12 +13,12 @@ pub enum Performance {
     /// From architecture, hardware and an engine's constants.
     Roofline(Box<Roofline>),
     /// From a table of measurements.
-    Table(Arc<Profile>),
+    Table(Arc<StepTimeProfile>),
 }
 
 /// A profile of step times.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Profile {
+pub struct StepTimeProfile {
     /// Measured points.
     pub rows: Vec<ProfileRow>,
     /// Whether steps may lie outside of what was measured.
@@ -27,7 +27,7 @@ pub struct Profile {
 
 /// What a point of a profile measures, over all layers of a rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ProfilePart {
     /// Everything that depends on the tokens of a step: projections, networks, norms.
     Tokens,
     /// Logits and sampling, by requests.
@@ -46,7 +46,7 @@ pub enum Part {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProfileRow {
     /// What it measures.
-    pub part: Part,
+    pub part: ProfilePart,
     /// Tokens computed.
     pub tokens: f64,
     /// Context before them.
@@ -63,7 +63,7 @@ pub struct ProfileRow {
 #[derive(Clone, Debug)]
 pub struct Roofline {
     /// What the engine makes of the accelerator.
-    pub engine: Engine,
+    pub engine: ServingEngine,
     /// Kinds of numbers.
     pub precision: Precision,
     /// How tokens fall on experts.
@@ -76,11 +76,11 @@ pub struct Roofline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Precision {
     /// Dense products: weights and activations.
-    pub gemm: Number,
+    pub gemm: NumberFormat,
     /// Routed experts' weights.
-    pub experts: Number,
+    pub experts: NumberFormat,
     /// KV cache.
-    pub kv: Number,
+    pub kv: NumberFormat,
 }
 
 /// How tokens fall on experts.

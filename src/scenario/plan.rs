@@ -1,7 +1,7 @@
 //! What the scenario says about plans for it. It is taken out of the tree before that is resolved, so that
 //! a run has the same text and hash whatever plan it belongs to.
 
-use super::tree::{Node, Table};
+use super::tree::{TomlNode, TomlTable};
 use crate::units::SimDuration;
 
 /// `[plan]` of a scenario, texts as they are written.
@@ -39,7 +39,7 @@ pub struct PlanOption {
 }
 
 /// Takes `[plan]` out of a checked tree.
-pub fn take(root: &mut Table) -> PlanTable {
+pub fn take(root: &mut TomlTable) -> PlanTable {
     let entry = root.remove("plan");
     let Some(table) = entry.as_ref().and_then(|e| e.node.table()) else {
         return PlanTable::default();
@@ -54,11 +54,15 @@ pub fn take(root: &mut Table) -> PlanTable {
         schedule: table.duration("schedule"),
         replications: table.integer("replications"),
         step_error: table.number("step_error"),
-        options: options.iter().filter_map(Node::table).map(option).collect(),
+        options: options
+            .iter()
+            .filter_map(TomlNode::table)
+            .map(option)
+            .collect(),
     }
 }
 
-fn option(table: &Table) -> PlanOption {
+fn option(table: &TomlTable) -> PlanOption {
     PlanOption {
         name: table.text("name").unwrap_or_default().to_string(),
         set: texts(table, "set"),
@@ -66,7 +70,7 @@ fn option(table: &Table) -> PlanOption {
     }
 }
 
-fn texts(table: &Table, key: &str) -> Vec<String> {
+fn texts(table: &TomlTable, key: &str) -> Vec<String> {
     let items = table.list(key).unwrap_or_default();
     items
         .iter()

@@ -1,10 +1,10 @@
 //! Recorded workloads: how much of a recording a run plays, how long it is, and whether anything is drawn at all.
 
-use super::diagnostic::{Diagnostic, Report};
+use super::diagnostic::{Diagnostic, MistakeReport};
 use super::resolve::trace_end;
 use super::shape::{show_integer, show_number};
 use super::source::Span;
-use super::tree::{Table, Value};
+use super::tree::{TomlTable, TomlValue};
 use super::{ArrivalKind, Class, Law, Scenario, TraceRow};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 
@@ -21,17 +21,17 @@ const LONGEST: u64 = 400 * NS_PER_DAY;
 const EMPTY: f64 = 0.01;
 
 /// Takes `duration = "trace"` out of a tree: where it was written.
-pub fn take(root: &mut Table) -> Option<Span> {
+pub fn take(root: &mut TomlTable) -> Option<Span> {
     let node = &mut root.entry_mut("duration")?.node;
     if node.text() != Some(TRACE) {
         return None;
     }
-    node.value = Value::Text(PLACEHOLDER.to_string());
+    node.value = TomlValue::Text(PLACEHOLDER.to_string());
     Some(node.at)
 }
 
 /// Puts the recordings' own length in: from the beginning to the first whole second after the last row.
-pub fn give(root: &mut Table, at: Span, report: &mut Report) {
+pub fn give(root: &mut TomlTable, at: Span, report: &mut MistakeReport) {
     let classes = root.list("class").unwrap_or_default();
     let recordings = classes.iter().filter_map(|class| {
         let arrivals = class.table()?.table("arrivals")?;
@@ -70,7 +70,7 @@ pub fn give(root: &mut Table, at: Span, report: &mut Report) {
             0 => format!("{}s", duration / NS_PER_S),
             _ => format!("{duration}ns"),
         };
-        entry.node.value = Value::Text(text);
+        entry.node.value = TomlValue::Text(text);
     }
 }
 

@@ -9,7 +9,7 @@
 use serde_json::{Map, Value, json};
 
 use super::file::SCENARIO;
-use super::shape::{Field, Kind, Need, Range, Shape, Tagged};
+use super::shape::{Field, NumberBounds, Presence, TableShape, Tagged, ValueKind};
 use super::uncertain::FORMS;
 
 /// The schema as text, with a newline at its end.
@@ -33,7 +33,11 @@ pub fn json_schema() -> String {
     format!("{root:#}\n")
 }
 
-fn table(shape: &'static Shape, complete: bool, definitions: &mut Map<String, Value>) -> Value {
+fn table(
+    shape: &'static TableShape,
+    complete: bool,
+    definitions: &mut Map<String, Value>,
+) -> Value {
     let mut object = json!({
         "type": "object",
         "description": shape.doc,
@@ -78,7 +82,7 @@ fn demand(object: &mut Value, complete: bool, needed: Vec<&'static str>) {
 
 fn required(parts: &[&'static [Field]]) -> Vec<&'static str> {
     let fields = parts.iter().flat_map(|part| part.iter());
-    let needed = fields.filter(|f| matches!(f.need, Need::Required(_)));
+    let needed = fields.filter(|f| matches!(f.need, Presence::Required(_)));
     needed.map(|f| f.key).collect()
 }
 
@@ -96,7 +100,7 @@ fn properties(
         }
         if let Some(object) = schema.as_object_mut() {
             object.insert("description".to_string(), json!(field.doc));
-            if let Need::Default(text) = field.need
+            if let Presence::Default(text) = field.need
                 && let Some(value) = simple_default(text)
             {
                 object.insert("default".to_string(), value);
@@ -112,11 +116,11 @@ fn simple_default(toml: &str) -> Option<Value> {
     serde_json::from_str(&toml.replace('_', "")).ok()
 }
 
-fn kind(of: &'static Kind, complete: bool, definitions: &mut Map<String, Value>) -> Value {
+fn kind(of: &'static ValueKind, complete: bool, definitions: &mut Map<String, Value>) -> Value {
     let plain = plain_kind(of, complete, definitions);
     let name = match of {
-        Kind::Number(_) | Kind::Integer(..) => "range",
-        Kind::Duration(..) => "duration_range",
+        ValueKind::Number(_) | ValueKind::Integer(..) => "range",
+        ValueKind::Duration(..) => "duration_range",
         _ => return plain,
     };
     let range = refer(name, false, definitions, |_| range(of));
@@ -124,8 +128,8 @@ fn kind(of: &'static Kind, complete: bool, definitions: &mut Map<String, Value>)
 }
 
 /// What may stand where a number is expected and not known exactly.
-fn range(of: &Kind) -> Value {
-    let one = if matches!(of, Kind::Duration(..)) {
+fn range(of: &ValueKind) -> Value {
+    let one = if matches!(of, ValueKind::Duration(..)) {
         "string"
     } else {
         "number"
@@ -148,35 +152,39 @@ fn range(of: &Kind) -> Value {
     })
 }
 
-fn plain_kind(kind: &'static Kind, complete: bool, definitions: &mut Map<String, Value>) -> Value {
+fn plain_kind(
+    kind: &'static ValueKind,
+    complete: bool,
+    definitions: &mut Map<String, Value>,
+) -> Value {
     match kind {
-        Kind::Text => json!({ "type": "string", "minLength": 1, "maxLength": 1000 }),
-        Kind::LongText => json!({ "type": "string" }),
-        Kind::Name => json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,100}$" }),
-        Kind::Boolean => json!({ "type": "boolean" }),
-        Kind::Integer(low, high) => {
+        ValueKind::Text => json!({ "type": "string", "minLength": 1, "maxLength": 1000 }),
+        ValueKind::LongText => json!({ "type": "string" }),
+        ValueKind::Name => json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,100}$" }),
+        ValueKind::Boolean => json!({ "type": "boolean" }),
+        ValueKind::Integer(low, high) => {
             json!({ "type": "integer", "minimum": *low as i64, "maximum": *high as i64 })
         }
-        Kind::Number(range) => number(*range),
-        Kind::Duration(..) => json!({
+        ValueKind::Number(range) => number(*range),
+        ValueKind::Duration(..) => json!({
             "type": "string",
             "pattern": "^([0-9_]*\\.?[0-9]+ *(d|h|min|s|ms|us|ns|ps) *)+$",
         }),
-        Kind::TimeOfDay(_) => {
+        ValueKind::TimeOfDay(_) => {
             json!({ "type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$" })
         }
-        Kind::OffsetDatetime => json!({ "type": "string", "format": "date-time" }),
-        Kind::Choice(words) => {
+        ValueKind::OffsetDatetime => json!({ "type": "string", "format": "date-time" }),
+        ValueKind::Choice(words) => {
             let one = |w: &super::shape::Word| json!({ "const": w.word, "description": w.doc });
             json!({ "type": "string", "oneOf": words.iter().map(one).collect::<Vec<_>>() })
         }
-        Kind::List(of, least, most) => json!({
+        ValueKind::List(of, least, most) => json!({
             "type": "array",
             "items": self::kind(of, true, definitions),
             "minItems": least,
             "maxItems": most,
         }),
-        Kind::Pair(first, second) => json!({
+        ValueKind::Pair(first, second) => json!({
             "type": "array",
             "items": [
                 self::kind(first, true, definitions),
@@ -185,20 +193,20 @@ fn plain_kind(kind: &'static Kind, complete: bool, definitions: &mut Map<String,
             "minItems": 2,
             "maxItems": 2,
         }),
-        Kind::Table(shape) => refer(shape.name, complete, definitions, |definitions| {
+        ValueKind::Table(shape) => refer(shape.name, complete, definitions, |definitions| {
             table(shape, complete, definitions)
         }),
-        Kind::Tagged(of) => refer(of.name, complete, definitions, |definitions| {
+        ValueKind::Tagged(of) => refer(of.name, complete, definitions, |definitions| {
             tagged(of, complete, definitions)
         }),
-        Kind::Either(one, other) => json!({ "anyOf": [
+        ValueKind::Either(one, other) => json!({ "anyOf": [
             self::kind(one, complete, definitions),
             self::kind(other, complete, definitions),
         ] }),
     }
 }
 
-fn number(range: Range) -> Value {
+fn number(range: NumberBounds) -> Value {
     let low = if range.above {
         "exclusiveMinimum"
     } else {

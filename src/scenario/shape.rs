@@ -7,7 +7,7 @@
 
 /// A table with these keys and no others.
 #[derive(Debug)]
-pub struct Shape {
+pub struct TableShape {
     /// Its name in the JSON Schema.
     pub name: &'static str,
     /// What it is.
@@ -24,16 +24,16 @@ pub struct Field {
     /// How it is written.
     pub key: &'static str,
     /// What it may hold.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Whether it must be there.
-    pub need: Need,
+    pub need: Presence,
     /// What it means.
     pub doc: &'static str,
 }
 
 /// Whether a key must be there.
 #[derive(Clone, Copy, Debug)]
-pub enum Need {
+pub enum Presence {
     /// It must; the text is an example of a value, as TOML.
     Required(&'static str),
     /// It may be left out, and then means nothing, or what its doc says.
@@ -44,7 +44,7 @@ pub enum Need {
 
 /// What a key may hold.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum ValueKind {
     /// Any text up to a thousand characters.
     Text,
     /// A text of any length: a file's contents.
@@ -54,7 +54,7 @@ pub enum Kind {
     /// A whole number within bounds, both included.
     Integer(i128, i128),
     /// A number within bounds.
-    Number(Range),
+    Number(NumberBounds),
     /// `true` or `false`.
     Boolean,
     /// A duration between two numbers of picoseconds, both included, at a resolution.
@@ -66,20 +66,20 @@ pub enum Kind {
     /// One of these words.
     Choice(&'static [Word]),
     /// A list of one kind; least and greatest length.
-    List(&'static Kind, usize, usize),
+    List(&'static ValueKind, usize, usize),
     /// A list of exactly two values.
-    Pair(&'static Kind, &'static Kind),
+    Pair(&'static ValueKind, &'static ValueKind),
     /// A table.
-    Table(&'static Shape),
+    Table(&'static TableShape),
     /// A table whose `kind` decides about its other keys.
     Tagged(&'static Tagged),
     /// One or the other, told apart by the type of the TOML value.
-    Either(&'static Kind, &'static Kind),
+    Either(&'static ValueKind, &'static ValueKind),
 }
 
 /// Bounds of a number.
 #[derive(Clone, Copy, Debug)]
-pub struct Range {
+pub struct NumberBounds {
     /// Least value.
     pub low: f64,
     /// Greatest value.
@@ -137,24 +137,24 @@ pub struct Variant {
 /// A key that must be there.
 pub const fn required(
     key: &'static str,
-    kind: Kind,
+    kind: ValueKind,
     example: &'static str,
     doc: &'static str,
 ) -> Field {
     Field {
         key,
         kind,
-        need: Need::Required(example),
+        need: Presence::Required(example),
         doc,
     }
 }
 
 /// A key that may be left out.
-pub const fn optional(key: &'static str, kind: Kind, doc: &'static str) -> Field {
+pub const fn optional(key: &'static str, kind: ValueKind, doc: &'static str) -> Field {
     Field {
         key,
         kind,
-        need: Need::Optional,
+        need: Presence::Optional,
         doc,
     }
 }
@@ -162,21 +162,21 @@ pub const fn optional(key: &'static str, kind: Kind, doc: &'static str) -> Field
 /// A key with a default, given as TOML.
 pub const fn default(
     key: &'static str,
-    kind: Kind,
+    kind: ValueKind,
     value: &'static str,
     doc: &'static str,
 ) -> Field {
     Field {
         key,
         kind,
-        need: Need::Default(value),
+        need: Presence::Default(value),
         doc,
     }
 }
 
 /// A number from `low` to `high`.
-pub const fn number(low: f64, high: f64) -> Kind {
-    Kind::Number(Range {
+pub const fn number(low: f64, high: f64) -> ValueKind {
+    ValueKind::Number(NumberBounds {
         low,
         high,
         above: false,
@@ -185,8 +185,8 @@ pub const fn number(low: f64, high: f64) -> Kind {
 }
 
 /// A number above zero, up to `high`.
-pub const fn positive(high: f64) -> Kind {
-    Kind::Number(Range {
+pub const fn positive(high: f64) -> ValueKind {
+    ValueKind::Number(NumberBounds {
         low: 0.0,
         high,
         above: true,
@@ -195,8 +195,8 @@ pub const fn positive(high: f64) -> Kind {
 }
 
 /// A number from zero to below one.
-pub const fn below_one() -> Kind {
-    Kind::Number(Range {
+pub const fn below_one() -> ValueKind {
+    ValueKind::Number(NumberBounds {
         low: 0.0,
         high: 1.0,
         above: false,
@@ -204,7 +204,7 @@ pub const fn below_one() -> Kind {
     })
 }
 
-impl Range {
+impl NumberBounds {
     /// Whether a number lies within; NaN does not.
     pub fn holds(self, x: f64) -> bool {
         let low = if self.above {
@@ -232,7 +232,7 @@ impl Range {
     }
 }
 
-impl Kind {
+impl ValueKind {
     /// What is expected, in words.
     pub fn words(self) -> String {
         match self {
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn ranges_know_their_ends() {
-        let Kind::Number(open) = below_one() else {
+        let ValueKind::Number(open) = below_one() else {
             panic!("a number")
         };
         assert!(open.holds(0.0) && open.holds(0.999) && !open.holds(1.0));

@@ -1,14 +1,14 @@
 //! The texts that a scenario is read from, and places in them.
 //!
 //! A scenario may come from a file, the files that it extends, `--set` arguments and CSV files. Each
-//! is a [`Source`]; every value remembers its [`Span`], so that a mistake found late, when the meaning
+//! is a [`SourceText`]; every value remembers its [`Span`], so that a mistake found late, when the meaning
 //! is put together, still points at the bytes that made it.
 
 use std::path::PathBuf;
 
 /// One text.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct SourceText {
     /// What a person calls it: the path as given, `bundled scenario NAME`, `argument --set`.
     pub name: String,
     /// All of it.
@@ -21,7 +21,7 @@ pub struct Source {
 /// All texts of one scenario, in the order they were read.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    list: Vec<Source>,
+    list: Vec<SourceText>,
 }
 
 /// A stretch of bytes in one source.
@@ -61,7 +61,7 @@ impl Span {
 impl Sources {
     /// Adds a text and returns its index.
     pub fn add(&mut self, name: String, text: String, directory: Option<PathBuf>) -> usize {
-        self.list.push(Source {
+        self.list.push(SourceText {
             name,
             text,
             directory,
@@ -70,7 +70,7 @@ impl Sources {
     }
 
     /// The source of a span; `None` for defaults.
-    pub fn get(&self, source: usize) -> Option<&Source> {
+    pub fn get(&self, source: usize) -> Option<&SourceText> {
         self.list.get(source)
     }
 }

@@ -1,8 +1,8 @@
 //! For which accelerator a price was stated. A what-if that changes the accelerator alone keeps the price of the
 //! other one; the tree then notes whose it was, so that every run of it, from its resolved text too, says so.
 
-use super::Node as Server;
-use super::tree::{Node, Table, Value};
+use super::Node;
+use super::tree::{TomlNode, TomlTable, TomlValue};
 
 /// The key of the note in `[node]`.
 pub const STATED_FOR: &str = "price_stated_for";
@@ -10,15 +10,15 @@ const PRICE: &str = "price_per_gpu_hour";
 
 /// Notes in `root` for which accelerator the price was stated, where a layer over `before`, the `[node]` below it,
 /// changed the accelerator and not the price; takes the note back where it stated a price.
-pub fn note(before: Option<&Table>, root: &mut Table) {
-    let Some(Value::Table(node)) = root.entry_mut("node").map(|e| &mut e.node.value) else {
+pub fn note(before: Option<&TomlTable>, root: &mut TomlTable) {
+    let Some(TomlValue::Table(node)) = root.entry_mut("node").map(|e| &mut e.node.value) else {
         return;
     };
     let Some((before, price)) = before.and_then(|b| Some((b, b.get(PRICE)?))) else {
         return;
     };
     if node.get(PRICE).is_some_and(|now| now.at != price.at) {
-        let is_old = |now: &Node| before.get(STATED_FOR).is_some_and(|old| old.at == now.at);
+        let is_old = |now: &TomlNode| before.get(STATED_FOR).is_some_and(|old| old.at == now.at);
         if node.get(STATED_FOR).is_some_and(is_old) {
             node.remove(STATED_FOR);
         }
@@ -28,8 +28,8 @@ pub fn note(before: Option<&Table>, root: &mut Table) {
         return;
     };
     if old != new && node.get(STATED_FOR).is_none() {
-        let old = Node::of(Value::Text(old.to_string()));
-        node.entries.push(super::tree::Entry {
+        let old = TomlNode::of(TomlValue::Text(old.to_string()));
+        node.entries.push(super::tree::TomlEntry {
             key: STATED_FOR.to_string(),
             key_at: old.at,
             node: old,
@@ -38,15 +38,15 @@ pub fn note(before: Option<&Table>, root: &mut Table) {
 }
 
 /// What an accelerator is called: its name, or that of its base.
-fn accelerator(node: &Table) -> Option<&str> {
+fn accelerator(node: &TomlTable) -> Option<&str> {
     match &node.get("gpu")?.value {
-        Value::Text(name) => Some(name),
-        Value::Table(gpu) => gpu.text("name").or(gpu.text("base")),
+        TomlValue::Text(name) => Some(name),
+        TomlValue::Table(gpu) => gpu.text("name").or(gpu.text("base")),
         _ => None,
     }
 }
 
-impl Server {
+impl Node {
     /// That the price is another accelerator's.
     pub fn price_caution(&self) -> Option<String> {
         let other = self.price_stated_for.as_ref()?;

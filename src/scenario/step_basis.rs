@@ -3,13 +3,15 @@
 
 use super::{Node, Parallelism, Performance, Pool, Role, Roofline};
 use crate::catalog::Constant::{self, *};
-use crate::catalog::{self, Attention, Class, GIVEN, Model, Number, Origin, Provenance};
+use crate::catalog::{
+    self, Attention, GIVEN, Model, NumberFormat, Origin, Provenance, StepErrorClass,
+};
 
 /// What step times rest on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepBasis {
     /// The kind of basis, the one with the widest error where there are several.
-    pub class: Class,
+    pub class: StepErrorClass,
     /// By what part steps may take longer or less than the model of step times says.
     pub error: f64,
     /// The class in words.
@@ -66,7 +68,7 @@ pub fn step_basis(
 }
 
 fn of_classes(
-    classes: &[Class],
+    classes: &[StepErrorClass],
     experts: bool,
     borrowed: Vec<Borrowed>,
     own: Option<Origin>,
@@ -79,7 +81,7 @@ fn of_classes(
         if wider { b } else { a }
     });
     StepBasis {
-        class: widest.map_or(Class::Own, |(class, _)| class),
+        class: widest.map_or(StepErrorClass::Own, |(class, _)| class),
         error: widest.map_or(0.0, |(_, row)| row.error(experts)),
         about: widest.map_or("", |(_, row)| row.about.as_str()),
         derivation: widest.map_or("", |(_, row)| row.derivation.as_str()),
@@ -98,19 +100,24 @@ fn accelerator(node: &Node) -> String {
     }
 }
 
-fn classes(roofline: &Roofline, model: &Model, pools: &[Pool], here: &Origin) -> Vec<Class> {
+fn classes(
+    roofline: &Roofline,
+    model: &Model,
+    pools: &[Pool],
+    here: &Origin,
+) -> Vec<StepErrorClass> {
     let engine = &roofline.engine;
     let is_given = |c: &Constant| engine.figure(*c).provenance == Provenance::Given;
     if FIT.iter().all(is_given) {
-        return vec![Class::Own];
+        return vec![StepErrorClass::Own];
     }
     let from = &engine.figure(GemmBf16Compute).of;
     let mut classes = Vec::new();
     if engine.gpu != here.gpu {
-        classes.push(Class::of_loan(&here.gpu));
+        classes.push(StepErrorClass::of_loan(&here.gpu));
     }
     if from.engine != here.engine && !is_derived(&here.engine) {
-        classes.push(Class::OtherEngine);
+        classes.push(StepErrorClass::OtherEngine);
     }
     let is_fitted = engine.fitted.contains(&model.name);
     let latent = model
@@ -119,14 +126,14 @@ fn classes(roofline: &Roofline, model: &Model, pools: &[Pool], here: &Origin) ->
     let exchange = pools.iter().any(|p| exchanges(p, model));
     let is_separate = pools.iter().any(|p| p.role == Role::Decode);
     let basis = match (engine.fitted.is_empty(), is_fitted) {
-        (true, _) if latent && exchange => Class::Published,
-        (false, true) if exchange => Class::OtherModel,
-        (false, true) => Class::Fitted,
-        _ => Class::OtherModel,
+        (true, _) if latent && exchange => StepErrorClass::Published,
+        (false, true) if exchange => StepErrorClass::OtherModel,
+        (false, true) => StepErrorClass::Fitted,
+        _ => StepErrorClass::OtherModel,
     };
     classes.push(basis);
-    if is_separate && basis != Class::Published {
-        classes.push(Class::Separate);
+    if is_separate && basis != StepErrorClass::Published {
+        classes.push(StepErrorClass::Separate);
     }
     classes
 }
@@ -174,7 +181,7 @@ fn used(roofline: &Roofline, model: &Model, pools: &[Pool]) -> Vec<(&'static str
         let mut core = vec![DecodeAttentionLaunch, DecodeAttentionRequest];
         core.push(match (latent, roofline.precision.kv) {
             (true, _) => DecodeAttentionCompute,
-            (false, Number::Bf16) => DecodeAttentionBandwidth,
+            (false, NumberFormat::Bf16) => DecodeAttentionBandwidth,
             (false, _) => DecodeAttentionBandwidthFp8,
         });
         groups.push(("attention of decode", core));
@@ -237,12 +244,12 @@ const EXPERTS: ByNumber = [
     &[ExpertsFp4Compute, ExpertsFp4Bandwidth, ExpertsFp4Launch],
 ];
 
-fn of_number(number: Number, constants: ByNumber) -> Vec<Constant> {
+fn of_number(number: NumberFormat, constants: ByNumber) -> Vec<Constant> {
     let place = match number {
-        Number::Bf16 => 0,
-        Number::Fp8 => 1,
-        Number::Fp8Block => 2,
-        Number::Fp4 | Number::Nvfp4 => 3,
+        NumberFormat::Bf16 => 0,
+        NumberFormat::Fp8 => 1,
+        NumberFormat::Fp8Block => 2,
+        NumberFormat::Fp4 | NumberFormat::Nvfp4 => 3,
     };
     constants[place].to_vec()
 }
@@ -283,7 +290,7 @@ fn reason(from: &Origin, here: &Origin) -> String {
 impl StepBasis {
     /// Of coefficients and measurements of the scenario's own.
     pub fn own(experts: bool) -> Self {
-        of_classes(&[Class::Own], experts, Vec::new(), None)
+        of_classes(&[StepErrorClass::Own], experts, Vec::new(), None)
     }
 
     /// What a reader should know before believing step times on borrowed constants.
@@ -291,7 +298,10 @@ impl StepBasis {
         let own = self.own.as_ref()?;
         let lender = &self.borrowed.iter().find(|b| b.what == BASE)?.from;
         // An entry of this accelerator that starts from another's says so itself, and was tried as it is.
-        if matches!(self.class, Class::Own | Class::Published | Class::Fitted) {
+        if matches!(
+            self.class,
+            StepErrorClass::Own | StepErrorClass::Published | StepErrorClass::Fitted
+        ) {
             return None;
         }
         Some(format!(
@@ -328,9 +338,9 @@ mod tests {
         assert_eq!(lender(&own), None);
         assert_eq!(own.step_basis.caution(), None);
         for (gpu, class) in [
-            ("b200", Class::OtherGpu),
-            ("mi300x", Class::DataSheet),
-            ("a100", Class::DataSheet),
+            ("b200", StepErrorClass::OtherGpu),
+            ("mi300x", StepErrorClass::DataSheet),
+            ("a100", StepErrorClass::DataSheet),
         ] {
             let lent = with(&["performance.engine=vllm", &format!("node.gpu={gpu}")]);
             assert_eq!(lender(&lent).as_deref(), Some("vllm on h100"), "{gpu}");
@@ -346,7 +356,7 @@ mod tests {
             );
         }
         let renamed = with(&["performance.engine={base='vllm', name='ours'}"]);
-        assert!(classes_of(&renamed).contains(&Class::OtherEngine));
+        assert!(classes_of(&renamed).contains(&StepErrorClass::OtherEngine));
         assert_eq!(lender(&renamed).as_deref(), Some("vllm on h200"));
     }
 
@@ -380,14 +390,14 @@ mod tests {
         let mut set = vec!["performance.engine=vllm", "node.gpu=b200"];
         set.extend(fit.iter().map(String::as_str));
         let fitted = with(&set);
-        assert_eq!(fitted.step_basis.class, Class::Own);
+        assert_eq!(fitted.step_basis.class, StepErrorClass::Own);
         assert_eq!(fitted.step_basis.caution(), None);
     }
 
     #[test]
     fn the_published_day_says_what_it_takes_from_another_accelerator() {
         let day = load("deepseek-day", &[]).unwrap();
-        assert_eq!(day.step_basis.class, Class::Published);
+        assert_eq!(day.step_basis.class, StepErrorClass::Published);
         assert_eq!(day.step_basis.caution(), None);
         let from_h100 = |b: &&Borrowed| b.from.gpu == "h100";
         let lent: Vec<&str> = day
@@ -401,9 +411,9 @@ mod tests {
         assert!(!lent.contains(&BASE), "{lent:?}");
     }
 
-    fn classes_of(scenario: &Scenario) -> Vec<Class> {
+    fn classes_of(scenario: &Scenario) -> Vec<StepErrorClass> {
         let Performance::Roofline(roofline) = &scenario.performance else {
-            return vec![Class::Own];
+            return vec![StepErrorClass::Own];
         };
         let here = scenario.step_basis.own.clone().unwrap();
         classes(roofline, &scenario.model, &scenario.pools, &here)

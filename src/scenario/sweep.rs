@@ -1,7 +1,7 @@
 //! What the scenario says about sweeps over it. It is taken out of the tree before that is resolved, so
 //! that a run has the same text and hash whatever sweep it belongs to.
 
-use super::tree::Table;
+use super::tree::TomlTable;
 
 /// `[sweep]` of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct SweepTable {
 }
 
 /// Takes `[sweep]` out of a checked tree.
-pub fn take(root: &mut Table) -> SweepTable {
+pub fn take(root: &mut TomlTable) -> SweepTable {
     let Some(entry) = root.remove("sweep") else {
         return SweepTable::default();
     };

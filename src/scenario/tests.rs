@@ -44,7 +44,7 @@ fn read(text: &str) -> Scenario {
     load_str("test", text, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-fn total(arrivals: &Arrivals) -> f64 {
+fn total(arrivals: &ArrivalProcess) -> f64 {
     let of = |s: &RateSegment| {
         let seconds = (s.to.0 - s.from.0) as f64 / 1e9;
         0.5 * (s.rate_from_per_s + s.rate_to_per_s) * seconds
@@ -312,7 +312,7 @@ fn a_csv_keeps_its_requests_and_scales_lengths() {
         assert_eq!(arrivals.rate.last().map(|r| r.period), Some(0));
     }
     let arrivals = of("").classes[0].arrivals.clone();
-    let second_row = Arrivals {
+    let second_row = ArrivalProcess {
         rate: arrivals.rate[2..4].to_vec(),
         ..arrivals
     };
@@ -379,12 +379,12 @@ fn reading_never_panics_on_damaged_text() {
 fn limits_left_out_are_those_of_an_empty_table() {
     let without = read(&small("", POISSON));
     let empty = read(&small("limits = {}", POISSON));
-    assert_eq!(without.limits, Limits::default());
-    assert_eq!(empty.limits, Limits::default());
+    assert_eq!(without.limits, RunLimits::default());
+    assert_eq!(empty.limits, RunLimits::default());
     let stated = read(&small("limits = { memory_gb = 0.5 }", POISSON)).limits;
     assert_eq!(stated.memory_bytes, 500_000_000);
     assert_eq!(
         stated.requests_in_flight,
-        Limits::default().requests_in_flight
+        RunLimits::default().requests_in_flight
     );
 }

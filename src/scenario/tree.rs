@@ -1,7 +1,7 @@
 //! A scenario's TOML as a tree in which every key and value remembers where it was written.
 //!
 //! The tree is what merging, overrides, checking and resolving share. The checker replaces whatever
-//! has the wrong shape by [`Value::Bad`] after reporting it, so the typed getters return `None` both
+//! has the wrong shape by [`TomlValue::Bad`] after reporting it, so the typed getters return `None` both
 //! for what is absent and for what has been complained about, and no mistake is reported twice.
 
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
@@ -14,16 +14,16 @@ use crate::units::{Picoseconds, SimDuration};
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct TomlNode {
     /// What it is.
-    pub value: Value,
+    pub value: TomlValue,
     /// Where it is: for a table of its own the `[header]`.
     pub at: Span,
 }
 
 /// A TOML value.
 #[derive(Clone, Debug)]
-pub enum Value {
+pub enum TomlValue {
     /// Text.
     Text(String),
     /// A whole number; beyond 128 bits the largest or smallest of them.
@@ -35,29 +35,29 @@ pub enum Value {
     /// A date, a time or both.
     Datetime(Datetime),
     /// Values in order.
-    List(Vec<Node>),
+    List(Vec<TomlNode>),
     /// Keys and values.
-    Table(Table),
+    Table(TomlTable),
     /// Something that has been reported as a mistake.
     Bad,
 }
 
 /// Keys and values in the order they were written.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub struct TomlTable {
     /// Each key at most once.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TomlEntry>,
 }
 
 /// A key with its value.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct TomlEntry {
     /// The key.
     pub key: String,
     /// Where the key is.
     pub key_at: Span,
     /// Its value.
-    pub node: Node,
+    pub node: TomlNode,
 }
 
 /// Of a longer text only the first mistake of grammar is found: the library would remember several
@@ -109,7 +109,7 @@ fn end_of_string(bytes: &[u8], from: usize) -> usize {
 }
 
 /// Reads a whole TOML text, or says everything that is wrong with its grammar.
-pub fn parse(text: &str, source: usize) -> Result<Table, Vec<Diagnostic>> {
+pub fn parse(text: &str, source: usize) -> Result<TomlTable, Vec<Diagnostic>> {
     if text.len() > MAX_RECOVERED {
         return match DeTable::parse(text) {
             Ok(root) => Ok(table(root.get_ref(), source, 0)),
@@ -129,7 +129,7 @@ pub fn parse(text: &str, source: usize) -> Result<Table, Vec<Diagnostic>> {
 }
 
 /// Reads one TOML value, a part of a source that begins at byte `offset` of it.
-pub fn parse_value(text: &str, source: usize, offset: usize) -> Result<Node, Diagnostic> {
+pub fn parse_value(text: &str, source: usize, offset: usize) -> Result<TomlNode, Diagnostic> {
     match DeValue::parse(text) {
         Ok(value) => {
             let at = place(value.span(), source, offset);
@@ -189,10 +189,10 @@ fn place(span: std::ops::Range<usize>, source: usize, offset: usize) -> Span {
     }
 }
 
-fn table(from: &DeTable<'_>, source: usize, offset: usize) -> Table {
-    let mut entries: Vec<Entry> = from
+fn table(from: &DeTable<'_>, source: usize, offset: usize) -> TomlTable {
+    let mut entries: Vec<TomlEntry> = from
         .iter()
-        .map(|(key, value)| Entry {
+        .map(|(key, value)| TomlEntry {
             key: key.get_ref().to_string(),
             key_at: place(key.span(), source, offset),
             node: node(
@@ -204,25 +204,25 @@ fn table(from: &DeTable<'_>, source: usize, offset: usize) -> Table {
         })
         .collect();
     entries.sort_by_key(|e| e.key_at);
-    Table { entries }
+    TomlTable { entries }
 }
 
-fn node(value: &DeValue<'_>, at: Span, source: usize, offset: usize) -> Node {
+fn node(value: &DeValue<'_>, at: Span, source: usize, offset: usize) -> TomlNode {
     let value = match value {
-        DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(number) => Value::Integer(integer(number)),
-        DeValue::Float(number) => Value::Float(float(number)),
-        DeValue::Boolean(yes) => Value::Boolean(*yes),
-        DeValue::Datetime(when) => Value::Datetime(*when),
-        DeValue::Array(items) => Value::List(
+        DeValue::String(text) => TomlValue::Text(text.to_string()),
+        DeValue::Integer(number) => TomlValue::Integer(integer(number)),
+        DeValue::Float(number) => TomlValue::Float(float(number)),
+        DeValue::Boolean(yes) => TomlValue::Boolean(*yes),
+        DeValue::Datetime(when) => TomlValue::Datetime(*when),
+        DeValue::Array(items) => TomlValue::List(
             items
                 .iter()
                 .map(|i| node(i.get_ref(), place(i.span(), source, offset), source, offset))
                 .collect(),
         ),
-        DeValue::Table(entries) => Value::Table(table(entries, source, offset)),
+        DeValue::Table(entries) => TomlValue::Table(table(entries, source, offset)),
     };
-    Node { value, at }
+    TomlNode { value, at }
 }
 
 fn integer(number: &DeInteger<'_>) -> i128 {
@@ -239,9 +239,9 @@ fn float(number: &DeFloat<'_>) -> f64 {
     number.as_str().parse().unwrap_or(f64::NAN)
 }
 
-impl Node {
+impl TomlNode {
     /// A value that nobody wrote.
-    pub fn of(value: Value) -> Self {
+    pub fn of(value: TomlValue) -> Self {
         Self {
             value,
             at: Span::NOWHERE,
@@ -251,21 +251,21 @@ impl Node {
     /// What kind of value it is, in words.
     pub fn kind(&self) -> &'static str {
         match self.value {
-            Value::Text(_) => "text",
-            Value::Integer(_) => "a whole number",
-            Value::Float(_) => "a number",
-            Value::Boolean(_) => "a boolean",
-            Value::Datetime(_) => "a date or time",
-            Value::List(_) => "a list",
-            Value::Table(_) => "a table",
-            Value::Bad => "a mistake",
+            TomlValue::Text(_) => "text",
+            TomlValue::Integer(_) => "a whole number",
+            TomlValue::Float(_) => "a number",
+            TomlValue::Boolean(_) => "a boolean",
+            TomlValue::Datetime(_) => "a date or time",
+            TomlValue::List(_) => "a list",
+            TomlValue::Table(_) => "a table",
+            TomlValue::Bad => "a mistake",
         }
     }
 
     /// As text.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Text(text) => Some(text),
+            TomlValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -273,7 +273,7 @@ impl Node {
     /// As a whole number that fits `T`.
     pub fn integer<T: TryFrom<i128>>(&self) -> Option<T> {
         match self.value {
-            Value::Integer(number) => T::try_from(number).ok(),
+            TomlValue::Integer(number) => T::try_from(number).ok(),
             _ => None,
         }
     }
@@ -281,47 +281,47 @@ impl Node {
     /// As a number.
     pub fn number(&self) -> Option<f64> {
         match self.value {
-            Value::Integer(number) => Some(number as f64),
-            Value::Float(number) => Some(number),
+            TomlValue::Integer(number) => Some(number as f64),
+            TomlValue::Float(number) => Some(number),
             _ => None,
         }
     }
 
     /// As a list.
-    pub fn list(&self) -> Option<&[Node]> {
+    pub fn list(&self) -> Option<&[TomlNode]> {
         match &self.value {
-            Value::List(items) => Some(items),
+            TomlValue::List(items) => Some(items),
             _ => None,
         }
     }
 
     /// As a table.
-    pub fn table(&self) -> Option<&Table> {
+    pub fn table(&self) -> Option<&TomlTable> {
         match &self.value {
-            Value::Table(table) => Some(table),
+            TomlValue::Table(table) => Some(table),
             _ => None,
         }
     }
 }
 
-impl Table {
+impl TomlTable {
     /// The entry of a key.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
+    pub fn entry(&self, key: &str) -> Option<&TomlEntry> {
         self.entries.iter().find(|e| e.key == key)
     }
 
     /// The entry of a key, to change.
-    pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
+    pub fn entry_mut(&mut self, key: &str) -> Option<&mut TomlEntry> {
         self.entries.iter_mut().find(|e| e.key == key)
     }
 
     /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&TomlNode> {
         self.entry(key).map(|e| &e.node)
     }
 
     /// Takes a key out.
-    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+    pub fn remove(&mut self, key: &str) -> Option<TomlEntry> {
         let index = self.entries.iter().position(|e| e.key == key)?;
         Some(self.entries.remove(index))
     }
@@ -349,18 +349,18 @@ impl Table {
     /// Yes or no of a key.
     pub fn boolean(&self, key: &str) -> Option<bool> {
         match self.get(key)?.value {
-            Value::Boolean(yes) => Some(yes),
+            TomlValue::Boolean(yes) => Some(yes),
             _ => None,
         }
     }
 
     /// List of a key.
-    pub fn list(&self, key: &str) -> Option<&[Node]> {
+    pub fn list(&self, key: &str) -> Option<&[TomlNode]> {
         self.get(key)?.list()
     }
 
     /// Table of a key.
-    pub fn table(&self, key: &str) -> Option<&Table> {
+    pub fn table(&self, key: &str) -> Option<&TomlTable> {
         self.get(key)?.table()
     }
 

@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 use toml::value::{Datetime, Offset};
 
-use super::tree::{Node, Table, Value};
+use super::tree::{TomlNode, TomlTable, TomlValue};
 
 /// The whole tree as TOML.
-pub fn write(root: &Table) -> String {
+pub fn write(root: &TomlTable) -> String {
     let mut out = String::new();
     section(&mut out, root, "");
     out.trim_start_matches('\n').to_string()
@@ -59,8 +59,8 @@ pub fn datetime(when: &Datetime) -> String {
     text
 }
 
-fn section(out: &mut String, table: &Table, path: &str) {
-    let own = |n: &Node| !is_section(n, path) && !is_list_of_tables(n, path);
+fn section(out: &mut String, table: &TomlTable, path: &str) {
+    let own = |n: &TomlNode| !is_section(n, path) && !is_list_of_tables(n, path);
     for entry in table.entries.iter().filter(|e| own(&e.node)) {
         let _ = write!(out, "{} = ", key(&entry.key));
         value(out, &entry.node);
@@ -73,15 +73,15 @@ fn section(out: &mut String, table: &Table, path: &str) {
             format!("{path}.{}", key(&entry.key))
         };
         match &entry.node.value {
-            Value::Table(inner) => {
+            TomlValue::Table(inner) => {
                 let all_nest = inner.entries.iter().all(|e| is_section(&e.node, &name));
                 if inner.entries.is_empty() || !all_nest {
                     let _ = write!(out, "\n[{name}]\n");
                 }
                 section(out, inner, &name);
             }
-            Value::List(items) => {
-                for table in items.iter().filter_map(Node::table) {
+            TomlValue::List(items) => {
+                for table in items.iter().filter_map(TomlNode::table) {
                     let _ = write!(out, "\n[[{name}]]\n");
                     for entry in &table.entries {
                         let _ = write!(out, "{} = ", key(&entry.key));
@@ -96,15 +96,15 @@ fn section(out: &mut String, table: &Table, path: &str) {
 }
 
 /// Tables of the top level, and those of a table that holds nothing but non-empty tables (`pools`).
-fn is_section(node: &Node, path: &str) -> bool {
+fn is_section(node: &TomlNode, path: &str) -> bool {
     let Some(table) = node.table() else {
         return false;
     };
     path.is_empty() || (path == "pools" && !table.entries.is_empty())
 }
 
-fn is_list_of_tables(node: &Node, path: &str) -> bool {
-    let all_tables = |items: &[Node]| items.iter().all(|i| i.table().is_some());
+fn is_list_of_tables(node: &TomlNode, path: &str) -> bool {
+    let all_tables = |items: &[TomlNode]| items.iter().all(|i| i.table().is_some());
     path.is_empty() && node.list().is_some_and(|i| !i.is_empty() && all_tables(i))
 }
 
@@ -119,20 +119,20 @@ fn key(key: &str) -> String {
     }
 }
 
-fn value(out: &mut String, node: &Node) {
+fn value(out: &mut String, node: &TomlNode) {
     match &node.value {
-        Value::Text(words) => text(out, words),
-        Value::Integer(number) => {
+        TomlValue::Text(words) => text(out, words),
+        TomlValue::Integer(number) => {
             let _ = write!(out, "{number}");
         }
-        Value::Float(number) => {
+        TomlValue::Float(number) => {
             let _ = write!(out, "{number:?}");
         }
-        Value::Boolean(yes) => {
+        TomlValue::Boolean(yes) => {
             let _ = write!(out, "{yes}");
         }
-        Value::Datetime(when) => out.push_str(&datetime(when)),
-        Value::List(items) => {
+        TomlValue::Datetime(when) => out.push_str(&datetime(when)),
+        TomlValue::List(items) => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
@@ -140,7 +140,7 @@ fn value(out: &mut String, node: &Node) {
             }
             out.push(']');
         }
-        Value::Table(table) => {
+        TomlValue::Table(table) => {
             out.push('{');
             for (i, entry) in table.entries.iter().enumerate() {
                 let _ = write!(
@@ -153,7 +153,7 @@ fn value(out: &mut String, node: &Node) {
             }
             out.push_str(if table.entries.is_empty() { "}" } else { " }" });
         }
-        Value::Bad => {}
+        TomlValue::Bad => {}
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::catalog::{Gpu, KvShape, Model};
 use crate::scenario::{
-    ArrivalKind, Arrivals, Class, Law, LengthLaw, Limits, LinearDecode, LinearPerformance,
-    LinearPrefill, LocalTime, Node, Performance, Period, RateSegment, Scenario, StepBasis,
-    Transfer,
+    ArrivalKind, ArrivalProcess, Class, Law, LengthLaw, LinearDecode, LinearPerformance,
+    LinearPrefill, LocalTime, Node, Performance, Period, RateSegment, RunLimits, Scenario,
+    StepBasis, Transfer,
 };
 use crate::units::{BytesPerSecond, NS_PER_HOUR, PicoUsd, SimDuration};
 
@@ -64,7 +64,7 @@ pub(super) fn scenario(classes: Vec<Class>) -> Scenario {
         }),
         mtp: crate::scenario::Mtp::OFF,
         first_token: crate::scenario::FirstToken::Prefill,
-        limits: Limits::default(),
+        limits: RunLimits::default(),
         classes,
         step_time_factor: 1.0,
         step_basis: StepBasis::own(false),
@@ -92,7 +92,7 @@ pub(super) fn class(name: &str, kind: ArrivalKind, rate: f64, periods: [Period; 
     Class {
         name: name.to_owned(),
         priority: 0,
-        arrivals: Arrivals {
+        arrivals: ArrivalProcess {
             kind,
             rate: vec![half(0), half(1)],
             periods: periods.into(),

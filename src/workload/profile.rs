@@ -14,7 +14,7 @@
 //!
 //! In these units a rate in requests per second is also one in billionths per nanosecond.
 
-use crate::scenario::{Arrivals, RateSegment};
+use crate::scenario::{ArrivalProcess, RateSegment};
 use crate::units::{NS_PER_DAY, SimDuration};
 
 /// The day of one class, from the time of day at which the simulation begins.
@@ -63,13 +63,13 @@ pub struct Position {
 pub struct Run {
     /// Index of the first arrival after it.
     pub end: usize,
-    /// Index into `Arrivals::periods`.
+    /// Index into `ArrivalProcess::periods`.
     pub period: u32,
 }
 
 impl Profile {
     /// The profile of `arrivals` for a simulation that begins at `time_of_day`.
-    pub fn new(arrivals: &Arrivals, time_of_day: SimDuration) -> Self {
+    pub fn new(arrivals: &ArrivalProcess, time_of_day: SimDuration) -> Self {
         let cut = time_of_day.0 % NS_PER_DAY;
         let parts = |from: u64, to: u64| {
             let clip = move |s: &RateSegment| Segment::new(s, from.max(s.from.0), to.min(s.to.0));
@@ -261,7 +261,7 @@ mod tests {
             rate_to_per_s: s.3,
             period,
         });
-        let arrivals = Arrivals {
+        let arrivals = ArrivalProcess {
             kind: ArrivalKind::Poisson,
             rate: rate.collect(),
             periods: Vec::new(),

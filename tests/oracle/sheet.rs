@@ -3,7 +3,7 @@
 //! Copied from the sources a second time, so that a slip in the catalog does not slip in here. Constants of
 //! engines are opinions, not physics: they come from the catalog, by name.
 
-use tokentide::catalog::{Constant, Engine, engine};
+use tokentide::catalog::{Constant, ServingEngine, engine};
 
 /// Numbers of a model's `config.json`; 0 where it has none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -260,7 +260,7 @@ pub fn bytes(number: &str) -> f64 {
 
 /// Constants of an engine on an accelerator, by name.
 #[derive(Clone, Copy, Debug)]
-pub struct Constants(&'static Engine);
+pub struct Constants(&'static ServingEngine);
 
 impl Constants {
     pub fn of(name: &str, gpu: &str) -> Self {

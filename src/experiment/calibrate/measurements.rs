@@ -1,6 +1,6 @@
 //! Measurements from a file: a plain CSV of one's own, or the columns of aiconfigurator's measured set.
 
-use crate::catalog::{self, Number};
+use crate::catalog::{self, NumberFormat};
 use crate::experiment::measurement::Measurement;
 use crate::experiment::validate::silicon;
 
@@ -115,7 +115,7 @@ impl Row<'_> {
                 .map(str::to_string)
                 .ok_or(format!("line {}: `{column}` is empty", self.line))
         };
-        let gemm = self.number_kind("gemm", Number::Bf16)?;
+        let gemm = self.number_kind("gemm", NumberFormat::Bf16)?;
         let (engine, gpu, model) = (name("engine")?, name("gpu")?, name("model")?);
         for (column, cell, known) in [
             (
@@ -151,7 +151,7 @@ impl Row<'_> {
             model,
             gemm,
             experts: self.number_kind("experts", gemm)?,
-            kv: self.number_kind("kv", Number::Bf16)?,
+            kv: self.number_kind("kv", NumberFormat::Bf16)?,
             gpus: self.integer("gpus", None)?,
             attention_data: self.integer("attention_data", Some(1))?,
             expert_parallel: self.integer("expert_parallel", Some(1))?,
@@ -211,10 +211,10 @@ impl Row<'_> {
         }
     }
 
-    fn number_kind(&self, column: &str, default: Number) -> Result<Number, String> {
+    fn number_kind(&self, column: &str, default: NumberFormat) -> Result<NumberFormat, String> {
         match (self.cell)(column) {
             None => Ok(default),
-            Some(word) if Number::named(word).word() == word => Ok(Number::named(word)),
+            Some(word) if NumberFormat::named(word).word() == word => Ok(NumberFormat::named(word)),
             Some(word) => Err(format!(
                 "line {}: `{column}` is {word:?}; it must be bf16, fp8, fp8-block or fp4",
                 self.line

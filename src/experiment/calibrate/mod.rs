@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::measurement::{Measurement, Prediction};
 use super::parallel::in_parallel;
 use super::validate::errors::{Group, Pair, group};
-use crate::catalog::{self, Constant, Engine, Figure, Number, Provenance};
+use crate::catalog::{self, Constant, NumberFormat, Provenance, ServingEngine, SourcedValue};
 use crate::scenario::Scenario;
 use fit::{Parameter, Problem};
 
@@ -160,7 +160,7 @@ pub fn calibrate(
     let aside = held_out(&usable);
     let four_bit = usable
         .iter()
-        .any(|m| m.experts == Number::Fp4 && m.gemm != Number::Fp4);
+        .any(|m| m.experts == NumberFormat::Fp4 && m.gemm != NumberFormat::Fp4);
     let parameters: Vec<Fitted> = GENERAL
         .into_iter()
         .chain(four_bit.then_some(FOUR_BIT).into_iter().flatten())
@@ -196,7 +196,7 @@ pub fn calibrate(
     };
     let values = problem.solve(progress)?;
     let engine_fitted = with(&values);
-    let played = |engine: &Engine| -> Result<Vec<Prediction>, String> {
+    let played = |engine: &ServingEngine| -> Result<Vec<Prediction>, String> {
         let both: Vec<(&Measurement, &Scenario)> = usable.iter().copied().zip(&scenarios).collect();
         in_parallel(&both, |(m, s)| m.predict_in(s, Some(engine)))
             .into_iter()
@@ -236,12 +236,12 @@ fn residual(predicted: f64, measured: Option<f64>, scale: f64) -> Option<f64> {
     off.is_finite().then(|| robust.copysign(off))
 }
 
-fn apply(base: &Engine, parameters: &[Fitted], values: &[f64]) -> Engine {
+fn apply(base: &ServingEngine, parameters: &[Fitted], values: &[f64]) -> ServingEngine {
     let mut engine = base.clone();
     for (parameter, value) in parameters.iter().zip(values) {
         engine.set(
             parameter.constant,
-            Figure {
+            SourcedValue {
                 value: *value,
                 provenance: Provenance::Calibrated,
                 source: "this calibration".to_string(),

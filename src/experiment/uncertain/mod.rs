@@ -20,7 +20,7 @@ use crate::metrics::interval::{mean, t_quantile};
 use crate::report::batches::{number, paths, value_of};
 use crate::report::summary::RunSummary;
 use crate::report::verdict::{Grade, assess};
-use crate::scenario::{Form, Mistakes, Scenario, Uncertain, UncertainLaw};
+use crate::scenario::{LawForm, Mistakes, Scenario, Uncertain, UncertainLaw};
 use crate::workload::normal::upper_quantile;
 use crate::workload::random::Stream;
 
@@ -132,9 +132,9 @@ fn short(law: &UncertainLaw, u: f64) -> f64 {
 pub fn quantile(law: &UncertainLaw, u: f64) -> f64 {
     let UncertainLaw { form, low, high } = *law;
     let x = match form {
-        Form::Uniform => low + u * (high - low),
-        Form::LogUniform => libm::exp(libm::log(low) + u * (libm::log(high) - libm::log(low))),
-        Form::Triangular { mode } => {
+        LawForm::Uniform => low + u * (high - low),
+        LawForm::LogUniform => libm::exp(libm::log(low) + u * (libm::log(high) - libm::log(low))),
+        LawForm::Triangular { mode } => {
             let (whole, left) = (high - low, mode - low);
             if u * whole < left {
                 low + (u * whole * left).sqrt()
@@ -142,8 +142,8 @@ pub fn quantile(law: &UncertainLaw, u: f64) -> f64 {
                 high - ((1.0 - u) * whole * (high - mode)).sqrt()
             }
         }
-        Form::Normal { mean, sd } => cut(u, mean, sd, low, high),
-        Form::Lognormal { mean, cv } => {
+        LawForm::Normal { mean, sd } => cut(u, mean, sd, low, high),
+        LawForm::Lognormal { mean, cv } => {
             let variance = libm::log1p(cv * cv);
             let (mean, sd) = (libm::log(mean) - variance / 2.0, variance.sqrt());
             let least = if low > 0.0 {
@@ -356,7 +356,7 @@ fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn law(form: Form, low: f64, high: f64) -> UncertainLaw {
+    fn law(form: LawForm, low: f64, high: f64) -> UncertainLaw {
         UncertainLaw { form, low, high }
     }
 
@@ -369,22 +369,22 @@ mod tests {
                 "{law:?} at {u}: {got}, not {x}"
             );
         };
-        close(law(Form::Uniform, 2.0, 4.0), 0.25, 2.5);
-        close(law(Form::LogUniform, 1.0, 100.0), 0.5, 10.0);
+        close(law(LawForm::Uniform, 2.0, 4.0), 0.25, 2.5);
+        close(law(LawForm::LogUniform, 1.0, 100.0), 0.5, 10.0);
         // Half of a triangle from 0 to 4 with its top at 1 lies below 4 - sqrt(6).
         close(
-            law(Form::Triangular { mode: 1.0 }, 0.0, 4.0),
+            law(LawForm::Triangular { mode: 1.0 }, 0.0, 4.0),
             0.5,
             1.550_510_257,
         );
         // 97.5 % of a normal law lie below 1.96 standard deviations.
-        let wide = Form::Normal {
+        let wide = LawForm::Normal {
             mean: 10.0,
             sd: 1.0,
         };
         close(law(wide, -90.0, 110.0), 0.975, 11.959_963_985);
         close(law(wide, 10.0, 110.0), 0.95, 11.959_963_985);
-        let lognormal = Form::Lognormal { mean: 2.0, cv: 1.0 };
+        let lognormal = LawForm::Lognormal { mean: 2.0, cv: 1.0 };
         close(law(lognormal, 0.0, 1e9), 0.5, std::f64::consts::SQRT_2);
     }
 

@@ -5,7 +5,7 @@ use crate::report::format::{NONE, by_field, count, fixed, seconds};
 use crate::report::grid::{Cell, Column, Grid};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
-use crate::scenario::{Form, Uncertain, Unit};
+use crate::scenario::{DrawUnit, LawForm, Uncertain};
 
 /// Figures that people ask for first.
 const SHOWN: [(&str, &str); 13] = [
@@ -32,11 +32,13 @@ pub fn range(input: &Uncertain) -> String {
     let law = &input.law;
     let show = |x: f64| value(input, x);
     let form = match law.form {
-        Form::Uniform => String::new(),
-        Form::LogUniform => ", log-uniform".to_owned(),
-        Form::Triangular { mode } => format!(", triangular with its top at {}", show(mode)),
-        Form::Normal { mean, sd } => format!(", normal {} +- {}", show(mean), show(sd)),
-        Form::Lognormal { mean, cv } => format!(", lognormal with mean {} and cv {cv}", show(mean)),
+        LawForm::Uniform => String::new(),
+        LawForm::LogUniform => ", log-uniform".to_owned(),
+        LawForm::Triangular { mode } => format!(", triangular with its top at {}", show(mode)),
+        LawForm::Normal { mean, sd } => format!(", normal {} +- {}", show(mean), show(sd)),
+        LawForm::Lognormal { mean, cv } => {
+            format!(", lognormal with mean {} and cv {cv}", show(mean))
+        }
     };
     format!("{} to {}{form}", show(law.low), show(law.high))
 }
@@ -44,17 +46,17 @@ pub fn range(input: &Uncertain) -> String {
 /// A value of an input.
 pub fn value(input: &Uncertain, x: f64) -> String {
     match input.unit {
-        Unit::Number => format!("{x}"),
-        Unit::Whole => fixed(x, 0),
-        Unit::Nanoseconds | Unit::Picoseconds => seconds(number(input, x)),
+        DrawUnit::Number => format!("{x}"),
+        DrawUnit::Whole => fixed(x, 0),
+        DrawUnit::Nanoseconds | DrawUnit::Picoseconds => seconds(number(input, x)),
     }
 }
 
 /// A value as a number; of a duration, in seconds.
 pub fn number(input: &Uncertain, x: f64) -> f64 {
     match input.unit {
-        Unit::Number | Unit::Whole => x,
-        Unit::Nanoseconds | Unit::Picoseconds => x / 1e12,
+        DrawUnit::Number | DrawUnit::Whole => x,
+        DrawUnit::Nanoseconds | DrawUnit::Picoseconds => x / 1e12,
     }
 }
 

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::errors::quantile;
-use crate::catalog::{self, Class, Engine};
+use crate::catalog::{self, ServingEngine, StepErrorClass};
 use crate::experiment::measurement::Measurement;
 use crate::experiment::parallel::in_parallel;
 
@@ -36,7 +36,7 @@ pub struct ClassError {
 }
 
 /// A row with an engine to play it with.
-type Play<'a> = (&'a Measurement, &'a Engine);
+type Play<'a> = (&'a Measurement, &'a ServingEngine);
 
 /// Plays rows that constants were fitted to, and rows that nothing was fitted to. Rows whose conditions cannot be
 /// what they say, and those that no engine could start, are left out.
@@ -45,30 +45,30 @@ pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError>
     let fitted: Vec<&Measurement> = fitted.iter().filter(usable).collect();
     let others: Vec<&Measurement> = others.iter().filter(usable).collect();
     let is_fitted = |m: &Measurement| own(m).is_some_and(|e| e.fitted.contains(&m.model));
-    let is_own = |m: &Measurement, e: &Engine| e.name == m.engine && e.gpu == m.gpu;
+    let is_own = |m: &Measurement, e: &ServingEngine| e.name == m.engine && e.gpu == m.gpu;
     let sets = [
         (
-            Class::Fitted,
+            StepErrorClass::Fitted,
             "curves of fitted models that the fit has not seen",
             plays(&others, &|m, e| is_own(m, e) && is_fitted(m)),
         ),
         (
-            Class::OtherModel,
+            StepErrorClass::OtherModel,
             "models that were not fitted",
             plays(&others, &|m, e| is_own(m, e) && !is_fitted(m)),
         ),
         (
-            Class::OtherEngine,
+            StepErrorClass::OtherEngine,
             "with the constants of other engines",
             plays(&fitted, &|m, e| e.gpu == m.gpu && e.name != m.engine),
         ),
         (
-            Class::OtherGpu,
+            StepErrorClass::OtherGpu,
             "H200 with H100's constants, and the reverse",
             plays(&fitted, &|m, e| e.gpu != m.gpu && e.name == m.engine),
         ),
         (
-            Class::OtherGpu,
+            StepErrorClass::OtherGpu,
             "Blackwell with H100's constants",
             plays(&others, &|m, e| {
                 own(m).is_none() && catalog::engine(&m.engine, &m.gpu) == Some(e)
@@ -84,7 +84,7 @@ pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError>
 /// Rows with each engine of the catalog that was fitted to anything and is wanted for them.
 fn plays<'a>(
     rows: &[&'a Measurement],
-    which: &dyn Fn(&Measurement, &Engine) -> bool,
+    which: &dyn Fn(&Measurement, &ServingEngine) -> bool,
 ) -> Vec<Play<'a>> {
     let engines = || catalog::engines().iter().filter(|e| !e.fitted.is_empty());
     let of_row = |m: &&'a Measurement| {
@@ -95,12 +95,17 @@ fn plays<'a>(
 }
 
 /// The engine of a row on its accelerator.
-fn own(m: &Measurement) -> Option<&'static Engine> {
+fn own(m: &Measurement) -> Option<&'static ServingEngine> {
     let mut engines = catalog::engines().iter();
     engines.find(|e| e.name == m.engine && e.gpu == m.gpu)
 }
 
-fn error(class: Class, about: &'static str, experts: bool, plays: &[Play<'_>]) -> ClassError {
+fn error(
+    class: StepErrorClass,
+    about: &'static str,
+    experts: bool,
+    plays: &[Play<'_>],
+) -> ClassError {
     let of_kind = |(m, _): &&Play<'_>| {
         let model = catalog::model(&m.model).and_then(|m| m.architecture);
         model.is_some_and(|a| a.experts.is_some() == experts)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{self, Constant, Number};
+use crate::catalog::{self, Constant, NumberFormat};
 
 use crate::perf::roofline::unit::{Links, Reach, Shape, Unit};
 use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
@@ -223,9 +223,9 @@ impl Case {
         Some(Roofline {
             engine: catalog::engine(&self.engine, &self.gpu)?.clone(),
             precision: Precision {
-                gemm: Number::Fp8,
-                experts: Number::Fp8,
-                kv: Number::Bf16,
+                gemm: NumberFormat::Fp8,
+                experts: NumberFormat::Fp8,
+                kv: NumberFormat::Bf16,
             },
             experts: ExpertLoad {
                 popularity: if self.even_router {

@@ -9,7 +9,7 @@
 //! TensorRT-LLM reserves whole requests and does not cut prompts. Not modelled: TensorRT-LLM's waiting for
 //! fuller batches.
 
-use crate::catalog::Number;
+use crate::catalog::NumberFormat;
 use crate::experiment::measurement::Measurement;
 
 /// The file's rows as measurements, exact duplicates dropped; an error names line and cause.
@@ -179,7 +179,11 @@ impl Row {
             model: model.to_string(),
             gemm,
             experts,
-            kv: if fp8_kv { Number::Fp8 } else { Number::Bf16 },
+            kv: if fp8_kv {
+                NumberFormat::Fp8
+            } else {
+                NumberFormat::Bf16
+            },
             gpus: self.gpus,
             attention_data: 1,
             expert_parallel: if is_moe { self.expert_parallel } else { 1 },
@@ -212,21 +216,21 @@ impl Row {
     }
 
     /// What dense layers and experts are kept in.
-    fn numbers(&self) -> (Number, Number) {
+    fn numbers(&self) -> (NumberFormat, NumberFormat) {
         let of = |word: &str| match (word, self.model.as_str()) {
-            ("nvfp4", _) => Number::Nvfp4,
+            ("nvfp4", _) => NumberFormat::Nvfp4,
             // labelled fp8, but published with block scales
-            ("fp8", "Qwen/Qwen3-32B" | "Qwen/Qwen3-235B-A22B-FP8") => Number::Fp8Block,
-            ("fp8", model) if model.contains("DeepSeek") => Number::Fp8Block,
-            ("fp8", _) => Number::Fp8,
-            ("fp8_block", model) if model.contains("Llama") => Number::Fp8,
-            ("fp8_block", _) => Number::Fp8Block,
-            _ => Number::Bf16,
+            ("fp8", "Qwen/Qwen3-32B" | "Qwen/Qwen3-235B-A22B-FP8") => NumberFormat::Fp8Block,
+            ("fp8", model) if model.contains("DeepSeek") => NumberFormat::Fp8Block,
+            ("fp8", _) => NumberFormat::Fp8,
+            ("fp8_block", model) if model.contains("Llama") => NumberFormat::Fp8,
+            ("fp8_block", _) => NumberFormat::Fp8Block,
+            _ => NumberFormat::Bf16,
         };
         match self.catalog_name {
-            "gpt-oss-120b" => (Number::Bf16, Number::Fp4),
+            "gpt-oss-120b" => (NumberFormat::Bf16, NumberFormat::Fp4),
             // published with 4-bit experts alone; attention and shared experts stay as they were
-            "kimi-k2" => (Number::Bf16, of(&self.experts_quantised)),
+            "kimi-k2" => (NumberFormat::Bf16, of(&self.experts_quantised)),
             _ if self.is_dense() => (of(&self.quantised), of(&self.quantised)),
             _ => (of(&self.quantised), of(&self.experts_quantised)),
         }

@@ -9,7 +9,7 @@
 //! recurrence at the rate of attention, which nobody measured.
 
 use super::kernel::{Machine, US, bytes_of};
-use crate::catalog::{Architecture, Attention, Constant as C, Number};
+use crate::catalog::{Architecture, Attention, Constant as C, NumberFormat};
 use crate::scenario::Precision;
 
 /// Projections around the core, in seconds a layer.
@@ -114,7 +114,7 @@ impl Layer<'_> {
                     + machine.elementwise(3.0, m * (rotary + 4.0 * (query + latent + rope)));
                 let output = gemm(hidden, heads * value);
                 let quantise = machine.elementwise(1.0, m * heads * value * 3.0);
-                let batched = |n, k| machine.gemms(Number::Bf16, heads, m, n, k);
+                let batched = |n, k| machine.gemms(NumberFormat::Bf16, heads, m, n, k);
                 let (fold, unfold) = if absorbed {
                     (batched(latent, nope), batched(value, latent))
                 } else {
@@ -232,7 +232,7 @@ impl Layer<'_> {
         let memory = machine.memory_bandwidth();
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor);
         let efficiency = match self.precision.kv {
-            Number::Bf16 => C::DecodeAttentionBandwidth,
+            NumberFormat::Bf16 => C::DecodeAttentionBandwidth,
             _ => C::DecodeAttentionBandwidthFp8,
         };
         let bandwidth = memory * machine.get(efficiency);

@@ -1,7 +1,7 @@
 //! Feed-forward networks of one layer on one rank: dense, shared and routed experts, and their gate.
 
 use super::kernel::Machine;
-use crate::catalog::{Architecture, Constant as C, Experts, Number};
+use crate::catalog::{Architecture, Constant as C, Experts, NumberFormat};
 use crate::scenario::Precision;
 
 /// The feed-forward part of a model.
@@ -37,7 +37,7 @@ impl Network<'_> {
         let hidden = f64::from(self.model.hidden);
         let gemm = |n, k| machine.gemm(self.precision.gemm, m, n, k);
         // the activation; what 8-bit numbers need: quantisation of both inputs
-        let quantised = !matches!(self.precision.gemm, Number::Bf16);
+        let quantised = !matches!(self.precision.gemm, NumberFormat::Bf16);
         let (kernels, bytes) = if quantised {
             (2.0, m * (5.0 * ffn + 3.0 * hidden))
         } else {
@@ -58,7 +58,7 @@ impl Network<'_> {
             0.0
         };
         before
-            + machine.gemm(Number::Bf16, m, routed, hidden)
+            + machine.gemm(NumberFormat::Bf16, m, routed, hidden)
             + machine.elementwise(3.0, m * routed * 8.0)
     }
 
@@ -103,7 +103,7 @@ impl Network<'_> {
         }
         let vocabulary = f64::from(self.model.vocabulary);
         machine.gemm(
-            Number::Bf16,
+            NumberFormat::Bf16,
             m,
             vocabulary / tensor,
             f64::from(self.model.hidden),

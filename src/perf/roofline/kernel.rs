@@ -5,7 +5,7 @@
 //! makes steps of the measured curves, and clocks that fall under load (the efficiencies contain both).
 
 use super::network::Links;
-use crate::catalog::{Compute, Constant as C, Engine, Number};
+use crate::catalog::{Compute, Constant as C, NumberFormat, ServingEngine};
 
 /// Seconds in a microsecond.
 pub const US: f64 = 1e-6;
@@ -16,7 +16,7 @@ pub struct Machine<'a> {
     pub gpu: &'a Compute,
     /// How it reaches others.
     pub links: Links,
-    pub engine: &'a Engine,
+    pub engine: &'a ServingEngine,
     /// Part of the multiprocessors that compute.
     pub sms: f64,
 }
@@ -37,7 +37,7 @@ impl Roof {
 }
 
 /// Bytes of a number, its share of a scale included.
-pub fn bytes_of(number: Number) -> f64 {
+pub fn bytes_of(number: NumberFormat) -> f64 {
     f64::from(number.quarter_bits()) / 32.0
 }
 
@@ -52,17 +52,17 @@ impl<'a> Machine<'a> {
     }
 
     /// Operations per second of numbers of this kind; BF16 where the chip has no unit for them.
-    pub fn peak(&self, number: Number) -> f64 {
+    pub fn peak(&self, number: NumberFormat) -> f64 {
         let own = match number {
-            Number::Bf16 => self.gpu.bf16_per_s,
-            Number::Fp8 | Number::Fp8Block => self.gpu.fp8_per_s,
-            Number::Fp4 | Number::Nvfp4 => self.gpu.fp4_per_s,
+            NumberFormat::Bf16 => self.gpu.bf16_per_s,
+            NumberFormat::Fp8 | NumberFormat::Fp8Block => self.gpu.fp8_per_s,
+            NumberFormat::Fp4 | NumberFormat::Nvfp4 => self.gpu.fp4_per_s,
         };
         if own > 0.0 { own } else { self.gpu.bf16_per_s }
     }
 
     /// A roof of these constants: compute, bandwidth, loss, launch.
-    fn roof(&self, number: Number, [compute, bandwidth, loss, launch]: [C; 4]) -> Roof {
+    fn roof(&self, number: NumberFormat, [compute, bandwidth, loss, launch]: [C; 4]) -> Roof {
         Roof {
             compute: self.get(compute) * self.get(C::ComputeFactor) * self.peak(number) * self.sms,
             bandwidth: self.get(bandwidth) * self.memory_bandwidth(),
@@ -81,22 +81,22 @@ impl<'a> Machine<'a> {
         US * self.get(launch) * self.get(C::LaunchFactor)
     }
 
-    fn gemm_roof(&self, number: Number) -> Roof {
+    fn gemm_roof(&self, number: NumberFormat) -> Roof {
         let constants = match number {
-            Number::Bf16 => [
+            NumberFormat::Bf16 => [
                 C::GemmBf16Compute,
                 C::GemmBf16Bandwidth,
                 C::GemmBf16Loss,
                 C::GemmBf16Launch,
             ],
-            Number::Fp8Block => [
+            NumberFormat::Fp8Block => [
                 C::GemmFp8BlockCompute,
                 C::GemmFp8BlockBandwidth,
                 C::GemmFp8BlockLoss,
                 C::GemmFp8BlockLaunch,
             ],
             // 4-bit dense layers are taken to be as efficient as 8-bit ones on their own peak
-            Number::Fp8 | Number::Fp4 | Number::Nvfp4 => [
+            NumberFormat::Fp8 | NumberFormat::Fp4 | NumberFormat::Nvfp4 => [
                 C::GemmFp8Compute,
                 C::GemmFp8Bandwidth,
                 C::GemmFp8Loss,
@@ -107,13 +107,13 @@ impl<'a> Machine<'a> {
     }
 
     /// `batch` products of m x k by k x n, written in BF16.
-    pub fn gemms(&self, number: Number, batch: f64, m: f64, n: f64, k: f64) -> f64 {
+    pub fn gemms(&self, number: NumberFormat, batch: f64, m: f64, n: f64, k: f64) -> f64 {
         if m <= 0.0 {
             return 0.0;
         }
         let width = bytes_of(number);
         let operations = 2.0 * m * n * k * batch;
-        let activations = if matches!(number, Number::Fp4 | Number::Nvfp4) {
+        let activations = if matches!(number, NumberFormat::Fp4 | NumberFormat::Nvfp4) {
             1.0
         } else {
             width
@@ -123,7 +123,7 @@ impl<'a> Machine<'a> {
     }
 
     /// One product.
-    pub fn gemm(&self, number: Number, m: f64, n: f64, k: f64) -> f64 {
+    pub fn gemm(&self, number: NumberFormat, m: f64, n: f64, k: f64) -> f64 {
         self.gemms(number, 1.0, m, n, k)
     }
 
@@ -131,7 +131,7 @@ impl<'a> Machine<'a> {
     /// them, of width `ffn` on a stream of `hidden`; `more` bytes move besides weights, rows in and rows out.
     pub fn experts(
         &self,
-        number: Number,
+        number: NumberFormat,
         rows: f64,
         touched: f64,
         (hidden, ffn): (f64, f64),
@@ -141,26 +141,26 @@ impl<'a> Machine<'a> {
             return 0.0;
         }
         let constants = match number {
-            Number::Bf16 => [
+            NumberFormat::Bf16 => [
                 C::ExpertsBf16Compute,
                 C::ExpertsBf16Bandwidth,
                 C::ExpertsBf16Loss,
                 C::ExpertsBf16Launch,
             ],
-            Number::Fp8 => [
+            NumberFormat::Fp8 => [
                 C::ExpertsFp8Compute,
                 C::ExpertsFp8Bandwidth,
                 C::ExpertsFp8Loss,
                 C::ExpertsFp8Launch,
             ],
-            Number::Fp8Block => [
+            NumberFormat::Fp8Block => [
                 C::ExpertsFp8BlockCompute,
                 C::ExpertsFp8BlockBandwidth,
                 C::ExpertsFp8BlockLoss,
                 C::ExpertsFp8BlockLaunch,
             ],
             // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere
-            Number::Fp4 | Number::Nvfp4 => [
+            NumberFormat::Fp4 | NumberFormat::Nvfp4 => [
                 C::ExpertsFp4Compute,
                 C::ExpertsFp4Bandwidth,
                 C::ExpertsFp4Loss,
@@ -168,7 +168,7 @@ impl<'a> Machine<'a> {
             ],
         };
         let activations = match number {
-            Number::Fp8 | Number::Fp8Block => 1.0,
+            NumberFormat::Fp8 | NumberFormat::Fp8Block => 1.0,
             _ => 2.0,
         };
         let operations = 6.0 * rows * hidden * ffn;

@@ -19,7 +19,7 @@
 
 use super::kernel::bytes_of;
 use super::unit::Unit;
-use crate::catalog::{Architecture, Attention, Constant as C, KvShape, Number};
+use crate::catalog::{Architecture, Attention, Constant as C, KvShape, NumberFormat};
 
 /// Bytes in the units that engines' own rules are written in.
 const MIB: f64 = 1_048_576.0;
@@ -149,7 +149,7 @@ impl Unit<'_> {
         let hidden = f64::from(model.hidden);
         let part = f64::from(experts.ffn) / self.spread.tensor;
         let [stream, inner] = match precision.experts {
-            Number::Fp4 => {
+            NumberFormat::Fp4 => {
                 let [of_stream, of_inner] = FP4_BLOCKS;
                 [
                     libm::ceil(hidden / of_stream) * of_stream,
@@ -266,7 +266,10 @@ impl Unit<'_> {
             inner = inner.max(e.shared.saturating_mul(e.ffn));
             // of all tokens of the unit, those that fall on one accelerator's experts
             let rows = tokens * f64::from(e.top_k) * self.spread.tensor / self.tensor;
-            if !matches!(self.roofline.precision.experts, Number::Fp4 | Number::Nvfp4) {
+            if !matches!(
+                self.roofline.precision.experts,
+                NumberFormat::Fp4 | NumberFormat::Nvfp4
+            ) {
                 let part = f64::from(e.ffn) / self.spread.tensor;
                 between = rows * 2.0 * (2.0 * part + hidden);
             }

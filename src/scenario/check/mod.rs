@@ -3,23 +3,28 @@
 //!
 //! Standard form: defaults written out, keys in the order of the shape (unless their order means
 //! something), numbers that may have a fraction as floats. Two files that say the same in other words
-//! then resolve to the same text and hash. What does not fit becomes [`Value::Bad`].
+//! then resolve to the same text and hash. What does not fit becomes [`TomlValue::Bad`].
 
 mod scalar;
 
-use super::diagnostic::{Diagnostic, Report};
-use super::shape::{Field, Kind, Need, Shape, Tagged};
+use super::diagnostic::{Diagnostic, MistakeReport};
+use super::shape::{Field, Presence, TableShape, Tagged, ValueKind};
 use super::source::Span;
 use super::suggest::{choices, count, list, nearest, quote};
-use super::tree::{Entry, Node, Table, Value, parse_value};
+use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue, parse_value};
 use scalar::{
     bounded, choice, duration, integer, list_length, name, not_a_choice, offset_datetime,
     plain_text, time_of_day,
 };
 
 /// Checks a whole tree that came from the source `main`.
-pub fn check(root: &mut Table, shape: &'static Shape, main: usize, report: &mut Report) {
-    let place = Place {
+pub fn check(
+    root: &mut TomlTable,
+    shape: &'static TableShape,
+    main: usize,
+    report: &mut MistakeReport,
+) {
+    let place = TreePlace {
         path: String::new(),
         header: Span::whole(main),
     };
@@ -27,14 +32,14 @@ pub fn check(root: &mut Table, shape: &'static Shape, main: usize, report: &mut 
 }
 
 /// Where in the tree a value is.
-struct Place {
+struct TreePlace {
     /// Dotted path; empty for the root.
     path: String,
     /// What to underline when something is missing in it.
     header: Span,
 }
 
-impl Place {
+impl TreePlace {
     fn key(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_string()
@@ -54,11 +59,11 @@ impl Place {
 }
 
 fn fields(
-    table: &mut Table,
+    table: &mut TomlTable,
     parts: &[&'static [Field]],
     ordered: bool,
-    place: &Place,
-    report: &mut Report,
+    place: &TreePlace,
+    report: &mut MistakeReport,
 ) {
     let known: Vec<&'static Field> = parts.iter().flat_map(|part| part.iter()).collect();
     let mut excused = Vec::new();
@@ -80,10 +85,10 @@ fn fields(
     for field in &known {
         let Some(entry) = table.entry_mut(field.key) else {
             match field.need {
-                Need::Required(example) if !excused.contains(&field.key) => {
+                Presence::Required(example) if !excused.contains(&field.key) => {
                     missing.push((*field, example));
                 }
-                Need::Default(value) => {
+                Presence::Default(value) => {
                     if let Some(entry) = default_entry(field, value, report) {
                         table.entries.push(entry);
                     }
@@ -99,7 +104,7 @@ fn fields(
         report.push_missing(missing_keys(&missing, place));
     }
     if !ordered {
-        let rank = |e: &Entry| {
+        let rank = |e: &TomlEntry| {
             known
                 .iter()
                 .position(|f| f.key == e.key)
@@ -109,7 +114,12 @@ fn fields(
     }
 }
 
-fn unknown_key(entry: &Entry, meant: Option<&str>, given: bool, place: &Place) -> Diagnostic {
+fn unknown_key(
+    entry: &TomlEntry,
+    meant: Option<&str>,
+    given: bool,
+    place: &TreePlace,
+) -> Diagnostic {
     let message = format!("unknown key {}{}", quote(&entry.key), place.inside());
     let label = match meant {
         Some(meant) if given => format!("did you mean {}? that one is given too", quote(meant)),
@@ -127,7 +137,7 @@ fn known_keys(known: &[&'static Field]) -> String {
     }
 }
 
-fn missing_keys(missing: &[(&'static Field, &str)], place: &Place) -> Diagnostic {
+fn missing_keys(missing: &[(&'static Field, &str)], place: &TreePlace) -> Diagnostic {
     let keys = || missing.iter().map(|(f, _)| f.key);
     let message = match missing {
         [(one, _)] => format!("{} is missing", quote(&place.key(one.key))),
@@ -137,8 +147,10 @@ fn missing_keys(missing: &[(&'static Field, &str)], place: &Place) -> Diagnostic
     for (field, example) in missing {
         let (key, doc) = (field.key, first_lower(field.doc));
         let what = match field.kind {
-            Kind::Table(_) | Kind::Tagged(_) if place.path.is_empty() => format!("[{key}]"),
-            Kind::List(Kind::Table(_), ..) => format!("[[{key}]]"),
+            ValueKind::Table(_) | ValueKind::Tagged(_) if place.path.is_empty() => {
+                format!("[{key}]")
+            }
+            ValueKind::List(ValueKind::Table(_), ..) => format!("[[{key}]]"),
             _ => format!("{key} = {example}"),
         };
         found = found.help(format!("add `{what}`: {doc}"));
@@ -146,63 +158,69 @@ fn missing_keys(missing: &[(&'static Field, &str)], place: &Place) -> Diagnostic
     found
 }
 
-fn default_entry(field: &Field, text: &str, report: &mut Report) -> Option<Entry> {
+fn default_entry(field: &Field, text: &str, report: &mut MistakeReport) -> Option<TomlEntry> {
     let mut node = parse_value(text, Span::NOWHERE.source, 0).ok()?;
     unplace(&mut node);
     value(&mut node, Span::NOWHERE, &field.kind, String::new(), report);
-    Some(Entry {
+    Some(TomlEntry {
         key: field.key.to_string(),
         key_at: Span::NOWHERE,
         node,
     })
 }
 
-fn unplace(node: &mut Node) {
+fn unplace(node: &mut TomlNode) {
     node.at = Span::NOWHERE;
     match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(unplace),
-        Value::Table(table) => table.entries.iter_mut().for_each(|e| unplace(&mut e.node)),
+        TomlValue::List(items) => items.iter_mut().for_each(unplace),
+        TomlValue::Table(table) => table.entries.iter_mut().for_each(|e| unplace(&mut e.node)),
         _ => {}
     }
 }
 
-fn value(node: &mut Node, key_at: Span, kind: &Kind, path: String, report: &mut Report) {
+fn value(
+    node: &mut TomlNode,
+    key_at: Span,
+    kind: &ValueKind,
+    path: String,
+    report: &mut MistakeReport,
+) {
     let at = node.at;
-    let wrong = |node: &Node| wrong_type(node, kind, &path);
+    let wrong = |node: &TomlNode| wrong_type(node, kind, &path);
     let found = match (kind, &mut node.value) {
-        (_, Value::Bad) => None,
-        (Kind::Either(one, other), _) => {
+        (_, TomlValue::Bad) => None,
+        (ValueKind::Either(one, other), _) => {
             let chosen = if has_type(one, node) { one } else { other };
             if has_type(chosen, node) {
                 return value(node, key_at, chosen, path, report);
             }
             Some(wrong(node))
         }
-        (Kind::Text, Value::Text(text)) => plain_text(text, at, &path),
-        (Kind::LongText, Value::Text(_)) => None,
-        (Kind::Name, Value::Text(text)) => name(text, at, &path),
-        (Kind::Boolean, Value::Boolean(_)) => None,
-        (Kind::Integer(low, high), Value::Float(x)) if *x - libm::trunc(*x) == 0.0 => {
+        (ValueKind::Text, TomlValue::Text(text)) => plain_text(text, at, &path),
+        (ValueKind::LongText, TomlValue::Text(_)) => None,
+        (ValueKind::Name, TomlValue::Text(text)) => name(text, at, &path),
+        (ValueKind::Boolean, TomlValue::Boolean(_)) => None,
+        (ValueKind::Integer(low, high), TomlValue::Float(x)) if *x - libm::trunc(*x) == 0.0 => {
             // 1e6 is a whole number too, to people
             let whole = *x as i128;
-            node.value = Value::Integer(whole);
+            node.value = TomlValue::Integer(whole);
             integer(whole, *low, *high, at, &path)
         }
-        (Kind::Integer(low, high), Value::Integer(number)) => {
+        (ValueKind::Integer(low, high), TomlValue::Integer(number)) => {
             integer(*number, *low, *high, at, &path)
         }
-        (Kind::Number(range), Value::Integer(_) | Value::Float(_)) => {
+        (ValueKind::Number(range), TomlValue::Integer(_) | TomlValue::Float(_)) => {
             let number = node.number().unwrap_or(f64::NAN);
-            node.value = Value::Float(number + 0.0); // -0.0 becomes 0.0
+            node.value = TomlValue::Float(number + 0.0); // -0.0 becomes 0.0
             bounded(number, *range, at, &path)
         }
-        (Kind::Duration(low, high, grain), Value::Text(text)) => {
+        (ValueKind::Duration(low, high, grain), TomlValue::Text(text)) => {
             duration(text, *low, *high, *grain, at, &path)
         }
-        (Kind::TimeOfDay(end), Value::Text(text)) => time_of_day(text, *end, at, &path),
-        (Kind::OffsetDatetime, Value::Datetime(_)) => offset_datetime(node, &path),
-        (Kind::Choice(words), Value::Text(text)) => choice(text, words, at, &path),
-        (Kind::List(of, least, most), Value::List(items)) => {
+        (ValueKind::TimeOfDay(end), TomlValue::Text(text)) => time_of_day(text, *end, at, &path),
+        (ValueKind::OffsetDatetime, TomlValue::Datetime(_)) => offset_datetime(node, &path),
+        (ValueKind::Choice(words), TomlValue::Text(text)) => choice(text, words, at, &path),
+        (ValueKind::List(of, least, most), TomlValue::List(items)) => {
             for (i, item) in items.iter_mut().enumerate() {
                 let place = item_path(&path, i, item);
                 let item_at = item.at;
@@ -210,7 +228,7 @@ fn value(node: &mut Node, key_at: Span, kind: &Kind, path: String, report: &mut 
             }
             list_length(items.len(), *least, *most, at, &path)
         }
-        (Kind::Pair(first, second), Value::List(items)) => {
+        (ValueKind::Pair(first, second), TomlValue::List(items)) => {
             if let [one, other] = items.as_mut_slice() {
                 let (one_at, other_at) = (one.at, other.at);
                 value(one, one_at, first, path.clone(), report);
@@ -220,27 +238,27 @@ fn value(node: &mut Node, key_at: Span, kind: &Kind, path: String, report: &mut 
                 Some(wrong(node))
             }
         }
-        (Kind::Table(shape), Value::Table(table)) => {
-            let place = Place {
+        (ValueKind::Table(shape), TomlValue::Table(table)) => {
+            let place = TreePlace {
                 path,
                 header: visible_header(key_at, at),
             };
             return fields(table, &[shape.fields], shape.ordered, &place, report);
         }
-        (Kind::Tagged(tagged), Value::Table(table)) => {
-            let place = Place {
+        (ValueKind::Tagged(tagged), TomlValue::Table(table)) => {
+            let place = TreePlace {
                 path,
                 header: visible_header(key_at, at),
             };
             if !variant(table, tagged, &place, report) {
-                node.value = Value::Bad;
+                node.value = TomlValue::Bad;
             }
             return;
         }
         _ => Some(wrong(node)),
     };
     if let Some(found) = found {
-        node.value = Value::Bad;
+        node.value = TomlValue::Bad;
         report.push(found);
     }
 }
@@ -250,7 +268,12 @@ fn visible_header(key_at: Span, at: Span) -> Span {
     if key_at.is_empty() { at } else { key_at }
 }
 
-fn variant(table: &mut Table, tagged: &'static Tagged, place: &Place, report: &mut Report) -> bool {
+fn variant(
+    table: &mut TomlTable,
+    tagged: &'static Tagged,
+    place: &TreePlace,
+    report: &mut MistakeReport,
+) -> bool {
     let tags = || tagged.variants.iter().map(|v| v.tag);
     let Some(kind) = table.get("kind") else {
         let message = format!("{} is missing", quote(&place.key("kind")));
@@ -285,51 +308,56 @@ fn variant(table: &mut Table, tagged: &'static Tagged, place: &Place, report: &m
     true
 }
 
-fn has_type(kind: &Kind, node: &Node) -> bool {
+fn has_type(kind: &ValueKind, node: &TomlNode) -> bool {
     match kind {
-        Kind::Either(one, other) => has_type(one, node) || has_type(other, node),
-        Kind::Integer(..) | Kind::Number(_) => {
-            matches!(node.value, Value::Integer(_) | Value::Float(_))
+        ValueKind::Either(one, other) => has_type(one, node) || has_type(other, node),
+        ValueKind::Integer(..) | ValueKind::Number(_) => {
+            matches!(node.value, TomlValue::Integer(_) | TomlValue::Float(_))
         }
-        Kind::Boolean => matches!(node.value, Value::Boolean(_)),
-        Kind::OffsetDatetime => matches!(node.value, Value::Datetime(_)),
-        Kind::List(..) | Kind::Pair(..) => matches!(node.value, Value::List(_)),
-        Kind::Table(_) | Kind::Tagged(_) => matches!(node.value, Value::Table(_)),
-        _ => matches!(node.value, Value::Text(_)),
+        ValueKind::Boolean => matches!(node.value, TomlValue::Boolean(_)),
+        ValueKind::OffsetDatetime => matches!(node.value, TomlValue::Datetime(_)),
+        ValueKind::List(..) | ValueKind::Pair(..) => matches!(node.value, TomlValue::List(_)),
+        ValueKind::Table(_) | ValueKind::Tagged(_) => matches!(node.value, TomlValue::Table(_)),
+        _ => matches!(node.value, TomlValue::Text(_)),
     }
 }
 
-fn wrong_type(node: &Node, kind: &Kind, path: &str) -> Diagnostic {
+fn wrong_type(node: &TomlNode, kind: &ValueKind, path: &str) -> Diagnostic {
     let message = format!("{} should be {}", quote(path), kind.words());
     let label = match (&node.value, kind) {
-        (Value::List(items), Kind::Pair(..)) => {
+        (TomlValue::List(items), ValueKind::Pair(..)) => {
             format!("this has {}", count(items.len(), "value", "values"))
         }
-        (Value::Float(x), Kind::Integer(..)) if x.is_finite() => "this has a fraction".to_string(),
-        (Value::Float(_), Kind::Integer(..)) => "this is not finite".to_string(),
+        (TomlValue::Float(x), ValueKind::Integer(..)) if x.is_finite() => {
+            "this has a fraction".to_string()
+        }
+        (TomlValue::Float(_), ValueKind::Integer(..)) => "this is not finite".to_string(),
         _ => format!("this is {}", node.kind()),
     };
     let found = Diagnostic::new(message, node.at).label(label);
     let usual = match kind {
-        Kind::Either(usual, _) => usual,
+        ValueKind::Either(usual, _) => usual,
         kind => kind,
     };
     match (&node.value, usual) {
-        (Value::Integer(n), Kind::Duration(..)) => {
+        (TomlValue::Integer(n), ValueKind::Duration(..)) => {
             found.help(format!("write a unit: \"{n}s\", \"{n}min\" or \"{n}h\""))
         }
-        (Value::Datetime(when), Kind::TimeOfDay(_)) => found.help(format!("write \"{when}\"")),
-        (Value::Text(text), Kind::Integer(..) | Kind::Number(_) | Kind::Boolean)
-            if parse_value(text, 0, 0).is_ok_and(|n| has_type(kind, &n)) =>
-        {
+        (TomlValue::Datetime(when), ValueKind::TimeOfDay(_)) => {
+            found.help(format!("write \"{when}\""))
+        }
+        (
+            TomlValue::Text(text),
+            ValueKind::Integer(..) | ValueKind::Number(_) | ValueKind::Boolean,
+        ) if parse_value(text, 0, 0).is_ok_and(|n| has_type(kind, &n)) => {
             found.help(format!("write it without quotes: {text}"))
         }
-        (Value::Text(_), Kind::OffsetDatetime) => found.help("write it without quotes"),
-        (_, Kind::Table(shape)) => {
+        (TomlValue::Text(_), ValueKind::OffsetDatetime) => found.help("write it without quotes"),
+        (_, ValueKind::Table(shape)) => {
             let keys = list(shape.fields.iter().map(|f| f.key));
             found.help(format!("its keys are {keys}"))
         }
-        (_, Kind::Tagged(tagged)) => found.help(format!(
+        (_, ValueKind::Tagged(tagged)) => found.help(format!(
             "write {{ kind = {}, … }}; kinds are {}",
             tagged.example,
             choices(tagged.variants.iter().map(|v| v.tag))
@@ -339,7 +367,7 @@ fn wrong_type(node: &Node, kind: &Kind, path: &str) -> Diagnostic {
 }
 
 /// `class.r1` for a table with a name, `class.0` for others.
-fn item_path(path: &str, index: usize, item: &Node) -> String {
+fn item_path(path: &str, index: usize, item: &TomlNode) -> String {
     let name = item.table().and_then(|t| t.text("name"));
     match name.filter(|n| !n.is_empty() && n.len() <= 40 && !n.contains(char::is_whitespace)) {
         Some(name) => format!("{path}.{name}"),

@@ -2,11 +2,11 @@
 //! a complaint, or `None` when the value fits.
 
 use super::super::diagnostic::Diagnostic;
-use super::super::shape::{Grain, Range, Word, show_integer, show_number};
+use super::super::shape::{Grain, NumberBounds, Word, show_integer, show_number};
 use super::super::source::Span;
 use super::super::suggest::{choices, count, nearest, quote};
 use super::super::text::{parse_duration, parse_time_of_day, show_duration};
-use super::super::tree::{Node, Value};
+use super::super::tree::{TomlNode, TomlValue};
 
 /// Longest ordinary text, in characters.
 const MAX_TEXT: usize = 1_000;
@@ -48,7 +48,7 @@ pub fn integer(number: i128, low: i128, high: i128, at: Span, path: &str) -> Opt
 }
 
 /// A number within bounds; NaN is not.
-pub fn bounded(number: f64, range: Range, at: Span, path: &str) -> Option<Diagnostic> {
+pub fn bounded(number: f64, range: NumberBounds, at: Span, path: &str) -> Option<Diagnostic> {
     if range.holds(number) {
         return None;
     }
@@ -133,8 +133,8 @@ pub fn time_of_day(text: &str, end: bool, at: Span, path: &str) -> Option<Diagno
 }
 
 /// A moment of the calendar with its offset from UTC.
-pub fn offset_datetime(node: &Node, path: &str) -> Option<Diagnostic> {
-    let Value::Datetime(when) = node.value else {
+pub fn offset_datetime(node: &TomlNode, path: &str) -> Option<Diagnostic> {
+    let TomlValue::Datetime(when) = node.value else {
         return None;
     };
     let Some(time) = when

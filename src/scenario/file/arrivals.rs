@@ -1,10 +1,10 @@
 //! The shape of `arrivals`: when requests come.
 
-use super::super::shape::Kind::{
+use super::super::shape::ValueKind::{
     Choice, Either, Integer, List, LongText, Pair, Table, Text, TimeOfDay,
 };
 use super::super::shape::{
-    Field, Kind, Shape, Tagged, Variant, Word, default, number, optional, required,
+    Field, TableShape, Tagged, ValueKind, Variant, Word, default, number, optional, required,
 };
 use super::UP_TO_A_DAY;
 
@@ -15,7 +15,7 @@ pub const MAX_REQUESTS_PER_DAY: f64 = 4e9;
 const MAX_REQUESTS_PER_S: f64 = 46_000.0;
 
 /// A relative rate.
-const WEIGHT: Kind = number(0.0, 1e12);
+const WEIGHT: ValueKind = number(0.0, 1e12);
 
 /// When requests come.
 pub static ARRIVALS: Tagged = Tagged {
@@ -141,9 +141,9 @@ const CSV: Field = optional(
 );
 
 /// A CSV written out in place.
-pub const INLINE_CSV: Kind = Table(&CSV_TEXT);
+pub const INLINE_CSV: ValueKind = Table(&CSV_TEXT);
 
-static CSV_TEXT: Shape = Shape {
+static CSV_TEXT: TableShape = TableShape {
     name: "csv",
     doc: "A CSV of one's own traffic, written out in place",
     ordered: false,

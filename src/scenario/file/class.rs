@@ -1,20 +1,22 @@
 //! The shape of `[[class]]`: a stream of requests.
 
-use super::super::shape::Kind::{
+use super::super::shape::ValueKind::{
     Boolean, Either, Integer, List, Name, Table, Tagged as TaggedKind, Text, TimeOfDay,
 };
-use super::super::shape::{Kind, Shape, below_one, default, number, optional, positive, required};
+use super::super::shape::{
+    TableShape, ValueKind, below_one, default, number, optional, positive, required,
+};
 use super::arrivals::ARRIVALS;
 use super::law::LENGTHS;
 
 /// US dollars for a million tokens.
-const USD: Kind = number(0.0, 1_000_000.0);
+const USD: ValueKind = number(0.0, 1_000_000.0);
 
 /// A latency target in seconds.
-const TARGET: Kind = positive(86_400.0);
+const TARGET: ValueKind = positive(86_400.0);
 
 /// A stream of requests.
-pub static CLASS: Shape = Shape {
+pub static CLASS: TableShape = TableShape {
     name: "class",
     doc: "A stream of requests with its own lengths, priority, price and targets",
     ordered: false,
@@ -67,7 +69,7 @@ pub static CLASS: Shape = Shape {
     ],
 };
 
-static PRICE: Shape = Shape {
+static PRICE: TableShape = TableShape {
     name: "price",
     doc: "A price list in US dollars per million tokens, from the catalog or not",
     ordered: false,
@@ -101,7 +103,7 @@ static PRICE: Shape = Shape {
     ],
 };
 
-static DISCOUNT: Shape = Shape {
+static DISCOUNT: TableShape = TableShape {
     name: "discount",
     doc: "Other prices from one UTC time of day to another, over midnight if need be",
     ordered: false,
@@ -124,7 +126,7 @@ static DISCOUNT: Shape = Shape {
     ],
 };
 
-static SLO: Shape = Shape {
+static SLO: TableShape = TableShape {
     name: "slo",
     doc: "A service-level objective; at least one of the two targets",
     ordered: false,

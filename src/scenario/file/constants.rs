@@ -1,12 +1,12 @@
 //! The shape of `[performance.constants]`: every constant of an engine, as the catalog lists them.
 
-use super::super::shape::{Field, Shape, number, optional};
+use super::super::shape::{Field, TableShape, number, optional};
 use crate::catalog;
 
 const COUNT: usize = catalog::CONSTANTS.len();
 
 /// All of them may be given.
-pub static CONSTANTS: Shape = Shape {
+pub static CONSTANTS: TableShape = TableShape {
     name: "engine_constants",
     doc: "Constants of an engine",
     ordered: false,

@@ -1,16 +1,18 @@
 //! The shape of `model` and `[node]`: what is served, and on what.
 
-use super::super::shape::Kind::{Boolean, Choice, Either, Integer, Table, Text};
-use super::super::shape::{Kind, Shape, Word, default, number, optional, positive, required};
+use super::super::shape::ValueKind::{Boolean, Choice, Either, Integer, Table, Text};
+use super::super::shape::{
+    TableShape, ValueKind, Word, default, number, optional, positive, required,
+};
 
 /// A size of a model.
-const COUNT: Kind = Integer(1, 1_000_000);
+const COUNT: ValueKind = Integer(1, 1_000_000);
 
 /// Power, in watts.
-const WATTS: Kind = number(0.0, 1_000_000.0);
+const WATTS: ValueKind = number(0.0, 1_000_000.0);
 
 /// A kind of number.
-pub const NUMBER: Kind = Choice(&[
+pub const NUMBER: ValueKind = Choice(&[
     Word {
         word: "bf16",
         doc: "16 bits",
@@ -33,7 +35,7 @@ pub const NUMBER: Kind = Choice(&[
     },
 ]);
 
-pub static MODEL: Shape = Shape {
+pub static MODEL: TableShape = TableShape {
     name: "model",
     doc: "A model, from the catalog or not",
     ordered: false,
@@ -97,7 +99,7 @@ pub static MODEL: Shape = Shape {
     ],
 };
 
-pub static NODE: Shape = Shape {
+pub static NODE: TableShape = TableShape {
     name: "node",
     doc: "One server",
     ordered: false,
@@ -134,7 +136,7 @@ pub static NODE: Shape = Shape {
     ],
 };
 
-static GPU: Shape = Shape {
+static GPU: TableShape = TableShape {
     name: "gpu",
     doc: "An accelerator, from the catalog or not",
     ordered: false,
@@ -197,7 +199,7 @@ static GPU: Shape = Shape {
     ],
 };
 
-static LATENT: Shape = Shape {
+static LATENT: TableShape = TableShape {
     name: "latent_attention",
     doc: "Multi-head latent attention",
     ordered: false,
@@ -221,7 +223,7 @@ static LATENT: Shape = Shape {
     ],
 };
 
-static GROUPED: Shape = Shape {
+static GROUPED: TableShape = TableShape {
     name: "grouped_attention",
     doc: "Grouped-query attention; multi-head where `kv_heads` equals `heads`",
     ordered: false,
@@ -260,7 +262,7 @@ static GROUPED: Shape = Shape {
     ],
 };
 
-static LINEAR: Shape = Shape {
+static LINEAR: TableShape = TableShape {
     name: "linear_attention",
     doc: "Layers of linear attention; their state is a matrix for each value head, in FP32 (assumed)",
     ordered: false,
@@ -279,7 +281,7 @@ static LINEAR: Shape = Shape {
     ],
 };
 
-static EXPERTS: Shape = Shape {
+static EXPERTS: TableShape = TableShape {
     name: "experts",
     doc: "Routed and shared experts",
     ordered: false,
@@ -303,7 +305,7 @@ static EXPERTS: Shape = Shape {
     ],
 };
 
-static COMPUTE: Shape = Shape {
+static COMPUTE: TableShape = TableShape {
     name: "compute",
     doc: "What an accelerator computes and moves, dense, by its data sheet",
     ordered: false,

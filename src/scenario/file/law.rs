@@ -1,16 +1,16 @@
 //! The shape of a law of lengths (`input`, `output`).
 
-use super::super::shape::Kind::{Integer, List, Pair, Tagged as TaggedKind};
-use super::super::shape::{Field, Kind, Tagged, Variant, default, number, positive, required};
+use super::super::shape::ValueKind::{Integer, List, Pair, Tagged as TaggedKind};
+use super::super::shape::{Field, Tagged, ValueKind, Variant, default, number, positive, required};
 
 /// A length in tokens, up to 2^24.
-const LENGTH: Kind = positive(super::MAX_TOKENS as f64);
+const LENGTH: ValueKind = positive(super::MAX_TOKENS as f64);
 
 /// A bound of lengths.
-const BOUND: Kind = Integer(1, super::MAX_TOKENS as i128);
+const BOUND: ValueKind = Integer(1, super::MAX_TOKENS as i128);
 
 /// A coefficient of variation. Beyond 20 a day holds too few of the long requests to say anything.
-const CV: Kind = number(0.0, 20.0);
+const CV: ValueKind = number(0.0, 20.0);
 
 /// A law with bounds.
 pub static LENGTHS: Tagged = Tagged {

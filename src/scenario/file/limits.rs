@@ -1,10 +1,10 @@
 //! The shape of `[limits]`: how large a run may become before it ends itself.
 
-use super::super::shape::Kind::Integer;
-use super::super::shape::{Shape, default, positive};
+use super::super::shape::ValueKind::Integer;
+use super::super::shape::{TableShape, default, positive};
 
 /// Caps of a run; what is left out has its default.
-pub static LIMITS: Shape = Shape {
+pub static LIMITS: TableShape = TableShape {
     name: "limits",
     doc: "How large a run may become; beyond it the run ends and says why",
     ordered: false,

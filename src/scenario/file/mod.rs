@@ -20,11 +20,11 @@ pub use published::{all_fields, is_of_window, is_sum, is_summary_field, suggest_
 pub use sweep::MAX_RUNS;
 
 use super::shape::Grain::Nanosecond;
-use super::shape::Kind::{
+use super::shape::ValueKind::{
     Choice, Duration, Either, Integer, List, OffsetDatetime, Table, Tagged as TaggedKind, Text,
 };
 use super::shape::{
-    Kind, Shape, Tagged, Variant, Word, below_one, default, number, optional, required,
+    TableShape, Tagged, ValueKind, Variant, Word, below_one, default, number, optional, required,
 };
 use super::text::PS_PER_S;
 
@@ -93,19 +93,19 @@ const DAY: u128 = 86_400 * PS_PER_S;
 const HOUR: u128 = 3_600 * PS_PER_S;
 
 /// A duration on the simulation's clock, from zero to a day.
-const UP_TO_A_DAY: Kind = Duration(0, DAY, Nanosecond);
+const UP_TO_A_DAY: ValueKind = Duration(0, DAY, Nanosecond);
 
 /// How long is counted.
-const LENGTH: Kind = Duration(PS_PER_S, 400 * DAY, Nanosecond);
+const LENGTH: ValueKind = Duration(PS_PER_S, 400 * DAY, Nanosecond);
 
 /// The word for a recording's own length, which is put in before the shape is checked.
-const OF_TRACE: Kind = Choice(&[Word {
+const OF_TRACE: ValueKind = Choice(&[Word {
     word: super::recording::TRACE,
     doc: "From the beginning to the first whole second after the last recorded request, less the warm-up",
 }]);
 
 /// The whole file.
-pub static SCENARIO: Shape = Shape {
+pub static SCENARIO: TableShape = TableShape {
     name: "scenario",
     doc: "A tokentide scenario: an inference cluster and its load",
     ordered: false,
@@ -228,7 +228,7 @@ pub static SCENARIO: Shape = Shape {
     ],
 };
 
-static TRANSFER: Shape = Shape {
+static TRANSFER: TableShape = TableShape {
     name: "transfer",
     doc: "How KV moves from prefill to decode",
     ordered: false,
@@ -276,7 +276,7 @@ static KV_CACHE: Tagged = Tagged {
 };
 
 /// Where the client gets a request's first token.
-const FIRST_TOKEN: Kind = Choice(&[
+const FIRST_TOKEN: ValueKind = Choice(&[
     Word {
         word: "decode",
         doc: "From the first decode step, after the transfer: vLLM with NIXL, llm-d and Dynamo compute the prompt's last token again there; SGLang sends the token with the KV and has it a step earlier",
@@ -287,13 +287,13 @@ const FIRST_TOKEN: Kind = Choice(&[
     },
 ]);
 
-const ACCEPTANCE: Kind = number(0.0, 1.0);
-const ACCEPTANCES: Kind = List(&ACCEPTANCE, 1, MAX_DRAFTS as usize);
+const ACCEPTANCE: ValueKind = number(0.0, 1.0);
+const ACCEPTANCES: ValueKind = List(&ACCEPTANCE, 1, MAX_DRAFTS as usize);
 
 /// Most tokens drafted in a step.
 pub const MAX_DRAFTS: u32 = 16;
 
-static MTP: Shape = Shape {
+static MTP: TableShape = TableShape {
     name: "mtp",
     doc: "Multi-token prediction: a module drafts tokens that the next step verifies",
     ordered: false,

@@ -1,9 +1,9 @@
 //! The shape of `[performance]`: how long steps take.
 
 use super::super::shape::Grain::Picosecond;
-use super::super::shape::Kind::{Boolean, Choice, Duration, Either, List, Table, Text};
+use super::super::shape::ValueKind::{Boolean, Choice, Duration, Either, List, Table, Text};
 use super::super::shape::{
-    Field, Kind, Shape, Tagged, Variant, Word, default, number, optional, required,
+    Field, TableShape, Tagged, ValueKind, Variant, Word, default, number, optional, required,
 };
 use super::super::step_time::STEP_TIME_FACTOR;
 use super::super::text::PS_PER_S;
@@ -48,7 +48,7 @@ const fn coefficient(name: &'static str, most: u128, doc: &'static str) -> Field
     default(name, Duration(0, most, Picosecond), "\"0s\"", doc)
 }
 
-static LINEAR_PREFILL: Shape = Shape {
+static LINEAR_PREFILL: TableShape = TableShape {
     name: "linear_prefill",
     doc: "A prefill step: base + tokens x per_token + pairs x per_pair",
     ordered: false,
@@ -67,7 +67,7 @@ static LINEAR_PREFILL: Shape = Shape {
     ],
 };
 
-static LINEAR_DECODE: Shape = Shape {
+static LINEAR_DECODE: TableShape = TableShape {
     name: "linear_decode",
     doc: "A decode step: base + requests x per_request + KV tokens x per_kv_token",
     ordered: false,
@@ -146,9 +146,9 @@ const ROOFLINE: Variant = Variant {
     ],
 };
 
-const OWN_ENGINE: Kind = Table(&ENGINE);
+const OWN_ENGINE: ValueKind = Table(&ENGINE);
 
-static ENGINE: Shape = Shape {
+static ENGINE: TableShape = TableShape {
     name: "engine",
     doc: "An engine, from the catalog or not; its constants are those of `constants`, the rest from its base",
     ordered: false,
@@ -166,7 +166,7 @@ static ENGINE: Shape = Shape {
     ],
 };
 
-static PRECISION: Shape = Shape {
+static PRECISION: TableShape = TableShape {
     name: "precision",
     doc: "Kinds of numbers; by default what the model is published in, and KV in BF16",
     ordered: false,
@@ -181,9 +181,9 @@ static PRECISION: Shape = Shape {
     ],
 };
 
-const SHARE: Kind = number(0.0, 1e12);
+const SHARE: ValueKind = number(0.0, 1e12);
 
-static EXPERT_LOAD: Shape = Shape {
+static EXPERT_LOAD: TableShape = TableShape {
     name: "expert_load",
     doc: "How tokens fall on experts",
     ordered: false,

@@ -2,13 +2,13 @@
 //! says nothing else.
 
 use super::super::shape::Grain::Nanosecond;
-use super::super::shape::Kind::{Choice, Duration, Integer, List, Table, Text};
-use super::super::shape::{Shape, Word, number, optional, required};
+use super::super::shape::ValueKind::{Choice, Duration, Integer, List, Table, Text};
+use super::super::shape::{TableShape, Word, number, optional, required};
 use super::super::text::PS_PER_S;
 use super::HOUR;
 
 /// Goal, promises and bounds; no part of a run, so no part of the resolved scenario.
-pub static PLAN: Shape = Shape {
+pub static PLAN: TableShape = TableShape {
     name: "plan",
     doc: "What `tokentide plan` decides; a single run ignores it",
     ordered: false,
@@ -75,7 +75,7 @@ pub static PLAN: Shape = Shape {
     ],
 };
 
-static OPTION: Shape = Shape {
+static OPTION: TableShape = TableShape {
     name: "plan_option",
     doc: "A deployment that may be chosen",
     ordered: false,

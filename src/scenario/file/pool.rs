@@ -1,10 +1,10 @@
 //! The shape of `[pools.prefill]`, `[pools.decode]` and `[pools.mixed]`.
 
 use super::super::shape::Grain::Nanosecond;
-use super::super::shape::Kind::{
+use super::super::shape::ValueKind::{
     Boolean, Choice, Duration, Either, Integer, List, Pair, Table, TimeOfDay,
 };
-use super::super::shape::{Field, Kind, Shape, Word, default, optional, required};
+use super::super::shape::{Field, TableShape, ValueKind, Word, default, optional, required};
 use super::UP_TO_A_DAY;
 
 /// Greatest number of requests on one rank, 2^14 - 1: also what "no limit" means.
@@ -17,7 +17,7 @@ const MAX_KV_TOKENS: i128 = (1 << 28) - 1;
 const MAX_PAIRS: i128 = 1 << 48;
 
 /// `[pools]`: the name is the role.
-pub static POOLS: Shape = Shape {
+pub static POOLS: TableShape = TableShape {
     name: "pools",
     doc: "Units by role; the order decides ties",
     ordered: true,
@@ -40,7 +40,7 @@ pub static POOLS: Shape = Shape {
     ],
 };
 
-static PREFILL: Shape = Shape {
+static PREFILL: TableShape = TableShape {
     name: "prefill_pool",
     doc: "Units that compute prompts",
     ordered: false,
@@ -90,7 +90,7 @@ static PREFILL: Shape = Shape {
     ],
 };
 
-static DECODE: Shape = Shape {
+static DECODE: TableShape = TableShape {
     name: "decode_pool",
     doc: "Units that generate tokens",
     ordered: false,
@@ -115,7 +115,7 @@ static DECODE: Shape = Shape {
     ],
 };
 
-static MIXED: Shape = Shape {
+static MIXED: TableShape = TableShape {
     name: "mixed_pool",
     doc: "Units that compute prompts and generate tokens in the same steps",
     ordered: false,
@@ -254,7 +254,7 @@ const GPUS_PER_UNIT: Field = optional(
 
 const PARALLELISM: Field = default(
     "parallelism",
-    Table(&Shape {
+    Table(&TableShape {
         name: "parallelism",
         doc: "How a unit's accelerators share the work",
         ordered: false,
@@ -313,7 +313,7 @@ const REPORT_INTERVAL: Field = default(
     "Age of the load reports that the router reads; 0s: exact state",
 );
 
-const UNIT_COUNT: Kind = Integer(0, 65_536);
+const UNIT_COUNT: ValueKind = Integer(0, 65_536);
 
 const UNITS: Field = required(
     "units",
@@ -322,9 +322,9 @@ const UNITS: Field = required(
     "How many units are paid: a number, or a schedule",
 );
 
-const BY_TIME: Kind = Table(&SCHEDULE);
+const BY_TIME: ValueKind = Table(&SCHEDULE);
 
-static SCHEDULE: Shape = Shape {
+static SCHEDULE: TableShape = TableShape {
     name: "schedule",
     doc: "How many units are paid, by local time of day, repeating every 24 hours",
     ordered: false,

@@ -1,16 +1,16 @@
 //! The shape of `[[published]]`, and the figures of a run's summary that it may name.
 
 use super::super::shape::Grain::Nanosecond;
-use super::super::shape::Kind::{Choice, Duration, Text};
-use super::super::shape::{Kind, Shape, Word, number, optional, required};
+use super::super::shape::ValueKind::{Choice, Duration, Text};
+use super::super::shape::{TableShape, ValueKind, Word, number, optional, required};
 use super::super::suggest::nearest;
 use super::{DAY, PS_PER_S};
 
 /// Any figure.
-const FIGURE: Kind = number(-1e30, 1e30);
+const FIGURE: ValueKind = number(-1e30, 1e30);
 
 /// A published figure.
-pub static PUBLISHED: Shape = Shape {
+pub static PUBLISHED: TableShape = TableShape {
     name: "published",
     doc: "A published figure to hold the result against",
     ordered: false,

@@ -1,13 +1,13 @@
 //! The shape of `[sweep]`: what `tokentide sweep` varies when the command line says nothing else.
 
-use super::super::shape::Kind::{Integer, List, Text};
-use super::super::shape::{Shape, optional};
+use super::super::shape::ValueKind::{Integer, List, Text};
+use super::super::shape::{TableShape, optional};
 
 /// Greatest number of runs in a sweep, replications counted.
 pub const MAX_RUNS: u64 = 1_000_000;
 
 /// Axes and how many of their combinations; no part of a run, so no part of the resolved scenario.
-pub static SWEEP: Shape = Shape {
+pub static SWEEP: TableShape = TableShape {
     name: "sweep",
     doc: "What `tokentide sweep` varies; a single run ignores it",
     ordered: false,

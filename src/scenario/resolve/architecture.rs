@@ -1,9 +1,9 @@
 //! What a scenario says of a model's architecture and of an accelerator's data sheet.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::suggest::list;
-use super::super::tree::Table;
-use crate::catalog::{Architecture, Attention, Compute, Experts, Linear, Number};
+use super::super::tree::TomlTable;
+use crate::catalog::{Architecture, Attention, Compute, Experts, LinearAttention, NumberFormat};
 
 /// Most bytes of KV that a token may take, as of the key that states them.
 const KV_BYTES_MAX: u64 = 100_000_000;
@@ -28,7 +28,7 @@ const FURTHER: [&str; 9] = [
 ];
 
 /// Whether a model's table says anything of its architecture.
-pub fn is_said(table: &Table) -> bool {
+pub fn is_said(table: &TomlTable) -> bool {
     let mut keys = NEEDED.iter().chain(&FURTHER);
     keys.any(|key| table.get(key).is_some())
 }
@@ -36,9 +36,9 @@ pub fn is_said(table: &Table) -> bool {
 /// A model's architecture: the base's with what the table changes, or the table's own; `None` where it
 /// says nothing.
 pub fn architecture(
-    table: &Table,
+    table: &TomlTable,
     base: Option<Architecture>,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<Architecture> {
     if base.is_none() && !is_said(table) {
         return None;
@@ -94,7 +94,7 @@ pub fn architecture(
     };
     let weights = table
         .text("weights")
-        .map(Number::named)
+        .map(NumberFormat::named)
         .or(base.map(|b| b.weights))
         .unwrap_or_default();
     let whole = Architecture {
@@ -115,7 +115,7 @@ pub fn architecture(
         weights,
         expert_weights: table
             .text("expert_weights")
-            .map(Number::named)
+            .map(NumberFormat::named)
             .or(base.map(|b| b.expert_weights))
             .unwrap_or(weights),
     };
@@ -181,7 +181,7 @@ fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
             }
         }
     }
-    let kv = model.kv_shape(Number::Bf16, true);
+    let kv = model.kv_shape(NumberFormat::Bf16, true);
     if kv.bytes_per_token() > KV_BYTES_MAX || kv.state_bytes > STATE_BYTES_MAX {
         let message = format!(
             "the KV cache of one token would take {} bytes, the states of a request {}",
@@ -216,7 +216,7 @@ fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
     found
 }
 
-fn latent(table: &Table) -> Option<Attention> {
+fn latent(table: &TomlTable) -> Option<Attention> {
     Some(Attention::Latent {
         heads: table.integer("heads")?,
         query_rank: table.integer("query_rank")?,
@@ -227,7 +227,7 @@ fn latent(table: &Table) -> Option<Attention> {
     })
 }
 
-fn grouped(table: &Table) -> Option<Attention> {
+fn grouped(table: &TomlTable) -> Option<Attention> {
     let (kv_heads, head) = (table.integer("kv_heads")?, table.integer("head")?);
     Some(Attention::Grouped {
         heads: table.integer("heads")?,
@@ -241,8 +241,8 @@ fn grouped(table: &Table) -> Option<Attention> {
     })
 }
 
-fn linear(table: &Table) -> Option<Linear> {
-    Some(Linear {
+fn linear(table: &TomlTable) -> Option<LinearAttention> {
+    Some(LinearAttention {
         layers: table.integer("layers")?,
         key_heads: table.integer("key_heads")?,
         key_head: table.integer("key_head")?,
@@ -252,7 +252,7 @@ fn linear(table: &Table) -> Option<Linear> {
     })
 }
 
-fn experts(table: &Table) -> Option<Experts> {
+fn experts(table: &TomlTable) -> Option<Experts> {
     Some(Experts {
         routed: table.integer("routed")?,
         top_k: table.integer("top_k")?,
@@ -264,7 +264,7 @@ fn experts(table: &Table) -> Option<Experts> {
 }
 
 /// An accelerator's data sheet.
-pub fn compute(table: &Table) -> Option<Compute> {
+pub fn compute(table: &TomlTable) -> Option<Compute> {
     Some(Compute {
         memory_bytes_per_s: 1e12 * table.number("memory_tb_per_s")?,
         bf16_per_s: 1e12 * table.number("bf16_tflops")?,

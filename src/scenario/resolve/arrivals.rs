@@ -1,15 +1,17 @@
 //! Arrivals: how many requests, and the rate over the day as straight pieces.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::show_number;
 use super::super::source::Span;
 use super::super::suggest::{choices, list};
 use super::super::text::show_time_of_day;
-use super::super::tree::{Entry, Node, Table};
-use super::super::{ArrivalKind, Arrivals, ClosedLoop, LengthLaw, Period, RateSegment, TraceRow};
+use super::super::tree::{TomlEntry, TomlNode, TomlTable};
+use super::super::{
+    ArrivalKind, ArrivalProcess, ClosedLoop, LengthLaw, Period, RateSegment, TraceRow,
+};
 use super::csv::{self, Traffic};
 use super::pool::timed;
-use super::profile::{self, Row};
+use super::profile::{self, RateRow};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
 
 /// Greatest rate at any time of the day.
@@ -26,12 +28,12 @@ const PROFILES: [&str; 4] = ["hourly_means", "stepwise", "linear", "csv"];
 
 /// The arrivals of a class whose lengths follow these laws.
 pub fn arrivals(
-    entry: &Entry,
+    entry: &TomlEntry,
     input: Option<&LengthLaw>,
     output: Option<&LengthLaw>,
     hit_rate: Option<f64>,
-    report: &mut Report,
-) -> Option<Arrivals> {
+    report: &mut MistakeReport,
+) -> Option<ArrivalProcess> {
     let table = entry.node.table()?;
     let kind = match table.text("kind")? {
         "closed-loop" => return Some(alike(closed_loop(table)?, hit_rate?)),
@@ -86,7 +88,7 @@ pub fn arrivals(
         output_scale: 1.0,
         hit_rate: hit_rate?,
     }];
-    Some(Arrivals {
+    Some(ArrivalProcess {
         kind,
         rate,
         periods,
@@ -94,11 +96,11 @@ pub fn arrivals(
 }
 
 /// Recorded arrivals.
-pub fn recorded(rows: Vec<TraceRow>, hit_rate: f64) -> Arrivals {
+pub fn recorded(rows: Vec<TraceRow>, hit_rate: f64) -> ArrivalProcess {
     alike(ArrivalKind::Trace(rows.into()), hit_rate)
 }
 
-fn closed_loop(table: &Table) -> Option<ArrivalKind> {
+fn closed_loop(table: &TomlTable) -> Option<ArrivalKind> {
     Some(ArrivalKind::ClosedLoop(ClosedLoop {
         users: table.integer("users")?,
         think_time: table.duration("think_time")?,
@@ -109,8 +111,8 @@ fn closed_loop(table: &Table) -> Option<ArrivalKind> {
 }
 
 /// Arrivals without a rate, the same all day.
-fn alike(kind: ArrivalKind, hit_rate: f64) -> Arrivals {
-    Arrivals {
+fn alike(kind: ArrivalKind, hit_rate: f64) -> ArrivalProcess {
+    ArrivalProcess {
         kind,
         rate: Vec::new(),
         periods: vec![Period {
@@ -122,7 +124,11 @@ fn alike(kind: ArrivalKind, hit_rate: f64) -> Arrivals {
 }
 
 /// Which of the keys is given: `None` after a complaint about two of them.
-fn only_one<'a>(table: &Table, keys: &[&'a str], report: &mut Report) -> Option<Option<&'a str>> {
+fn only_one<'a>(
+    table: &TomlTable,
+    keys: &[&'a str],
+    report: &mut MistakeReport,
+) -> Option<Option<&'a str>> {
     let given: Vec<&'a str> = keys
         .iter()
         .copied()
@@ -154,7 +160,11 @@ fn why_not(one: &str, other: &str) -> &'static str {
 }
 
 /// The rate over the day in units of nobody's choosing.
-fn rate(table: &Table, profile: Option<&str>, report: &mut Report) -> Option<Vec<RateSegment>> {
+fn rate(
+    table: &TomlTable,
+    profile: Option<&str>,
+    report: &mut MistakeReport,
+) -> Option<Vec<RateSegment>> {
     let Some(key) = profile else {
         return Some(profile::constant());
     };
@@ -166,7 +176,11 @@ fn rate(table: &Table, profile: Option<&str>, report: &mut Report) -> Option<Vec
     }
 }
 
-fn weights(items: &[Node], key: &str, report: &mut Report) -> Option<Vec<(SimDuration, f64)>> {
+fn weights(
+    items: &[TomlNode],
+    key: &str,
+    report: &mut MistakeReport,
+) -> Option<Vec<(SimDuration, f64)>> {
     let entries = timed(items, key, report)?;
     let weights = entries
         .iter()
@@ -174,14 +188,14 @@ fn weights(items: &[Node], key: &str, report: &mut Report) -> Option<Vec<(SimDur
     weights.collect()
 }
 
-fn hourly(items: &[Node], report: &mut Report) -> Option<Vec<RateSegment>> {
+fn hourly(items: &[TomlNode], report: &mut MistakeReport) -> Option<Vec<RateSegment>> {
     let means = items
         .iter()
-        .map(Node::number)
+        .map(TomlNode::number)
         .collect::<Option<Vec<f64>>>()?;
-    let rows: Vec<Row> = (0_u64..)
+    let rows: Vec<RateRow> = (0_u64..)
         .zip(&means)
-        .map(|(hour, mean)| Row {
+        .map(|(hour, mean)| RateRow {
             from: SimDuration(hour * NS_PER_HOUR),
             to: SimDuration((hour + 1) * NS_PER_HOUR),
             mean: *mean,
@@ -201,7 +215,7 @@ fn hourly(items: &[Node], report: &mut Report) -> Option<Vec<RateSegment>> {
 }
 
 /// A day's requests within a microsecond are no load, and would have to be held all at once.
-fn peak_is_bounded(rate: &[RateSegment], at: Span, report: &mut Report) -> Option<()> {
+fn peak_is_bounded(rate: &[RateSegment], at: Span, report: &mut MistakeReport) -> Option<()> {
     let ends = rate
         .iter()
         .flat_map(|s| [s.rate_from_per_s, s.rate_to_per_s]);
@@ -228,17 +242,17 @@ fn negative(found: Diagnostic) -> Diagnostic {
 
 fn from_csv(
     kind: ArrivalKind,
-    table: &Table,
+    table: &TomlTable,
     input: &LengthLaw,
     output: &LengthLaw,
     hit_rate: f64,
-    report: &mut Report,
-) -> Option<Arrivals> {
+    report: &mut MistakeReport,
+) -> Option<ArrivalProcess> {
     let traffic = csv::read(table.table("csv")?.get("text")?, report)?;
     let seconds = |r: &Traffic| (r.to.0 - r.from.0) as f64 / 1e9;
-    let rows: Vec<Row> = traffic
+    let rows: Vec<RateRow> = traffic
         .iter()
-        .map(|r| Row {
+        .map(|r| RateRow {
             from: r.from,
             to: r.to,
             mean: r.requests / seconds(r),
@@ -286,7 +300,7 @@ fn from_csv(
     }
     peak_is_bounded(&rate, table.at("csv"), report)?;
     debug_assert!(rate.last().is_some_and(|s| s.to.0 == NS_PER_DAY));
-    Some(Arrivals {
+    Some(ArrivalProcess {
         kind,
         rate,
         periods,

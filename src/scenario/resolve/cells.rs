@@ -4,17 +4,17 @@
 //! inside cells are not known here. Empty lines and lines that begin with `#` are skipped. Columns come in
 //! any order, named by the first line.
 
-use super::super::diagnostic::{Diagnostic, Report};
-use super::super::shape::{Range, show_integer};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::shape::{NumberBounds, show_integer};
 use super::super::source::{Sources, Span};
 use super::super::suggest::{list, nearest, quote};
-use super::super::tree::{Entry, Node, Table, Value};
+use super::super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 
 /// After so many bad cells nothing more is learnt from complaining.
 const MAX_COMPLAINTS: usize = 100;
 
 /// The node that stands for a CSV in the tree: its whole text, as a source of its own.
-pub fn csv_node(source: usize, sources: &Sources) -> Node {
+pub fn csv_node(source: usize, sources: &Sources) -> TomlNode {
     let text = sources
         .get(source)
         .map_or(String::new(), |s| s.text.clone());
@@ -23,16 +23,16 @@ pub fn csv_node(source: usize, sources: &Sources) -> Node {
         start: 0,
         end: text.len(),
     };
-    let entry = Entry {
+    let entry = TomlEntry {
         key: "text".to_string(),
         key_at: at,
-        node: Node {
-            value: Value::Text(text),
+        node: TomlNode {
+            value: TomlValue::Text(text),
             at,
         },
     };
-    Node {
-        value: Value::Table(Table {
+    TomlNode {
+        value: TomlValue::Table(TomlTable {
             entries: vec![entry],
         }),
         at,
@@ -40,18 +40,18 @@ pub fn csv_node(source: usize, sources: &Sources) -> Node {
 }
 
 /// A cell and its place.
-pub type Cell<'a> = (&'a str, Span);
+pub type CsvCell<'a> = (&'a str, Span);
 
 /// A row: its cells by the columns asked for, and where it is.
-pub struct Row<'a> {
-    cells: Vec<Option<Cell<'a>>>,
+pub struct CsvRow<'a> {
+    cells: Vec<Option<CsvCell<'a>>>,
     /// The whole line.
     pub at: Span,
 }
 
-impl<'a> Row<'a> {
+impl<'a> CsvRow<'a> {
     /// The cell of a column, by its place among those asked for.
-    pub fn cell(&self, column: usize) -> Option<Cell<'a>> {
+    pub fn cell(&self, column: usize) -> Option<CsvCell<'a>> {
         self.cells.get(column).copied().flatten()
     }
 
@@ -60,7 +60,7 @@ impl<'a> Row<'a> {
         &self,
         column: usize,
         name: &str,
-        range: Range,
+        range: NumberBounds,
         mistakes: &mut Vec<Diagnostic>,
     ) -> Option<f64> {
         number(self.cell(column)?, name, range, mistakes)
@@ -68,7 +68,7 @@ impl<'a> Row<'a> {
 }
 
 /// What a CSV must look like.
-pub struct Form<'a> {
+pub struct CsvForm<'a> {
     /// Columns that must be there, then those that may.
     pub columns: &'a [&'a str],
     /// How many of them must.
@@ -82,10 +82,10 @@ pub struct Form<'a> {
 /// Reads rows, or complains about every bad cell. `read` turns a row into a value, or says what is wrong.
 /// Also returns where the header is.
 pub fn rows<T>(
-    node: &Node,
-    form: &Form<'_>,
-    report: &mut Report,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, Vec<Diagnostic>>,
+    node: &TomlNode,
+    form: &CsvForm<'_>,
+    report: &mut MistakeReport,
+    mut read: impl FnMut(&CsvRow<'_>) -> Result<T, Vec<Diagnostic>>,
 ) -> Option<(Vec<T>, Span)> {
     let text = node.text()?;
     let mut lines = lines(text, node.at.source);
@@ -108,7 +108,7 @@ pub fn rows<T>(
         let (has, needs) = (line.cells.len(), header.cells.len());
         let value = if has == needs {
             let cells = columns.iter().map(|c| c.map(|i| line.cells[i])).collect();
-            read(&Row { cells, at: line.at })
+            read(&CsvRow { cells, at: line.at })
         } else {
             let message = format!("this row has {has} cells and the header has {needs}");
             let found = Diagnostic::new(message, line.at).label("not as many as columns");
@@ -136,12 +136,12 @@ pub fn rows<T>(
     Some((rows, header.at))
 }
 
-struct Line<'a> {
+struct CsvLine<'a> {
     cells: Vec<(&'a str, Span)>,
     at: Span,
 }
 
-fn lines(text: &str, source: usize) -> impl Iterator<Item = Line<'_>> {
+fn lines(text: &str, source: usize) -> impl Iterator<Item = CsvLine<'_>> {
     let mut next = 0;
     text.split('\n').filter_map(move |line| {
         let start = next;
@@ -151,7 +151,7 @@ fn lines(text: &str, source: usize) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-fn split(line: &str, source: usize, start: usize) -> Line<'_> {
+fn split(line: &str, source: usize, start: usize) -> CsvLine<'_> {
     let mut cells = Vec::new();
     let mut next = start;
     for cell in line.split(',') {
@@ -174,11 +174,15 @@ fn split(line: &str, source: usize, start: usize) -> Line<'_> {
         start,
         end: start + line.len(),
     };
-    Line { cells, at }
+    CsvLine { cells, at }
 }
 
 /// In which column of the file each one asked for is.
-fn columns(header: &Line<'_>, form: &Form<'_>, report: &mut Report) -> Option<Vec<Option<usize>>> {
+fn columns(
+    header: &CsvLine<'_>,
+    form: &CsvForm<'_>,
+    report: &mut MistakeReport,
+) -> Option<Vec<Option<usize>>> {
     let names = || form.columns.iter().copied();
     let mut found: Vec<Option<usize>> = vec![None; form.columns.len()];
     let mut good = true;
@@ -214,9 +218,9 @@ fn columns(header: &Line<'_>, form: &Form<'_>, report: &mut Report) -> Option<Ve
 }
 
 fn number(
-    (cell, at): Cell<'_>,
+    (cell, at): CsvCell<'_>,
     name: &str,
-    range: Range,
+    range: NumberBounds,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<f64> {
     let message = match cell.parse::<f64>() {

@@ -1,18 +1,22 @@
 //! Classes: lengths, prices and targets of a stream of requests.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::text::parse_time_of_day;
-use super::super::tree::{Node, Table, Value};
-use super::super::{Arrivals, Class, LengthLaw, Pool, Role, Slo};
+use super::super::tree::{TomlNode, TomlTable, TomlValue};
+use super::super::{ArrivalProcess, Class, LengthLaw, Pool, Role, Slo};
 use super::hardware::{known, need_without_base};
 use super::{arrivals, law, trace};
 use crate::catalog::{self, Discount, Price, TokenPrices, usd_per_million};
 use crate::units::{NS_PER_DAY, PicoUsd, SimDuration};
 
 /// A class; `default_hit_rate` is that of the scenario's cache.
-pub fn class(table: &Table, default_hit_rate: Option<f64>, report: &mut Report) -> Option<Class> {
+pub fn class(
+    table: &TomlTable,
+    default_hit_rate: Option<f64>,
+    report: &mut MistakeReport,
+) -> Option<Class> {
     let hit_rate = table.number("hit_rate").or(default_hit_rate);
     let (input, output, arrivals) = load(table, hit_rate, report);
     let price = price(table, report);
@@ -31,10 +35,10 @@ pub fn class(table: &Table, default_hit_rate: Option<f64>, report: &mut Report) 
 
 /// Lengths and arrivals, which a trace says together.
 fn load(
-    table: &Table,
+    table: &TomlTable,
     hit_rate: Option<f64>,
-    report: &mut Report,
-) -> (Option<LengthLaw>, Option<LengthLaw>, Option<Arrivals>) {
+    report: &mut MistakeReport,
+) -> (Option<LengthLaw>, Option<LengthLaw>, Option<ArrivalProcess>) {
     let Some(entry) = table.entry("arrivals") else {
         return (None, None, None);
     };
@@ -76,7 +80,12 @@ fn load(
 }
 
 /// Complains when some class emits more than one token and there is no decode pool.
-pub fn decode_is_there(root: &Table, pools: &[Pool], classes: &[Class], report: &mut Report) {
+pub fn decode_is_there(
+    root: &TomlTable,
+    pools: &[Pool],
+    classes: &[Class],
+    report: &mut MistakeReport,
+) {
     if pools.iter().any(|p| p.role != Role::Prefill) {
         return;
     }
@@ -105,18 +114,18 @@ pub fn decode_is_there(root: &Table, pools: &[Pool], classes: &[Class], report: 
     );
 }
 
-fn price(class: &Table, report: &mut Report) -> Option<Price> {
+fn price(class: &TomlTable, report: &mut MistakeReport) -> Option<Price> {
     let entry = class.entry("price")?;
     let names: Vec<&str> = catalog::prices()
         .iter()
         .map(|e| e.item.name.as_str())
         .collect();
     let table = match &entry.node.value {
-        Value::Text(name) => {
+        TomlValue::Text(name) => {
             let found = catalog::price(name);
             return known(found, "price list", name, entry.node.at, &names, report);
         }
-        Value::Table(table) => table,
+        TomlValue::Table(table) => table,
         _ => return None,
     };
     let base = match table.text("base") {
@@ -169,7 +178,7 @@ fn price(class: &Table, report: &mut Report) -> Option<Price> {
     })
 }
 
-fn discounts(items: &[Node], report: &mut Report) -> Option<Vec<Discount>> {
+fn discounts(items: &[TomlNode], report: &mut MistakeReport) -> Option<Vec<Discount>> {
     let mut all: Vec<(Discount, Span)> = Vec::new();
     for item in items {
         let table = item.table()?;
@@ -194,7 +203,7 @@ fn discounts(items: &[Node], report: &mut Report) -> Option<Vec<Discount>> {
     Some(all.into_iter().map(|(discount, _)| discount).collect())
 }
 
-fn discount(table: &Table) -> Option<Discount> {
+fn discount(table: &TomlTable) -> Option<Discount> {
     let time = |key| table.text(key).and_then(|t| parse_time_of_day(t).ok());
     let usd = |key| table.number(key).map(usd_per_million);
     Some(Discount {
@@ -220,7 +229,7 @@ fn holds(window: &Discount, time: SimDuration) -> bool {
     (time.0 + NS_PER_DAY - from) % NS_PER_DAY < length
 }
 
-fn slo(class: &Table, report: &mut Report) -> Option<Slo> {
+fn slo(class: &TomlTable, report: &mut MistakeReport) -> Option<Slo> {
     let entry = class.entry("slo")?;
     let table = entry.node.table()?;
     let seconds = |key| table.number(key).map(SimDuration::from_secs_f64);

@@ -2,18 +2,18 @@
 //!
 //! Each row holds from its time of day until the next row's, the last one until 24:00.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::{MAX_REQUESTS_PER_DAY, MAX_TOKENS};
-use super::super::shape::{Range, show_number};
+use super::super::shape::{NumberBounds, show_number};
 use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::text::{parse_time_of_day, show_time_of_day};
-use super::super::tree::Node;
-use super::cells::{Cell, Form, Row, rows};
+use super::super::tree::TomlNode;
+use super::cells::{CsvCell, CsvForm, CsvRow, rows};
 use crate::units::{NS_PER_DAY, SimDuration};
 
 /// The columns: `time` first, then those of [`BOUNDS`].
-const FORM: Form<'static> = Form {
+const FORM: CsvForm<'static> = CsvForm {
     columns: &["time", "requests", "input_mean", "output_mean", "hit_rate"],
     required: 2,
     most_rows: 86_400,
@@ -21,15 +21,15 @@ const FORM: Form<'static> = Form {
 };
 
 /// Bounds of the columns after the first.
-const BOUNDS: [Range; 4] = [
+const BOUNDS: [NumberBounds; 4] = [
     bounds(0.0, MAX_REQUESTS_PER_DAY, false, false),
     bounds(0.0, MAX_TOKENS as f64, true, false),
     bounds(0.0, MAX_TOKENS as f64, true, false),
     bounds(0.0, 1.0, false, true),
 ];
 
-const fn bounds(low: f64, high: f64, above: bool, below: bool) -> Range {
-    Range {
+const fn bounds(low: f64, high: f64, above: bool, below: bool) -> NumberBounds {
+    NumberBounds {
         low,
         high,
         above,
@@ -57,7 +57,7 @@ pub struct Traffic {
 }
 
 /// Reads the rows, or complains about every bad cell.
-pub fn read(node: &Node, report: &mut Report) -> Option<Vec<Traffic>> {
+pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Vec<Traffic>> {
     let mut last_time = None;
     let (mut traffic, header) = rows(node, &FORM, report, |line| row(line, &mut last_time))?;
     for i in 1..traffic.len() {
@@ -67,7 +67,7 @@ pub fn read(node: &Node, report: &mut Report) -> Option<Vec<Traffic>> {
     Some(traffic)
 }
 
-fn row(line: &Row<'_>, last_time: &mut Option<SimDuration>) -> Result<Traffic, Vec<Diagnostic>> {
+fn row(line: &CsvRow<'_>, last_time: &mut Option<SimDuration>) -> Result<Traffic, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let from = line
         .cell(0)
@@ -92,7 +92,7 @@ fn row(line: &Row<'_>, last_time: &mut Option<SimDuration>) -> Result<Traffic, V
 }
 
 fn time(
-    (cell, at): Cell<'_>,
+    (cell, at): CsvCell<'_>,
     last_time: &mut Option<SimDuration>,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<SimDuration> {
@@ -118,7 +118,7 @@ fn time(
     None
 }
 
-fn total_is_bounded(rows: &[Traffic], header: Span, report: &mut Report) -> Option<()> {
+fn total_is_bounded(rows: &[Traffic], header: Span, report: &mut MistakeReport) -> Option<()> {
     let total: f64 = rows.iter().map(|r| r.requests).sum();
     if total > MAX_REQUESTS_PER_DAY {
         let message = format!("the CSV has {} requests in all", show_number(total));

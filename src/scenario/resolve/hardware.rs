@@ -1,25 +1,27 @@
 //! Models, accelerators, nodes and their links, from the catalog and from the scenario.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::source::Span;
 use super::super::stated_price::STATED_FOR;
 use super::super::suggest::{list, nearest, quote};
-use super::super::tree::{Table, Value};
+use super::super::tree::{TomlTable, TomlValue};
 use super::super::{Node, Transfer};
 use super::architecture;
-use crate::catalog::{self, Gpu, Model, Number, Power, gb, gb_per_s};
+use crate::catalog::{self, Gpu, Model, NumberFormat, Power, gb, gb_per_s};
 use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
 
 /// The model: a catalog name, or a table with or without a base.
-pub fn model(root: &Table, report: &mut Report) -> Option<Model> {
+pub fn model(root: &TomlTable, report: &mut MistakeReport) -> Option<Model> {
     let node = root.get("model")?;
     let names: Vec<&str> = catalog::models()
         .iter()
         .map(|e| e.item.name.as_str())
         .collect();
     match &node.value {
-        Value::Text(name) => known(catalog::model(name), "model", name, node.at, &names, report),
-        Value::Table(table) => {
+        TomlValue::Text(name) => {
+            known(catalog::model(name), "model", name, node.at, &names, report)
+        }
+        TomlValue::Table(table) => {
             let base = match table.text("base") {
                 Some(name) => {
                     let found = catalog::model(name);
@@ -45,7 +47,8 @@ pub fn model(root: &Table, report: &mut Report) -> Option<Model> {
             need_without_base(table, base.is_some(), needed, "model", header, report);
             let name = table.text("name").map(str::to_string);
             let kv_bytes = table.integer("kv_bytes_per_token");
-            let derived = architecture.map(|a| a.kv_shape(Number::Bf16, false).bytes_per_token());
+            let derived =
+                architecture.map(|a| a.kv_shape(NumberFormat::Bf16, false).bytes_per_token());
             let context = table.integer("context");
             Some(Model {
                 name: name.or(base.as_ref().map(|b| b.name.clone()))?,
@@ -61,7 +64,7 @@ pub fn model(root: &Table, report: &mut Report) -> Option<Model> {
 }
 
 /// A server.
-pub fn node(table: &Table, report: &mut Report) -> Option<Node> {
+pub fn node(table: &TomlTable, report: &mut MistakeReport) -> Option<Node> {
     let gpu = gpu(table, report);
     let usd = table.number("price_per_gpu_hour");
     Some(Node {
@@ -74,15 +77,15 @@ pub fn node(table: &Table, report: &mut Report) -> Option<Node> {
     })
 }
 
-fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
+fn gpu(node: &TomlTable, report: &mut MistakeReport) -> Option<Gpu> {
     let gpu = node.get("gpu")?;
     let names: Vec<&str> = catalog::gpus()
         .iter()
         .map(|e| e.item.name.as_str())
         .collect();
     match &gpu.value {
-        Value::Text(name) => known(catalog::gpu(name), "GPU", name, gpu.at, &names, report),
-        Value::Table(table) => {
+        TomlValue::Text(name) => known(catalog::gpu(name), "GPU", name, gpu.at, &names, report),
+        TomlValue::Table(table) => {
             let base = match table.text("base") {
                 Some(name) => {
                     let found = catalog::gpu(name);
@@ -119,7 +122,7 @@ fn gpu(node: &Table, report: &mut Report) -> Option<Gpu> {
 }
 
 /// What an accelerator draws: what its table states, the rest from its base. All three or none, and rising.
-fn power(table: &Table, base: Option<&Gpu>, report: &mut Report) -> Option<Power> {
+fn power(table: &TomlTable, base: Option<&Gpu>, report: &mut MistakeReport) -> Option<Power> {
     let keys = ["idle_w", "busy_w", "peak_w"];
     let known = base.and_then(|b| b.power);
     let of_base = known.map(|p| [p.idle_w, p.busy_w, p.peak_w]);
@@ -161,10 +164,10 @@ fn power(table: &Table, base: Option<&Gpu>, report: &mut Report) -> Option<Power
 
 /// What the rest draws for an accelerator: stated, or what all draw at full load less its own limit.
 fn overhead(
-    table: &Table,
+    table: &TomlTable,
     power: Option<Power>,
     base: Option<&Gpu>,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<f64> {
     let known = base.and_then(|b| b.overhead_w);
     let Some(all_in) = table.number("power_w") else {
@@ -187,7 +190,7 @@ fn overhead(
 }
 
 /// What all transfers have in common.
-pub fn transfer(table: &Table) -> Option<Transfer> {
+pub fn transfer(table: &TomlTable) -> Option<Transfer> {
     Some(Transfer {
         latency: table.duration("latency")?,
         overlap_65536: libm::round(table.number("overlap")? * 65_536.0) as u32,
@@ -196,7 +199,7 @@ pub fn transfer(table: &Table) -> Option<Transfer> {
 
 /// The links of one rank, network and host: what `[transfer]` states for every rank, or those of its own
 /// accelerators together.
-pub fn links(transfer: &Table, node: &Node, gpus_per_rank: u32) -> [BytesPerSecond; 2] {
+pub fn links(transfer: &TomlTable, node: &Node, gpus_per_rank: u32) -> [BytesPerSecond; 2] {
     let stated = |key| transfer.number(key).map(gb_per_s);
     let together = |one: BytesPerSecond| BytesPerSecond(one.0 * u64::from(gpus_per_rank.max(1)));
     [
@@ -212,7 +215,7 @@ pub fn known<T: Clone>(
     name: &str,
     at: Span,
     names: &[&str],
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<T> {
     if found.is_none() {
         let message = format!("the catalog has no {what} {}", quote(name));
@@ -228,12 +231,12 @@ pub fn known<T: Clone>(
 
 /// Complains about each key that has neither a value nor a base to take it from.
 pub fn need_without_base(
-    table: &Table,
+    table: &TomlTable,
     has_base: bool,
     keys: &[&str],
     what: &str,
     header: Span,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) {
     if has_base || table.get("base").is_some() {
         return;

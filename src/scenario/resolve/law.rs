@@ -1,11 +1,11 @@
 //! Laws of lengths.
 
-use super::super::diagnostic::{Diagnostic, Report};
-use super::super::tree::{Node, Table};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::tree::{TomlNode, TomlTable};
 use super::super::{Law, LengthLaw};
 
 /// A law with its bounds; `None` after a complaint.
-pub fn lengths(table: &Table, report: &mut Report) -> Option<LengthLaw> {
+pub fn lengths(table: &TomlTable, report: &mut MistakeReport) -> Option<LengthLaw> {
     let min: Option<u32> = table.integer("min");
     let max: Option<u32> = table.integer("max");
     if let (Some(min), Some(max)) = (min, max)
@@ -25,7 +25,7 @@ pub fn lengths(table: &Table, report: &mut Report) -> Option<LengthLaw> {
     })
 }
 
-fn law(table: &Table, report: &mut Report) -> Option<Law> {
+fn law(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
     let mean = table.number("mean");
     let cv = table.number("cv");
     Some(match table.text("kind")? {
@@ -55,7 +55,7 @@ fn law(table: &Table, report: &mut Report) -> Option<Law> {
     })
 }
 
-fn uniform(table: &Table, report: &mut Report) -> Option<Law> {
+fn uniform(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
     let (low, high) = (table.number("low")?, table.number("high")?);
     if low > high {
         report.push(
@@ -91,7 +91,7 @@ fn hyperexponential(mean: f64, cv: f64) -> Law {
 }
 
 /// Mixtures inside (hyperexponential parts) are spread out, so parts are never mixtures themselves.
-fn mixture(table: &Table, report: &mut Report) -> Option<Law> {
+fn mixture(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
     let items = table.list("parts")?;
     let mut parts = Vec::new();
     let mut total = 0.0;
@@ -119,9 +119,9 @@ fn mixture(table: &Table, report: &mut Report) -> Option<Law> {
     Some(Law::Mixture { parts: flat })
 }
 
-fn empirical(table: &Table, report: &mut Report) -> Option<Law> {
+fn empirical(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
     let items = table.list("values")?;
-    let pair = |item: &Node| match item.list()? {
+    let pair = |item: &TomlNode| match item.list()? {
         [value, weight] => Some((value.number()?, weight.number()?)),
         _ => None,
     };

@@ -27,20 +27,20 @@ use std::collections::BTreeSet;
 
 use toml::value::{Datetime, Offset};
 
-use super::diagnostic::{Diagnostic, Report};
+use super::diagnostic::{Diagnostic, MistakeReport};
 use super::file::MAX_INTERVALS;
 use super::shape::show_integer;
 use super::step_basis::step_basis;
 use super::step_time::{STEP_TIME_FACTOR, slower};
 use super::suggest::quote;
-use super::tree::{Table, Value};
+use super::tree::{TomlTable, TomlValue};
 use super::write::{datetime, hash, write};
 use super::{Class, FirstToken, LocalTime, Mtp, PlanTable, Scenario, SweepTable};
-use crate::catalog::{KvShape, Model, Number};
+use crate::catalog::{KvShape, Model, NumberFormat};
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Resolves a checked tree; what is wrong with it is added to the report.
-pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
+pub fn resolve(root: &TomlTable, report: &mut MistakeReport) -> Option<Scenario> {
     let model = hardware::model(root, report);
     let node = root.table("node").and_then(|t| hardware::node(t, report));
     let pools = root.table("pools").and_then(|t| {
@@ -66,7 +66,7 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
     let report_every = stretches("report_every", root, report);
     let slo_every = stretches("slo_every", root, report);
     let start = root.get("start").and_then(|n| match &n.value {
-        Value::Datetime(when) => Some(local_time(when)),
+        TomlValue::Datetime(when) => Some(local_time(when)),
         _ => None,
     });
     let mtp = match root.table("mtp") {
@@ -113,12 +113,12 @@ pub fn resolve(root: &Table, report: &mut Report) -> Option<Scenario> {
 
 /// What a context occupies: by the model's architecture, the precision of KV and the draft module's layer.
 /// Models of step times that know no precision keep KV in BF16.
-fn kv(root: &Table, model: &Model, mtp: Option<&Mtp>) -> KvShape {
+fn kv(root: &TomlTable, model: &Model, mtp: Option<&Mtp>) -> KvShape {
     let precision = root
         .table("performance")
         .and_then(|t| t.table("precision"))
         .and_then(|t| t.text("kv"));
-    let number = precision.map(Number::named).unwrap_or_default();
+    let number = precision.map(NumberFormat::named).unwrap_or_default();
     model.kv_shape(number, mtp.is_some_and(|m| m.drafts > 0))
 }
 
@@ -135,7 +135,7 @@ impl Scenario {
     }
 }
 
-fn classes(root: &Table, report: &mut Report) -> Option<Vec<Class>> {
+fn classes(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Class>> {
     let items = root.list("class")?;
     let default_hit_rate = root.table("kv_cache").and_then(|t| t.number("hit_rate"));
     let mut names = BTreeSet::new();
@@ -163,7 +163,7 @@ fn classes(root: &Table, report: &mut Report) -> Option<Vec<Class>> {
 }
 
 /// The length of the stretches into which `key` cuts the counted time.
-fn stretches(key: &str, root: &Table, report: &mut Report) -> Option<SimDuration> {
+fn stretches(key: &str, root: &TomlTable, report: &mut MistakeReport) -> Option<SimDuration> {
     let every = root.duration(key)?;
     let duration = root.duration("duration")?;
     let intervals = duration.0.div_ceil(every.0.max(1));
@@ -197,7 +197,7 @@ fn local_time(when: &Datetime) -> LocalTime {
 }
 
 /// Drafts and what is accepted of them: one rate for all, or a rate for each.
-fn mtp(table: &Table, report: &mut Report) -> Option<Mtp> {
+fn mtp(table: &TomlTable, report: &mut MistakeReport) -> Option<Mtp> {
     let drafts: u32 = table.integer("drafts")?;
     if drafts == 0 {
         return Some(Mtp::OFF);
@@ -236,7 +236,7 @@ fn mtp(table: &Table, report: &mut Report) -> Option<Mtp> {
 }
 
 /// Where first tokens leave: a pool's word, else the scenario's.
-fn first_token(root: &Table, report: &mut Report) -> Option<FirstToken> {
+fn first_token(root: &TomlTable, report: &mut MistakeReport) -> Option<FirstToken> {
     let pools = root.table("pools");
     let of_pool = |name: &str| {
         let table = pools.and_then(|t| t.table(name))?;

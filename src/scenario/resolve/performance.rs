@@ -1,9 +1,9 @@
 //! Step times: the coefficients, and whether the longest possible step still fits the clock.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::source::Span;
 use super::super::suggest::quote;
-use super::super::tree::Table;
+use super::super::tree::TomlTable;
 use super::super::{
     Class, LinearDecode, LinearPerformance, LinearPrefill, Node, Performance, Pool, Role,
 };
@@ -19,11 +19,11 @@ const MAX_STEP_PS: u128 = 50 * NS_PER_DAY as u128 * 1_000;
 
 /// The model of step times.
 pub fn performance(
-    table: &Table,
+    table: &TomlTable,
     hardware: (Option<&Model>, Option<&Node>),
     pools: &[Pool],
     classes: &[Class],
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<Performance> {
     if table.text("kind") == Some("roofline") {
         return roofline::roofline(table, hardware.0?, hardware.1?, pools, report);
@@ -62,7 +62,7 @@ pub fn performance(
 }
 
 /// Coefficients know nothing of memory.
-fn capacity_is_stated(table: &Table, pools: &[Pool], report: &mut Report) {
+fn capacity_is_stated(table: &TomlTable, pools: &[Pool], report: &mut MistakeReport) {
     let silent = |p: &&Pool| p.role != Role::Prefill && p.kv_capacity_tokens.is_none();
     for pool in pools.iter().filter(silent) {
         let message = format!("the {} pool's KV capacity is not known", pool.name);
@@ -75,7 +75,7 @@ fn capacity_is_stated(table: &Table, pools: &[Pool], report: &mut Report) {
     }
 }
 
-fn linear_prefill(table: &Table) -> Option<LinearPrefill> {
+fn linear_prefill(table: &TomlTable) -> Option<LinearPrefill> {
     Some(LinearPrefill {
         base: table.picoseconds("base")?,
         per_token: table.picoseconds("per_token")?,
@@ -83,7 +83,7 @@ fn linear_prefill(table: &Table) -> Option<LinearPrefill> {
     })
 }
 
-fn linear_decode(table: &Table) -> Option<LinearDecode> {
+fn linear_decode(table: &TomlTable) -> Option<LinearDecode> {
     Some(LinearDecode {
         base: table.picoseconds("base")?,
         per_request: table.picoseconds("per_request")?,
@@ -92,11 +92,11 @@ fn linear_decode(table: &Table) -> Option<LinearDecode> {
 }
 
 fn prefill_fits(
-    table: &Table,
+    table: &TomlTable,
     prefill: &LinearPrefill,
     pools: &[Pool],
     classes: &[Class],
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) {
     let Some(pool) = pools.iter().find(|p| p.role != Role::Decode) else {
         return;
@@ -109,7 +109,12 @@ fn prefill_fits(
     step_fits(table, "prefill", longest_step, report);
 }
 
-fn decode_fits(table: &Table, decode: &LinearDecode, pools: &[Pool], report: &mut Report) {
+fn decode_fits(
+    table: &TomlTable,
+    decode: &LinearDecode,
+    pools: &[Pool],
+    report: &mut MistakeReport,
+) {
     let Some(pool) = pools.iter().find(|p| p.role != Role::Prefill) else {
         return;
     };
@@ -120,7 +125,7 @@ fn decode_fits(table: &Table, decode: &LinearDecode, pools: &[Pool], report: &mu
     step_fits(table, "decode", longest_step, report);
 }
 
-fn step_fits(table: &Table, role: &str, longest_ps: u128, report: &mut Report) {
+fn step_fits(table: &TomlTable, role: &str, longest_ps: u128, report: &mut MistakeReport) {
     if longest_ps <= MAX_STEP_PS {
         return;
     }

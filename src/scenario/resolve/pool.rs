@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::MAX_POOL_GPUS;
 use super::super::shape::show_integer;
 use super::super::source::Span;
 use super::super::suggest::{count, quote};
 use super::super::text::{parse_time_of_day, show_time_of_day};
-use super::super::tree::{Node as Tree, Table};
+use super::super::tree::{TomlNode, TomlTable};
 use super::super::{
     Admission, Batching, Node, Pool, RankBalance, Role, Router, Schedule, nodes_of,
 };
@@ -19,11 +19,11 @@ use crate::units::{NS_PER_DAY, SimDuration};
 
 /// All pools, in the order of the file.
 pub fn pools(
-    table: &Table,
-    transfer: Option<&Table>,
+    table: &TomlTable,
+    transfer: Option<&TomlTable>,
     model: Option<&Model>,
     node: Option<&Node>,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<Vec<Pool>> {
     let mut all = Vec::new();
     for entry in &table.entries {
@@ -48,7 +48,7 @@ pub fn pools(
 }
 
 /// A mixed pool stands alone, and a decode pool stands behind a prefill pool.
-fn roles_go_together(table: &Table, report: &mut Report) -> Option<()> {
+fn roles_go_together(table: &TomlTable, report: &mut MistakeReport) -> Option<()> {
     let at = |role: &str| table.entry(role).map(|e| e.key_at);
     let (prefill, decode, mixed) = (at("prefill"), at("decode"), at("mixed"));
     match (mixed, prefill.or(decode)) {
@@ -73,11 +73,11 @@ fn roles_go_together(table: &Table, report: &mut Report) -> Option<()> {
 }
 
 fn pool(
-    (name, role, table): (&str, Role, &Table),
-    transfer: &Table,
+    (name, role, table): (&str, Role, &TomlTable),
+    transfer: &TomlTable,
     model: Option<&Model>,
     node: &Node,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<Pool> {
     let size = size::size(table, node, model, report);
     let schedule = schedule(name, table, report);
@@ -144,10 +144,10 @@ fn pool(
 
 fn pool_is_bounded(
     name: &str,
-    table: &Table,
+    table: &TomlTable,
     schedule: &Schedule,
     gpus_per_unit: u32,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) {
     let peak = schedule
         .steps
@@ -171,7 +171,7 @@ fn pool_is_bounded(
     }
 }
 
-fn schedule(name: &str, table: &Table, report: &mut Report) -> Option<Schedule> {
+fn schedule(name: &str, table: &TomlTable, report: &mut MistakeReport) -> Option<Schedule> {
     let units = table.get("units")?;
     if let Some(units) = units.integer() {
         return Some(Schedule {
@@ -198,11 +198,11 @@ fn schedule(name: &str, table: &Table, report: &mut Report) -> Option<Schedule> 
 /// Pairs of a time of day and something, from midnight on. They must be written in the order of the
 /// day, passing midnight at most once.
 pub fn timed<'a>(
-    items: &'a [Tree],
+    items: &'a [TomlNode],
     of: &str,
-    report: &mut Report,
-) -> Option<Vec<(SimDuration, &'a Tree)>> {
-    let mut entries: Vec<(SimDuration, &Tree)> = Vec::new();
+    report: &mut MistakeReport,
+) -> Option<Vec<(SimDuration, &'a TomlNode)>> {
+    let mut entries: Vec<(SimDuration, &TomlNode)> = Vec::new();
     let mut first: Option<SimDuration> = None;
     let mut midnight = None;
     let mut good = true;
@@ -261,7 +261,7 @@ impl Schedule {
     }
 }
 
-fn fleet_suffices(table: &Table, pools: &[Pool], node: &Node, report: &mut Report) {
+fn fleet_suffices(table: &TomlTable, pools: &[Pool], node: &Node, report: &mut MistakeReport) {
     let Some(fleet) = node.fleet else {
         return;
     };
@@ -322,7 +322,7 @@ fn fleet_suffices(table: &Table, pools: &[Pool], node: &Node, report: &mut Repor
 }
 
 /// The entry of a pool's schedule that is in force at a time of day.
-fn entry_at(table: &Table, pool: &Pool, time: SimDuration) -> Span {
+fn entry_at(table: &TomlTable, pool: &Pool, time: SimDuration) -> Span {
     let Some(of_pool) = table.table(&pool.name) else {
         return Span::NOWHERE;
     };
@@ -334,7 +334,7 @@ fn entry_at(table: &Table, pool: &Pool, time: SimDuration) -> Span {
         .find(|(from, _)| *from <= time);
     let from = from.or(pool.schedule.steps.last()).map(|(from, _)| *from);
     let items = of_pool.table("units").and_then(|u| u.list("schedule"));
-    let begins = |item: &&Tree| {
+    let begins = |item: &&TomlNode| {
         let time = item.list().and_then(|pair| pair.first()?.text());
         time.and_then(|t| parse_time_of_day(t).ok()) == from
     };

@@ -15,7 +15,7 @@ const ROUNDING: f64 = 1e-12;
 
 /// A part of the day with its mean rate.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct RateRow {
     /// Where it begins.
     pub from: SimDuration,
     /// Where it ends.
@@ -24,7 +24,7 @@ pub struct Row {
     pub mean: f64,
 }
 
-impl Row {
+impl RateRow {
     fn middle(&self) -> u64 {
         self.from.0 + (self.to.0 - self.from.0) / 2
     }
@@ -44,7 +44,7 @@ pub fn constant() -> Vec<RateSegment> {
 /// # Errors
 ///
 /// The index of the first row whose rate would be negative.
-pub fn mean_preserving(rows: &[Row]) -> Result<Vec<RateSegment>, usize> {
+pub fn mean_preserving(rows: &[RateRow]) -> Result<Vec<RateSegment>, usize> {
     let n = rows.len();
     let mut pieces = Vec::with_capacity(2 * n);
     for (i, row) in rows.iter().enumerate() {
@@ -64,17 +64,17 @@ pub fn mean_preserving(rows: &[Row]) -> Result<Vec<RateSegment>, usize> {
 }
 
 /// A constant rate within each row.
-pub fn rows_stepwise(rows: &[Row]) -> Vec<RateSegment> {
+pub fn rows_stepwise(rows: &[RateRow]) -> Vec<RateSegment> {
     rows.iter()
         .map(|r| piece(r.from.0, r.to.0, r.mean, r.mean))
         .collect()
 }
 
 /// Straight lines between the rows' middles, cut at the rows' edges.
-pub fn rows_linear(rows: &[Row]) -> Vec<RateSegment> {
+pub fn rows_linear(rows: &[RateRow]) -> Vec<RateSegment> {
     let n = rows.len();
     // on the line between two middles, at the edge between them
-    let edge = |one: &Row, other: &Row| {
+    let edge = |one: &RateRow, other: &RateRow| {
         let (before, after) = (one.length(), other.length());
         (one.mean * after + other.mean * before) / (before + after)
     };
@@ -158,9 +158,9 @@ mod tests {
     use super::*;
     use crate::units::NS_PER_HOUR;
 
-    fn hours(means: &[f64]) -> Vec<Row> {
+    fn hours(means: &[f64]) -> Vec<RateRow> {
         let each = NS_PER_DAY / means.len() as u64;
-        let row = |(i, mean): (u64, &f64)| Row {
+        let row = |(i, mean): (u64, &f64)| RateRow {
             from: SimDuration(i * each),
             to: SimDuration((i + 1) * each),
             mean: *mean,

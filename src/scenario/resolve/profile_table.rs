@@ -1,14 +1,14 @@
 //! A profile of step times as CSV: `part,tokens,context_tokens,requests,kv_tokens,time_us`.
 
-use super::super::diagnostic::{Diagnostic, Report};
-use super::super::shape::{Range, show_number};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::shape::{NumberBounds, show_number};
 use super::super::source::Span;
 use super::super::suggest::{choices, nearest, quote};
-use super::super::tree::{Node, Table};
-use super::super::{Class, Part, Pool, Profile, ProfileRow, Role};
-use super::cells::{Form, Row, rows};
+use super::super::tree::{TomlNode, TomlTable};
+use super::super::{Class, Pool, ProfilePart, ProfileRow, Role, StepTimeProfile};
+use super::cells::{CsvForm, CsvRow, rows};
 
-const FORM: Form<'static> = Form {
+const FORM: CsvForm<'static> = CsvForm {
     columns: &[
         "part",
         "tokens",
@@ -23,7 +23,7 @@ const FORM: Form<'static> = Form {
 };
 
 /// Tokens, requests and KV of a point.
-const AMOUNT: Range = Range {
+const AMOUNT: NumberBounds = NumberBounds {
     low: 0.0,
     high: 1e12,
     above: false,
@@ -31,32 +31,32 @@ const AMOUNT: Range = Range {
 };
 
 /// An hour.
-const TIME: Range = Range {
+const TIME: NumberBounds = NumberBounds {
     low: 0.0,
     high: 3.6e9,
     above: false,
     below: false,
 };
 
-const PARTS: [(&str, Part); 6] = [
-    ("tokens", Part::Tokens),
-    ("sequences", Part::Sequences),
-    ("prefill", Part::Prefill),
-    ("decode", Part::Decode),
-    ("mixed", Part::Mixed),
-    ("step", Part::Step),
+const PARTS: [(&str, ProfilePart); 6] = [
+    ("tokens", ProfilePart::Tokens),
+    ("sequences", ProfilePart::Sequences),
+    ("prefill", ProfilePart::Prefill),
+    ("decode", ProfilePart::Decode),
+    ("mixed", ProfilePart::Mixed),
+    ("step", ProfilePart::Step),
 ];
 
 /// Reads the profile and holds the pools' limits against its range.
 pub fn profile(
-    table: &Table,
+    table: &TomlTable,
     pools: &[Pool],
     classes: &[Class],
-    report: &mut Report,
-) -> Option<Profile> {
-    let node: &Node = table.table("csv")?.get("text")?;
+    report: &mut MistakeReport,
+) -> Option<StepTimeProfile> {
+    let node: &TomlNode = table.table("csv")?.get("text")?;
     let (rows, header) = rows(node, &FORM, report, row)?;
-    let profile = Profile {
+    let profile = StepTimeProfile {
         rows,
         extrapolate: table.boolean("extrapolate")?,
     };
@@ -66,7 +66,7 @@ pub fn profile(
     Some(profile)
 }
 
-fn row(line: &Row<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
+fn row(line: &CsvRow<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let part = line.cell(0).and_then(|(cell, at)| {
         let known = PARTS.iter().find(|(word, _)| *word == cell);
@@ -87,10 +87,12 @@ fn row(line: &Row<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
         (part, amounts.as_slice(), time)
     {
         let lacks = match part {
-            Part::Tokens | Part::Prefill if *tokens < 1.0 => Some((1, "tokens")),
-            Part::Sequences | Part::Decode if *requests < 1.0 => Some((3, "requests")),
-            Part::Mixed if *tokens < 1.0 => Some((1, "tokens")),
-            Part::Mixed if *requests < 1.0 => Some((3, "requests")),
+            ProfilePart::Tokens | ProfilePart::Prefill if *tokens < 1.0 => Some((1, "tokens")),
+            ProfilePart::Sequences | ProfilePart::Decode if *requests < 1.0 => {
+                Some((3, "requests"))
+            }
+            ProfilePart::Mixed if *tokens < 1.0 => Some((1, "tokens")),
+            ProfilePart::Mixed if *requests < 1.0 => Some((3, "requests")),
             _ => None,
         };
         if let Some((column, what)) = lacks {
@@ -113,15 +115,20 @@ fn row(line: &Row<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
 }
 
 /// Whether the profile has what the pools do.
-fn is_whole(profile: &Profile, pools: &[Pool], header: Span, report: &mut Report) -> bool {
-    let has = |part: Part| profile.rows.iter().any(|r| r.part == part);
-    let mut needed = vec![(Part::Tokens, "tokens")];
+fn is_whole(
+    profile: &StepTimeProfile,
+    pools: &[Pool],
+    header: Span,
+    report: &mut MistakeReport,
+) -> bool {
+    let has = |part: ProfilePart| profile.rows.iter().any(|r| r.part == part);
+    let mut needed = vec![(ProfilePart::Tokens, "tokens")];
     for pool in pools {
         if pool.role != Role::Decode {
-            needed.push((Part::Prefill, "prefill"));
+            needed.push((ProfilePart::Prefill, "prefill"));
         }
         if pool.role != Role::Prefill {
-            needed.push((Part::Decode, "decode"));
+            needed.push((ProfilePart::Decode, "decode"));
         }
     }
     let missing: Vec<&str> = needed
@@ -137,8 +144,14 @@ fn is_whole(profile: &Profile, pools: &[Pool], header: Span, report: &mut Report
 }
 
 /// Refuses pools whose steps would lie outside the profile.
-fn reaches(profile: &Profile, pools: &[Pool], classes: &[Class], at: Span, report: &mut Report) {
-    let most = |part: Part, of: fn(&ProfileRow) -> f64| {
+fn reaches(
+    profile: &StepTimeProfile,
+    pools: &[Pool],
+    classes: &[Class],
+    at: Span,
+    report: &mut MistakeReport,
+) {
+    let most = |part: ProfilePart, of: fn(&ProfileRow) -> f64| {
         let rows = profile.rows.iter().filter(|r| r.part == part);
         rows.map(of).fold(0.0, f64::max)
     };
@@ -160,19 +173,23 @@ fn reaches(profile: &Profile, pools: &[Pool], classes: &[Class], at: Span, repor
             _ => f64::from(pool.max_batch_requests),
         };
         let mut checks = vec![
-            ("tokens in a step", tokens, most(Part::Tokens, |r| r.tokens)),
+            (
+                "tokens in a step",
+                tokens,
+                most(ProfilePart::Tokens, |r| r.tokens),
+            ),
             (
                 "requests that decode",
                 requests,
-                most(Part::Decode, |r| r.requests),
+                most(ProfilePart::Decode, |r| r.requests),
             ),
         ];
         if requests > 0.0 {
-            let kv = most(Part::Decode, |r| r.kv_tokens / r.requests);
+            let kv = most(ProfilePart::Decode, |r| r.kv_tokens / r.requests);
             checks.push(("KV tokens of a request", input + output, kv));
         }
         if tokens > 0.0 {
-            let context = most(Part::Prefill, |r| r.context_tokens + r.tokens);
+            let context = most(ProfilePart::Prefill, |r| r.context_tokens + r.tokens);
             checks.push(("tokens of a prompt", input, context));
         }
         for (what, wanted, known) in checks {

@@ -1,21 +1,21 @@
 //! Published figures.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::{is_of_window, is_summary_field, suggest_field};
 use super::super::source::Span;
 use super::super::suggest::quote;
-use super::super::tree::{Node, Table};
+use super::super::tree::{TomlNode, TomlTable};
 use super::super::{Published, PublishedKind};
 
 /// All published figures, in the order of the file.
-pub fn published(root: &Table, report: &mut Report) -> Option<Vec<Published>> {
+pub fn published(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Published>> {
     let items = root.list("published")?;
     let all: Vec<Option<Published>> = items.iter().map(|i| figure(i, report)).collect();
     all.into_iter().collect()
 }
 
 /// Whether each figure's path leads somewhere in the summary of this scenario.
-pub fn fields_exist(root: &Table, report: &mut Report) {
+pub fn fields_exist(root: &TomlTable, report: &mut MistakeReport) {
     let pools = root.table("pools").into_iter().flat_map(|t| &t.entries);
     let pools: Vec<&str> = pools.map(|e| e.key.as_str()).collect();
     let classes = root.list("class").into_iter().flatten();
@@ -24,7 +24,7 @@ pub fn fields_exist(root: &Table, report: &mut Report) {
         .list("published")
         .into_iter()
         .flatten()
-        .filter_map(Node::table)
+        .filter_map(TomlNode::table)
     {
         let Some(path) = table.text("field") else {
             continue;
@@ -43,7 +43,7 @@ pub fn fields_exist(root: &Table, report: &mut Report) {
     }
 }
 
-fn figure(item: &Node, report: &mut Report) -> Option<Published> {
+fn figure(item: &TomlNode, report: &mut MistakeReport) -> Option<Published> {
     let table = item.table()?;
     let bounds = bounds(table, item.at, report);
     let kind = match table.text("kind")? {
@@ -74,7 +74,7 @@ fn figure(item: &Node, report: &mut Report) -> Option<Published> {
     })
 }
 
-fn bounds(table: &Table, header: Span, report: &mut Report) -> Option<(f64, f64)> {
+fn bounds(table: &TomlTable, header: Span, report: &mut MistakeReport) -> Option<(f64, f64)> {
     let has = |key| table.get(key).is_some();
     match (has("value"), has("low"), has("high")) {
         (true, false, false) => {

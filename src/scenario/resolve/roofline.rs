@@ -1,24 +1,24 @@
 //! Step times from first principles: the engine with its constants, kinds of numbers, experts.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::suggest::{list, quote};
-use super::super::tree::Table;
+use super::super::tree::TomlTable;
 use super::super::{
     ExpertLoad, ExpertPopularity, Node, Overlap, Performance, Pool, Precision, Roofline,
 };
 use super::hardware::known;
 use crate::catalog::{
-    self, Architecture, Attention, CONSTANTS, Engine, Figure, GIVEN, Model, Number, Origin,
-    Provenance,
+    self, Architecture, Attention, CONSTANTS, GIVEN, Model, NumberFormat, Origin, Provenance,
+    ServingEngine, SourcedValue,
 };
 
 /// Resolves `[performance]` of this kind.
 pub fn roofline(
-    table: &Table,
+    table: &TomlTable,
     model: &Model,
     node: &Node,
     pools: &[Pool],
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<Performance> {
     let engine = engine(table, node, report);
     let at = table.at("kind");
@@ -53,7 +53,7 @@ pub fn roofline(
 }
 
 /// A rank's accelerators must share its heads evenly, and its KV heads evenly or hold them evenly often.
-fn heads_divide(pool: &Pool, model: &Architecture, table: &Table, report: &mut Report) {
+fn heads_divide(pool: &Pool, model: &Architecture, table: &TomlTable, report: &mut MistakeReport) {
     let tensor = pool.parallelism.tensor;
     let (heads, shared) = match model.attention {
         Attention::Latent { heads, .. } => (heads, [1, 1]),
@@ -94,7 +94,12 @@ fn heads_divide(pool: &Pool, model: &Architecture, table: &Table, report: &mut R
 }
 
 /// Experts must lie evenly over the accelerators that hold them.
-fn experts_divide(pool: &Pool, model: &Architecture, table: &Table, report: &mut Report) {
+fn experts_divide(
+    pool: &Pool,
+    model: &Architecture,
+    table: &TomlTable,
+    report: &mut MistakeReport,
+) {
     let parallel = &pool.parallelism;
     let gpus = pool.gpus_per_replica() / parallel.pipeline.max(1);
     let mut complain = |message: String, label: &str, help: &str| {
@@ -136,10 +141,10 @@ fn experts_divide(pool: &Pool, model: &Architecture, table: &Table, report: &mut
 }
 
 /// The engine with the constants that are different here, or one that stands alone and has no others.
-fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
+fn engine(table: &TomlTable, node: &Node, report: &mut MistakeReport) -> Option<ServingEngine> {
     let constants = table.table("constants")?;
     let given = |key: &str| {
-        constants.number(key).map(|value| Figure {
+        constants.number(key).map(|value| SourcedValue {
             value,
             provenance: Provenance::Given,
             source: "the scenario".to_string(),
@@ -163,7 +168,7 @@ fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
         let mistake = match (own_name, missing.as_slice()) {
             (Some(name), []) => {
                 let figures = CONSTANTS.iter().filter_map(|(_, info)| given(info.key));
-                return Engine::own(name, &node.gpu.name, figures.collect());
+                return ServingEngine::own(name, &node.gpu.name, figures.collect());
             }
             (None, _) => "an engine without a `base` needs `name`".to_string(),
             (Some(_), missing) => {
@@ -200,8 +205,8 @@ fn engine(table: &Table, node: &Node, report: &mut Report) -> Option<Engine> {
     Some(engine)
 }
 
-fn precision(table: &Table, model: &Architecture) -> Precision {
-    let number = |key: &str| table.text(key).map(Number::named);
+fn precision(table: &TomlTable, model: &Architecture) -> Precision {
+    let number = |key: &str| table.text(key).map(NumberFormat::named);
     // what dense products are kept in holds for experts, too, unless those are published in something narrower
     let published = model.expert_weights;
     let as_gemm = number("gemm").filter(|gemm| published.quarter_bits() >= gemm.quarter_bits());
@@ -212,7 +217,11 @@ fn precision(table: &Table, model: &Architecture) -> Precision {
     }
 }
 
-fn experts(table: &Table, model: &Architecture, report: &mut Report) -> Option<ExpertLoad> {
+fn experts(
+    table: &TomlTable,
+    model: &Architecture,
+    report: &mut MistakeReport,
+) -> Option<ExpertLoad> {
     let counts = table.list("counts");
     let popularity = if table.boolean("even_router")? {
         ExpertPopularity::Balanced

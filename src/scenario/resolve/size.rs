@@ -1,8 +1,8 @@
 //! How large a pool's units are, and how their accelerators share the work: `nodes_per_unit` or
 //! `gpus_per_unit`, and of `attention_data` and `tensor` whatever is said; the rest follows.
 
-use super::super::diagnostic::{Diagnostic, Report};
-use super::super::tree::Table;
+use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::tree::TomlTable;
 use super::super::{Node, Parallelism};
 use crate::catalog::Model;
 
@@ -20,10 +20,10 @@ pub struct Size {
 
 /// Works out a pool's size; what does not fit together is reported.
 pub fn size(
-    table: &Table,
+    table: &TomlTable,
     node: &Node,
     model: Option<&Model>,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<Size> {
     let parallel = table.table("parallelism")?;
     let stages: u32 = parallel.integer("pipeline")?;
@@ -100,11 +100,11 @@ fn share(model: Option<&Model>, experts: u32, tensor: u32) -> bool {
 
 /// Accelerators of a unit: stated, or what its parallelism needs.
 fn gpus(
-    table: &Table,
+    table: &TomlTable,
     node: &Node,
     [data, tensor]: [Option<u32>; 2],
     stages: u32,
-    report: &mut Report,
+    report: &mut MistakeReport,
 ) -> Option<u32> {
     let nodes: Option<u32> = table.integer("nodes_per_unit");
     let own: Option<u32> = table.integer("gpus_per_unit");

@@ -2,16 +2,16 @@
 //!
 //! Times count from the simulation's beginning (`start - warm_up`). Equal times keep the file's order.
 
-use super::super::diagnostic::{Diagnostic, Report};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::MAX_TOKENS;
-use super::super::shape::Range;
+use super::super::shape::NumberBounds;
 use super::super::suggest::quote;
-use super::super::tree::Node;
+use super::super::tree::TomlNode;
 use super::super::{Law, LengthLaw, TraceRow};
-use super::cells::{Form, Row, rows};
+use super::cells::{CsvForm, CsvRow, rows};
 use crate::units::SimDuration;
 
-const FORM: Form<'static> = Form {
+const FORM: CsvForm<'static> = CsvForm {
     columns: &[
         "arrived_s",
         "input_tokens",
@@ -24,35 +24,35 @@ const FORM: Form<'static> = Form {
 };
 
 /// 400 days, as the longest simulation.
-const TIME_S: Range = Range {
+const TIME_S: NumberBounds = NumberBounds {
     low: 0.0,
     high: 400.0 * 86_400.0,
     above: false,
     below: false,
 };
 
-const TOKENS: Range = Range {
+const TOKENS: NumberBounds = NumberBounds {
     low: 1.0,
     high: MAX_TOKENS as f64,
     above: false,
     below: false,
 };
 
-const CACHED: Range = Range { low: 0.0, ..TOKENS };
+const CACHED: NumberBounds = NumberBounds { low: 0.0, ..TOKENS };
 
 /// Reads the rows, or complains about every bad cell.
-pub fn read(node: &Node, report: &mut Report) -> Option<Vec<TraceRow>> {
+pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Vec<TraceRow>> {
     let mut last = SimDuration::ZERO;
     rows(node, &FORM, report, |line| row(line, &mut last)).map(|(rows, _)| rows)
 }
 
 /// When the last row of a recording arrives; `None` where it has mistakes, of which nothing is said.
-pub fn end(node: &Node) -> Option<SimDuration> {
-    let rows = read(node, &mut Report::default())?;
+pub fn end(node: &TomlNode) -> Option<SimDuration> {
+    let rows = read(node, &mut MistakeReport::default())?;
     rows.last().map(|row| row.at)
 }
 
-fn row(line: &Row<'_>, last: &mut SimDuration) -> Result<TraceRow, Vec<Diagnostic>> {
+fn row(line: &CsvRow<'_>, last: &mut SimDuration) -> Result<TraceRow, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let mut number = |i: usize, range| line.number(i, FORM.columns[i], range, &mut mistakes);
     let at = number(0, TIME_S).map(SimDuration::from_secs_f64);

@@ -3,8 +3,8 @@
 use super::super::diagnostic::Diagnostic;
 use super::super::source::Span;
 use super::super::suggest::{choices, nearest, quote};
-use super::super::tree::Table;
-use super::{Form, UncertainLaw, Unit};
+use super::super::tree::TomlTable;
+use super::{DrawUnit, LawForm, UncertainLaw};
 
 /// The laws and the keys that each needs beside `low` and `high`.
 pub const FORMS: [(&str, &[&str]); 5] = [
@@ -16,7 +16,12 @@ pub const FORMS: [(&str, &[&str]); 5] = [
 ];
 
 /// The law that a table at `path` states, its numbers read in `unit`.
-pub fn law(table: &Table, unit: Unit, path: &str, at: Span) -> Result<UncertainLaw, Diagnostic> {
+pub fn law(
+    table: &TomlTable,
+    unit: DrawUnit,
+    path: &str,
+    at: Span,
+) -> Result<UncertainLaw, Diagnostic> {
     let names = || FORMS.iter().map(|(name, _)| *name);
     let kind = table.get("kind");
     let name = match kind {
@@ -55,8 +60,10 @@ pub fn law(table: &Table, unit: Unit, path: &str, at: Span) -> Result<UncertainL
         let read = unit.read(node).filter(|x| x.is_finite());
         read.ok_or_else(|| {
             let what = match unit {
-                Unit::Number | Unit::Whole => "a number",
-                Unit::Nanoseconds | Unit::Picoseconds => "a duration in quotes, such as \"20ms\"",
+                DrawUnit::Number | DrawUnit::Whole => "a number",
+                DrawUnit::Nanoseconds | DrawUnit::Picoseconds => {
+                    "a duration in quotes, such as \"20ms\""
+                }
             };
             Diagnostic::new(format!("{place} should be {what}"), node.at)
                 .label(format!("this is {}", node.kind()))
@@ -74,36 +81,38 @@ pub fn law(table: &Table, unit: Unit, path: &str, at: Span) -> Result<UncertainL
         "log-uniform" if low <= 0.0 => {
             return wrong("low", "of a log-uniform range must be above zero");
         }
-        "log-uniform" => Form::LogUniform,
+        "log-uniform" => LawForm::LogUniform,
         "triangular" => {
             let mode = number("mode")?;
             if mode < low || mode > high {
                 return wrong("mode", "must lie between `low` and `high`");
             }
-            Form::Triangular { mode }
+            LawForm::Triangular { mode }
         }
-        "normal" => Form::Normal {
+        "normal" => LawForm::Normal {
             mean: number("mean")?,
             sd: number("sd")?,
         },
-        "lognormal" => Form::Lognormal {
+        "lognormal" => LawForm::Lognormal {
             mean: number("mean")?,
             cv: table.number("cv").unwrap_or(f64::NAN),
         },
-        _ => Form::Uniform,
+        _ => LawForm::Uniform,
     };
     let reach = 3.0;
     match form {
-        Form::Normal { sd, .. } if sd <= 0.0 => wrong("sd", "must be above zero"),
-        Form::Normal { mean, sd } if mean + reach * sd < low || mean - reach * sd > high => wrong(
-            "mean",
-            "is more than three standard deviations outside of `low` and `high`",
-        ),
-        Form::Lognormal { mean, cv } if !(mean > 0.0 && cv > 0.0 && low >= 0.0) => wrong(
+        LawForm::Normal { sd, .. } if sd <= 0.0 => wrong("sd", "must be above zero"),
+        LawForm::Normal { mean, sd } if mean + reach * sd < low || mean - reach * sd > high => {
+            wrong(
+                "mean",
+                "is more than three standard deviations outside of `low` and `high`",
+            )
+        }
+        LawForm::Lognormal { mean, cv } if !(mean > 0.0 && cv > 0.0 && low >= 0.0) => wrong(
             "mean",
             "of a lognormal range, and `cv`, must be above zero, and `low` not below it",
         ),
-        Form::Lognormal { mean, .. } if mean < low || mean > high => {
+        LawForm::Lognormal { mean, .. } if mean < low || mean > high => {
             wrong("mean", "must lie between `low` and `high`")
         }
         form => Ok(UncertainLaw { form, low, high }),

@@ -13,10 +13,10 @@
 mod law;
 mod search;
 
-use super::shape::{Grain, Kind};
+use super::shape::{Grain, ValueKind};
 use super::source::Span;
 use super::text::parse_duration;
-use super::tree::{Node, Value};
+use super::tree::{TomlNode, TomlValue};
 use super::{Mistakes, Scenario, load_str};
 pub use law::FORMS;
 pub use search::take;
@@ -29,14 +29,14 @@ pub struct Uncertain {
     /// What is known of it. Durations are in picoseconds.
     pub law: UncertainLaw,
     /// How a draw of it is written.
-    pub unit: Unit,
+    pub unit: DrawUnit,
 }
 
 /// What is known of a number. Every law keeps within `low` and `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UncertainLaw {
     /// Its form.
-    pub form: Form,
+    pub form: LawForm,
     /// Least value.
     pub low: f64,
     /// Greatest value.
@@ -45,7 +45,7 @@ pub struct UncertainLaw {
 
 /// The form of a law.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Form {
+pub enum LawForm {
     /// Anywhere between, evenly.
     Uniform,
     /// Anywhere between, its logarithm evenly.
@@ -73,7 +73,7 @@ pub enum Form {
 
 /// What a draw is rounded to and written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum DrawUnit {
     /// A number.
     Number,
     /// A whole number.
@@ -91,7 +91,7 @@ impl Uncertain {
     }
 }
 
-impl Unit {
+impl DrawUnit {
     fn text(self, x: f64) -> String {
         match self {
             Self::Number => format!("{x:?}"),
@@ -101,30 +101,30 @@ impl Unit {
         }
     }
 
-    fn node(self, x: f64, at: Span) -> Node {
+    fn node(self, x: f64, at: Span) -> TomlNode {
         let value = match self {
-            Self::Number => Value::Float(x),
-            Self::Whole => Value::Integer(libm::round(x) as i128),
+            Self::Number => TomlValue::Float(x),
+            Self::Whole => TomlValue::Integer(libm::round(x) as i128),
             Self::Nanoseconds | Self::Picoseconds => {
-                Value::Text(self.text(x).trim_matches('"').to_owned())
+                TomlValue::Text(self.text(x).trim_matches('"').to_owned())
             }
         };
-        Node { value, at }
+        TomlNode { value, at }
     }
 
     /// The unit of a kind that a range may stand for.
-    fn of(kind: &Kind) -> Option<Self> {
+    fn of(kind: &ValueKind) -> Option<Self> {
         match kind {
-            Kind::Number(_) => Some(Self::Number),
-            Kind::Integer(..) => Some(Self::Whole),
-            Kind::Duration(_, _, Grain::Nanosecond) => Some(Self::Nanoseconds),
-            Kind::Duration(_, _, Grain::Picosecond) => Some(Self::Picoseconds),
-            Kind::Either(one, other) => Self::of(one).or_else(|| Self::of(other)),
+            ValueKind::Number(_) => Some(Self::Number),
+            ValueKind::Integer(..) => Some(Self::Whole),
+            ValueKind::Duration(_, _, Grain::Nanosecond) => Some(Self::Nanoseconds),
+            ValueKind::Duration(_, _, Grain::Picosecond) => Some(Self::Picoseconds),
+            ValueKind::Either(one, other) => Self::of(one).or_else(|| Self::of(other)),
             _ => None,
         }
     }
 
-    fn read(self, node: &Node) -> Option<f64> {
+    fn read(self, node: &TomlNode) -> Option<f64> {
         match self {
             Self::Number | Self::Whole => node.number(),
             Self::Nanoseconds | Self::Picoseconds => {
@@ -139,11 +139,11 @@ impl UncertainLaw {
     /// triangle, the median of the others before cutting.
     pub fn middle(&self) -> f64 {
         let middle = match self.form {
-            Form::Uniform => self.low + (self.high - self.low) / 2.0,
-            Form::LogUniform => libm::sqrt(self.low) * libm::sqrt(self.high),
-            Form::Triangular { mode } => mode,
-            Form::Normal { mean, .. } => mean,
-            Form::Lognormal { mean, cv } => mean / libm::sqrt(1.0 + cv * cv),
+            LawForm::Uniform => self.low + (self.high - self.low) / 2.0,
+            LawForm::LogUniform => libm::sqrt(self.low) * libm::sqrt(self.high),
+            LawForm::Triangular { mode } => mode,
+            LawForm::Normal { mean, .. } => mean,
+            LawForm::Lognormal { mean, cv } => mean / libm::sqrt(1.0 + cv * cv),
         };
         middle.clamp(self.low, self.high)
     }

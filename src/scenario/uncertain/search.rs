@@ -1,13 +1,13 @@
 //! Finds ranges and laws in a tree by its shape, takes them out, and puts them back.
 
 use super::super::check::check;
-use super::super::diagnostic::{Diagnostic, Report};
-use super::super::shape::{Field, Kind, Shape, Tagged};
+use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::shape::{Field, TableShape, Tagged, ValueKind};
 use super::super::suggest::quote;
-use super::super::tree::{Node, Table, Value};
+use super::super::tree::{TomlNode, TomlTable, TomlValue};
 use super::super::write::{hash, write};
 use super::law::law;
-use super::{Mistakes, Scenario, Uncertain, UncertainLaw, Unit};
+use super::{DrawUnit, Mistakes, Scenario, Uncertain, UncertainLaw};
 
 /// Keys of the root that every draw shares: what is counted, and how much a run may take.
 const CERTAIN: [&str; 8] = [
@@ -31,18 +31,18 @@ pub struct Taken {
     pub inputs: Vec<Uncertain>,
     /// Whether an end of a range was refused, and with it all that is wrong was told.
     pub is_refused: bool,
-    places: Vec<Place>,
+    places: Vec<UncertainPlace>,
 }
 
 #[derive(Debug)]
-struct Place {
-    steps: Vec<Step>,
+struct UncertainPlace {
+    steps: Vec<TreeStep>,
     /// The table as it was written.
-    written: Node,
+    written: TomlNode,
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum TreeStep {
     Key(String),
     /// A member of a list, and its name.
     Item(usize, Option<String>),
@@ -50,8 +50,13 @@ enum Step {
 
 /// Takes every range and law out of a tree and puts its middle in; what is wrong with them goes to the
 /// report.
-pub fn take(root: &mut Table, shape: &'static Shape, main: usize, report: &mut Report) -> Taken {
-    let mut search = Search {
+pub fn take(
+    root: &mut TomlTable,
+    shape: &'static TableShape,
+    main: usize,
+    report: &mut MistakeReport,
+) -> Taken {
+    let mut search = UncertainSearch {
         taken: Taken::default(),
         is_full: false,
         report,
@@ -70,7 +75,7 @@ pub fn take(root: &mut Table, shape: &'static Shape, main: usize, report: &mut R
                 *node = written.clone();
             }
         }
-        let mut found = Report::default();
+        let mut found = MistakeReport::default();
         check(&mut end, shape, main, &mut found);
         taken.is_refused = !found.is_empty();
         report.absorb(found);
@@ -81,7 +86,11 @@ pub fn take(root: &mut Table, shape: &'static Shape, main: usize, report: &mut R
 impl Taken {
     /// The scenario that was made of the middles, with the ranges in its resolved text again. What its parts
     /// must be beside one another is tried at all low ends together, and at all high ones.
-    pub fn into_scenario(self, scenario: Scenario, root: &mut Table) -> Result<Scenario, Mistakes> {
+    pub fn into_scenario(
+        self,
+        scenario: Scenario,
+        root: &mut TomlTable,
+    ) -> Result<Scenario, Mistakes> {
         if self.places.is_empty() {
             return Ok(scenario);
         }
@@ -107,50 +116,59 @@ impl Taken {
     }
 }
 
-struct Search<'a> {
+struct UncertainSearch<'a> {
     taken: Taken,
     /// Whether it has been said that there are too many.
     is_full: bool,
-    report: &'a mut Report,
+    report: &'a mut MistakeReport,
 }
 
-impl Search<'_> {
-    fn fields(&mut self, table: &mut Table, parts: &[&'static [Field]], steps: &mut Vec<Step>) {
+impl UncertainSearch<'_> {
+    fn fields(
+        &mut self,
+        table: &mut TomlTable,
+        parts: &[&'static [Field]],
+        steps: &mut Vec<TreeStep>,
+    ) {
         for field in parts.iter().flat_map(|part| part.iter()) {
             let Some(entry) = table.entry_mut(field.key) else {
                 continue;
             };
-            steps.push(Step::Key(field.key.to_owned()));
+            steps.push(TreeStep::Key(field.key.to_owned()));
             self.value(&mut entry.node, &field.kind, steps);
             steps.pop();
         }
     }
 
-    fn value(&mut self, node: &mut Node, kind: &Kind, steps: &mut Vec<Step>) {
-        if let (Some(unit), Some(table)) = (Unit::of(kind), node.table())
+    fn value(&mut self, node: &mut TomlNode, kind: &ValueKind, steps: &mut Vec<TreeStep>) {
+        if let (Some(unit), Some(table)) = (DrawUnit::of(kind), node.table())
             && looks_uncertain(table)
         {
             self.take(node, unit, steps);
             return;
         }
         match (kind, &mut node.value) {
-            (Kind::Table(shape), Value::Table(table)) => self.fields(table, &[shape.fields], steps),
-            (Kind::Tagged(tagged), Value::Table(table)) => self.variant(table, tagged, steps),
-            (Kind::Either(one, other), _) => {
+            (ValueKind::Table(shape), TomlValue::Table(table)) => {
+                self.fields(table, &[shape.fields], steps)
+            }
+            (ValueKind::Tagged(tagged), TomlValue::Table(table)) => {
+                self.variant(table, tagged, steps)
+            }
+            (ValueKind::Either(one, other), _) => {
                 self.value(node, one, steps);
                 self.value(node, other, steps);
             }
-            (Kind::List(of, ..), Value::List(items)) => {
+            (ValueKind::List(of, ..), TomlValue::List(items)) => {
                 for (index, item) in items.iter_mut().enumerate() {
                     let name = item.table().and_then(|t| t.text("name")).map(str::to_owned);
-                    steps.push(Step::Item(index, name));
+                    steps.push(TreeStep::Item(index, name));
                     self.value(item, of, steps);
                     steps.pop();
                 }
             }
-            (Kind::Pair(first, second), Value::List(items)) => {
+            (ValueKind::Pair(first, second), TomlValue::List(items)) => {
                 for (index, (item, of)) in items.iter_mut().zip([first, second]).enumerate() {
-                    steps.push(Step::Item(index, None));
+                    steps.push(TreeStep::Item(index, None));
                     self.value(item, of, steps);
                     steps.pop();
                 }
@@ -159,20 +177,25 @@ impl Search<'_> {
         }
     }
 
-    fn variant(&mut self, table: &mut Table, tagged: &'static Tagged, steps: &mut Vec<Step>) {
+    fn variant(
+        &mut self,
+        table: &mut TomlTable,
+        tagged: &'static Tagged,
+        steps: &mut Vec<TreeStep>,
+    ) {
         let tag = table.text("kind").unwrap_or_default();
         let known = tagged.variants.iter().find(|v| v.tag == tag);
         let own: &'static [Field] = known.map_or(&[], |v| v.fields);
         self.fields(table, &[own, tagged.common], steps);
     }
 
-    fn take(&mut self, node: &mut Node, unit: Unit, steps: &[Step]) {
+    fn take(&mut self, node: &mut TomlNode, unit: DrawUnit, steps: &[TreeStep]) {
         let path = path_of(steps);
         let written = node.clone();
         let table = written.table().cloned().unwrap_or_default();
-        node.value = Value::Bad;
+        node.value = TomlValue::Bad;
         let is_certain =
-            matches!(steps.first(), Some(Step::Key(key)) if CERTAIN.contains(&key.as_str()));
+            matches!(steps.first(), Some(TreeStep::Key(key)) if CERTAIN.contains(&key.as_str()));
         if is_certain {
             let message = format!("{} cannot be uncertain", quote(&path));
             let found = Diagnostic::new(message, written.at).label("this is a range");
@@ -192,7 +215,7 @@ impl Search<'_> {
             Ok(law) => {
                 *node = unit.node(law.middle(), written.at);
                 self.taken.inputs.push(Uncertain { path, law, unit });
-                self.taken.places.push(Place {
+                self.taken.places.push(UncertainPlace {
                     steps: steps.to_vec(),
                     written,
                 });
@@ -203,29 +226,29 @@ impl Search<'_> {
 }
 
 /// A table with an end of a range, where a number is expected.
-fn looks_uncertain(table: &Table) -> bool {
+fn looks_uncertain(table: &TomlTable) -> bool {
     table.get("low").is_some() || table.get("high").is_some()
 }
 
-fn path_of(steps: &[Step]) -> String {
+fn path_of(steps: &[TreeStep]) -> String {
     let keys = steps.iter().map(|step| match step {
-        Step::Key(key) => key.clone(),
-        Step::Item(_, Some(name)) => name.clone(),
-        Step::Item(index, None) => index.to_string(),
+        TreeStep::Key(key) => key.clone(),
+        TreeStep::Item(_, Some(name)) => name.clone(),
+        TreeStep::Item(index, None) => index.to_string(),
     });
     keys.collect::<Vec<_>>().join(".")
 }
 
-fn find<'a>(root: &'a mut Table, steps: &[Step]) -> Option<&'a mut Node> {
+fn find<'a>(root: &'a mut TomlTable, steps: &[TreeStep]) -> Option<&'a mut TomlNode> {
     let (first, rest) = steps.split_first()?;
-    let Step::Key(key) = first else {
+    let TreeStep::Key(key) = first else {
         return None;
     };
     let node = &mut root.entry_mut(key)?.node;
     rest.iter()
         .try_fold(node, |node, step| match (step, &mut node.value) {
-            (Step::Key(key), Value::Table(table)) => Some(&mut table.entry_mut(key)?.node),
-            (Step::Item(index, _), Value::List(items)) => items.get_mut(*index),
+            (TreeStep::Key(key), TomlValue::Table(table)) => Some(&mut table.entry_mut(key)?.node),
+            (TreeStep::Item(index, _), TomlValue::List(items)) => items.get_mut(*index),
             _ => None,
         })
 }
