@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::plan::load::Loads;
 use crate::catalog::Provenance;
 use crate::perf::roofline::explain::Explained;
-use crate::perf::roofline::unit::{Unit, prompt_tokens};
+use crate::perf::roofline::unit::{RooflineUnit, prompt_tokens};
 use crate::perf::with_capacities;
 use crate::report::basis::{basis, sureness};
 use crate::report::format::{count, fixed, percent, seconds};
@@ -140,7 +140,8 @@ pub fn explain(
     };
     let scenario = &with_capacities(scenario)?;
     let pool = chosen(scenario, pool)?;
-    let unit = Unit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
+    let unit =
+        RooflineUnit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
     let asks_prefill = pool.role == Role::Prefill
         || pool.role == Role::Mixed && (question.tokens.is_some() || question.prompt.is_some());
     let Told {
@@ -211,7 +212,7 @@ fn chosen<'a>(scenario: &'a Scenario, pool: Option<&str>) -> Result<&'a Pool, St
 }
 
 /// How the ranks of a unit meet.
-fn ranks(unit: &Unit<'_>, pool: &Pool) -> String {
+fn ranks(unit: &RooflineUnit<'_>, pool: &Pool) -> String {
     let all = count(u64::from(pool.ranks));
     if unit.spread.exchange {
         format!(
@@ -240,7 +241,7 @@ struct Told {
     without_context_s: Option<f64>,
 }
 
-fn decode(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
+fn decode(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
     let mean = |law: &crate::scenario::LengthLaw| law.law.mean();
     let usual_kv = || {
         let class = scenario.classes.first();
@@ -288,7 +289,7 @@ fn decode(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question)
     }
 }
 
-fn prefill(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
+fn prefill(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
     let mix = match question.prompt {
         Some(_) => None,
         None => Prompts::of(scenario),

@@ -14,12 +14,12 @@ const STEP_MAX_PS: u128 = 1 << 62;
 
 /// The compiled model: the scenario's coefficients, proven not to overflow.
 #[derive(Clone, Debug)]
-pub struct Linear {
+pub struct LinearModel {
     prefill: LinearPrefill,
     decode: LinearDecode,
 }
 
-impl Linear {
+impl LinearModel {
     /// Checks the coefficients against the fullest rank that the pools allow.
     pub fn compile(model: &LinearPerformance, scenario: &Scenario) -> Result<Self, String> {
         let longest = scenario
@@ -131,8 +131,8 @@ impl Linear {
 mod tests {
     use super::*;
 
-    fn model() -> Linear {
-        Linear {
+    fn model() -> LinearModel {
+        LinearModel {
             prefill: LinearPrefill {
                 base: Picoseconds(1_000_000),
                 per_token: Picoseconds(2_000),

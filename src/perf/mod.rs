@@ -132,11 +132,11 @@ impl OwnLines {
 #[derive(Clone, Debug)]
 pub enum StepTimes {
     /// Constant coefficients.
-    Linear(linear::Linear),
+    Linear(linear::LinearModel),
     /// First principles.
     Roofline(Arc<roofline::Compiled>),
     /// Measured points.
-    Table(Arc<table::Table>),
+    Table(Arc<table::CompiledProfile>),
 }
 
 impl StepTimes {
@@ -144,12 +144,14 @@ impl StepTimes {
     pub fn compile(scenario: &Scenario) -> Result<Self, String> {
         match &scenario.performance {
             Performance::Linear(model) => {
-                linear::Linear::compile(model, scenario).map(Self::Linear)
+                linear::LinearModel::compile(model, scenario).map(Self::Linear)
             }
             Performance::Roofline(model) => roofline::Compiled::new(model, scenario)
                 .map(Arc::new)
                 .map(Self::Roofline),
-            Performance::Table(profile) => Ok(Self::Table(Arc::new(table::Table::new(profile)))),
+            Performance::Table(profile) => {
+                Ok(Self::Table(Arc::new(table::CompiledProfile::new(profile))))
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a pool has room for: weights and KV of an accelerator, tokens of a rank, requests of a copy of the model.
 
-use super::roofline::memory::Memory;
+use super::roofline::memory::AcceleratorMemory;
 use super::roofline::memory_of;
-use super::roofline::unit::Unit;
+use super::roofline::unit::RooflineUnit;
 use crate::scenario::{ArrivalKind, Class, Performance, Pool, Role, Scenario};
 use crate::units::NS_PER_S;
 
@@ -25,7 +25,7 @@ pub struct Room {
     /// Ranks of a copy.
     pub ranks: u32,
     /// Memory of one accelerator; `None` where step times are given and nothing is known of memory.
-    pub memory: Option<Memory>,
+    pub memory: Option<AcceleratorMemory>,
     /// KV tokens that a rank holds, stated or left by the memory; `None`: not known.
     pub kv_tokens: Option<u64>,
     /// Requests of the mean length (in a prefill pool prompts) that the KV of a copy holds at once.
@@ -42,9 +42,8 @@ impl Room {
     /// That of a pool.
     pub fn of(scenario: &Scenario, pool: &Pool) -> Self {
         let memory = match &scenario.performance {
-            Performance::Roofline(roofline) => {
-                Unit::of(scenario, pool, roofline).map(|unit| memory_of(&unit, scenario, pool))
-            }
+            Performance::Roofline(roofline) => RooflineUnit::of(scenario, pool, roofline)
+                .map(|unit| memory_of(&unit, scenario, pool)),
             _ => None,
         };
         let left = memory.map(|m| m.kv_tokens() as u64);

@@ -22,11 +22,11 @@ const WORK_TOKENS: u64 = 1_024;
 
 /// Points and lines between them.
 #[derive(Clone, Debug, Default)]
-struct Curve {
+struct PiecewiseLinear {
     points: Vec<(f64, f64)>,
 }
 
-impl Curve {
+impl PiecewiseLinear {
     /// From points in any order; of equal ones the first stays.
     fn new(mut points: Vec<(f64, f64)>) -> Self {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -52,17 +52,17 @@ impl Curve {
 /// Rows of points.
 #[derive(Clone, Debug, Default)]
 struct Surface {
-    rows: Vec<(f64, Curve)>,
+    rows: Vec<(f64, PiecewiseLinear)>,
 }
 
 impl Surface {
     fn new(points: impl Iterator<Item = (f64, f64, f64)>) -> Self {
         let mut points: Vec<(f64, f64, f64)> = points.collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut rows: Vec<(f64, Curve)> = Vec::new();
+        let mut rows: Vec<(f64, PiecewiseLinear)> = Vec::new();
         for group in points.chunk_by(|a, b| a.0 == b.0) {
             let row = group.iter().map(|(_, y, z)| (*y, *z)).collect();
-            rows.push((group[0].0, Curve::new(row)));
+            rows.push((group[0].0, PiecewiseLinear::new(row)));
         }
         Self { rows }
     }
@@ -86,9 +86,9 @@ impl Surface {
 
 /// The compiled profile; times in ps.
 #[derive(Clone, Debug)]
-pub struct Table {
-    tokens: Curve,
-    sequences: Curve,
+pub struct CompiledProfile {
+    tokens: PiecewiseLinear,
+    sequences: PiecewiseLinear,
     prefill: Surface,
     decode: Surface,
     /// By the tokens of the prompts: what both take beyond the sum, by requests and mean KV.
@@ -96,7 +96,7 @@ pub struct Table {
     step: f64,
 }
 
-impl Table {
+impl CompiledProfile {
     /// Arranges a profile.
     pub fn new(profile: &StepTimeProfile) -> Self {
         let rows = |part: ProfilePart| profile.rows.iter().filter(move |r| r.part == part);
@@ -122,8 +122,8 @@ impl Table {
             }))
         };
         Self {
-            tokens: Curve::new(tokens.collect()),
-            sequences: Curve::new(sequences.collect()),
+            tokens: PiecewiseLinear::new(tokens.collect()),
+            sequences: PiecewiseLinear::new(sequences.collect()),
             step: rows(ProfilePart::Step).map(|r| time(r.time_us)).sum(),
             together: sizes.iter().map(|size| (*size, beyond(*size))).collect(),
             prefill,
@@ -199,7 +199,7 @@ impl Table {
             time += decode;
             if prompt > 0.0 && !self.together.is_empty() {
                 let beyond = self.together.iter().map(|(t, s)| (*t, s.at(requests, kv)));
-                let beyond = Curve::new(beyond.collect());
+                let beyond = PiecewiseLinear::new(beyond.collect());
                 let smallest = self.together.first().map_or(0.0, |(t, _)| *t);
                 time += beyond.at(prompt.max(smallest)).max(-decode);
             }
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn parts_are_interpolated_and_added() {
-        let table = Table::new(&StepTimeProfile {
+        let table = CompiledProfile::new(&StepTimeProfile {
             rows: vec![
                 row(ProfilePart::Step, [0.0, 0.0, 0.0, 0.0, 5.0]),
                 row(ProfilePart::Tokens, [1.0, 0.0, 0.0, 0.0, 100.0]),

@@ -4,20 +4,20 @@
 //! piece has a closed form. So `check` can print the mean that a run will really have (S3), and the
 //! factor of the cache hits (S4) can be solved for what will really be drawn.
 
-use super::quantile::Piece;
+use super::quantile::QuantilePiece;
 
 /// How lengths are distributed, after scaling, rounding and clamping.
 #[derive(Clone, Debug)]
-pub struct Distribution {
+pub struct LengthDistribution {
     /// Scaled, not rounded, with `from <= to`.
-    pieces: Vec<Piece>,
+    pieces: Vec<QuantilePiece>,
     min: u64,
     max: u64,
 }
 
-impl Distribution {
+impl LengthDistribution {
     /// Of draws from these pieces, multiplied by `factor`, rounded and clamped.
-    pub(super) fn new(mut pieces: Vec<Piece>, factor: f64, min: u64, max: u64) -> Self {
+    pub(super) fn new(mut pieces: Vec<QuantilePiece>, factor: f64, min: u64, max: u64) -> Self {
         for piece in &mut pieces {
             let (a, b) = (piece.from * factor, piece.to * factor);
             (piece.from, piece.to) = (a.min(b), a.max(b));
@@ -34,7 +34,7 @@ impl Distribution {
     }
 
     /// The mean of the rounded and clamped values of an even stretch.
-    fn mean_over(&self, piece: &Piece) -> f64 {
+    fn mean_over(&self, piece: &QuantilePiece) -> f64 {
         let (min, max) = (self.min as f64, self.max as f64);
         let round = |x: f64| (x + 0.5).floor().clamp(min, max);
         let (first, last) = (round(piece.from), round(piece.to));
@@ -95,9 +95,9 @@ impl Distribution {
 mod tests {
     use super::*;
 
-    fn even(from: f64, to: f64, min: u64, max: u64) -> Distribution {
-        Distribution::new(
-            vec![Piece {
+    fn even(from: f64, to: f64, min: u64, max: u64) -> LengthDistribution {
+        LengthDistribution::new(
+            vec![QuantilePiece {
                 weight: 1.0,
                 from,
                 to,

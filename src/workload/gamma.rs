@@ -10,7 +10,7 @@
 //! its error is then far below 10^-7 of the mean.
 
 use super::normal;
-use super::side::Side;
+use super::side::Tail;
 
 /// Inverts the gamma law of one shape and scale 1.
 #[derive(Clone, Debug)]
@@ -49,12 +49,12 @@ impl GammaQuantile {
     }
 
     /// The x beyond which, on `side`, lies the probability `p`, for `0 < p <= 0.5`.
-    pub(super) fn at(&mut self, side: Side, p: f64) -> f64 {
+    pub(super) fn at(&mut self, side: Tail, p: f64) -> f64 {
         if self.shape >= NEARLY_NORMAL_SHAPE {
             return self.wilson_hilferty(side, p);
         }
         let log_p = libm::log(p);
-        if side == Side::Lower {
+        if side == Tail::Lower {
             let power_law = (log_p + self.log_gamma_1) / self.shape;
             if power_law < POWER_LAW_LOG_X {
                 return libm::exp(power_law);
@@ -68,8 +68,8 @@ impl GammaQuantile {
             let density = libm::exp(self.shape * log_x - x - self.log_gamma);
             let step = error * tail / density;
             match side {
-                Side::Lower => log_x -= step,
-                Side::Upper => log_x += step,
+                Tail::Lower => log_x -= step,
+                Tail::Upper => log_x += step,
             }
             // The error of a Newton step is about the square of the one before.
             if error.abs() < 1e-8 {
@@ -81,7 +81,7 @@ impl GammaQuantile {
     }
 
     /// The probability beyond `x` on `side`.
-    fn tail(&self, side: Side, x: f64) -> f64 {
+    fn tail(&self, side: Tail, x: f64) -> f64 {
         let below = x < self.shape + 1.0;
         let part = if below {
             self.series(x)
@@ -89,7 +89,7 @@ impl GammaQuantile {
             self.continued_fraction(x)
         };
         match (side, below) {
-            (Side::Lower, true) | (Side::Upper, false) => part,
+            (Tail::Lower, true) | (Tail::Upper, false) => part,
             _ => 1.0 - part,
         }
     }
@@ -127,9 +127,9 @@ impl GammaQuantile {
     }
 
     /// The cube of a normal variable (Wilson and Hilferty, PNAS 17, 1931).
-    fn wilson_hilferty(&self, side: Side, p: f64) -> f64 {
+    fn wilson_hilferty(&self, side: Tail, p: f64) -> f64 {
         let z = normal::upper_quantile(p);
-        let z = if side == Side::Lower { -z } else { z };
+        let z = if side == Tail::Lower { -z } else { z };
         let variance = 1.0 / (9.0 * self.shape);
         let root = 1.0 - variance + z * libm::sqrt(variance);
         self.shape * root * root * root
@@ -141,9 +141,9 @@ mod tests {
     use super::*;
 
     /// Largest relative error of the quantile of `shape` against `tail`, over both sides.
-    fn worst(shape: f64, tail: impl Fn(Side, f64) -> f64) -> f64 {
+    fn worst(shape: f64, tail: impl Fn(Tail, f64) -> f64) -> f64 {
         let mut worst: f64 = 0.0;
-        for side in [Side::Lower, Side::Upper] {
+        for side in [Tail::Lower, Tail::Upper] {
             let mut quantile = GammaQuantile::new(shape);
             let mut p = 0.5;
             while p > 1e-14 {
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn shape_one_is_exponential() {
         let error = worst(1.0, |side, x| match side {
-            Side::Lower => -libm::expm1(-x),
-            Side::Upper => libm::exp(-x),
+            Tail::Lower => -libm::expm1(-x),
+            Tail::Upper => libm::exp(-x),
         });
         assert!(error < 1e-12, "{error}");
     }
@@ -168,8 +168,8 @@ mod tests {
     fn shape_one_half_is_the_square_of_a_normal() {
         // X = Z^2 / 2, so P(X > x) = erfc(sqrt(x)).
         let error = worst(0.5, |side, x| match side {
-            Side::Lower => libm::erf(libm::sqrt(x)),
-            Side::Upper => libm::erfc(libm::sqrt(x)),
+            Tail::Lower => libm::erf(libm::sqrt(x)),
+            Tail::Upper => libm::erfc(libm::sqrt(x)),
         });
         assert!(error < 1e-12, "{error}");
     }
@@ -179,9 +179,9 @@ mod tests {
         // P(X > x) is the chance of at most three events of a Poisson law with mean x.
         let upper = |x: f64| libm::exp(-x) * (1.0 + x * (1.0 + x / 2.0 * (1.0 + x / 3.0)));
         let error = worst(4.0, |side, x| match side {
-            Side::Upper => upper(x),
+            Tail::Upper => upper(x),
             // Four or more events: the rest of the series.
-            Side::Lower => {
+            Tail::Lower => {
                 (4..80)
                     .rev()
                     .fold(0.0, |sum, k| x / f64::from(k + 1) * sum + 1.0)
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_cube_meets_the_exact_law_where_it_takes_over() {
-        for (side, p) in [(Side::Lower, 1e-6), (Side::Lower, 0.3), (Side::Upper, 1e-9)] {
+        for (side, p) in [(Tail::Lower, 1e-6), (Tail::Lower, 0.3), (Tail::Upper, 1e-9)] {
             let mut exact = GammaQuantile::new(0.99 * NEARLY_NORMAL_SHAPE);
             let (newton, cube) = (exact.at(side, p), exact.wilson_hilferty(side, p));
             assert!(

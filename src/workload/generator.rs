@@ -7,15 +7,15 @@
 
 use super::Request;
 use super::error::WorkloadError;
-use super::profile::Profile;
-use super::source::Source;
+use super::profile::DayProfile;
+use super::source::ClassSource;
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration, SimTime};
 
 /// The requests of a scenario that are still to come.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    sources: Vec<Source>,
+    sources: Vec<ClassSource>,
     next_id: u64,
     /// The end of the simulation: nothing arrives from here on.
     end: SimTime,
@@ -30,7 +30,7 @@ impl Workload {
     pub fn new(scenario: &Scenario) -> Result<Self, WorkloadError> {
         let classes = (0..).zip(&scenario.classes);
         let sources: Result<_, _> = classes
-            .map(|(index, class)| Source::new(scenario, index, class))
+            .map(|(index, class)| ClassSource::new(scenario, index, class))
             .collect();
         let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
         Ok(Self {
@@ -65,7 +65,7 @@ impl Workload {
     }
 
     /// The classes, in order.
-    pub(super) fn sources(&self) -> &[Source] {
+    pub(super) fn sources(&self) -> &[ClassSource] {
         &self.sources
     }
 }
@@ -76,7 +76,7 @@ pub fn mean_requests_per_s(scenario: &Scenario) -> f64 {
     let profiles = scenario
         .classes
         .iter()
-        .map(|c| Profile::new(&c.arrivals, SimDuration::ZERO));
+        .map(|c| DayProfile::new(&c.arrivals, SimDuration::ZERO));
     // Not `sum`: of nothing that is -0.0, whose inverse is below everything.
     profiles.fold(0.0, |sum, profile| sum + profile.requests_per_day()) / seconds
 }
@@ -87,7 +87,7 @@ pub fn peak_requests_per_s(scenario: &Scenario) -> f64 {
     let profiles = scenario
         .classes
         .iter()
-        .map(|c| Profile::new(&c.arrivals, SimDuration::ZERO));
+        .map(|c| DayProfile::new(&c.arrivals, SimDuration::ZERO));
     profiles.fold(0.0, |sum, profile| sum + profile.peak_per_s())
 }
 

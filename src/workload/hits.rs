@@ -7,7 +7,7 @@
 //! is why f must be a little above the hit rate; it is found once, from the probabilities of the
 //! lengths below 64 / (1 - f).
 
-use super::distribution::Distribution;
+use super::distribution::LengthDistribution;
 
 /// The factor f of S4, in 2^-38.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl HitFactor {
     /// # Errors
     ///
     /// If short prompts do not let so many tokens hit; the error is the largest rate that is possible.
-    pub fn solve(lengths: &Distribution, mean: f64, hit_rate: f64) -> Result<Self, f64> {
+    pub fn solve(lengths: &LengthDistribution, mean: f64, hit_rate: f64) -> Result<Self, f64> {
         let mut factor = hit_rate;
         let mut probabilities = Vec::new();
         // Cached tokens are a concave function of f: Newton's steps come from below and never pass
@@ -60,7 +60,7 @@ impl HitFactor {
     }
 
     /// The expected part of the input tokens that hit.
-    pub fn expected_rate(self, lengths: &Distribution, mean: f64) -> f64 {
+    pub fn expected_rate(self, lengths: &LengthDistribution, mean: f64) -> f64 {
         let factor = self.0 as f64 / (1_u64 << FACTOR_BITS) as f64;
         let mut probabilities = Vec::new();
         extend(&mut probabilities, lengths, factor);
@@ -80,7 +80,7 @@ impl HitFactor {
 }
 
 /// Makes `probabilities` reach all lengths that may be capped under `factor`.
-fn extend(probabilities: &mut Vec<f64>, lengths: &Distribution, factor: f64) {
+fn extend(probabilities: &mut Vec<f64>, lengths: &LengthDistribution, factor: f64) {
     let capped = (BLOCK as f64 / (1.0 - factor) + BLOCK as f64).min(LONGEST_CAPPED);
     if capped >= probabilities.len() as f64 {
         *probabilities = lengths.probabilities(2 * capped as u64);
@@ -104,7 +104,7 @@ fn expectation(probabilities: &[f64], mean: f64, factor: f64) -> (f64, f64) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::length::{Lengths, Scale};
+    use super::super::length::{LengthScale, Lengths};
     use super::super::random::Stream;
     use super::*;
     use crate::scenario::{Law, LengthLaw};
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn solve(lengths: &Lengths, hit_rate: f64) -> Result<HitFactor, f64> {
-        let distribution = lengths.distribution(Scale::new(1.0));
+        let distribution = lengths.distribution(LengthScale::new(1.0));
         HitFactor::solve(&distribution, distribution.mean(), hit_rate)
     }
 
@@ -131,14 +131,14 @@ mod tests {
             (20_000.0, 0.5, 0.995),
         ] {
             let lengths = lengths(Law::Lognormal { mean, cv });
-            let distribution = lengths.distribution(Scale::new(1.0));
+            let distribution = lengths.distribution(LengthScale::new(1.0));
             let factor = solve(&lengths, rate).unwrap();
             // Independently of `expectation`: over evenly spread quantiles, each with evenly spread
             // u, of the lengths and hits that a run would draw.
             let (mut input, mut cached) = (0.0, 0.0);
             let mut u = 0_u64;
             for i in 0..100_000_u64 {
-                let length = lengths.at((2 * i + 1) * (u64::MAX / 200_000), Scale::new(1.0));
+                let length = lengths.at((2 * i + 1) * (u64::MAX / 200_000), LengthScale::new(1.0));
                 u = u.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 input += f64::from(length);
                 cached += f64::from(factor.cached(length, u));

@@ -5,7 +5,7 @@
 
 use super::gamma::GammaQuantile;
 use super::normal;
-use super::side::Side;
+use super::side::Tail;
 use crate::scenario::Law;
 
 /// The mean of a law.
@@ -79,8 +79,8 @@ impl Quantile {
 
     /// The value beyond which, on `side`, lies the probability `p`, for `0 < p <= 0.5`. Fastest when
     /// called in the order of the values.
-    pub(super) fn at(&mut self, side: Side, p: f64) -> f64 {
-        let lower = side == Side::Lower;
+    pub(super) fn at(&mut self, side: Tail, p: f64) -> f64 {
+        let lower = side == Tail::Lower;
         match self {
             Self::Uniform { low, high } if lower => *low + (*high - *low) * p,
             Self::Uniform { low, high } => *high - (*high - *low) * p,
@@ -124,7 +124,7 @@ mod tests {
     fn a_lognormal_s_median_is_below_its_mean() {
         // Median = mean / sqrt(1 + cv^2).
         let law = Law::Lognormal { mean: 5.0, cv: 2.0 };
-        let median = Quantile::new(&law).map(|mut q| q.at(Side::Upper, 0.5));
+        let median = Quantile::new(&law).map(|mut q| q.at(Tail::Upper, 0.5));
         assert!((median.unwrap_or(0.0) - 5.0_f64.sqrt()).abs() < 1e-12);
     }
 }

@@ -5,47 +5,47 @@
 //! smaller numbers, and spends what is left of the number on the part: each part keeps the full
 //! accuracy of its own table, and jumps between parts stay jumps. Integers only, once built.
 
-use super::distribution::Distribution;
+use super::distribution::LengthDistribution;
 use super::law::{self, Quantile};
-use super::quantile::{Piece, QuantileTable};
+use super::quantile::{QuantilePiece, QuantileTable};
 use crate::scenario::{Law, LengthLaw};
 
 /// A law of lengths, ready for drawing.
 #[derive(Clone, Debug)]
 pub struct Lengths {
-    source: Source,
+    source: ValueSource,
     min: u64,
     max: u64,
 }
 
 /// A factor on drawn lengths, in 2^-40; at most 2^24.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scale(u64);
+pub struct LengthScale(u64);
 
 /// Where unscaled values come from, in 2^-24 tokens.
 #[derive(Clone, Debug)]
-enum Source {
+enum ValueSource {
     Constant(u64),
     Smooth(QuantileTable),
-    Steps(Vec<Step>),
-    Mixture(Vec<Part>),
+    Steps(Vec<LengthStep>),
+    Mixture(Vec<MixturePart>),
 }
 
 /// A recorded value: drawn for random numbers below `below` (and not below the step before).
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct LengthStep {
     below: u64,
     value: u64,
 }
 
 /// A part of a mixture: drawn for random numbers from `from`, `width` of them.
 #[derive(Clone, Debug)]
-struct Part {
+struct MixturePart {
     from: u64,
     width: u64,
     /// 2^127 over `width` with its leading zeros shifted out.
     stretch: u64,
-    source: Source,
+    source: ValueSource,
 }
 
 /// Parts of a token in a table. 2^-24 leaves the mean of short lengths exact to 10^-7.
@@ -54,7 +54,7 @@ const SCALE_BITS: u32 = 64 - TOKEN_BITS;
 /// Random numbers there are.
 const RANDOMS: f64 = 18_446_744_073_709_551_616.0;
 
-impl Scale {
+impl LengthScale {
     /// From a factor; negative ones and NaN become zero.
     pub fn new(factor: f64) -> Self {
         Self((factor * Self::one() + 0.5) as u64)
@@ -75,7 +75,7 @@ impl Lengths {
     pub fn new(law: &LengthLaw) -> Self {
         let (min, max) = (u64::from(law.min.max(1)), u64::from(law.max.max(1)));
         Self {
-            source: Source::new(&law.law),
+            source: ValueSource::new(&law.law),
             min,
             max: max.max(min),
         }
@@ -83,38 +83,38 @@ impl Lengths {
 
     /// The length that `random` addresses.
     #[inline]
-    pub fn at(&self, random: u64, scale: Scale) -> u32 {
+    pub fn at(&self, random: u64, scale: LengthScale) -> u32 {
         self.round(self.source.at(random), scale)
     }
 
     /// The lengths that `randoms` address; `lengths` is as long.
-    pub fn fill(&self, randoms: &[u64], scale: Scale, lengths: &mut [u32]) {
+    pub fn fill(&self, randoms: &[u64], scale: LengthScale, lengths: &mut [u32]) {
         let each = lengths.iter_mut().zip(randoms);
         match &self.source {
-            Source::Smooth(table) => {
+            ValueSource::Smooth(table) => {
                 each.for_each(|(length, random)| *length = self.round(table.at(*random), scale));
             }
-            Source::Constant(value) => lengths.fill(self.round(*value, scale)),
+            ValueSource::Constant(value) => lengths.fill(self.round(*value, scale)),
             _ => each.for_each(|(length, random)| *length = self.at(*random, scale)),
         }
     }
 
     /// max(1, floor(x scale + 1/2)), clamped to the bounds.
     #[inline]
-    fn round(&self, value: u64, scale: Scale) -> u32 {
+    fn round(&self, value: u64, scale: LengthScale) -> u32 {
         let scaled = u128::from(value) * u128::from(scale.0) + (1 << 63);
         ((scaled >> 64) as u64).clamp(self.min, self.max) as u32
     }
 
     /// How the lengths are distributed under one scale.
-    pub fn distribution(&self, scale: Scale) -> Distribution {
+    pub fn distribution(&self, scale: LengthScale) -> LengthDistribution {
         let mut pieces = Vec::new();
         self.source.add_pieces(1.0, &mut pieces);
-        Distribution::new(pieces, scale.factor(), self.min, self.max)
+        LengthDistribution::new(pieces, scale.factor(), self.min, self.max)
     }
 }
 
-impl Source {
+impl ValueSource {
     fn new(law: &Law) -> Self {
         let unit = (1_u64 << TOKEN_BITS) as f64;
         if let Some(mut quantile) = Quantile::new(law) {
@@ -127,7 +127,7 @@ impl Source {
                 let limits = cumulate(parts.iter().map(|(weight, _)| *weight));
                 let mut from = 0;
                 let parts = parts.iter().zip(limits).map(|((_, law), below)| {
-                    let part = Part::new(from, below - from, Self::new(law));
+                    let part = MixturePart::new(from, below - from, Self::new(law));
                     from = below;
                     part
                 });
@@ -138,7 +138,7 @@ impl Source {
                 let steps = values.iter().zip(limits);
                 Self::Steps(
                     steps
-                        .map(|((value, _), below)| Step {
+                        .map(|((value, _), below)| LengthStep {
                             below,
                             value: (value * unit) as u64,
                         })
@@ -167,11 +167,11 @@ impl Source {
         }
     }
 
-    fn add_pieces(&self, weight: f64, pieces: &mut Vec<Piece>) {
+    fn add_pieces(&self, weight: f64, pieces: &mut Vec<QuantilePiece>) {
         let token = (1_u64 << TOKEN_BITS) as f64;
         let atom = |weight: f64, value: u64| {
             let tokens = value as f64 / token;
-            Piece {
+            QuantilePiece {
                 weight,
                 from: tokens,
                 to: tokens,
@@ -179,7 +179,7 @@ impl Source {
         };
         match self {
             Self::Constant(value) => pieces.push(atom(weight, *value)),
-            Self::Smooth(table) => pieces.extend(table.pieces().map(|piece| Piece {
+            Self::Smooth(table) => pieces.extend(table.pieces().map(|piece| QuantilePiece {
                 weight: weight * piece.weight,
                 ..piece
             })),
@@ -199,8 +199,8 @@ impl Source {
     }
 }
 
-impl Part {
-    fn new(from: u64, width: u64, source: Source) -> Self {
+impl MixturePart {
+    fn new(from: u64, width: u64, source: ValueSource) -> Self {
         let normal = u128::from(width.max(1)) << width.max(1).leading_zeros();
         let stretch = u64::try_from((1_u128 << 127) / normal).unwrap_or(u64::MAX);
         Self {
@@ -243,7 +243,9 @@ fn share(width: u64) -> f64 {
 
 /// The mean of the rounded and clamped lengths of a law whose draws are multiplied by `scale`.
 pub fn realised_mean(law: &LengthLaw, scale: f64) -> f64 {
-    Lengths::new(law).distribution(Scale::new(scale)).mean()
+    Lengths::new(law)
+        .distribution(LengthScale::new(scale))
+        .mean()
 }
 
 #[cfg(test)]
@@ -275,7 +277,7 @@ mod tests {
     #[test]
     fn a_mixture_has_its_own_mean_and_cv() {
         let mut pieces = Vec::new();
-        Source::new(&hyperexponential()).add_pieces(1.0, &mut pieces);
+        ValueSource::new(&hyperexponential()).add_pieces(1.0, &mut pieces);
         let (mean, cv) = integrate(pieces.into_iter());
         assert!((mean / 1000.0 - 1.0).abs() < 1e-6, "{mean}");
         assert!((cv / 2.0 - 1.0).abs() < 1e-5, "{cv}");
@@ -289,7 +291,7 @@ mod tests {
                 min: 2,
                 max: 100,
             };
-            Lengths::new(&law).at(0, Scale::new(scale))
+            Lengths::new(&law).at(0, LengthScale::new(scale))
         };
         assert_eq!(at(41.5, 1.0), 42);
         assert_eq!(at(41.499, 1.0), 41);
@@ -304,10 +306,10 @@ mod tests {
         let lengths = Lengths::new(&law(Law::Empirical {
             values: vec![(10.0, 1.0), (20.0, 2.0), (90.0, 1.0)],
         }));
-        let at = |random| lengths.at(random, Scale::new(1.0));
+        let at = |random| lengths.at(random, LengthScale::new(1.0));
         assert_eq!([at(0), at((1 << 62) - 1), at(1 << 62)], [10, 10, 20]);
         assert_eq!([at((3 << 62) - 1), at(3 << 62), at(u64::MAX)], [20, 90, 90]);
-        assert_eq!(lengths.distribution(Scale::new(1.0)).mean(), 35.0);
+        assert_eq!(lengths.distribution(LengthScale::new(1.0)).mean(), 35.0);
     }
 
     #[test]
@@ -324,12 +326,12 @@ mod tests {
                 (1.0, Law::Constant { value: 7.0 }),
             ],
         }));
-        let at = |random| lengths.at(random, Scale::new(1.0));
+        let at = |random| lengths.at(random, LengthScale::new(1.0));
         assert_eq!([at(0), at((1 << 62) - 1)], [7, 7]);
         // From 1/4 to 1: the lower and upper halves of the uniform part.
         assert_eq!([at(1 << 62), at((5 << 61) - 1)], [1000, 1500]);
         assert_eq!(at(5 << 61), 2000);
-        let mean = lengths.distribution(Scale::new(1.0)).mean();
+        let mean = lengths.distribution(LengthScale::new(1.0)).mean();
         assert!((mean - (0.75 * 1500.0 + 0.25 * 7.0)).abs() < 1e-3, "{mean}");
     }
 
@@ -346,7 +348,7 @@ mod tests {
                 min: bounds.0,
                 max: bounds.1,
             };
-            let distribution = Lengths::new(&law).distribution(Scale::new(0.01 * scale));
+            let distribution = Lengths::new(&law).distribution(LengthScale::new(0.01 * scale));
             let probabilities = distribution.probabilities(100_000);
             assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             let numbered = probabilities.iter().enumerate();
@@ -415,7 +417,7 @@ mod tests {
             ),
         ];
         for (law, mut theirs) in cases {
-            let source = Source::new(&law);
+            let source = ValueSource::new(&law);
             let mut stream = Stream::new(7, "input", "test");
             let unit = (1_u64 << TOKEN_BITS) as f64;
             let mut ours: Vec<f64> = (0..N)

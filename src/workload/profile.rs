@@ -19,7 +19,7 @@ use crate::units::{NS_PER_DAY, SimDuration};
 
 /// The day of one class, from the time of day at which the simulation begins.
 #[derive(Clone, Debug)]
-pub struct Profile {
+pub struct DayProfile {
     /// In order, 24 hours in all; none is empty.
     segments: Vec<Segment>,
 }
@@ -60,14 +60,14 @@ pub struct Position {
 
 /// Consecutive arrivals of one period: those up to `end` (not included) of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct PeriodRun {
     /// Index of the first arrival after it.
     pub end: usize,
     /// Index into `ArrivalProcess::periods`.
     pub period: u32,
 }
 
-impl Profile {
+impl DayProfile {
     /// The profile of `arrivals` for a simulation that begins at `time_of_day`.
     pub fn new(arrivals: &ArrivalProcess, time_of_day: SimDuration) -> Self {
         let cut = time_of_day.0 % NS_PER_DAY;
@@ -124,7 +124,7 @@ impl Profile {
         position: &mut Position,
         gaps: &[u64],
         at: &mut [u64],
-        runs: &mut Vec<Run>,
+        runs: &mut Vec<PeriodRun>,
         end_ns: u64,
     ) -> usize {
         runs.clear();
@@ -147,7 +147,7 @@ impl Profile {
                 let here = &mut at[placed..placed + count];
                 segment.invert(here, base, position);
                 placed += count;
-                runs.push(Run {
+                runs.push(PeriodRun {
                     end: placed,
                     period: segment.period,
                 });
@@ -252,7 +252,7 @@ mod tests {
     use crate::units::{NS_PER_HOUR, NS_PER_S};
 
     /// (from hour, rate there, to hour, rate there)
-    fn profile(segments: &[(u64, f64, u64, f64)], begins_at_hour: u64) -> Profile {
+    fn profile(segments: &[(u64, f64, u64, f64)], begins_at_hour: u64) -> DayProfile {
         let hour = |h: u64| SimDuration(h * NS_PER_HOUR);
         let rate = (0..).zip(segments).map(|(period, s)| RateSegment {
             from: hour(s.0),
@@ -266,15 +266,15 @@ mod tests {
             rate: rate.collect(),
             periods: Vec::new(),
         };
-        Profile::new(&arrivals, hour(begins_at_hour))
+        DayProfile::new(&arrivals, hour(begins_at_hour))
     }
 
     /// The times of even arrivals over `days`.
-    fn even(profile: &Profile, days: u64) -> Vec<u64> {
+    fn even(profile: &DayProfile, days: u64) -> Vec<u64> {
         place_all(profile, days * NS_PER_DAY, &mut || PER_REQUEST)
     }
 
-    fn place_all(profile: &Profile, end_ns: u64, gap: &mut dyn FnMut() -> u64) -> Vec<u64> {
+    fn place_all(profile: &DayProfile, end_ns: u64, gap: &mut dyn FnMut() -> u64) -> Vec<u64> {
         let (mut position, mut runs) = (profile.begin(), Vec::new());
         let mut times = Vec::new();
         loop {
@@ -391,11 +391,11 @@ mod tests {
         assert_eq!(
             runs,
             [
-                Run {
+                PeriodRun {
                     end: 3900,
                     period: 1
                 },
-                Run {
+                PeriodRun {
                     end: 5000,
                     period: 0
                 }

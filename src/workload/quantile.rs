@@ -16,19 +16,19 @@
 //! Transcendental functions are needed only to build a table; what is stored
 //! is integers, so draws are the same bits everywhere (S15).
 
-use super::side::Side;
+use super::side::Tail;
 
 /// A tabulated quantile function, in fixed point.
 #[derive(Clone, Debug)]
 pub struct QuantileTable {
-    cells: Box<[Cell; SIZE]>,
+    cells: Box<[QuantileCell; SIZE]>,
     /// Table units in 1.
     unit: f64,
 }
 
 /// A straight line over a cell: `base + slope x`, x in [0, 1); never negative.
 #[derive(Clone, Copy, Debug, Default)]
-struct Cell {
+struct QuantileCell {
     base: i64,
     slope: i64,
 }
@@ -36,7 +36,7 @@ struct Cell {
 /// A stretch of values over which probability is even: `weight` between `from` and `to`, in this
 /// order of the random number, not of size. Equal ends are an atom.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Piece {
+pub struct QuantilePiece {
     /// Probability.
     pub weight: f64,
     /// One end.
@@ -58,10 +58,10 @@ const LARGEST: f64 = (1_u64 << 54) as f64;
 impl QuantileTable {
     /// Tabulates `quantile(side, p)`, the value with probability p beyond it, in units of `1 / unit`.
     /// Negative values become zero. Calls go from the median outwards, on each side.
-    pub fn new(unit: f64, mut quantile: impl FnMut(Side, f64) -> f64) -> Self {
-        let mut cells = Box::new([Cell::default(); SIZE]);
+    pub fn new(unit: f64, mut quantile: impl FnMut(Tail, f64) -> f64) -> Self {
+        let mut cells = Box::new([QuantileCell::default(); SIZE]);
         let mut value = |side, p| (quantile(side, p) * unit).clamp(0.0, LARGEST);
-        for side in [Side::Lower, Side::Upper] {
+        for side in [Tail::Lower, Tail::Upper] {
             let mut far_end = value(side, 0.5);
             for octave in 0..OCTAVES {
                 let width = power_of_half(octave + 2) / f64::from(CELLS);
@@ -69,7 +69,8 @@ impl QuantileTable {
                     let p = width * f64::from(CELLS + cell);
                     let middle = value(side, p + width / 2.0);
                     let near_end = value(side, p);
-                    cells[index(side, octave, cell)] = Cell::line(near_end, middle, far_end);
+                    cells[index(side, octave, cell)] =
+                        QuantileCell::line(near_end, middle, far_end);
                     far_end = near_end;
                 }
             }
@@ -91,15 +92,15 @@ impl QuantileTable {
     }
 
     /// The whole law as it is tabulated, in the law's own unit.
-    pub fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
-        [Side::Lower, Side::Upper]
+    pub fn pieces(&self) -> impl Iterator<Item = QuantilePiece> + '_ {
+        [Tail::Lower, Tail::Upper]
             .into_iter()
             .flat_map(move |side| {
                 (0..OCTAVES * CELLS).map(move |i| {
                     let (octave, cell) = (i / CELLS, i % CELLS);
                     let line = self.cells[index(side, octave, cell)];
                     let repeats = if octave == OCTAVES - 1 { 2.0 } else { 1.0 };
-                    Piece {
+                    QuantilePiece {
                         weight: repeats * power_of_half(octave + 2) / f64::from(CELLS),
                         from: line.base as f64 / self.unit,
                         to: (line.base + line.slope) as f64 / self.unit,
@@ -109,7 +110,7 @@ impl QuantileTable {
     }
 }
 
-impl Cell {
+impl QuantileCell {
     /// The line over a cell whose ends and middle have these values. Where it would dip below zero,
     /// it starts (or ends) at zero and keeps its mean.
     fn line(first: f64, middle: f64, last: f64) -> Self {
@@ -124,8 +125,8 @@ impl Cell {
     }
 }
 
-fn index(side: Side, octave: u32, cell: u32) -> usize {
-    let half = u32::from(side == Side::Upper);
+fn index(side: Tail, octave: u32, cell: u32) -> usize {
+    let half = u32::from(side == Tail::Upper);
     (half << (6 + CELL_BITS) | octave << CELL_BITS | cell) as usize
 }
 
@@ -136,9 +137,9 @@ fn power_of_half(n: u32) -> f64 {
 
 /// Mean and coefficient of variation of pieces, by exact integration.
 #[cfg(test)]
-pub(super) fn integrate(pieces: impl Iterator<Item = Piece>) -> (f64, f64) {
+pub(super) fn integrate(pieces: impl Iterator<Item = QuantilePiece>) -> (f64, f64) {
     let (mut total, mut mean, mut second) = (0.0, 0.0, 0.0);
-    for Piece { weight, from, to } in pieces {
+    for QuantilePiece { weight, from, to } in pieces {
         total += weight;
         mean += weight * (from + to) / 2.0;
         second += weight * (from * from + from * to + to * to) / 3.0;

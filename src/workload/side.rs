@@ -2,7 +2,7 @@
 
 /// Which tail a probability is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum Tail {
     /// Below the quantile.
     Lower,
     /// Above the quantile.

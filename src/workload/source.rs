@@ -5,26 +5,26 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::Request;
-use super::distribution::Distribution;
+use super::distribution::LengthDistribution;
 use super::error::{MOST_REQUESTS_PER_DAY, WorkloadError};
 use super::hits::HitFactor;
-use super::length::{Lengths, Scale};
-use super::profile::{PER_REQUEST, Position, Profile, Run};
+use super::length::{LengthScale, Lengths};
+use super::profile::{DayProfile, PER_REQUEST, PeriodRun, Position};
 use super::quantile::QuantileTable;
 use super::random::Stream;
-use super::side::Side;
+use super::side::Tail;
 use crate::scenario::{ArrivalKind, Class, Scenario, TraceRow};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
 /// The requests of one class.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(super) struct ClassSource {
     pub(super) name: String,
     class: u16,
-    pub(super) profile: Profile,
+    pub(super) profile: DayProfile,
     pub(super) input: Lengths,
     pub(super) output: Lengths,
-    pub(super) periods: Vec<Draw>,
+    pub(super) periods: Vec<PeriodDraw>,
     position: Position,
     gaps: Gaps,
     streams: [Stream; 3],
@@ -32,7 +32,7 @@ pub(super) struct Source {
     block: Vec<Request>,
     taken: usize,
     finished: bool,
-    work: Box<Work>,
+    work: Box<BlockBuffers>,
     trace: Option<Trace>,
 }
 
@@ -45,22 +45,22 @@ struct Trace {
 
 /// What a block goes through before it is requests: kept between blocks, not cleared.
 #[derive(Clone, Debug)]
-struct Work {
+struct BlockBuffers {
     /// Random numbers, then amounts between arrivals.
     gaps: [u64; BLOCK],
     /// Random numbers of inputs, outputs and hits.
     randoms: [[u64; BLOCK]; 3],
     at: [u64; BLOCK],
-    runs: Vec<Run>,
+    runs: Vec<PeriodRun>,
     inputs: [u32; BLOCK],
     outputs: [u32; BLOCK],
 }
 
 /// What differs between the periods of a class.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draw {
-    pub(super) input_scale: Scale,
-    pub(super) output_scale: Scale,
+pub(super) struct PeriodDraw {
+    pub(super) input_scale: LengthScale,
+    pub(super) output_scale: LengthScale,
     pub(super) hits: HitFactor,
 }
 
@@ -77,7 +77,7 @@ enum Gaps {
 /// processor's first cache.
 const BLOCK: usize = 256;
 
-impl Source {
+impl ClassSource {
     /// Builds the tables of `class`, the one with this index.
     pub(super) fn new(
         scenario: &Scenario,
@@ -85,7 +85,7 @@ impl Source {
         class: &Class,
     ) -> Result<Self, WorkloadError> {
         let stream = |purpose| Stream::new(scenario.seed, purpose, &class.name);
-        let profile = Profile::new(&class.arrivals, begins_at(scenario));
+        let profile = DayProfile::new(&class.arrivals, begins_at(scenario));
         let requests_per_day = profile.requests_per_day();
         // Written so that NaN is refused too.
         if !(0.0..=MOST_REQUESTS_PER_DAY).contains(&requests_per_day) {
@@ -122,7 +122,7 @@ impl Source {
             streams: [stream("input"), stream("output"), stream("hits")],
             block: Vec::new(),
             taken: 0,
-            work: Box::new(Work {
+            work: Box::new(BlockBuffers {
                 gaps: [PER_REQUEST; BLOCK],
                 randoms: [[0; BLOCK]; 3],
                 at: [0; BLOCK],
@@ -192,7 +192,7 @@ impl Source {
 
     /// Replaces the block by the next one, of requests before `end`.
     fn make_block(&mut self, end: SimTime) {
-        let Work {
+        let BlockBuffers {
             gaps,
             randoms,
             at,
@@ -260,13 +260,13 @@ impl Source {
 }
 
 /// What holds in each period of a class; work is shared between equal periods.
-fn draws(class: &Class, input: &Lengths) -> Result<Vec<Draw>, WorkloadError> {
+fn draws(class: &Class, input: &Lengths) -> Result<Vec<PeriodDraw>, WorkloadError> {
     // Of the latest scale only: a day of seconds has 86,400, and each would take 68 KB.
-    let mut latest: Option<(u64, Distribution, f64)> = None;
+    let mut latest: Option<(u64, LengthDistribution, f64)> = None;
     let mut factors = BTreeMap::new();
     let mut draws = Vec::with_capacity(class.arrivals.periods.len());
     for (index, period) in class.arrivals.periods.iter().enumerate() {
-        let input_scale = Scale::new(period.input_scale);
+        let input_scale = LengthScale::new(period.input_scale);
         let key = (period.input_scale.to_bits(), period.hit_rate.to_bits());
         let hits = match factors.entry(key) {
             Entry::Occupied(known) => *known.get(),
@@ -290,8 +290,8 @@ fn draws(class: &Class, input: &Lengths) -> Result<Vec<Draw>, WorkloadError> {
                 *slot.insert(solved.map_err(unreachable)?)
             }
         };
-        let output_scale = Scale::new(period.output_scale);
-        draws.push(Draw {
+        let output_scale = LengthScale::new(period.output_scale);
+        draws.push(PeriodDraw {
             input_scale,
             output_scale,
             hits,
@@ -303,8 +303,8 @@ fn draws(class: &Class, input: &Lengths) -> Result<Vec<Draw>, WorkloadError> {
 /// The exponential law with mean 1, in billionths.
 pub(super) fn unit_exponential() -> QuantileTable {
     QuantileTable::new(PER_REQUEST as f64, |side, p| match side {
-        Side::Lower => -libm::log1p(-p),
-        Side::Upper => -libm::log(p),
+        Tail::Lower => -libm::log1p(-p),
+        Tail::Upper => -libm::log(p),
     })
 }
 

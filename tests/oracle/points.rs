@@ -1,6 +1,6 @@
 //! The points that are compared: models, accelerators, engines, degrees of parallelism, kinds of numbers.
 
-use tokentide::perf::roofline::unit::Unit;
+use tokentide::perf::roofline::unit::RooflineUnit;
 use tokentide::perf::with_capacities;
 use tokentide::scenario::{Performance, Pool, Role, Scenario, load_str};
 
@@ -328,15 +328,15 @@ pub fn pool(scenario: &Scenario, role: Role) -> &Pool {
 }
 
 /// The unit under test.
-pub fn unit<'a>(scenario: &'a Scenario, pool: &Pool) -> Unit<'a> {
+pub fn unit<'a>(scenario: &'a Scenario, pool: &Pool) -> RooflineUnit<'a> {
     let Performance::Roofline(roofline) = &scenario.performance else {
         panic!("step times follow from first principles");
     };
-    Unit::of(scenario, pool, roofline).expect("all is known")
+    RooflineUnit::of(scenario, pool, roofline).expect("all is known")
 }
 
 /// The tables of expert imbalance, an input.
-pub fn busiest(unit: &Unit<'_>, prompts: bool, tokens: f64) -> Busiest {
+pub fn busiest(unit: &RooflineUnit<'_>, prompts: bool, tokens: f64) -> Busiest {
     let found = if prompts {
         unit.spread.prefill_imbalance(tokens)
     } else {

@@ -2,7 +2,7 @@
 //! factor would change.
 
 use tokentide::perf::roofline::explain::Explained;
-use tokentide::perf::roofline::memory::Memory;
+use tokentide::perf::roofline::memory::AcceleratorMemory;
 use tokentide::perf::roofline::memory_of;
 use tokentide::perf::{MixedLoad, StepTimes};
 use tokentide::scenario::{Role, Scenario};
@@ -18,7 +18,7 @@ fn copy(model: &'static str, degrees: [u32; 5]) -> Case {
     mixed(model, ("h200", 8), "vllm", degrees)
 }
 
-fn memory(scenario: &Scenario, role: Role) -> Memory {
+fn memory(scenario: &Scenario, role: Role) -> AcceleratorMemory {
     let pool = pool(scenario, role);
     memory_of(&unit(scenario, pool), scenario, pool)
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::perf::roofline::memory_of;
-use crate::perf::roofline::unit::Unit;
+use crate::perf::roofline::unit::RooflineUnit;
 use crate::perf::room::Room;
 use crate::report::format::{count, fixed};
 use crate::scenario::{Pool, Scenario};
@@ -33,7 +33,7 @@ pub struct MemoryRow {
 
 impl MemoryRow {
     /// That of a pool.
-    pub fn of(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool) -> Self {
+    pub fn of(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool) -> Self {
         let room = Room::of(scenario, pool);
         let memory = memory_of(unit, scenario, pool);
         Self {

@@ -1,7 +1,7 @@
 //! The prompts of a prefill step that is taken apart: of one length, or the scenario's own mix.
 
 use crate::experiment::plan::load::Loads;
-use crate::perf::roofline::unit::Unit;
+use crate::perf::roofline::unit::RooflineUnit;
 use crate::scenario::Scenario;
 
 /// Prompts of a step: computed tokens of each, and (query, key) pairs of each token.
@@ -33,7 +33,7 @@ impl Prompts {
     }
 
     /// A step of so many tokens, in seconds.
-    pub fn times(self, unit: &Unit<'_>, tokens: f64) -> f64 {
+    pub fn times(self, unit: &RooflineUnit<'_>, tokens: f64) -> f64 {
         unit.prefill_times(tokens, tokens * self.pairs, self.number(tokens))
             .quicker()
     }

@@ -8,7 +8,7 @@
 use super::design::decode_begins;
 use crate::scenario::{ArrivalKind, Class, LengthLaw, Period, RateSegment, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
-use crate::workload::length::{Lengths, Scale};
+use crate::workload::length::{LengthScale, Lengths};
 
 /// Addresses at which a law is read.
 const SAMPLES: u64 = 4_096;
@@ -149,7 +149,7 @@ fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
 
 /// The means of a length less `less`, and of its square.
 fn two_moments(lengths: &Lengths, law: &LengthLaw, scale: f64, less: f64) -> (f64, f64) {
-    let scale = Scale::new(scale);
+    let scale = LengthScale::new(scale);
     let step = u64::MAX / SAMPLES;
     let (mut sum, mut square) = (0.0, 0.0);
     for n in 0..SAMPLES {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{self, Constant, NumberFormat};
 
-use crate::perf::roofline::unit::{Links, Reach, Shape, Unit};
+use crate::perf::roofline::unit::{Links, Reach, RooflineUnit, UnitShape};
 use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
 
 /// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).
@@ -169,7 +169,7 @@ impl Case {
             figure.value *= factor;
             roofline.engine.set(constant, figure);
         }
-        let shape = Shape {
+        let shape = UnitShape {
             gpus: self.nodes * GPUS,
             ranks: self.nodes * GPUS,
             experts: self.experts,
@@ -185,10 +185,10 @@ impl Case {
         };
         let passes = if self.draft_module { self.drafts } else { 0 };
         let links = Links::of(gpu, &compute, GPUS);
-        let unit = Unit {
+        let unit = RooflineUnit {
             queries,
             draft_passes: f64::from(passes),
-            ..Unit::new(&model, (&compute, links), &roofline, shape, reach)
+            ..RooflineUnit::new(&model, (&compute, links), &roofline, shape, reach)
         };
         let (group, work, step_s) = match (self.tokens, self.requests) {
             (Some(tokens), _) => {

@@ -50,14 +50,14 @@ struct Shares {
 
 /// A scenario's mean prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prompt {
+pub struct MeanPrompt {
     /// Tokens whose KV is there already.
     pub cached: f64,
     /// Tokens that are computed.
     pub computed: f64,
 }
 
-impl Prompt {
+impl MeanPrompt {
     /// Tokens within `window` that a computed token attends to, in the mean: fewer where prompts are shorter.
     pub fn within(self, window: f64) -> f64 {
         // all (query, key) pairs up to a length: the i-th query has i keys, no more than the window
@@ -72,7 +72,7 @@ impl Prompt {
 
 /// Attention of a model with its heads over `tensor` accelerators.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer<'a> {
+pub struct AttentionLayer<'a> {
     pub model: &'a Architecture,
     pub precision: Precision,
     pub tensor: f64,
@@ -81,7 +81,7 @@ pub struct Layer<'a> {
     pub drafts: [f64; 2],
 }
 
-impl Layer<'_> {
+impl AttentionLayer<'_> {
     /// Whether attention is latent.
     pub fn is_latent(&self) -> bool {
         matches!(self.model.attention, Attention::Latent { .. })
@@ -174,7 +174,7 @@ impl Layer<'_> {
     }
 
     /// The core over prompts like this one, by (query, key) pairs; averaged over layers of all kinds.
-    pub fn prefill_core(&self, machine: &Machine<'_>, prompt: Prompt) -> Core {
+    pub fn prefill_core(&self, machine: &Machine<'_>, prompt: MeanPrompt) -> Core {
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor) * machine.sms;
         let start = machine.start(C::PrefillAttentionLaunch);
         let tile = machine.get(C::PrefillAttentionTile);
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn short_prompts_do_not_fill_a_window() {
-        let prompt = |cached, computed| Prompt { cached, computed };
+        let prompt = |cached, computed| MeanPrompt { cached, computed };
         // tokens 1 to 100 attend to 50.5 in the mean, themselves included, of 1,000 the rest to 100
         assert!((prompt(0.0, 100.0).within(128.0) - 50.5).abs() < 1e-9);
         assert!((prompt(0.0, 1000.0).within(100.0) - 95.05).abs() < 1e-9);

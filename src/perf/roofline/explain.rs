@@ -2,12 +2,12 @@
 
 use super::meet::Times;
 use super::step::{Batch, Kv, Once, Parts, Routed};
-use super::unit::Unit;
+use super::unit::RooflineUnit;
 use crate::catalog::Constant::{self, *};
 
 /// A part of a step.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub struct StepPart {
     /// What it is.
     pub name: &'static str,
     /// Over all layers, in seconds.
@@ -26,7 +26,7 @@ pub struct Explained {
     /// The step in the mode that was not chosen, if there is one.
     pub other_s: Option<f64>,
     /// Its parts, none of them hidden.
-    pub parts: Vec<Part>,
+    pub parts: Vec<StepPart>,
     /// Of the step, what hangs on the rank's own load, in seconds.
     pub own_s: f64,
     /// Of the step, what hangs on the tokens of all ranks: routed experts, and exchange that does not hide.
@@ -103,7 +103,7 @@ const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin];
 
 const STAGES: &[Constant] = &[];
 
-impl Unit<'_> {
+impl RooflineUnit<'_> {
     /// A decode step of `requests` on each rank, over what one of them holds.
     pub fn explain_decode(&self, requests: f64, kv: Kv) -> Explained {
         let mode = Mode::of(self.decode_times(requests, kv));
@@ -130,7 +130,7 @@ impl Unit<'_> {
             },
         );
         let (moe, _) = self.layers(true);
-        explained.parts.push(Part {
+        explained.parts.push(StepPart {
             name: "sending and unpacking",
             seconds: 2.0 * mode.batches() * moe * sm,
             constants: &[LowLatencySm, LowLatencySmToken],
@@ -170,7 +170,7 @@ impl Unit<'_> {
         let (moe, dense) = self.layers(a.decodes);
         let all = moe + dense;
         let b = mode.batches();
-        let row = |name, seconds, constants| Part {
+        let row = |name, seconds, constants| StepPart {
             name,
             seconds,
             constants,
@@ -249,7 +249,7 @@ fn finish(mut explained: Explained, once: Once) -> Explained {
         ("logits and sampling", once.head, GEMM),
         ("host", once.host, HOST),
     ] {
-        explained.parts.push(Part {
+        explained.parts.push(StepPart {
             name,
             seconds,
             constants,
@@ -304,7 +304,7 @@ struct Apart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perf::roofline::unit::Unit;
+    use crate::perf::roofline::unit::RooflineUnit;
     use crate::scenario::{Performance, Role, load};
 
     fn check(explained: &Explained) {
@@ -320,7 +320,7 @@ mod tests {
             panic!("the day's step times come from first principles")
         };
         for pool in &scenario.pools {
-            let unit = Unit::of(&scenario, pool, roofline).expect("all is known");
+            let unit = RooflineUnit::of(&scenario, pool, roofline).expect("all is known");
             for size in [1.0, 8.0, 40.0, 88.0, 128.0] {
                 if pool.role == Role::Decode {
                     check(&unit.explain_decode(size, unit.kv_of(size, 5_000.0)));

@@ -18,7 +18,7 @@
 //! Ignored: norms and biases (0.2 % of the weights), uneven pipeline stages, fragmentation.
 
 use super::kernel::bytes_of;
-use super::unit::Unit;
+use super::unit::RooflineUnit;
 use crate::catalog::{Architecture, Attention, Constant as C, KvShape, NumberFormat};
 
 /// Bytes in the units that engines' own rules are written in.
@@ -35,7 +35,7 @@ const FP4_BLOCKS: [f64; 2] = [256.0, 64.0];
 
 /// Memory of one accelerator, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Memory {
+pub struct AcceleratorMemory {
     /// All of it.
     pub total: f64,
     /// What the engine's fraction leaves; where `activations` are 0, for them and for graphs.
@@ -52,7 +52,7 @@ pub struct Memory {
     pub kv_per_token: f64,
 }
 
-impl Memory {
+impl AcceleratorMemory {
     /// KV tokens that a rank holds while every layer holds them all.
     pub fn kv_tokens(&self) -> f64 {
         if self.kv <= 0.0 || self.kv_per_token <= 0.0 {
@@ -103,7 +103,7 @@ fn attention_weights(model: &Architecture, tensor: f64, in_window: bool) -> [f64
     }
 }
 
-impl Unit<'_> {
+impl RooflineUnit<'_> {
     /// Weights on one accelerator, in bytes: attention and dense networks over the rank's accelerators,
     /// experts over all, embedding and head in BF16; a draft module's layer where there is one.
     pub fn weight_bytes(&self) -> f64 {
@@ -184,7 +184,13 @@ impl Unit<'_> {
     }
 
     /// Memory of one accelerator with `bytes` of it, for steps of `tokens` and `requests` on a rank.
-    pub fn memory(&self, kv: &KvShape, bytes: f64, tokens: f64, requests: f64) -> Memory {
+    pub fn memory(
+        &self,
+        kv: &KvShape,
+        bytes: f64,
+        tokens: f64,
+        requests: f64,
+    ) -> AcceleratorMemory {
         let constant = |c: C| self.machine.get(c);
         let weights = self.weight_bytes();
         let together = self.spread.group.gpus * self.pipeline > 1.0;
@@ -219,7 +225,7 @@ impl Unit<'_> {
             bytes
         };
         let unused = (1.0 - fraction) * of;
-        Memory {
+        AcceleratorMemory {
             total: bytes,
             unused,
             weights,

@@ -9,8 +9,8 @@
 
 use super::meet::{Own, Plain, Shared, Time, Whole};
 use super::step::Batch;
-use super::table::{Totals, Work, along, fits, ps, slope};
-use super::unit::Unit;
+use super::table::{FullBatchPace, Totals, along, fits, ps, slope};
+use super::unit::RooflineUnit;
 use crate::catalog::Constant as C;
 use crate::perf::MixedLoad;
 use crate::scenario::Pool;
@@ -43,7 +43,7 @@ pub struct MixedTable {
     decode_request: u64,
     host: Host,
     queries: u64,
-    work: Work,
+    work: FullBatchPace,
 }
 
 /// The host's time, in ps.
@@ -77,7 +77,7 @@ fn tokens_of(entry: usize) -> f64 {
 
 /// A rank's work in a step, and its host's, in ps.
 #[derive(Clone, Copy, Debug, Default)]
-struct Rank {
+struct MixedRankWork {
     own: Plain<u64>,
     host: u64,
 }
@@ -85,7 +85,7 @@ struct Rank {
 impl MixedTable {
     /// For the batches of a pool over so much attention, in prompts of `prompt` computed tokens.
     pub fn new(
-        unit: &Unit<'_>,
+        unit: &RooflineUnit<'_>,
         pool: &Pool,
         kv_tokens: u64,
         (pairs, prompt): (f64, f64),
@@ -175,7 +175,7 @@ impl MixedTable {
                 beside: pool.look_ahead,
             },
             queries,
-            work: Work::new(full, pairs.min(full * prompt), times),
+            work: FullBatchPace::new(full, pairs.min(full * prompt), times),
         };
         let own = table.own[1].last().copied().unwrap_or_default();
         let shared = table.shared[1].last().copied().unwrap_or_default();
@@ -227,10 +227,10 @@ impl MixedTable {
     }
 
     /// A rank's work, in a step in which some rank has prompts or none.
-    fn rank(&self, load: &MixedLoad, with_prompts: bool) -> Rank {
+    fn rank(&self, load: &MixedLoad, with_prompts: bool) -> MixedRankWork {
         let (prompt, requests) = (load.prefill.tokens, u64::from(load.requests));
         if prompt == 0 && requests == 0 {
-            return Rank::default();
+            return MixedRankWork::default();
         }
         let tokens = prompt + requests * self.queries;
         let heads = requests + u64::from(load.chunks);
@@ -255,7 +255,7 @@ impl MixedTable {
                 + along(self.kv, load.kv_1024)
                 + along(self.window, load.window_1024);
         }
-        Rank {
+        MixedRankWork {
             own,
             host: step + heads * self.host.request + u64::from(load.joins) * self.host.join,
         }
@@ -269,7 +269,7 @@ fn at<T: Copy + Default>(table: &[T], entry: usize) -> T {
 }
 
 /// Tokens of one stage.
-fn batch(unit: &Unit<'_>, tokens: f64, prompts: bool) -> Batch {
+fn batch(unit: &RooflineUnit<'_>, tokens: f64, prompts: bool) -> Batch {
     let tokens = tokens / unit.pipeline;
     if prompts {
         Batch::prompts(tokens)
@@ -279,7 +279,7 @@ fn batch(unit: &Unit<'_>, tokens: f64, prompts: bool) -> Batch {
 }
 
 /// All layers' work on a rank's tokens, without attention's core and, where it is latent, its projections.
-fn own(unit: &Unit<'_>, tokens: f64, prompts: bool) -> Plain<f64> {
+fn own(unit: &RooflineUnit<'_>, tokens: f64, prompts: bool) -> Plain<f64> {
     if tokens <= 0.0 {
         return Plain::default();
     }
@@ -300,7 +300,7 @@ fn own(unit: &Unit<'_>, tokens: f64, prompts: bool) -> Plain<f64> {
 }
 
 /// All layers' routed experts and exchange, with so many tokens on each rank in the mean.
-fn shared(unit: &Unit<'_>, tokens: f64, prompts: bool) -> Shared<f64> {
+fn shared(unit: &RooflineUnit<'_>, tokens: f64, prompts: bool) -> Shared<f64> {
     if tokens <= 0.0 {
         return Shared::default();
     }
@@ -314,7 +314,7 @@ fn shared(unit: &Unit<'_>, tokens: f64, prompts: bool) -> Shared<f64> {
 }
 
 /// The shared part of a unit of one rank: both parts together are rounded once.
-fn with_own(unit: &Unit<'_>, tokens: f64, prompts: bool) -> Shared<u64> {
+fn with_own(unit: &RooflineUnit<'_>, tokens: f64, prompts: bool) -> Shared<u64> {
     let shared = shared(unit, tokens, prompts);
     let alone = own(unit, tokens, prompts).alone;
     Shared {

@@ -42,7 +42,7 @@ use crate::scenario::{Pool, Role, Roofline, Scenario};
 use crate::units::SimDuration;
 use mixed::MixedTable;
 use table::{DecodeTable, PrefillTable};
-use unit::Unit;
+use unit::RooflineUnit;
 
 /// KV of a rank, in 1/1024 token.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +69,7 @@ impl Compiled {
     pub fn new(roofline: &Roofline, scenario: &Scenario) -> Result<Self, String> {
         let mut compiled = Self::default();
         for pool in &scenario.pools {
-            let unit = Unit::of(scenario, pool, roofline)
+            let unit = RooflineUnit::of(scenario, pool, roofline)
                 .ok_or("the model's architecture or the accelerator's data sheet is not known")?;
             let of_pool = |why: String| format!("pool `{}`: {why}", pool.name);
             match pool.role {
@@ -163,7 +163,11 @@ fn kv_tokens(pool: &Pool) -> u64 {
 }
 
 /// Memory of one accelerator of a pool, for its largest step.
-pub fn memory_of(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool) -> memory::Memory {
+pub fn memory_of(
+    unit: &RooflineUnit<'_>,
+    scenario: &Scenario,
+    pool: &Pool,
+) -> memory::AcceleratorMemory {
     let requests = f64::from(pool.max_batch_requests.min(1_024));
     let tokens = f64::from(pool.max_batch_tokens).max(requests * unit.queries);
     let bytes = scenario.node.gpu.usable_bytes as f64;
@@ -175,7 +179,8 @@ pub fn memory_of(unit: &Unit<'_>, scenario: &Scenario, pool: &Pool) -> memory::M
 /// # Errors
 /// Where the model does not fit, or, in a prefill pool, the KV of a full batch does not.
 pub fn kv_capacity(roofline: &Roofline, scenario: &Scenario, pool: &Pool) -> Result<u64, String> {
-    let unit = Unit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
+    let unit =
+        RooflineUnit::of(scenario, pool, roofline).ok_or("nothing is known of the hardware")?;
     let memory = memory_of(&unit, scenario, pool);
     let is_stated = pool.kv_capacity_tokens.is_some();
     let overfull = if is_stated {

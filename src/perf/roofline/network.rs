@@ -20,7 +20,7 @@ pub struct Exchange {
 
 /// Accelerators that share experts.
 #[derive(Clone, Copy, Debug)]
-pub struct Group {
+pub struct ExpertGroup {
     pub gpus: f64,
     /// Nodes they lie on; a scale-up domain that spans nodes counts as one.
     pub nodes: f64,
@@ -122,7 +122,7 @@ impl Machine<'_> {
     }
 
     /// The rate at which experts' tokens move between accelerators of a node, of which the group has so many.
-    fn inside_node(&self, group: Group) -> f64 {
+    fn inside_node(&self, group: ExpertGroup) -> f64 {
         if group.gpus.min(f64::from(self.links.node)) > f64::from(self.links.domain) {
             self.links.host
         } else {
@@ -134,7 +134,7 @@ impl Machine<'_> {
     pub fn exchange_prompts(
         &self,
         experts: &Experts,
-        group: Group,
+        group: ExpertGroup,
         hidden: f64,
         tokens: f64,
         imbalance: Imbalance,
@@ -157,7 +157,7 @@ impl Machine<'_> {
     pub fn exchange_decode(
         &self,
         experts: &Experts,
-        group: Group,
+        group: ExpertGroup,
         hidden: f64,
         tokens: f64,
         imbalance: Imbalance,

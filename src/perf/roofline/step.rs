@@ -12,7 +12,7 @@ use super::ffn::ExpertRows;
 use super::kernel::US;
 use super::meet::{Attended, Both, Pairwise, Plain, Shared, Stages, Times, Ways};
 use super::network::Exchange;
-use super::unit::Unit;
+use super::unit::RooflineUnit;
 use crate::catalog::{Constant as C, Experts};
 
 /// One layer of one micro-batch as far as it hangs on a rank's own load, without what attention runs over; in
@@ -103,7 +103,7 @@ pub struct Kv {
     pub window: f64,
 }
 
-impl Unit<'_> {
+impl RooflineUnit<'_> {
     /// One layer of a micro-batch that may have both prompts and decode, on one rank.
     pub fn parts(&self, batch: Batch) -> Parts {
         let (machine, attention) = (&self.machine, self.attention());

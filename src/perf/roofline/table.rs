@@ -9,7 +9,7 @@
 use super::Kv1024;
 use super::meet::{Attended, Both, Own, Pairwise, Stages, Ways, Whole};
 use super::step::Kv;
-use super::unit::Unit;
+use super::unit::RooflineUnit;
 use crate::perf::{DecodeLoads, OwnLines, PrefillLoad};
 use crate::units::{Picoseconds, SimDuration};
 
@@ -98,13 +98,13 @@ impl Slopes {
 
 /// Own parts by a rank's load and shared parts by the unit's total.
 #[derive(Clone, Debug)]
-struct Table<O> {
+struct RooflineTable<O> {
     own: Vec<Ways<u64, O>>,
     shared: Vec<Both<u64>>,
     totals: Totals,
 }
 
-impl<O: Own<u64>> Table<O> {
+impl<O: Own<u64>> RooflineTable<O> {
     /// `most` and totals are counted in entries of own parts.
     fn new<F>(
         ranks: u64,
@@ -192,20 +192,20 @@ impl<O: Own<u64>> Table<O> {
 /// Decode steps by the number of requests on a rank.
 #[derive(Clone, Debug)]
 pub struct DecodeTable {
-    table: Table<Stages<u64>>,
+    table: RooflineTable<Stages<u64>>,
     kv: Slopes,
     window: Slopes,
 }
 
 impl DecodeTable {
     /// For up to `most` requests and `kv_tokens` on a rank.
-    pub fn new(unit: &Unit<'_>, most: u32, kv_tokens: u64) -> Result<Self, String> {
+    pub fn new(unit: &RooflineUnit<'_>, most: u32, kv_tokens: u64) -> Result<Self, String> {
         let all = Kv {
             tokens: kv_tokens as f64,
             window: kv_tokens as f64,
         };
         fits(unit.decode_times(f64::from(most), all).quicker())?;
-        let table = Table::new(
+        let table = RooflineTable::new(
             unit.ranks as u64,
             u64::from(most),
             |n| unit.decode_own(n as f64),
@@ -254,21 +254,26 @@ impl DecodeTable {
 /// Prefill steps by the number of tokens on a rank.
 #[derive(Clone, Debug)]
 pub struct PrefillTable {
-    table: Table<Pairwise<u64>>,
+    table: RooflineTable<Pairwise<u64>>,
     pairs: Slopes,
-    work: Work,
+    work: FullBatchPace,
 }
 
 impl PrefillTable {
     /// For up to `most` tokens and `pairs` on a rank, in prompts of `prompt` computed tokens.
-    pub fn new(unit: &Unit<'_>, most: u64, pairs: f64, prompt: f64) -> Result<Self, String> {
+    pub fn new(
+        unit: &RooflineUnit<'_>,
+        most: u64,
+        pairs: f64,
+        prompt: f64,
+    ) -> Result<Self, String> {
         let entries = most.div_ceil(TOKENS_PER_ENTRY);
         let tokens = |entry: u64| (entry * TOKENS_PER_ENTRY) as f64;
         let prompts = |tokens: f64| (tokens / prompt).max(1.0);
         let full = tokens(entries);
         let times = |pairs: f64| unit.prefill_times(full, pairs, prompts(full)).quicker();
         fits(times(pairs))?;
-        let table = Table::new(
+        let table = RooflineTable::new(
             unit.ranks as u64,
             entries,
             |entry| unit.prefill_own(tokens(entry), prompts(tokens(entry))),
@@ -277,7 +282,7 @@ impl PrefillTable {
         Ok(Self {
             table,
             pairs: Slopes::new(unit.prefill_attention(), 1.0),
-            work: Work::new(full, pairs.min(full * prompt), times),
+            work: FullBatchPace::new(full, pairs.min(full * prompt), times),
         })
     }
 
@@ -307,7 +312,7 @@ impl PrefillTable {
 
 /// The pace of a full batch on every rank of a unit, shared parts included.
 #[derive(Clone, Copy, Debug)]
-pub struct Work {
+pub struct FullBatchPace {
     /// In ps.
     token: u64,
     /// In 2^-12 ps.
@@ -317,7 +322,7 @@ pub struct Work {
 /// Part by which the pairs of a full batch are moved to see what a pair takes.
 const MOVED: f64 = 1e-3;
 
-impl Work {
+impl FullBatchPace {
     /// Of batches of `tokens` around so many `pairs`, whose steps take `times` by their pairs.
     pub fn new(tokens: f64, pairs: f64, times: impl Fn(f64) -> f64) -> Self {
         let pair = (times(pairs) - times(pairs * (1.0 - MOVED))) / (pairs * MOVED);

@@ -1,7 +1,7 @@
 //! What steps of whole units keep: how ranks meet, what crosses the network, what drafts and windows add.
 
 use super::meet::Times;
-use super::unit::Unit;
+use super::unit::RooflineUnit;
 use crate::catalog::Constant as C;
 use crate::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes, with_capacities};
 use crate::scenario::{Performance, Role, Scenario, load, load_str};
@@ -25,13 +25,13 @@ fn mixed(model: &str, node: &str, pool: &str) -> Scenario {
     load_str("mixed", &text, &[]).unwrap_or_else(|m| panic!("{}", m.render(false)))
 }
 
-fn with_unit<T>(scenario: &Scenario, role: Role, ask: impl Fn(&Unit<'_>) -> T) -> T {
+fn with_unit<T>(scenario: &Scenario, role: Role, ask: impl Fn(&RooflineUnit<'_>) -> T) -> T {
     let Performance::Roofline(roofline) = &scenario.performance else {
         panic!("step times come from first principles")
     };
     let pool = scenario.pools.iter().find(|p| p.role == role);
     let pool = pool.expect("such a pool");
-    ask(&Unit::of(scenario, pool, roofline).expect("all is known"))
+    ask(&RooflineUnit::of(scenario, pool, roofline).expect("all is known"))
 }
 
 fn times(scenario: &Scenario) -> StepTimes {

@@ -1,17 +1,17 @@
 //! A unit as the model sees it: the machine, the model's part on each accelerator, and who shares what.
 
-use super::attention::{Layer, Prompt};
-use super::experts::{EVEN, Imbalance, Setup, Table};
+use super::attention::{AttentionLayer, MeanPrompt};
+use super::experts::{EVEN, Imbalance, ImbalanceTable, Setup};
 use super::ffn::Network;
 use super::kernel::Machine;
-use super::network::Group;
+use super::network::ExpertGroup;
 pub use super::network::Links;
 use crate::catalog::{Architecture, Compute, Experts};
 use crate::scenario::{ExpertPopularity, Overlap, Pool, Role, Roofline, Scenario};
 
 /// One unit of a pool.
 #[derive(Clone, Debug)]
-pub struct Unit<'a> {
+pub struct RooflineUnit<'a> {
     /// One accelerator of it.
     pub machine: Machine<'a>,
     /// What is served.
@@ -27,7 +27,7 @@ pub struct Unit<'a> {
     /// Who holds which experts.
     pub spread: Spread,
     /// The mean prompt.
-    pub context: Prompt,
+    pub context: MeanPrompt,
     /// Tokens of a request in a decode step: one, and its drafts.
     pub queries: f64,
     /// How often a decode step passes through a layer and a head that make drafts.
@@ -50,14 +50,14 @@ pub struct Spread {
     /// Experts on an accelerator.
     pub slots: f64,
     /// The accelerators and nodes that exchange tokens.
-    pub group: Group,
+    pub group: ExpertGroup,
     /// Whether tokens are sent to experts and back; otherwise every accelerator sees them all.
     pub exchange: bool,
     /// Whether several ranks' tokens are gathered on every accelerator, each of which has a part of every
     /// expert, and the results summed and scattered.
     pub gathers: bool,
-    decode: Table,
-    prefill: Table,
+    decode: ImbalanceTable,
+    prefill: ImbalanceTable,
 }
 
 /// What the engine's tables must reach.
@@ -75,7 +75,7 @@ pub struct Reach {
 
 /// The shape of a unit, without a scenario.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct UnitShape {
     /// All accelerators.
     pub gpus: u32,
     /// Attention data-parallel ranks.
@@ -88,7 +88,7 @@ pub struct Shape {
     pub pipeline: u32,
 }
 
-impl Shape {
+impl UnitShape {
     /// That of a pool.
     pub fn of(pool: &Pool) -> Self {
         Self {
@@ -101,13 +101,13 @@ impl Shape {
     }
 }
 
-impl<'a> Unit<'a> {
+impl<'a> RooflineUnit<'a> {
     /// A unit of `shape`.
     pub fn new(
         model: &'a Architecture,
         (gpu, links): (&'a Compute, Links),
         roofline: &'a Roofline,
-        shape: Shape,
+        shape: UnitShape,
         reach: Reach,
     ) -> Self {
         let machine = Machine {
@@ -125,7 +125,7 @@ impl<'a> Unit<'a> {
             pipeline,
             ranks: f64::from(shape.ranks),
             spread: Spread::new(model, roofline, shape, links, reach),
-            context: Prompt {
+            context: MeanPrompt {
                 cached: reach.cached_tokens,
                 computed: reach.prompt_tokens,
             },
@@ -168,7 +168,7 @@ impl<'a> Unit<'a> {
             } else {
                 0.0
             },
-            ..Self::new(model, (gpu, links), roofline, Shape::of(pool), reach)
+            ..Self::new(model, (gpu, links), roofline, UnitShape::of(pool), reach)
         })
     }
 
@@ -180,8 +180,8 @@ impl<'a> Unit<'a> {
     }
 
     /// Attention of a layer.
-    pub fn attention(&self) -> Layer<'_> {
-        Layer {
+    pub fn attention(&self) -> AttentionLayer<'_> {
+        AttentionLayer {
             model: self.model,
             precision: self.roofline.precision,
             tensor: self.tensor,
@@ -212,7 +212,7 @@ impl Spread {
     fn new(
         model: &Architecture,
         roofline: &Roofline,
-        shape: Shape,
+        shape: UnitShape,
         links: Links,
         reach: Reach,
     ) -> Self {
@@ -223,11 +223,11 @@ impl Spread {
             ranks,
             tensor: gpus / ranks,
             slots: experts.map_or(0.0, |e| f64::from(e.routed + shape.redundant) / ranks),
-            group: Group { gpus, nodes },
+            group: ExpertGroup { gpus, nodes },
             exchange: false,
             gathers: experts.is_some() && shape.ranks > 1,
-            decode: Table::even(),
-            prefill: Table::even(),
+            decode: ImbalanceTable::even(),
+            prefill: ImbalanceTable::even(),
         };
         let Some(experts) = &model.experts else {
             return even(None);
@@ -261,8 +261,8 @@ impl Spread {
         Self {
             exchange,
             gathers: false,
-            decode: Table::new(&setup, false, 1.0, reach.decode_tokens / share),
-            prefill: Table::new(
+            decode: ImbalanceTable::new(&setup, false, 1.0, reach.decode_tokens / share),
+            prefill: ImbalanceTable::new(
                 &setup,
                 true,
                 reach.prompt_tokens,

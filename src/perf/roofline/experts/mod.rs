@@ -14,9 +14,9 @@ mod remembered;
 
 use crate::scenario::ExpertPopularity;
 use load::{busiest, spread};
-use placement::{Place, Placement};
+use placement::{ExpertSlots, Placement};
 use popularity::{drifted, of_layer};
-use remembered::{Question, or_made};
+use remembered::{ImbalanceKey, or_made};
 
 /// Layers that are averaged, each with an order of its own: more change the mean by less than 1 %.
 const LAYERS: u64 = 16;
@@ -64,7 +64,7 @@ pub const EVEN: Imbalance = Imbalance {
 
 /// One layer: who sits where, and how popular it is now.
 #[derive(Clone, Debug)]
-struct Layer {
+struct ExpertLayer {
     placement: Placement,
     shares: Vec<f64>,
 }
@@ -72,11 +72,11 @@ struct Layer {
 /// Imbalance by the number of tokens of a micro-batch on each rank: tabulated on powers of two, between
 /// them linear in one over the root of the tokens, as sampling noise is.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct ImbalanceTable {
     at: Vec<Imbalance>,
 }
 
-impl Table {
+impl ImbalanceTable {
     /// Perfect balance, whatever the tokens.
     pub fn even() -> Self {
         Self { at: vec![EVEN] }
@@ -88,7 +88,7 @@ impl Table {
         if matches!(setup.popularity, ExpertPopularity::Balanced) {
             return Self::even();
         }
-        let question = Question {
+        let question = ImbalanceKey {
             setup: setup.clone(),
             hierarchical,
             prompt_tokens,
@@ -97,17 +97,17 @@ impl Table {
         or_made(question, Self::make)
     }
 
-    fn make(question: &Question) -> Self {
-        let Question { setup, .. } = question;
+    fn make(question: &ImbalanceKey) -> Self {
+        let ImbalanceKey { setup, .. } = question;
         let nodes = if question.hierarchical {
             setup.nodes
         } else {
             1
         };
-        let layers: Vec<Layer> = (0..LAYERS)
+        let layers: Vec<ExpertLayer> = (0..LAYERS)
             .map(|layer| {
                 let placed = of_layer(setup, layer);
-                let place = Place {
+                let place = ExpertSlots {
                     ranks: setup.ranks,
                     slots: setup.slots,
                     nodes,
@@ -118,7 +118,7 @@ impl Table {
                 } else {
                     place.in_order(setup.experts)
                 };
-                Layer {
+                ExpertLayer {
                     placement,
                     shares: drifted(&placed, setup, layer),
                 }
@@ -159,7 +159,7 @@ impl Table {
 
 fn at_tokens(
     setup: &Setup,
-    layers: &[Layer],
+    layers: &[ExpertLayer],
     nodes: usize,
     prompt_tokens: f64,
     tokens: f64,
@@ -168,9 +168,10 @@ fn at_tokens(
     let alike = (prompt_tokens.min(tokens) - 1.0).max(0.0);
     let design = 1.0 + setup.clustering * alike;
     let all = tokens * setup.ranks as f64;
-    let mean =
-        |parts: &dyn Fn(&Layer) -> f64| layers.iter().map(parts).sum::<f64>() / layers.len() as f64;
-    let of = |layer: &Layer, bins: &[Vec<(usize, f64)>]| {
+    let mean = |parts: &dyn Fn(&ExpertLayer) -> f64| {
+        layers.iter().map(parts).sum::<f64>() / layers.len() as f64
+    };
+    let of = |layer: &ExpertLayer, bins: &[Vec<(usize, f64)>]| {
         busiest(&spread(
             &layer.shares,
             bins,
@@ -192,7 +193,7 @@ fn at_tokens(
 /// Imbalance of ranks with exactly so many tokens on each, over so many layers: what measurements of
 /// expert balance report.
 pub fn measured_imbalance(setup: &Setup, tokens: f64, layers: u64) -> f64 {
-    let place = Place {
+    let place = ExpertSlots {
         ranks: setup.ranks,
         slots: setup.slots,
         nodes: 1,
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn more_tokens_are_better_balanced() {
-        let table = Table::new(&r1(32, 288, true), true, 1.0, 4096.0);
+        let table = ImbalanceTable::new(&r1(32, 288, true), true, 1.0, 4096.0);
         let mut last = f64::INFINITY;
         for tokens in [1.0, 2.0, 3.0, 10.0, 44.0, 128.0, 1000.0, 4096.0, 8000.0] {
             let found = table.at(tokens).rank;
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_what_was_made() {
         let (few, many) = (r1(32, 288, true), r1(36, 288, false));
-        let of = |setup: &Setup, most| Table::new(setup, true, 1.0, most).at(100.0);
+        let of = |setup: &Setup, most| ImbalanceTable::new(setup, true, 1.0, most).at(100.0);
         let first = [of(&few, 4.0), of(&few, 4096.0), of(&many, 4096.0)];
         assert!(first[0] != first[1] && first[1] != first[2], "{first:?}");
         let again = [of(&few, 4.0), of(&few, 4096.0), of(&many, 4096.0)];
@@ -268,6 +269,9 @@ mod tests {
             popularity: ExpertPopularity::Balanced,
             ..r1(32, 288, true)
         };
-        assert_eq!(Table::new(&setup, true, 4096.0, 8192.0).at(37.0), EVEN);
+        assert_eq!(
+            ImbalanceTable::new(&setup, true, 4096.0, 8192.0).at(37.0),
+            EVEN
+        );
     }
 }

@@ -8,7 +8,7 @@
 
 /// What experts are placed on.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct ExpertSlots {
     pub ranks: usize,
     /// Over all ranks; a multiple of them.
     pub slots: usize,
@@ -31,7 +31,7 @@ impl Placement {
     }
 }
 
-impl Place {
+impl ExpertSlots {
     /// Experts in order of id; redundant slots repeat the first ones.
     pub fn in_order(&self, experts: usize) -> Placement {
         let ids: Vec<usize> = (0..self.slots).map(|slot| slot % experts).collect();
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn every_slot_is_filled_and_groups_stay_on_their_node() {
         let shares: Vec<f64> = (0..64_u32).map(|e| 1.0 / f64::from(e + 1)).collect();
-        let place = Place {
+        let place = ExpertSlots {
             ranks: 8,
             slots: 80,
             nodes: 2,

@@ -5,16 +5,16 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Setup, Table};
+use super::{ImbalanceTable, Setup};
 
 /// Tables that are kept: those of the designs that a plan goes back and forth between.
 const KEPT: usize = 64;
 
-static LATEST: Mutex<VecDeque<(Question, Table)>> = Mutex::new(VecDeque::new());
+static LATEST: Mutex<VecDeque<(ImbalanceKey, ImbalanceTable)>> = Mutex::new(VecDeque::new());
 
 /// What a table is of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question {
+pub struct ImbalanceKey {
     pub setup: Setup,
     pub hierarchical: bool,
     pub prompt_tokens: f64,
@@ -22,9 +22,12 @@ pub struct Question {
 }
 
 /// The table, made anew if nobody has asked for it lately. Two who ask at once may both make it.
-pub fn or_made(question: Question, make: impl FnOnce(&Question) -> Table) -> Table {
+pub fn or_made(
+    question: ImbalanceKey,
+    make: impl FnOnce(&ImbalanceKey) -> ImbalanceTable,
+) -> ImbalanceTable {
     let latest = || -> MutexGuard<'_, _> { LATEST.lock().unwrap_or_else(PoisonError::into_inner) };
-    let known = |(asked, _): &&(Question, Table)| *asked == question;
+    let known = |(asked, _): &&(ImbalanceKey, ImbalanceTable)| *asked == question;
     let found = latest().iter().find(known).map(|(_, table)| table.clone());
     found.unwrap_or_else(|| {
         let table = make(&question);

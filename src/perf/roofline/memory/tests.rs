@@ -27,12 +27,12 @@ fn of_tokens(tokens: u32, model: &str, gpu: &str, gpus: u32, engine: &str, more:
     load_str("memory", &text, &[]).unwrap_or_else(|m| panic!("{}", m.render(false)))
 }
 
-fn memory(scenario: &Scenario) -> Memory {
+fn memory(scenario: &Scenario) -> AcceleratorMemory {
     let Performance::Roofline(roofline) = &scenario.performance else {
         panic!("first principles");
     };
     let pool = &scenario.pools[0];
-    let unit = Unit::of(scenario, pool, roofline).expect("known hardware");
+    let unit = RooflineUnit::of(scenario, pool, roofline).expect("known hardware");
     memory_of(&unit, scenario, pool)
 }
 
