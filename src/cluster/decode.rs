@@ -23,15 +23,15 @@ use super::schedule::{self, Change, Event};
 use super::slots::Slots;
 
 use super::{Handover, Inside};
-use crate::metrics::{Fate, Observer, Place, audit::Balance};
+use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{SimDuration, SimTime};
-use arrivals::Arrivals;
-use ranks::Refusal;
+use arrivals::TransferArrivals;
+use ranks::DecodeRefusal;
 use resident::Travel;
-use rules::Rules;
-use unit::Unit;
+use rules::DecodeRules;
+use unit::DecodeUnit;
 
 /// A request whose KV is on its way, or that no unit has taken yet.
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +49,12 @@ struct Moving {
 /// The decode pool of a simulation.
 #[derive(Clone, Debug)]
 pub struct Decode<O> {
-    rules: Rules,
-    units: Vec<Unit>,
+    rules: DecodeRules,
+    units: Vec<DecodeUnit>,
     routing: Routing,
     moving: Slots<Moving>,
     /// KV on its way; its slots are those of `moving`.
-    arrivals: Arrivals,
+    arrivals: TransferArrivals,
     /// Slots of `moving` for which no unit serves, first in first out.
     unrouted: VecDeque<u32>,
     events: VecDeque<Event>,
@@ -73,14 +73,14 @@ pub struct Decode<O> {
     taken: u128,
     busy: u64,
     blocked: [u64; 2],
-    tokens: Tokens,
+    tokens: DecodeTokens,
     /// Hears everything.
     pub observer: O,
 }
 
 /// Generated tokens after the first, in 1/1024, by two routes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tokens {
+struct DecodeTokens {
     /// By unit: requests times progress of each step.
     stepped_1024: u128,
     /// By request: of those that completed, overshoot of their last step included.
@@ -96,7 +96,7 @@ impl<O: Observer> Decode<O> {
         end: SimTime,
         observer: O,
     ) -> Self {
-        let rules = Rules::new(scenario, pool, times);
+        let rules = DecodeRules::new(scenario, pool, times);
         let events = schedule::events(pool, scenario, end);
         let count = events
             .iter()
@@ -106,12 +106,12 @@ impl<O: Observer> Decode<O> {
         let first = scenario.pools.first().map(|p| p.role);
         Self {
             units: (0..count)
-                .map(|_| Unit::new(&rules, observer.kinds()))
+                .map(|_| DecodeUnit::new(&rules, observer.kinds()))
                 .collect(),
             routing: Routing::new(pool.router, pool.report_interval, count),
             rules,
             moving: Slots::default(),
-            arrivals: Arrivals::default(),
+            arrivals: TransferArrivals::default(),
             unrouted: VecDeque::new(),
             events: events.into(),
             next_unit: SimTime::NEVER,
@@ -124,7 +124,7 @@ impl<O: Observer> Decode<O> {
             taken: 0,
             busy: 0,
             blocked: [0; 2],
-            tokens: Tokens::default(),
+            tokens: DecodeTokens::default(),
             observer,
         }
     }
@@ -188,7 +188,7 @@ impl<O: Observer> Decode<O> {
     }
 
     /// Tells the observer what is still here, and balances the books.
-    pub fn finish(mut self) -> (O, u64, Vec<Balance>) {
+    pub fn finish(mut self) -> (O, u64, Vec<AuditBalance>) {
         let mut inside = 0;
         let mut generated = self.tokens.finished_1024;
         let (mut kv_ranks, mut kv_requests) = (0, 0);
@@ -240,8 +240,8 @@ impl<O: Observer> Decode<O> {
             }
         }
         let balances = vec![
-            Balance::new("decode_tokens_1024", self.tokens.stepped_1024, generated),
-            Balance::new("kv_tokens_1024", kv_ranks, kv_requests),
+            AuditBalance::new("decode_tokens_1024", self.tokens.stepped_1024, generated),
+            AuditBalance::new("kv_tokens_1024", kv_ranks, kv_requests),
         ];
         (self.observer, inside, balances)
     }
@@ -338,7 +338,7 @@ impl<O: Observer> Decode<O> {
         self.next_unit = self
             .units
             .iter()
-            .map(Unit::next)
+            .map(DecodeUnit::next)
             .min()
             .unwrap_or(SimTime::NEVER);
     }
@@ -370,8 +370,8 @@ impl<O: Observer> Decode<O> {
                 }
                 self.observer.blocked(
                     now,
-                    self.blocked[Refusal::Memory as usize],
-                    self.blocked[Refusal::Places as usize],
+                    self.blocked[DecodeRefusal::Memory as usize],
+                    self.blocked[DecodeRefusal::Places as usize],
                 );
             }
             if self.routing.is_exact() {

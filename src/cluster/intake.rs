@@ -11,7 +11,7 @@ use super::queue::Queue;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
 use super::{Handover, Inside};
-use crate::metrics::{Fate, Observer, Place, audit::Balance};
+use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Scenario};
 use crate::units::SimTime;
@@ -48,7 +48,7 @@ pub trait Server: Clone {
         index: usize,
         rules: &Self::Rules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
     ) -> bool;
     /// Ends the running step; what goes on to decode is appended to `out`, in order of id.
     fn end_step(
@@ -57,7 +57,7 @@ pub trait Server: Clone {
         index: usize,
         rules: &Self::Rules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
         out: &mut Vec<Handover>,
     );
     /// Gives up everything, in order of id; half-prefilled requests start again.
@@ -66,7 +66,7 @@ pub trait Server: Clone {
         now: SimTime,
         rules: &Self::Rules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
     ) -> Vec<Self::Waiting>;
     /// Memory that its residents take.
     #[inline]
@@ -90,7 +90,7 @@ pub trait Server: Clone {
         &self,
         rules: &Self::Rules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
     ) -> u64;
 }
 
@@ -107,12 +107,12 @@ pub trait Queued: Copy {
         SimTime::NEVER
     }
     /// Enters in the books what it has generated before, when it is there no more.
-    fn carry(&self, _tokens: &mut Tokens) {}
+    fn carry(&self, _tokens: &mut IntakeTokens) {}
 }
 
 /// Tokens and KV, by two routes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tokens {
+pub struct IntakeTokens {
     /// Computed, by unit: in ended steps.
     pub stepped: u128,
     /// Computed, by request: of those whose prefill has ended.
@@ -153,7 +153,7 @@ pub struct Intake<U: Server, O> {
     taken: u128,
     /// Units whose queue waits for memory, and for places.
     blocked: [u64; 2],
-    tokens: Tokens,
+    tokens: IntakeTokens,
     /// Hears everything.
     pub observer: O,
 }
@@ -189,7 +189,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
             busy: 0,
             taken: 0,
             blocked: [0; 2],
-            tokens: Tokens::default(),
+            tokens: IntakeTokens::default(),
             observer,
         }
     }
@@ -290,7 +290,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
     }
 
     /// Tells the observer what is still here, and balances the books.
-    pub fn finish(mut self) -> (O, u64, Vec<Balance>) {
+    pub fn finish(mut self) -> (O, u64, Vec<AuditBalance>) {
         let mut inside = self.unrouted.len() as u64;
         for waiting in self.unrouted.iter() {
             self.observer.still_in(
@@ -305,18 +305,18 @@ impl<U: Server, O: Observer> Intake<U, O> {
             inside += unit.still_in(&self.rules, &mut self.observer, &mut self.tokens);
         }
         let t = &self.tokens;
-        let mut balances = vec![Balance::new(
+        let mut balances = vec![AuditBalance::new(
             "prefill_tokens",
             t.stepped,
             t.finished + t.discarded,
         )];
         if U::GENERATES {
-            balances.push(Balance::new(
+            balances.push(AuditBalance::new(
                 "decode_tokens_1024",
                 t.generated_stepped_1024,
                 t.generated_1024,
             ));
-            balances.push(Balance::new(
+            balances.push(AuditBalance::new(
                 "kv_tokens_1024",
                 t.kv_ranks_1024,
                 t.kv_requests_1024,

@@ -6,7 +6,7 @@ use crate::scenario::{Pool, Scenario};
 
 /// The weights of a rank's memory, and how much there is of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Memory {
+pub struct RankMemory {
     /// Of 1/1024 token in layers that keep it.
     full: u64,
     /// Of 1/1024 token in layers with a window.
@@ -18,7 +18,7 @@ pub struct Memory {
     capacity: u64,
 }
 
-impl Memory {
+impl RankMemory {
     /// That of a rank of a pool.
     pub fn new(scenario: &Scenario, pool: &Pool) -> Self {
         Self::of(&scenario.kv, pool.kv_capacity_tokens.unwrap_or(0))
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn without_windows_a_token_is_a_token() {
-        let memory = Memory::of(&KvShape::of_tokens(70_272), 100);
+        let memory = RankMemory::of(&KvShape::of_tokens(70_272), 100);
         assert_eq!(memory.of_request(5 * 1024), 5 * 1024);
         assert_eq!(memory.capacity(), 100 * 1024);
         assert!(!memory.has_windows() && !memory.grows(0));
@@ -120,7 +120,7 @@ mod tests {
             window_tokens: 10,
             state_bytes: 300,
         };
-        let memory = Memory::of(&shape, 30);
+        let memory = RankMemory::of(&shape, 30);
         // (200 x 25 + 400 x 10 + 300) / 200 bytes
         assert_eq!(memory.of_request(25 * 1024), (25 + 2 * 10) * 1024 + 1536);
         // (200 + 400) x 30 / 200

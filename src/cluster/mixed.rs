@@ -14,51 +14,51 @@ mod ranks;
 mod request;
 mod unit;
 
-use super::decode::resident::Pace;
+use super::decode::resident::DecodePace;
 use super::intake::Intake;
-use super::kv::Memory;
+use super::kv::RankMemory;
 use super::levels::Levels;
 use crate::perf::StepTimes;
 use crate::scenario::{Admission, Batching, Pool, RankBalance, Router, Scenario};
 
-pub use unit::Unit;
+pub use unit::MixedUnit;
 
 /// The mixed pool of a simulation.
-pub type Mixed<O> = Intake<Unit, O>;
+pub type Mixed<O> = Intake<MixedUnit, O>;
 
 /// What every unit of the pool has in common.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct MixedRules {
     ranks: usize,
     max_batch_tokens: u32,
     max_batch_requests: u32,
-    memory: Memory,
+    memory: RankMemory,
     reserving: bool,
     balance: RankBalance,
     batching: Batching,
     look_ahead: bool,
     router: Router,
-    pace: Pace,
+    pace: DecodePace,
     /// Tokens that a decoding request adds to a batch: one, and its drafts.
     tokens_per_decode: u32,
     levels: Levels,
     times: StepTimes,
 }
 
-impl Rules {
+impl MixedRules {
     fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
         Self {
             ranks: pool.ranks as usize,
             max_batch_tokens: pool.max_batch_tokens,
             max_batch_requests: pool.max_batch_requests,
-            memory: Memory::new(scenario, pool),
+            memory: RankMemory::new(scenario, pool),
             reserving: pool.admission == Admission::Reserve,
             batching: pool.batching,
             look_ahead: pool.look_ahead,
             balance: pool.balance,
             router: pool.router,
             // first tokens leave as prompts end
-            pace: Pace {
+            pace: DecodePace {
                 start_1024: 1024,
                 per_step_1024: u64::from(scenario.mtp.progress_1024),
             },

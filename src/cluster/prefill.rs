@@ -13,14 +13,14 @@ use super::transfer::Link;
 use crate::perf::StepTimes;
 use crate::scenario::{FirstToken, Pool, RankBalance, Router, Scenario};
 
-pub use unit::Unit;
+pub use unit::PrefillUnit;
 
 /// The prefill pool of a simulation.
-pub type Prefill<O> = Intake<Unit, O>;
+pub type Prefill<O> = Intake<PrefillUnit, O>;
 
 /// What every unit of the pool has in common.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct PrefillRules {
     ranks: usize,
     max_batch_tokens: u32,
     max_batch_pairs: u64,
@@ -37,7 +37,7 @@ pub struct Rules {
     times: StepTimes,
 }
 
-impl Rules {
+impl PrefillRules {
     fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
         Self {
             ranks: pool.ranks as usize,

@@ -10,7 +10,7 @@ use crate::units::SimTime;
 const STRETCHES_AHEAD: usize = 8;
 
 /// What one stage hands the next for a stretch of simulated time.
-pub struct Stretch<T> {
+pub struct BeltStretch<T> {
     /// Its end.
     pub until: SimTime,
     /// Requests that have arrived until then.
@@ -21,7 +21,7 @@ pub struct Stretch<T> {
     pub items: Vec<T>,
 }
 
-impl<T> Stretch<T> {
+impl<T> BeltStretch<T> {
     /// Nothing yet.
     pub fn new() -> Self {
         Self {
@@ -41,18 +41,18 @@ impl<T> Stretch<T> {
 
 /// Where stretches are laid on the belt.
 pub struct Giver<T> {
-    full: SyncSender<Stretch<T>>,
-    empty: Receiver<Stretch<T>>,
+    full: SyncSender<BeltStretch<T>>,
+    empty: Receiver<BeltStretch<T>>,
 }
 
 /// Where they are taken off.
-pub struct Taker<T> {
-    full: Receiver<Stretch<T>>,
-    empty: Sender<Stretch<T>>,
+pub struct StretchTaker<T> {
+    full: Receiver<BeltStretch<T>>,
+    empty: Sender<BeltStretch<T>>,
 }
 
 /// A belt.
-pub fn belt<T>() -> (Giver<T>, Taker<T>) {
+pub fn belt<T>() -> (Giver<T>, StretchTaker<T>) {
     let (full_in, full_out) = sync_channel(STRETCHES_AHEAD);
     let (empty_in, empty_out) = channel();
     (
@@ -60,7 +60,7 @@ pub fn belt<T>() -> (Giver<T>, Taker<T>) {
             full: full_in,
             empty: empty_out,
         },
-        Taker {
+        StretchTaker {
             full: full_out,
             empty: empty_in,
         },
@@ -69,19 +69,19 @@ pub fn belt<T>() -> (Giver<T>, Taker<T>) {
 
 impl<T> Giver<T> {
     /// A used buffer, or a new one.
-    pub fn blank(&mut self) -> Stretch<T> {
-        self.empty.try_recv().unwrap_or_else(|_| Stretch::new())
+    pub fn blank(&mut self) -> BeltStretch<T> {
+        self.empty.try_recv().unwrap_or_else(|_| BeltStretch::new())
     }
 
     /// Lays a stretch on the belt. False where the other end is gone, and with it the use of going on.
-    pub fn give(&mut self, stretch: Stretch<T>) -> bool {
+    pub fn give(&mut self, stretch: BeltStretch<T>) -> bool {
         self.full.send(stretch).is_ok()
     }
 }
 
-impl<T> Taker<T> {
+impl<T> StretchTaker<T> {
     /// Hands every stretch to `use_it` until the giver is gone, or `use_it` says that it was the last.
-    pub fn drain(self, mut use_it: impl FnMut(&Stretch<T>) -> bool) {
+    pub fn drain(self, mut use_it: impl FnMut(&BeltStretch<T>) -> bool) {
         for stretch in self.full {
             if !use_it(&stretch) {
                 return;

@@ -5,7 +5,7 @@
 //! and the intake pool starts its steps.
 
 use super::feedback::Feedback;
-use super::stretches::{GoOn, Outcome, stretches};
+use super::stretches::{GoOn, SimulationOutcome, stretches};
 use crate::cluster::Inside;
 use crate::cluster::decode::Decode;
 use crate::cluster::intake::{Intake, Server};
@@ -24,7 +24,7 @@ pub struct Coupled<U: Server, P, D> {
 
 impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
     /// Plays to the end.
-    pub fn play(mut self, scenario: &Scenario, go_on: &mut GoOn<'_>) -> Outcome<P, D> {
+    pub fn play(mut self, scenario: &Scenario, go_on: &mut GoOn<'_>) -> SimulationOutcome<P, D> {
         let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
         let (mut arrived, mut handed_over) = (0, 0);
         let (mut open, mut arrivals, mut handovers) = (Vec::new(), Vec::new(), Vec::new());
@@ -83,7 +83,7 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
             None => (None, 0, Vec::new()),
         };
         balances.extend(more);
-        Outcome {
+        SimulationOutcome {
             intake: intake.observer,
             decode,
             in_flight: in_intake + in_decode,

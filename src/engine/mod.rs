@@ -14,5 +14,5 @@ mod stretches;
 mod watch;
 
 pub use pipeline::{Stop, simulate};
-pub use stretches::Outcome;
-pub use watch::{Cap, Overload, Queue, user_bytes};
+pub use stretches::SimulationOutcome;
+pub use watch::{Cap, Overload, QueueKind, user_bytes};

@@ -1,9 +1,9 @@
 //! Playing a scenario, stage by stage and stretch by stretch.
 
-use super::belt::{Stretch, belt};
+use super::belt::{BeltStretch, belt};
 use super::coupled::Coupled;
 use super::feedback::Feedback;
-use super::stretches::{GoOn, Outcome, stretches};
+use super::stretches::{GoOn, SimulationOutcome, stretches};
 use super::watch::{Overload, Watch};
 use crate::cluster::decode::Decode;
 use crate::cluster::intake::{Intake, Server};
@@ -39,7 +39,7 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
     threads: usize,
     base_bytes: u64,
     progress: &mut dyn FnMut(SimTime, u64) -> bool,
-) -> Result<Outcome<P, D>, Stop> {
+) -> Result<SimulationOutcome<P, D>, Stop> {
     let pool = scenario.pools.iter().find(|p| p.role != Role::Decode);
     let pool = pool.ok_or(Stop::NoIntake)?;
     let mut watch = Watch::new(scenario, base_bytes);
@@ -53,10 +53,10 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
         stop.is_none()
     };
     let outcome = match pool.role {
-        Role::Mixed => start::<mixed::Unit, P, D>(
+        Role::Mixed => start::<mixed::MixedUnit, P, D>(
             scenario, pool, workload, times, observers, threads, &mut go_on,
         ),
-        _ => start::<prefill::Unit, P, D>(
+        _ => start::<prefill::PrefillUnit, P, D>(
             scenario, pool, workload, times, observers, threads, &mut go_on,
         ),
     };
@@ -72,7 +72,7 @@ fn start<U, P, D>(
     (of_intake, of_decode): (P, D),
     threads: usize,
     go_on: &mut GoOn<'_>,
-) -> Outcome<P, D>
+) -> SimulationOutcome<P, D>
 where
     U: Server + Send,
     U::Rules: Send,
@@ -104,7 +104,7 @@ fn play<U, P, D>(
     mut decode: Option<Decode<D>>,
     threads: usize,
     go_on: &mut GoOn<'_>,
-) -> Outcome<P, D>
+) -> SimulationOutcome<P, D>
 where
     U: Server + Send,
     U::Rules: Send,
@@ -114,18 +114,18 @@ where
 {
     let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
     let (mut arrived, mut handed_over) = (0, 0);
-    let mut first = |until: SimTime, arrivals: &mut Stretch<Request>| {
+    let mut first = |until: SimTime, arrivals: &mut BeltStretch<Request>| {
         arrivals.begin(until, arrived);
         workload.fill(until, &mut arrivals.items);
         arrived += arrivals.items.len() as u64;
         arrivals.arrived = arrived;
     };
-    let mut middle = |arrivals: &Stretch<Request>, handovers: &mut Stretch<Handover>| {
+    let mut middle = |arrivals: &BeltStretch<Request>, handovers: &mut BeltStretch<Handover>| {
         handovers.begin(arrivals.until, arrivals.arrived);
         intake.advance(arrivals.until, &arrivals.items, &mut handovers.items);
         handovers.inside = intake.inside();
     };
-    let mut last = |handovers: &Stretch<Handover>| {
+    let mut last = |handovers: &BeltStretch<Handover>| {
         let mut inside = Inside::default();
         if let Some(decode) = &mut decode {
             decode.advance(handovers.until, &handovers.items);
@@ -144,7 +144,7 @@ where
     let stretches = stretches(scenario, end);
     match threads {
         0 | 1 => {
-            let (mut arrivals, mut handovers) = (Stretch::new(), Stretch::new());
+            let (mut arrivals, mut handovers) = (BeltStretch::new(), BeltStretch::new());
             for until in stretches {
                 first(until, &mut arrivals);
                 middle(&arrivals, &mut handovers);
@@ -156,7 +156,7 @@ where
         2 => std::thread::scope(|scope| {
             let (mut giver, taker) = belt();
             scope.spawn(move || {
-                let mut arrivals = Stretch::new();
+                let mut arrivals = BeltStretch::new();
                 for until in stretches {
                     let mut handovers = giver.blank();
                     first(until, &mut arrivals);
@@ -196,7 +196,7 @@ where
         None => (None, 0, Vec::new()),
     };
     balances.extend(more);
-    Outcome {
+    SimulationOutcome {
         intake,
         decode,
         in_flight: in_intake + in_decode,

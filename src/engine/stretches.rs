@@ -1,7 +1,7 @@
 //! How a simulation is cut into stretches, who hears at the end of each, and what is left after the last.
 
 use crate::cluster::Inside;
-use crate::metrics::audit::Balance;
+use crate::metrics::audit::AuditBalance;
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_S, SimTime};
 use crate::workload::{mean_requests_per_s, peak_requests_per_s};
@@ -17,7 +17,7 @@ const STRETCH_MAX_S: f64 = 60.0;
 
 /// What is left when a simulation has ended.
 #[derive(Clone, Debug)]
-pub struct Outcome<P, D> {
+pub struct SimulationOutcome<P, D> {
     /// The observer of the pool that takes arrivals.
     pub intake: P,
     /// The decode pool's observer, where there is such a pool.
@@ -25,7 +25,7 @@ pub struct Outcome<P, D> {
     /// Requests that had not ended.
     pub in_flight: u64,
     /// Balances of all pools.
-    pub balances: Vec<Balance>,
+    pub balances: Vec<AuditBalance>,
 }
 
 /// Hears at the end of every stretch the time, the requests that have arrived and that have been handed

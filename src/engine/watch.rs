@@ -53,7 +53,7 @@ impl Sizes {
 
 /// Where requests wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
+pub enum QueueKind {
     /// For a prefill unit.
     Prefill,
     /// For a unit that prefills and decodes.
@@ -83,7 +83,7 @@ pub struct Overload {
     /// Requests that had arrived and not ended.
     pub in_flight: u64,
     /// Where most of them waited.
-    pub queue: Queue,
+    pub queue: QueueKind,
     /// How many did.
     pub waiting: u64,
     /// The last time at which that queue was short; the beginning, if it never was.
@@ -110,7 +110,7 @@ pub struct Watch {
     intake: Sizes,
     /// Bytes that do not depend on what is in flight.
     base_bytes: u64,
-    queues: [Queue; 3],
+    queues: [QueueKind; 3],
     looks: Vec<(SimTime, [Look; 3])>,
     /// Looks to forget between two that are remembered.
     every: u64,
@@ -122,15 +122,15 @@ impl Watch {
     pub fn new(scenario: &Scenario, base_bytes: u64) -> Self {
         let mixed = scenario.pools.iter().any(|p| p.role == Role::Mixed);
         let (intake, first) = if mixed {
-            (MIXED, Queue::Mixed)
+            (MIXED, QueueKind::Mixed)
         } else {
-            (PREFILL, Queue::Prefill)
+            (PREFILL, QueueKind::Prefill)
         };
         Self {
             limits: scenario.limits,
             intake,
             base_bytes,
-            queues: [first, Queue::Transfer, Queue::Decode],
+            queues: [first, QueueKind::Transfer, QueueKind::Decode],
             looks: Vec::new(),
             every: 1,
             skipped: 0,
@@ -217,7 +217,7 @@ pub fn user_bytes(users: u64) -> u64 {
     users * USER_BYTES
 }
 
-impl fmt::Display for Queue {
+impl fmt::Display for QueueKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Prefill => "prefill",
@@ -270,7 +270,7 @@ mod tests {
             at: minute(81),
             cap: Cap::Requests(1000),
             in_flight: 1020,
-            queue: Queue::Prefill,
+            queue: QueueKind::Prefill,
             waiting: 1020,
             since: minute(30),
             came: 5_100,
@@ -303,6 +303,6 @@ mod tests {
         };
         let found = watch.look(SimTime(5), 1_600, 1_500, queued(100), decode);
         let found = found.map(|o| (o.queue, o.waiting, o.in_flight, o.came, o.done));
-        assert_eq!(found, Some((Queue::Transfer, 900, 1_600, 1_500, 600)));
+        assert_eq!(found, Some((QueueKind::Transfer, 900, 1_600, 1_500, 600)));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::engine::{Cap, Overload, Queue};
+use crate::engine::{Cap, Overload, QueueKind};
 use crate::report::format::{clock, count, date_clock, fixed, percent};
 use crate::report::local::text_of;
 use crate::scenario::Scenario;
@@ -117,8 +117,8 @@ impl fmt::Display for Unstable {
             )?;
         }
         let more = match queue {
-            Queue::Transfer => "a faster network",
-            Queue::Prefill | Queue::Mixed | Queue::Decode => "more units",
+            QueueKind::Transfer => "a faster network",
+            QueueKind::Prefill | QueueKind::Mixed | QueueKind::Decode => "more units",
         };
         write!(
             f,

@@ -2,7 +2,7 @@
 
 /// One balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Balance {
+pub struct AuditBalance {
     /// What is balanced.
     pub name: &'static str,
     /// One count.
@@ -11,7 +11,7 @@ pub struct Balance {
     pub right: u128,
 }
 
-impl Balance {
+impl AuditBalance {
     /// Names two counts.
     pub fn new(name: &'static str, left: u128, right: u128) -> Self {
         Self { name, left, right }

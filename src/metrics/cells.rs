@@ -1,7 +1,7 @@
 //! Cells: the counted window cut at the edges of every hour, every interval and every price change, and
 //! all that is counted in one of the pieces. Cells add up.
 
-use super::histogram::Distribution;
+use super::histogram::SparseHistogram;
 use crate::units::{NS_PER_HOUR, SimDuration, SimTime};
 
 /// Where the window is cut.
@@ -74,17 +74,17 @@ impl Timeline {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latencies {
     /// Arrival to first token.
-    pub ttft: Distribution,
+    pub ttft: SparseHistogram,
     /// Time per output token after the first.
-    pub tpot: Distribution,
+    pub tpot: SparseHistogram,
     /// Gaps between tokens.
-    pub itl: Distribution,
+    pub itl: SparseHistogram,
     /// Arrival to last token.
-    pub e2e: Distribution,
+    pub e2e: SparseHistogram,
     /// Arrival to first prefill step.
-    pub queue: Distribution,
+    pub queue: SparseHistogram,
     /// KV arrived to joining a rank.
-    pub decode_queue: Distribution,
+    pub decode_queue: SparseHistogram,
 }
 
 impl Latencies {
@@ -220,7 +220,7 @@ impl StepCounts {
 
 /// All that a pool counts between two edges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
+pub struct TimeCell {
     /// Requests in each place when the cell begins, in the order of `Place::INSIDE`.
     pub at_start: [u64; 5],
     /// The same when it ends.
@@ -235,7 +235,7 @@ pub struct Cell {
     pub steps: StepCounts,
 }
 
-impl Cell {
+impl TimeCell {
     /// Adds the next cell to this one.
     pub fn merge(&mut self, next: &Self) {
         self.at_end = next.at_end;

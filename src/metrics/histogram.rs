@@ -20,7 +20,7 @@ pub struct Histogram {
 
 /// A histogram at rest: only the buckets that hold something, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Distribution {
+pub struct SparseHistogram {
     buckets: Vec<(u16, u64)>,
     total: u64,
     sum_ns: u128,
@@ -75,7 +75,7 @@ impl Histogram {
     }
 
     /// Empties this histogram into a value at rest.
-    pub fn take(&mut self) -> Distribution {
+    pub fn take(&mut self) -> SparseHistogram {
         let mut buckets = Vec::new();
         if self.total > 0 {
             for (bucket, count) in self.counts.iter_mut().enumerate() {
@@ -85,7 +85,7 @@ impl Histogram {
                 }
             }
         }
-        let taken = Distribution {
+        let taken = SparseHistogram {
             buckets,
             total: self.total,
             sum_ns: self.sum_ns,
@@ -96,7 +96,7 @@ impl Histogram {
     }
 }
 
-impl Distribution {
+impl SparseHistogram {
     /// Adds another distribution to this one.
     pub fn merge(&mut self, other: &Self) {
         if other.total == 0 {

@@ -14,8 +14,8 @@ pub mod live;
 pub mod observer;
 pub mod recorder;
 
-pub use cells::{Cell, Timeline};
-pub use histogram::{Distribution, Histogram};
+pub use cells::{TimeCell, Timeline};
+pub use histogram::{Histogram, SparseHistogram};
 pub use interval::Interval;
 pub use observer::{Fate, Joined, Observer, Place, StepRecord, Unobserved};
 pub use recorder::Recorder;

@@ -1,6 +1,6 @@
 //! The observer behind every summary: counts, populations and latencies of one pool, cell by cell.
 
-use super::cells::{Cell, ClassCounts, Integrals, Latencies, StepCounts, Timeline};
+use super::cells::{ClassCounts, Integrals, Latencies, StepCounts, TimeCell, Timeline};
 use super::left::{Left, tpot_ns};
 use super::live::Live;
 use super::observer::{Fate, Observer, Place, StepRecord};
@@ -84,7 +84,7 @@ impl PromptTime {
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// Counted cells, in the order of the timeline.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<TimeCell>,
     /// By kind (class x input-length bucket), over the whole window.
     pub kinds: Vec<(Latencies, u64)>,
     /// Request side of Little's law: time spent in each place inside the window, request-ns.
@@ -191,7 +191,7 @@ impl Recorder {
             .get(self.next + 1)
             .copied()
             .unwrap_or(SimTime::NEVER);
-        let mut cell = Cell {
+        let mut cell = TimeCell {
             at_start: self.at_start,
             at_end: self.places.map(|p| p.value),
             integrals: Integrals {

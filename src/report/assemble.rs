@@ -16,7 +16,7 @@ use super::summary::{
 };
 use super::warnings::warnings;
 use crate::cluster::schedule::{paid_gpus, paid_nodes};
-use crate::metrics::audit::Balance;
+use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies};
 use crate::metrics::left::Left;
 use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS};
@@ -211,7 +211,7 @@ fn audit(
 ) -> BTreeMap<String, BalanceRow> {
     let mut balances = evidence.balances.clone();
     let r = window.requests();
-    balances.push(Balance::new(
+    balances.push(AuditBalance::new(
         "requests",
         u128::from(r.in_flight_at_start + r.arrived),
         u128::from(r.completed + r.rejected + r.failed + evidence.in_flight),
@@ -222,7 +222,7 @@ fn audit(
         .map(|p| window.cell_of(p).integrals.paid * u128::from(p.gpus_per_replica()))
         .sum();
     let scheduled = paid_gpus(scenario, window.from, window.to);
-    balances.push(Balance::new("gpu_ns", scheduled, by_units));
+    balances.push(AuditBalance::new("gpu_ns", scheduled, by_units));
     for (place, name) in Place::INSIDE.into_iter().zip([
         "little_prefill_queue",
         "little_prefill",
@@ -237,7 +237,7 @@ fn audit(
             .chain(&evidence.decode)
             .map(|r| r.sojourns[index])
             .sum();
-        balances.push(Balance::new(name, integral, sojourns));
+        balances.push(AuditBalance::new(name, integral, sojourns));
     }
     balances
         .into_iter()

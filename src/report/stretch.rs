@@ -9,10 +9,10 @@ use super::summary::{
 use crate::cluster::schedule::{paid_nodes, paid_nodes_of, paid_units};
 use crate::economics::cost::cost_of;
 use crate::economics::energy::{GpuTime, JOULES_PER_KWH, energy_kwh, overhead_kwh};
-use crate::metrics::audit::Balance;
+use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies};
 use crate::metrics::recorder::Record;
-use crate::metrics::{self, Cell, Place, Timeline};
+use crate::metrics::{self, Place, TimeCell, Timeline};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimTime};
 /// What a finished simulation leaves.
@@ -27,15 +27,15 @@ pub struct Evidence {
     /// Requests inside the pools at the end, counted one by one.
     pub in_flight: u64,
     /// Balances that the pools kept.
-    pub balances: Vec<Balance>,
+    pub balances: Vec<AuditBalance>,
 }
 
 /// A stretch of the window: both pools' cells, added up.
 pub(super) struct Stretch {
     pub(super) from: SimTime,
     pub(super) to: SimTime,
-    pub(super) intake: Cell,
-    pub(super) decode: Cell,
+    pub(super) intake: TimeCell,
+    pub(super) decode: TimeCell,
     /// Latencies so far of those who are inside at its end, where that is the run's.
     inside: Latencies,
 }
@@ -43,7 +43,7 @@ pub(super) struct Stretch {
 impl Stretch {
     pub(super) fn new(evidence: &Evidence, from: SimTime, to: SimTime) -> Self {
         let range = evidence.timeline.cells(from, to);
-        let sum = |record: &Record| Cell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
+        let sum = |record: &Record| TimeCell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
         let mut inside = Latencies::default();
         if to == evidence.timeline.end() {
             let records = std::iter::once(&evidence.intake).chain(&evidence.decode);
@@ -66,7 +66,7 @@ impl Stretch {
 
     /// Requests anywhere in the system, time average.
     pub(super) fn in_system(&self) -> f64 {
-        let places = |cell: &Cell| cell.integrals.places.iter().sum::<u128>();
+        let places = |cell: &TimeCell| cell.integrals.places.iter().sum::<u128>();
         (places(&self.intake) + places(&self.decode)) as f64 / self.ns() as f64
     }
 
@@ -102,7 +102,7 @@ impl Stretch {
         requests
     }
 
-    pub(super) fn cell_of(&self, pool: &Pool) -> &Cell {
+    pub(super) fn cell_of(&self, pool: &Pool) -> &TimeCell {
         match pool.role {
             Role::Prefill | Role::Mixed => &self.intake,
             Role::Decode => &self.decode,
@@ -166,7 +166,7 @@ pub(super) fn token_counts(counts: &ClassCounts) -> TokenCounts {
     }
 }
 
-fn distribution(d: &metrics::Distribution) -> Distribution {
+fn distribution(d: &metrics::SparseHistogram) -> Distribution {
     let seconds = |ns: f64| ns / NS_PER_S as f64;
     let quantile = |per_mille| d.quantile_ns(per_mille).map(|ns| seconds(ns as f64));
     Distribution {
@@ -193,7 +193,7 @@ pub(super) fn latency(l: &Latencies) -> Latency {
 
 /// Quantiles over those who have a latency and those who are inside with so much of it so far.
 pub(super) fn decided(ended: &Latencies, inside: &Latencies) -> Decided {
-    let of = |ended: &metrics::Distribution, inside: &metrics::Distribution| {
+    let of = |ended: &metrics::SparseHistogram, inside: &metrics::SparseHistogram| {
         let quantile = |per_mille| {
             let ns = ended.decided_quantile_ns(inside, per_mille);
             ns.map(|ns| ns as f64 / NS_PER_S as f64)

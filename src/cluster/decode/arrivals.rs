@@ -19,15 +19,15 @@ pub struct Arrival {
 
 /// Arrivals, the latest first; never empty in the heap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Run(Vec<Arrival>);
+struct ArrivalRun(Vec<Arrival>);
 
-impl Ord for Run {
+impl Ord for ArrivalRun {
     fn cmp(&self, other: &Self) -> Ordering {
         other.0.last().cmp(&self.0.last())
     }
 }
 
-impl PartialOrd for Run {
+impl PartialOrd for ArrivalRun {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -35,16 +35,16 @@ impl PartialOrd for Run {
 
 /// All that is on its way.
 #[derive(Clone, Debug, Default)]
-pub struct Arrivals {
-    runs: BinaryHeap<Run>,
+pub struct TransferArrivals {
+    runs: BinaryHeap<ArrivalRun>,
     burst: Vec<Arrival>,
     spare: Vec<Vec<Arrival>>,
     /// Of the earliest arrival in `runs`.
     next: Option<SimTime>,
 }
 
-impl Arrivals {
-    /// One more; heard of after [`Arrivals::settle`].
+impl TransferArrivals {
+    /// One more; heard of after [`TransferArrivals::settle`].
     #[inline]
     pub fn add(&mut self, arrival: Arrival) {
         self.burst.push(arrival);
@@ -59,7 +59,7 @@ impl Arrivals {
         self.burst.sort_unstable_by(|a, b| b.cmp(a));
         let next = self.spare.pop().unwrap_or_default();
         self.runs
-            .push(Run(std::mem::replace(&mut self.burst, next)));
+            .push(ArrivalRun(std::mem::replace(&mut self.burst, next)));
         self.note();
     }
 
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn bursts_that_overlap_arrive_in_order_of_time_and_id() {
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = TransferArrivals::default();
         for (burst, times) in [[5, 9, 9], [7, 9, 1]].into_iter().enumerate() {
             for (i, at) in times.into_iter().enumerate() {
                 let id = (10 * burst + 2 - i) as u64;

@@ -1,10 +1,10 @@
 //! What a router of a decode pool compares (S6): all that is resident, queued and in transfer to a unit.
 
-use super::Rules;
+use super::DecodeRules;
 
 /// Requests and their KV.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Load {
+pub struct KvLoad {
     /// Requests.
     pub requests: u64,
     /// KV of those requests, in 1/1024 token.
@@ -13,10 +13,10 @@ pub struct Load {
     pub window_1024: u64,
 }
 
-impl Load {
+impl KvLoad {
     /// One more request, which holds so much.
     #[inline]
-    pub fn add(&mut self, held_1024: u64, rules: &Rules) {
+    pub fn add(&mut self, held_1024: u64, rules: &DecodeRules) {
         self.requests += 1;
         self.kv_1024 += held_1024;
         self.window_1024 += rules.memory.within(held_1024);
@@ -24,7 +24,7 @@ impl Load {
 
     /// One request less, which holds so much.
     #[inline]
-    pub fn remove(&mut self, held_1024: u64, rules: &Rules) {
+    pub fn remove(&mut self, held_1024: u64, rules: &DecodeRules) {
         self.requests -= 1;
         self.kv_1024 -= held_1024;
         self.window_1024 -= rules.memory.within(held_1024);
@@ -32,7 +32,7 @@ impl Load {
 
     /// What the pool's router compares.
     #[inline]
-    pub fn seen(&self, rules: &Rules) -> u64 {
+    pub fn seen(&self, rules: &DecodeRules) -> u64 {
         if !rules.by_time {
             return self.kv_1024;
         }

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use super::Rules;
-use crate::cluster::kv::Memory;
+use super::DecodeRules;
+use crate::cluster::kv::RankMemory;
 use crate::cluster::least::{NEVER as CLOSED, least};
 use crate::perf::{DecodeLoads, OwnLines, StepTimes};
 use crate::scenario::RankBalance;
@@ -30,7 +30,7 @@ const GROUP: usize = 12;
 
 /// Why no rank takes a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum DecodeRefusal {
     /// Some rank has a free place, none has the memory.
     Memory,
     /// Every rank has its most requests.
@@ -69,7 +69,7 @@ pub struct Ranks {
     pub requests_total: u64,
     /// Growth of a step, in 1/1024 token.
     per_step_1024: u64,
-    memory: Memory,
+    memory: RankMemory,
     requests_max: u32,
     reserving: bool,
     balance: RankBalance,
@@ -83,7 +83,7 @@ pub struct Ranks {
 
 impl Ranks {
     /// Empty ranks.
-    pub(super) fn new(rules: &Rules) -> Self {
+    pub(super) fn new(rules: &DecodeRules) -> Self {
         let ranks = rules.ranks;
         let in_windows = if rules.memory.has_windows() { ranks } else { 0 };
         Self {
@@ -288,10 +288,10 @@ impl Ranks {
 
     /// The rank that takes a request. It fits where the residents' growth of the coming step leaves room for it.
     #[inline]
-    pub fn choose(&self, joining: &Joining) -> Result<usize, Refusal> {
+    pub fn choose(&self, joining: &Joining) -> Result<usize, DecodeRefusal> {
         let key = least(&self.minima);
         if key == CLOSED {
-            return Err(Refusal::Places);
+            return Err(DecodeRefusal::Places);
         }
         let rank = self.first(key);
         if self.fits(rank, joining) {
@@ -302,7 +302,7 @@ impl Ranks {
         let fitting = open.filter(|rank| self.fits(*rank, joining));
         fitting
             .min_by_key(|rank| self.order(*rank))
-            .ok_or(Refusal::Memory)
+            .ok_or(DecodeRefusal::Memory)
     }
 
     #[inline]
@@ -408,7 +408,7 @@ mod tests {
         );
         let scenario = load_str("ranks.toml", &text, &[]).unwrap();
         let times = StepTimes::compile(&scenario).unwrap();
-        Ranks::new(&Rules::new(&scenario, &scenario.pools[1], times))
+        Ranks::new(&DecodeRules::new(&scenario, &scenario.pools[1], times))
     }
 
     fn holding(tokens: u64) -> Joining {
@@ -475,7 +475,7 @@ mod tests {
         ranks.rank_all();
         // 4 held + 1 growth + 3 held + 1 growth = 9 <= 10; with 5 held it would be 11
         assert_eq!(ranks.choose(&holding(3)), Ok(0));
-        assert_eq!(ranks.choose(&holding(5)), Err(Refusal::Memory));
+        assert_eq!(ranks.choose(&holding(5)), Err(DecodeRefusal::Memory));
         assert!(!ranks.overfull());
         ranks.join(0, &holding(5));
         assert!(ranks.overfull());
@@ -488,6 +488,6 @@ mod tests {
         ranks.rank_all();
         assert_eq!(ranks.choose(&holding(1)), Ok(1));
         ranks.join(1, &holding(1));
-        assert_eq!(ranks.choose(&holding(1)), Err(Refusal::Places));
+        assert_eq!(ranks.choose(&holding(1)), Err(DecodeRefusal::Places));
     }
 }

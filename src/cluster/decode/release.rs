@@ -1,8 +1,8 @@
 //! The release of a decode unit (S10): everything on it goes to the others.
 
-use super::load::Load;
+use super::load::KvLoad;
 use super::resident::Travel;
-use super::unit::Unit;
+use super::unit::DecodeUnit;
 use super::{Decode, Moving};
 use crate::metrics::{Observer, Place};
 use crate::units::{SimDuration, SimTime};
@@ -36,7 +36,7 @@ impl<O: Observer> Decode<O> {
                 all.push((arrival.id, From::Way(arrival.slot)));
             }
         }
-        unit.load = Load::default();
+        unit.load = KvLoad::default();
         all.sort_unstable_by_key(|(id, _)| *id);
         for (_, from) in all {
             match from {
@@ -81,7 +81,7 @@ impl<O: Observer> Decode<O> {
         self.next_unit = self
             .units
             .iter()
-            .map(Unit::next)
+            .map(DecodeUnit::next)
             .min()
             .unwrap_or(SimTime::NEVER);
     }

@@ -5,14 +5,14 @@ use crate::workload::Request;
 
 /// How requests get their tokens in decode (S8, S14).
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct DecodePace {
     /// Tokens that they have before their first decode step, in 1/1024: one, where prefill emits it.
     pub start_1024: u64,
     /// Progress of a step, in 1/1024 token.
     pub per_step_1024: u64,
 }
 
-impl Pace {
+impl DecodePace {
     /// Tokens of a request that decode has to make, in 1/1024.
     #[inline]
     pub fn wanted_1024(&self, request: &Request) -> u64 {
@@ -66,7 +66,7 @@ pub struct Travel {
 impl Travel {
     /// KV that it holds, in 1/1024 token.
     #[inline]
-    pub fn held_1024(&self, pace: Pace) -> u64 {
+    pub fn held_1024(&self, pace: DecodePace) -> u64 {
         pace.held_1024(&self.request, self.progress_1024)
     }
 }
@@ -96,7 +96,7 @@ pub struct Due {
 impl Resident {
     /// Progress so many steps before it is done, in 1/1024 token.
     #[inline]
-    pub fn progress_before_1024(&self, steps_left: u64, pace: Pace) -> u64 {
+    pub fn progress_before_1024(&self, steps_left: u64, pace: DecodePace) -> u64 {
         pace.progress_done_1024(&self.request) - steps_left * pace.per_step_1024
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::ranks::Joining;
-use super::resident::Pace;
-use crate::cluster::kv::Memory;
+use super::resident::DecodePace;
+use crate::cluster::kv::RankMemory;
 use crate::cluster::transfer::Link;
 use crate::perf::{OwnLines, StepTimes};
 use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Router, Scenario};
@@ -12,16 +12,16 @@ use crate::workload::Request;
 
 /// What every unit of the pool has in common.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
+pub(super) struct DecodeRules {
     pub(super) ranks: usize,
-    pub(super) memory: Memory,
+    pub(super) memory: RankMemory,
     pub(super) max_batch_requests: u32,
     pub(super) max_queue_requests: Option<usize>,
     pub(super) reserving: bool,
     pub(super) balance: RankBalance,
     /// Whether the router compares times; otherwise KV.
     pub(super) by_time: bool,
-    pub(super) pace: Pace,
+    pub(super) pace: DecodePace,
     pub(super) migration: Link,
     /// A handed-over request's bytes, and a migrating one's, through all of a unit's interfaces together.
     pub(super) receive: [Link; 2],
@@ -31,7 +31,7 @@ pub(super) struct Rules {
     pub(super) lines: Option<Arc<OwnLines>>,
 }
 
-impl Rules {
+impl DecodeRules {
     pub(super) fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
         let start_1024 = match scenario.first_token {
             FirstToken::Prefill => 1024,
@@ -39,13 +39,13 @@ impl Rules {
         };
         Self {
             ranks: pool.ranks as usize,
-            memory: Memory::new(scenario, pool),
+            memory: RankMemory::new(scenario, pool),
             max_batch_requests: pool.max_batch_requests,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             reserving: pool.admission == Admission::Reserve,
             balance: pool.balance,
             by_time: pool.router == Router::LeastTime,
-            pace: Pace {
+            pace: DecodePace {
                 start_1024,
                 per_step_1024: u64::from(scenario.mtp.progress_1024),
             },

@@ -3,11 +3,11 @@
 //! There are no events per token. A step adds one progress to every resident at once; a request's last
 //! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that are left.
 
-use super::load::Load;
-use super::ranks::{Ranks, Refusal};
+use super::load::KvLoad;
+use super::ranks::{DecodeRefusal, Ranks};
 use super::resident::{Due, Resident, Travel};
 use super::wheel::Wheel;
-use super::{Rules, Tokens};
+use super::{DecodeRules, DecodeTokens};
 use crate::cluster::queue::Queue;
 use crate::cluster::slots::Slots;
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
@@ -15,7 +15,7 @@ use crate::units::SimTime;
 
 /// One decode unit.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub struct DecodeUnit {
     /// Waiting requests, first in first out.
     pub queue: Queue<Travel>,
     ranks: Ranks,
@@ -42,9 +42,9 @@ pub struct Unit {
     /// Serving or draining.
     pub working: bool,
     /// What is resident, queued and in transfer to this unit.
-    pub load: Load,
+    pub load: KvLoad,
     /// Why the head of the queue waits.
-    pub blocked: Option<Refusal>,
+    pub blocked: Option<DecodeRefusal>,
     /// Progress of requests that failed here.
     pub dropped_1024: u128,
     /// By rank: when its network interface is free to send.
@@ -53,8 +53,8 @@ pub struct Unit {
     pub receive_free: SimTime,
 }
 
-impl Unit {
-    pub fn new(rules: &Rules, kinds: usize) -> Self {
+impl DecodeUnit {
+    pub fn new(rules: &DecodeRules, kinds: usize) -> Self {
         Self {
             queue: Queue::default(),
             ranks: Ranks::new(rules),
@@ -72,7 +72,7 @@ impl Unit {
             until: SimTime::NEVER,
             halted: false,
             working: false,
-            load: Load::default(),
+            load: KvLoad::default(),
             blocked: None,
             dropped_1024: 0,
             interface_free: vec![SimTime::ZERO; rules.ranks],
@@ -105,7 +105,7 @@ impl Unit {
     }
 
     /// Residents with their progress, in 1/1024 token.
-    pub fn residents(&self, rules: &Rules) -> impl Iterator<Item = (&Resident, u64)> {
+    pub fn residents(&self, rules: &DecodeRules) -> impl Iterator<Item = (&Resident, u64)> {
         let (step, pace) = (self.wheel.step(), rules.pace);
         self.wheel.iter().map(move |due| {
             let resident = self.residents.get(due.slot);
@@ -137,12 +137,12 @@ impl Unit {
         &mut self,
         now: SimTime,
         index: usize,
-        rules: &Rules,
+        rules: &DecodeRules,
         observer: &mut impl Observer,
-        Tokens {
+        DecodeTokens {
             stepped_1024,
             finished_1024,
-        }: &mut Tokens,
+        }: &mut DecodeTokens,
     ) -> bool {
         self.wake = SimTime::NEVER;
         if self.step_end != now {
@@ -187,7 +187,7 @@ impl Unit {
     }
 
     /// Those who have filled their windows in this step grow there no more.
-    fn fill_windows(&mut self, rules: &Rules) {
+    fn fill_windows(&mut self, rules: &DecodeRules) {
         let mut bucket = self.windows.turn();
         while let Some(due) = self.windows.pop(&mut bucket) {
             let request = self.residents.get(due.slot).request;
@@ -204,7 +204,7 @@ impl Unit {
     fn complete(
         &mut self,
         now: SimTime,
-        rules: &Rules,
+        rules: &DecodeRules,
         observer: &mut impl Observer,
         finished_1024: &mut u128,
     ) {
@@ -238,7 +238,7 @@ impl Unit {
         resident: &Resident,
         rank: u16,
         progress_1024: u64,
-        rules: &Rules,
+        rules: &DecodeRules,
         observer: &impl Observer,
     ) {
         let leaving = rules.joining(&resident.request, progress_1024);
@@ -252,7 +252,7 @@ impl Unit {
         &mut self,
         now: SimTime,
         index: usize,
-        rules: &Rules,
+        rules: &DecodeRules,
         observer: &mut impl Observer,
     ) -> bool {
         self.wake = SimTime::NEVER;
@@ -279,7 +279,7 @@ impl Unit {
 
     /// While a rank's growth in the coming step would exceed its capacity, its latest resident (then the
     /// highest id) goes to the head of the queue, keeps its tokens, and must bring its KV back later.
-    fn preempt(&mut self, now: SimTime, rules: &Rules, observer: &mut impl Observer) {
+    fn preempt(&mut self, now: SimTime, rules: &DecodeRules, observer: &mut impl Observer) {
         if !self.ranks.overfull() {
             return;
         }
@@ -325,7 +325,7 @@ impl Unit {
         &mut self,
         due: Due,
         last_token: SimTime,
-        rules: &Rules,
+        rules: &DecodeRules,
         observer: &impl Observer,
     ) -> Travel {
         let resident = self.residents.take(due.slot);
@@ -351,7 +351,11 @@ impl Unit {
     /// Takes everybody off, with the rank of each, in no particular order. Only a halted unit has
     /// residents at its release; those that had joined for the step that it did not start have had no
     /// token since.
-    pub fn evict_all(&mut self, rules: &Rules, observer: &impl Observer) -> Vec<(usize, Travel)> {
+    pub fn evict_all(
+        &mut self,
+        rules: &DecodeRules,
+        observer: &impl Observer,
+    ) -> Vec<(usize, Travel)> {
         let joined = std::mem::take(&mut self.joined);
         self.fresh.clear();
         for new in &joined {
@@ -370,7 +374,13 @@ impl Unit {
 
     /// The queue's head joins the rank that suits it, until it must wait. What no empty rank could ever
     /// hold fails.
-    fn admit(&mut self, now: SimTime, index: usize, rules: &Rules, observer: &mut impl Observer) {
+    fn admit(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &DecodeRules,
+        observer: &mut impl Observer,
+    ) {
         self.blocked = None;
         if self.queue.is_empty() {
             return;
@@ -412,7 +422,7 @@ impl Unit {
 
     /// Takes the last request out of a queue that is longer than allowed.
     #[inline]
-    pub fn overflow(&mut self, rules: &Rules) -> Option<Travel> {
+    pub fn overflow(&mut self, rules: &DecodeRules) -> Option<Travel> {
         if self.queue.len() <= rules.max_queue_requests? {
             return None;
         }
@@ -431,7 +441,7 @@ impl Unit {
         now: SimTime,
         (index, rank): (usize, usize),
         travel: &Travel,
-        rules: &Rules,
+        rules: &DecodeRules,
         observer: &mut impl Observer,
     ) {
         let kind = observer.kind(&travel.request);

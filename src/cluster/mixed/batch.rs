@@ -1,11 +1,11 @@
 //! Forming a batch at a step boundary (S17): who must leave, whose chunks are computed, who joins.
 
-use super::Rules;
-use super::ranks::{Head, Refusal, choose};
-use super::request::{Decoding, Past, Prefilling, Prompt, Waiting};
-use super::unit::Unit;
+use super::MixedRules;
+use super::ranks::{Head, MixedRefusal, choose};
+use super::request::{Decoding, MixedPrompt, MixedWaiting, Past, Prefilling};
+use super::unit::MixedUnit;
 use crate::cluster::decode::resident::Due;
-use crate::cluster::intake::Tokens;
+use crate::cluster::intake::IntakeTokens;
 use crate::metrics::{Fate, Observer, Place};
 use crate::scenario::{Batching, RankBalance};
 use crate::units::SimTime;
@@ -16,17 +16,17 @@ enum OnRank {
     Decoding(Due),
 }
 
-impl Unit {
+impl MixedUnit {
     /// While a rank's growth would exceed its memory, its latest joined (then the highest id) goes to the
     /// head of its queue, to compute again what it had.
     pub(super) fn preempt(
         &mut self,
         now: SimTime,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
     ) {
-        let mut out: Vec<Waiting> = Vec::new();
+        let mut out: Vec<MixedWaiting> = Vec::new();
         for rank in 0..self.ranks.len() {
             while self.ranks[rank].is_overfull(rules) {
                 let waiting = match self.latest_joined(rank) {
@@ -78,10 +78,10 @@ impl Unit {
         &mut self,
         prefilling: &Prefilling,
         now: SimTime,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
-    ) -> Waiting {
+        tokens: &mut IntakeTokens,
+    ) -> MixedWaiting {
         let prompt = &prefilling.prompt;
         tokens.discarded += u128::from(prefilling.done);
         self.ranks[usize::from(prefilling.rank)].leave_prefill(&prompt.share(rules));
@@ -93,7 +93,7 @@ impl Unit {
             prefilling.since,
             Place::PrefillQueue,
         );
-        Waiting {
+        MixedWaiting {
             prompt: *prompt,
             since: now,
             started: true,
@@ -105,9 +105,9 @@ impl Unit {
         &mut self,
         due: Due,
         now: SimTime,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-    ) -> Waiting {
+    ) -> MixedWaiting {
         let Decoding { resident, .. } = self.decoding.take(due.slot);
         let request = resident.request;
         let steps_left = due.step - self.wheel.step();
@@ -134,8 +134,8 @@ impl Unit {
             resident.since,
             Place::PrefillQueue,
         );
-        Waiting {
-            prompt: Prompt {
+        MixedWaiting {
+            prompt: MixedPrompt {
                 request,
                 past: Some(Past {
                     first_token: resident.first_token,
@@ -153,7 +153,7 @@ impl Unit {
     pub(super) fn form(
         &mut self,
         now: SimTime,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
     ) -> bool {
         for rank in &mut self.ranks {
@@ -193,7 +193,7 @@ impl Unit {
                     continue;
                 }
                 if rules.look_ahead && head.since > self.planned {
-                    self.blocked = Some(Refusal::Budget);
+                    self.blocked = Some(MixedRefusal::Budget);
                     break 'queues;
                 }
                 let tokens = prompt.computed().min(rules.max_batch_tokens);
@@ -242,7 +242,13 @@ impl Unit {
     }
 
     /// What no empty rank could ever hold fails.
-    fn fail(&mut self, now: SimTime, level: usize, rules: &Rules, observer: &mut impl Observer) {
+    fn fail(
+        &mut self,
+        now: SimTime,
+        level: usize,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+    ) {
         let Some(head) = self.queues[level].pop_front() else {
             return;
         };
@@ -261,11 +267,11 @@ impl Unit {
     }
 
     /// Puts a batch that may not run back where it came from.
-    pub(super) fn undo(&mut self, rules: &Rules) {
+    pub(super) fn undo(&mut self, rules: &MixedRules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
             self.ranks[usize::from(s.rank)].leave_prefill(&s.prompt.share(rules));
             let level = rules.levels.of(s.prompt.request.class);
-            self.queues[level].push_front(Waiting {
+            self.queues[level].push_front(MixedWaiting {
                 prompt: s.prompt,
                 since: s.since,
                 started: s.started,
@@ -280,8 +286,8 @@ impl Unit {
     /// Whether the queue waits for memory, and for a place.
     pub(super) fn waits_for(&self) -> [bool; 2] {
         [
-            self.blocked == Some(Refusal::Memory),
-            self.blocked == Some(Refusal::Places),
+            self.blocked == Some(MixedRefusal::Memory),
+            self.blocked == Some(MixedRefusal::Places),
         ]
     }
 }

@@ -1,13 +1,13 @@
 //! The ranks of one mixed unit: who is on each, and the KV that they hold.
 
-use super::Rules;
+use super::MixedRules;
 use crate::perf::MixedLoad;
 use crate::scenario::RankBalance;
 use crate::workload::Request;
 
 /// One rank.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rank {
+pub struct MixedRank {
     /// Requests that decode.
     pub decoding: u32,
     /// Requests whose prompt is being computed.
@@ -41,7 +41,7 @@ pub struct Share {
 
 impl Share {
     /// That of a request that holds so much.
-    pub fn new(request: &Request, held_1024: u64, rules: &Rules) -> Self {
+    pub fn new(request: &Request, held_1024: u64, rules: &MixedRules) -> Self {
         let reserve = if rules.reserving {
             let progress = rules.pace.progress_done_1024(request);
             let most = rules.pace.held_1024(request, progress);
@@ -59,7 +59,7 @@ impl Share {
 
 /// Why the head of the queue waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum MixedRefusal {
     /// Some rank has a place and room in its batch, none has the memory.
     Memory,
     /// Every rank has its most requests.
@@ -68,21 +68,21 @@ pub enum Refusal {
     Budget,
 }
 
-impl Rank {
+impl MixedRank {
     /// Requests on it.
     pub fn requests(&self) -> u32 {
         self.decoding + self.prefilling
     }
 
     /// Memory taken.
-    pub fn taken(&self, rules: &Rules) -> u64 {
+    pub fn taken(&self, rules: &MixedRules) -> u64 {
         let requests = u64::from(self.requests());
         rules.memory.taken(self.kv_1024, self.window_1024, requests)
     }
 
     /// Memory taken after the growth of the coming step, with more KV, more of it within windows, and more
     /// requests.
-    fn taken_after_step(&self, [kv, window, requests]: [u64; 3], rules: &Rules) -> u64 {
+    fn taken_after_step(&self, [kv, window, requests]: [u64; 3], rules: &MixedRules) -> u64 {
         let p = rules.pace.per_step_1024;
         rules.memory.taken(
             self.kv_1024 + u64::from(self.decoding) * p + kv,
@@ -92,11 +92,11 @@ impl Rank {
     }
 
     /// Whether the coming step's growth would exceed the memory.
-    pub fn is_overfull(&self, rules: &Rules) -> bool {
+    pub fn is_overfull(&self, rules: &MixedRules) -> bool {
         !rules.reserving && self.taken_after_step([0; 3], rules) > rules.memory.capacity()
     }
 
-    fn fits(&self, share: &Share, rules: &Rules) -> bool {
+    fn fits(&self, share: &Share, rules: &MixedRules) -> bool {
         if rules.reserving {
             return self.reserved + share.reserve <= rules.memory.capacity();
         }
@@ -106,7 +106,7 @@ impl Rank {
 
     /// Every request that decodes grows by a step's progress; what then exceeds a window is taken back as it
     /// is filled. Returns the growth, in 1/1024 token.
-    pub fn grow(&mut self, rules: &Rules) -> u64 {
+    pub fn grow(&mut self, rules: &MixedRules) -> u64 {
         let p = rules.pace.per_step_1024;
         let growth = u64::from(self.decoding) * p;
         self.kv_1024 += growth;
@@ -131,7 +131,7 @@ impl Rank {
     }
 
     /// A prefill has ended.
-    pub fn begin_decode(&mut self, share: &Share, rules: &Rules) {
+    pub fn begin_decode(&mut self, share: &Share, rules: &MixedRules) {
         self.prefilling -= 1;
         self.decoding += 1;
         self.prefill_kv_1024 -= share.held_1024;
@@ -150,7 +150,7 @@ impl Rank {
     }
 
     /// A request that decodes leaves.
-    pub fn leave_decode(&mut self, share: &Share, rules: &Rules) {
+    pub fn leave_decode(&mut self, share: &Share, rules: &MixedRules) {
         self.decoding -= 1;
         self.kv_1024 -= share.held_1024;
         self.window_1024 -= share.within_1024;
@@ -174,25 +174,25 @@ pub struct Head {
 /// The rank that the queue's head joins (S17), among those with a place, room in the batch, and memory. `loads`
 /// is the coming step as it stands; it is looked at where times are compared.
 pub fn choose(
-    ranks: &[Rank],
+    ranks: &[MixedRank],
     loads: &[MixedLoad],
     head: &Head,
-    rules: &Rules,
-) -> Result<usize, Refusal> {
-    let mut refusal = Refusal::Places;
+    rules: &MixedRules,
+) -> Result<usize, MixedRefusal> {
+    let mut refusal = MixedRefusal::Places;
     let mut best: Option<((u64, u64, u64), usize)> = None;
     for (index, rank) in ranks.iter().enumerate() {
         if rank.requests() >= rules.max_batch_requests {
             continue;
         }
         if rank.room < head.least {
-            if refusal == Refusal::Places {
-                refusal = Refusal::Budget;
+            if refusal == MixedRefusal::Places {
+                refusal = MixedRefusal::Budget;
             }
             continue;
         }
         if !rank.fits(&head.share, rules) {
-            refusal = Refusal::Memory;
+            refusal = MixedRefusal::Memory;
             continue;
         }
         let (kv, requests) = (rank.kv_1024, u64::from(rank.requests()));

@@ -1,9 +1,9 @@
 //! A request in a mixed pool: waiting, being prefilled, or decoding.
 
-use super::Rules;
+use super::MixedRules;
 use super::ranks::Share;
 use crate::cluster::decode::resident::Resident;
-use crate::cluster::intake::{Queued, Tokens};
+use crate::cluster::intake::{IntakeTokens, Queued};
 use crate::metrics::{Observer, Place};
 use crate::perf::PrefillLoad;
 use crate::units::SimTime;
@@ -21,15 +21,15 @@ pub struct Past {
 
 /// A prompt to compute, with what belongs to it.
 #[derive(Clone, Copy, Debug)]
-pub struct Prompt {
+pub struct MixedPrompt {
     pub request: Request,
     pub past: Option<Past>,
 }
 
 /// A request in a queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting {
-    pub prompt: Prompt,
+pub struct MixedWaiting {
+    pub prompt: MixedPrompt,
     /// When it came into this queue.
     pub since: SimTime,
     /// Whether a prefill step has ever begun for it.
@@ -39,7 +39,7 @@ pub struct Waiting {
 /// A request whose prompt is being computed on a rank.
 #[derive(Clone, Copy, Debug)]
 pub struct Prefilling {
-    pub prompt: Prompt,
+    pub prompt: MixedPrompt,
     /// When its first step here began; while `fresh`, when it came into the queue.
     pub since: SimTime,
     /// When it joined its rank.
@@ -62,7 +62,7 @@ pub struct Decoding {
     pub joined: SimTime,
 }
 
-impl Prompt {
+impl MixedPrompt {
     /// Tokens to compute: the input, and for a request that starts again all that it has emitted, less
     /// what the cache holds.
     pub fn computed(&self) -> u32 {
@@ -90,33 +90,33 @@ impl Prompt {
 
     /// KV that it holds from its admission on: input and all that it will have emitted when this prefill
     /// ends, in 1/1024 token.
-    pub fn held_1024(&self, rules: &Rules) -> u64 {
+    pub fn held_1024(&self, rules: &MixedRules) -> u64 {
         let progress = self.progress_after_1024(rules);
         rules.pace.held_1024(&self.request, progress)
     }
 
     /// Tokens after the first when this prefill ends, in 1/1024.
-    pub fn progress_after_1024(&self, rules: &Rules) -> u64 {
+    pub fn progress_after_1024(&self, rules: &MixedRules) -> u64 {
         self.past
             .map_or(0, |p| p.progress_1024 + rules.pace.per_step_1024)
     }
 
     /// What it takes of a rank from its admission on.
-    pub fn share(&self, rules: &Rules) -> Share {
+    pub fn share(&self, rules: &MixedRules) -> Share {
         Share::new(&self.request, self.held_1024(rules), rules)
     }
 
     /// Decode steps that are left when this prefill ends.
-    pub fn steps_left(&self, rules: &Rules) -> u64 {
+    pub fn steps_left(&self, rules: &MixedRules) -> u64 {
         let done = rules.pace.progress_done_1024(&self.request);
         (done - self.progress_after_1024(rules)) / rules.pace.per_step_1024
     }
 }
 
-impl Queued for Waiting {
+impl Queued for MixedWaiting {
     fn arrived(request: Request) -> Self {
         Self {
-            prompt: Prompt {
+            prompt: MixedPrompt {
                 request,
                 past: None,
             },
@@ -137,7 +137,7 @@ impl Queued for Waiting {
         self.prompt.first_token()
     }
 
-    fn carry(&self, tokens: &mut Tokens) {
+    fn carry(&self, tokens: &mut IntakeTokens) {
         tokens.generated_1024 += u128::from(self.prompt.past.map_or(0, |p| p.progress_1024));
     }
 }

@@ -4,13 +4,13 @@
 //! As in a decode unit there are no events per token: everybody who decodes advances together, so a
 //! request's last decode step is known when its prefill ends.
 
-use super::Rules;
-use super::ranks::{Rank, Refusal, Share};
-use super::request::{Decoding, Prefilling, Prompt, Waiting};
+use super::MixedRules;
+use super::ranks::{MixedRank, MixedRefusal, Share};
+use super::request::{Decoding, MixedPrompt, MixedWaiting, Prefilling};
 use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
 use crate::cluster::decode::wheel::Wheel;
-use crate::cluster::intake::{Queued, Server, Tokens};
+use crate::cluster::intake::{IntakeTokens, Queued, Server};
 use crate::cluster::queue::Queue;
 use crate::cluster::slots::Slots;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
@@ -20,7 +20,7 @@ use crate::units::SimTime;
 
 /// What the routers compare.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Load {
+pub struct MixedUnitLoad {
     /// Tokens to compute, assigned and not finished; a running chunk counts whole.
     tokens: u64,
     /// (query, key) pairs of those tokens.
@@ -29,15 +29,15 @@ pub struct Load {
     kv_1024: u64,
 }
 
-impl Load {
-    pub fn add(&mut self, prompt: &Prompt, rules: &Rules) {
+impl MixedUnitLoad {
+    pub fn add(&mut self, prompt: &MixedPrompt, rules: &MixedRules) {
         self.tokens += u64::from(prompt.computed());
         self.pairs += prompt.pairs(0);
         self.kv_1024 += prompt.held_1024(rules);
     }
 
     /// Of somebody with `done` tokens computed.
-    pub fn remove(&mut self, prompt: &Prompt, done: u32, rules: &Rules) {
+    pub fn remove(&mut self, prompt: &MixedPrompt, done: u32, rules: &MixedRules) {
         self.tokens -= u64::from(prompt.computed() - done);
         self.pairs -= prompt.pairs(done);
         self.kv_1024 -= prompt.held_1024(rules);
@@ -46,16 +46,16 @@ impl Load {
 
 /// One mixed unit.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub struct MixedUnit {
     /// By priority level, first in first out.
-    pub(super) queues: Vec<Queue<Waiting>>,
+    pub(super) queues: Vec<Queue<MixedWaiting>>,
     pub(super) queued: usize,
     /// On ranks, in the order of joining.
     pub(super) serving: Vec<Prefilling>,
     pub(super) decoding: Slots<Decoding>,
     pub(super) wheel: Wheel,
-    pub(super) ranks: Vec<Rank>,
-    pub(super) load: Load,
+    pub(super) ranks: Vec<MixedRank>,
+    pub(super) load: MixedUnitLoad,
     /// When those who decode fill their windows; turns only where some layer has one.
     pub(super) windows: Wheel,
     /// Those that took part in the last decode step, by kind.
@@ -75,19 +75,19 @@ pub struct Unit {
     until: SimTime,
     halted: bool,
     /// Why the head of the queue waits.
-    pub(super) blocked: Option<Refusal>,
+    pub(super) blocked: Option<MixedRefusal>,
     /// Progress of requests that failed here.
     pub(super) dropped_1024: u128,
 }
 
-impl Unit {
+impl MixedUnit {
     /// Gives the place and memory of somebody who decodes back.
     pub(super) fn vacate(
         &mut self,
         resident: &Resident,
         rank: u16,
         progress_1024: u64,
-        rules: &Rules,
+        rules: &MixedRules,
     ) {
         let held = rules.pace.held_1024(&resident.request, progress_1024);
         let share = Share::new(&resident.request, held, rules);
@@ -99,9 +99,9 @@ impl Unit {
     fn end_decode(
         &mut self,
         now: SimTime,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
     ) {
         for rank in &mut self.ranks {
             let growth = rank.grow(rules);
@@ -130,7 +130,7 @@ impl Unit {
     }
 
     /// Those who have filled their windows in this step grow there no more.
-    fn fill_windows(&mut self, rules: &Rules) {
+    fn fill_windows(&mut self, rules: &MixedRules) {
         let mut bucket = self.windows.turn();
         while let Some(due) = self.windows.pop(&mut bucket) {
             let request = self.decoding.get(due.slot).resident.request;
@@ -146,9 +146,9 @@ impl Unit {
         &mut self,
         now: SimTime,
         s: &Prefilling,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
     ) {
         let request = &s.prompt.request;
         tokens.finished += u128::from(s.done);
@@ -201,7 +201,13 @@ impl Unit {
 
     /// Tells of the tokens that leave at the end of a step: of those who decoded, and of those who have
     /// computed again what they had.
-    fn tell_tokens(&self, now: SimTime, index: usize, rules: &Rules, observer: &mut impl Observer) {
+    fn tell_tokens(
+        &self,
+        now: SimTime,
+        index: usize,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+    ) {
         let (by_kind, new) = match self.step_kv_1024 {
             Some(_) => (&self.by_kind[..], &self.joined[..]),
             None => (&[][..], &[][..]),
@@ -236,24 +242,24 @@ impl Unit {
     }
 }
 
-impl Server for Unit {
+impl Server for MixedUnit {
     const GENERATES: bool = true;
-    type Rules = Rules;
-    type Waiting = Waiting;
+    type Rules = MixedRules;
+    type Waiting = MixedWaiting;
 
-    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Rules {
-        Rules::new(scenario, pool, times)
+    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> MixedRules {
+        MixedRules::new(scenario, pool, times)
     }
 
-    fn new(rules: &Rules, kinds: usize) -> Self {
+    fn new(rules: &MixedRules, kinds: usize) -> Self {
         Self {
             queues: vec![Queue::default(); rules.levels.count()],
             queued: 0,
             serving: Vec::new(),
             decoding: Slots::default(),
             wheel: Wheel::new(),
-            ranks: vec![Rank::default(); rules.ranks],
-            load: Load::default(),
+            ranks: vec![MixedRank::default(); rules.ranks],
+            load: MixedUnitLoad::default(),
             windows: Wheel::new(),
             by_kind: vec![0; kinds],
             joined: Vec::new(),
@@ -276,13 +282,13 @@ impl Server for Unit {
         self.planned = SimTime::NEVER;
     }
 
-    fn enqueue(&mut self, waiting: Waiting, rules: &Rules) {
+    fn enqueue(&mut self, waiting: MixedWaiting, rules: &MixedRules) {
         self.load.add(&waiting.prompt, rules);
         self.queued += 1;
         self.queues[rules.levels.of(waiting.prompt.request.class)].push_back(waiting);
     }
 
-    fn overflow(&mut self, most: usize, rules: &Rules) -> Option<Waiting> {
+    fn overflow(&mut self, most: usize, rules: &MixedRules) -> Option<MixedWaiting> {
         if self.queued <= most {
             return None;
         }
@@ -292,7 +298,7 @@ impl Server for Unit {
         Some(last)
     }
 
-    fn load(&self, rules: &Rules) -> u64 {
+    fn load(&self, rules: &MixedRules) -> u64 {
         match rules.router {
             Router::LeastKv => self.load.kv_1024,
             Router::LeastTime => self.time(rules),
@@ -308,9 +314,9 @@ impl Server for Unit {
         &mut self,
         now: SimTime,
         index: usize,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
     ) -> bool {
         if self.step_end != SimTime::NEVER || self.halted {
             return false;
@@ -358,9 +364,9 @@ impl Server for Unit {
         &mut self,
         now: SimTime,
         index: usize,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
         _out: &mut Vec<Handover>,
     ) {
         self.step_end = SimTime::NEVER;
@@ -389,11 +395,11 @@ impl Server for Unit {
     fn release(
         &mut self,
         now: SimTime,
-        rules: &Rules,
+        rules: &MixedRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
-    ) -> Vec<Waiting> {
-        let mut moving: Vec<Waiting> = self.queues.iter_mut().flat_map(Queue::drain).collect();
+        tokens: &mut IntakeTokens,
+    ) -> Vec<MixedWaiting> {
+        let mut moving: Vec<MixedWaiting> = self.queues.iter_mut().flat_map(Queue::drain).collect();
         for prefilling in std::mem::take(&mut self.serving) {
             moving.push(self.uproot_prefilling(&prefilling, now, rules, observer, tokens));
         }
@@ -402,16 +408,16 @@ impl Server for Unit {
         }
         moving.sort_unstable_by_key(|w| w.prompt.request.id);
         self.queued = 0;
-        self.load = Load::default();
+        self.load = MixedUnitLoad::default();
         self.blocked = None;
         moving
     }
 
-    fn taken(&self, rules: &Rules) -> u64 {
+    fn taken(&self, rules: &MixedRules) -> u64 {
         self.ranks.iter().map(|rank| rank.taken(rules)).sum()
     }
 
-    fn in_tokens_1024(taken: u128, rules: &Rules) -> u64 {
+    fn in_tokens_1024(taken: u128, rules: &MixedRules) -> u64 {
         rules.memory.in_tokens_1024(taken)
     }
 
@@ -423,7 +429,12 @@ impl Server for Unit {
         (self.queued, self.serving.len() + self.decoding.len())
     }
 
-    fn still_in(&self, rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
+    fn still_in(
+        &self,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+    ) -> u64 {
         for w in self.queues.iter().flat_map(Queue::iter) {
             w.prompt.still_in(Place::PrefillQueue, w.since, observer);
             w.carry(tokens);
@@ -453,7 +464,7 @@ impl Server for Unit {
     }
 }
 
-impl Unit {
+impl MixedUnit {
     /// What each rank does in the coming step, into `loads`. Says how many prompt tokens are in it, and the
     /// KV of those who decode.
     fn measure(&mut self, decodes: bool) -> (u64, u64) {
@@ -482,9 +493,9 @@ impl Unit {
     }
 
     /// What the router by time compares (S6).
-    fn time(&self, rules: &Rules) -> u64 {
+    fn time(&self, rules: &MixedRules) -> u64 {
         let ranks = self.ranks.len() as u64;
-        let sum = |of: fn(&Rank) -> u64| self.ranks.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&MixedRank) -> u64| self.ranks.iter().map(of).sum::<u64>();
         let requests = sum(|rank| u64::from(rank.requests())) + 1;
         let requests = u32::try_from(requests.div_ceil(ranks)).unwrap_or(u32::MAX);
         let (kv, window) = (sum(|rank| rank.kv_1024), sum(|rank| rank.window_1024));

@@ -1,9 +1,9 @@
 //! One prefill unit: a queue by priority, a batch over its ranks, and the requests that a batch has
 //! computed in part.
 
-use super::Rules;
+use super::PrefillRules;
 use crate::cluster::Handover;
-use crate::cluster::intake::{Queued, Server, Tokens};
+use crate::cluster::intake::{IntakeTokens, Queued, Server};
 use crate::cluster::least::{NEVER as FULL, index_of_least};
 use crate::cluster::queue::Queue;
 use crate::metrics::{Observer, Place};
@@ -14,7 +14,7 @@ use crate::workload::Request;
 
 /// A request in a queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting {
+pub struct PrefillWaiting {
     pub request: Request,
     /// When it came into this queue.
     pub since: SimTime,
@@ -40,9 +40,9 @@ pub struct InService {
 
 /// One prefill unit.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub struct PrefillUnit {
     /// By priority level, first in first out.
-    queues: Vec<Queue<Waiting>>,
+    queues: Vec<Queue<PrefillWaiting>>,
     queued: usize,
     /// On ranks: in the running step, or between two steps.
     serving: Vec<InService>,
@@ -65,7 +65,7 @@ fn computed(request: &Request) -> u32 {
     request.input - request.cached
 }
 
-impl Rules {
+impl PrefillRules {
     /// How many of `wanted` tokens after `context` a rank takes on top of what it has in this batch. An
     /// empty rank takes at least one, so that every prompt comes to its end.
     #[inline]
@@ -126,16 +126,16 @@ impl Rules {
     }
 }
 
-impl Server for Unit {
+impl Server for PrefillUnit {
     const GENERATES: bool = false;
-    type Rules = Rules;
-    type Waiting = Waiting;
+    type Rules = PrefillRules;
+    type Waiting = PrefillWaiting;
 
-    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Rules {
-        Rules::new(scenario, pool, times)
+    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> PrefillRules {
+        PrefillRules::new(scenario, pool, times)
     }
 
-    fn new(rules: &Rules, _kinds: usize) -> Self {
+    fn new(rules: &PrefillRules, _kinds: usize) -> Self {
         Self {
             queues: vec![Queue::default(); rules.levels.count()],
             queued: 0,
@@ -158,7 +158,7 @@ impl Server for Unit {
     }
 
     #[inline]
-    fn load(&self, rules: &Rules) -> u64 {
+    fn load(&self, rules: &PrefillRules) -> u64 {
         if rules.by_time {
             rules.times.prefill_work(self.load.tokens, self.load.pairs)
         } else {
@@ -172,7 +172,7 @@ impl Server for Unit {
     }
 
     #[inline]
-    fn enqueue(&mut self, waiting: Waiting, rules: &Rules) {
+    fn enqueue(&mut self, waiting: PrefillWaiting, rules: &PrefillRules) {
         let request = &waiting.request;
         let context = u64::from(request.cached);
         self.load.add_chunk(u64::from(computed(request)), context);
@@ -180,7 +180,7 @@ impl Server for Unit {
         self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
     }
 
-    fn overflow(&mut self, most: usize, _rules: &Rules) -> Option<Waiting> {
+    fn overflow(&mut self, most: usize, _rules: &PrefillRules) -> Option<PrefillWaiting> {
         if self.queued <= most {
             return None;
         }
@@ -196,11 +196,11 @@ impl Server for Unit {
     fn release(
         &mut self,
         now: SimTime,
-        _rules: &Rules,
+        _rules: &PrefillRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
-    ) -> Vec<Waiting> {
-        let mut moving: Vec<Waiting> = Vec::new();
+        tokens: &mut IntakeTokens,
+    ) -> Vec<PrefillWaiting> {
+        let mut moving: Vec<PrefillWaiting> = Vec::new();
         for w in self.queues.iter_mut().flat_map(Queue::drain) {
             moving.push(w);
         }
@@ -213,7 +213,7 @@ impl Server for Unit {
                 Place::PrefillQueue,
             );
             tokens.discarded += u128::from(s.done);
-            moving.push(Waiting {
+            moving.push(PrefillWaiting {
                 request: s.request,
                 since: now,
                 started: true,
@@ -229,9 +229,9 @@ impl Server for Unit {
         &mut self,
         now: SimTime,
         index: usize,
-        rules: &Rules,
+        rules: &PrefillRules,
         observer: &mut impl Observer,
-        _tokens: &mut Tokens,
+        _tokens: &mut IntakeTokens,
     ) -> bool {
         if self.step_end != SimTime::NEVER
             || self.halted
@@ -273,9 +273,9 @@ impl Server for Unit {
         &mut self,
         now: SimTime,
         _index: usize,
-        rules: &Rules,
+        rules: &PrefillRules,
         observer: &mut impl Observer,
-        tokens: &mut Tokens,
+        tokens: &mut IntakeTokens,
         out: &mut Vec<Handover>,
     ) {
         self.step_end = SimTime::NEVER;
@@ -318,7 +318,12 @@ impl Server for Unit {
         (self.queued, self.serving.len())
     }
 
-    fn still_in(&self, _rules: &Rules, observer: &mut impl Observer, tokens: &mut Tokens) -> u64 {
+    fn still_in(
+        &self,
+        _rules: &PrefillRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+    ) -> u64 {
         for w in self.queues.iter().flat_map(Queue::iter) {
             observer.still_in(&w.request, Place::PrefillQueue, w.since, SimTime::NEVER);
         }
@@ -330,7 +335,7 @@ impl Server for Unit {
     }
 }
 
-impl Queued for Waiting {
+impl Queued for PrefillWaiting {
     fn arrived(request: Request) -> Self {
         Self {
             request,
@@ -348,10 +353,10 @@ impl Queued for Waiting {
     }
 }
 
-impl Unit {
+impl PrefillUnit {
     /// Unfinished requests first, on their ranks; then the queues in order, each request to the rank
     /// with the fewest tokens that has room, until none has.
-    fn form_batch(&mut self, rules: &Rules) {
+    fn form_batch(&mut self, rules: &PrefillRules) {
         self.fill.fill(rules.fill(PrefillLoad::default()));
         self.count.fill(0);
         self.rank_loads.fill(PrefillLoad::default());
@@ -402,7 +407,7 @@ impl Unit {
 
     /// Notes one more request on a rank, and closes the rank when it can take no more.
     #[inline]
-    fn place(&mut self, rank: usize, cut: bool, rules: &Rules, open: &mut usize) {
+    fn place(&mut self, rank: usize, cut: bool, rules: &PrefillRules, open: &mut usize) {
         self.count[rank] += 1;
         let tokens = self.rank_loads[rank].tokens;
         if cut
@@ -417,10 +422,10 @@ impl Unit {
     }
 
     /// Puts a batch that may not run back where it came from.
-    fn undo_batch(&mut self, rules: &Rules) {
+    fn undo_batch(&mut self, rules: &PrefillRules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
             let level = rules.levels.of(s.request.class);
-            self.queues[level].push_front(Waiting {
+            self.queues[level].push_front(PrefillWaiting {
                 request: s.request,
                 since: s.since,
                 started: s.started,
