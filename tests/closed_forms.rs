@@ -20,7 +20,7 @@ mod judge;
 mod theory;
 
 use judge::{Form, Known, Read, System, check, known, system};
-use tokentide::report::summary::{RunSummary, Span};
+use tokentide::report::summary::{RunSummary, SpanSummary};
 
 fn wait(s: &RunSummary) -> Option<f64> {
     s.latency.queue_s.mean
@@ -64,7 +64,7 @@ fn number(s: &RunSummary) -> Option<f64> {
     let counts = s
         .intervals
         .iter()
-        .map(|span: &Span| span.requests.in_flight as f64);
+        .map(|span: &SpanSummary| span.requests.in_flight as f64);
     Some(counts.sum::<f64>() / s.intervals.len() as f64)
 }
 
@@ -73,7 +73,7 @@ fn spread<const MEAN: u32>(s: &RunSummary) -> Option<f64> {
     let counts = s
         .intervals
         .iter()
-        .map(|span: &Span| span.requests.in_flight as f64);
+        .map(|span: &SpanSummary| span.requests.in_flight as f64);
     let squares = counts.map(|n| (n - f64::from(MEAN)) * (n - f64::from(MEAN)));
     Some(squares.sum::<f64>() / s.intervals.len() as f64)
 }

@@ -7,7 +7,7 @@
 mod support;
 
 use tokentide::experiment::run;
-use tokentide::report::summary::{Distribution, RunSummary, Span};
+use tokentide::report::summary::{DistributionSummary, RunSummary, SpanSummary};
 use tokentide::scenario::{Scenario, load};
 
 /// The published income by hour, beside the measured data.
@@ -231,7 +231,8 @@ fn predictions(summary: &RunSummary) -> String {
             pool.queue_length_mean
         ));
     }
-    let night = |span: &&Span| ["T03:30", "T03:45", "T04:00"].map(|t| span.start.contains(t));
+    let night =
+        |span: &&SpanSummary| ["T03:30", "T03:45", "T04:00"].map(|t| span.start.contains(t));
     lines.extend(
         summary
             .intervals
@@ -243,7 +244,7 @@ fn predictions(summary: &RunSummary) -> String {
 }
 
 /// One interval in a line.
-fn interval(span: &Span) -> String {
+fn interval(span: &SpanSummary) -> String {
     let mut line = format!(
         "{}: {} nodes, {}, {} tokens/s per request",
         span.start,
@@ -264,7 +265,7 @@ fn interval(span: &Span) -> String {
 }
 
 /// A distribution of seconds in a few words.
-fn quantiles(name: &str, seconds: &Distribution) -> String {
+fn quantiles(name: &str, seconds: &DistributionSummary) -> String {
     format!(
         "{name} mean {} p50 {} p99 {} s",
         shown(seconds.mean),

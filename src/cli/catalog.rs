@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Exit, print, refuse, screen};
 use crate::catalog::{self, Attention, CONSTANTS};
-use crate::report::grid::{Cell, Column, Grid};
+use crate::report::grid::{Grid, GridCell, GridColumn};
 
 /// Arguments of `catalog`.
 #[derive(Debug, Args)]
@@ -85,17 +85,17 @@ fn engine(name: &str) -> Option<String> {
     let engines = catalog::engines().iter().filter(|e| e.name == name);
     let parts = engines.map(|engine| {
         let mut grid = Grid::new(vec![
-            Column::left("constant"),
-            Column::right("value"),
-            Column::left("kind"),
-            Column::left("source"),
+            GridColumn::left("constant"),
+            GridColumn::right("value"),
+            GridColumn::left("kind"),
+            GridColumn::left("source"),
         ]);
         let row = |(constant, info): &(_, catalog::ConstantInfo)| {
             let figure = engine.figure(*constant);
             let word = figure.provenance.word();
             let value = figure.value.to_string();
             let cells = [info.key, value.as_str(), word, figure.source.as_str()];
-            cells.map(Cell::new).into()
+            cells.map(GridCell::new).into()
         };
         grid.rows = CONSTANTS.iter().map(row).collect();
         let head = format!("{name} on {}: {}\n", engine.gpu, engine.about);

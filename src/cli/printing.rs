@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Exit, fail, print, refuse, screen, tell};
 use crate::report::page::Page;
-use crate::report::records::{Records, Table};
+use crate::report::records::{RecordTable, Records};
 use crate::report::summary::RunSummary;
 use crate::report::{Format, csv, markdown, render, table};
 
@@ -35,7 +35,7 @@ pub struct PrintArguments {
 }
 
 /// The argument `--table` with the tables that there are.
-pub fn listed(argument: Arg, tables: impl IntoIterator<Item = &'static Table>) -> Arg {
+pub fn listed(argument: Arg, tables: impl IntoIterator<Item = &'static RecordTable>) -> Arg {
     let values = tables
         .into_iter()
         .map(|table| PossibleValue::new(table.name).help(table.about));
@@ -50,14 +50,14 @@ pub enum Printing {
     /// All of it.
     Json,
     /// One table.
-    Csv(&'static Table),
+    Csv(&'static RecordTable),
     /// Pages for a pull request.
     Markdown,
 }
 
 impl PrintArguments {
     /// What is asked for, of an answer with these tables; to be called before the answer is sought.
-    pub fn of(&self, tables: &'static [Table]) -> Result<Printing, Exit> {
+    pub fn of(&self, tables: &'static [RecordTable]) -> Result<Printing, Exit> {
         let format = match (self.format, &self.table) {
             (None, None) => FormatArgument::Table,
             (None, Some(_)) => FormatArgument::Csv,
@@ -78,8 +78,9 @@ impl PrintArguments {
     }
 
     /// The named table, or the first.
-    fn chosen(&self, tables: &'static [Table]) -> Result<&'static Table, Exit> {
-        let is_asked = |table: &&Table| self.table.as_deref().is_none_or(|name| name == table.name);
+    fn chosen(&self, tables: &'static [RecordTable]) -> Result<&'static RecordTable, Exit> {
+        let is_asked =
+            |table: &&RecordTable| self.table.as_deref().is_none_or(|name| name == table.name);
         tables.iter().find(is_asked).ok_or_else(|| {
             let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
             refuse(&format!(
@@ -109,9 +110,9 @@ pub fn print_page(page: &Page, value: &impl Serialize, printing: Printing) -> Ex
 }
 
 /// A table as it stands; where it is only a header, says so on standard error.
-fn remarked(table: &Table, text: String) -> String {
+fn remarked(table: &RecordTable, text: String) -> String {
     if text.lines().count() < 2 {
-        let Table { name, about, .. } = table;
+        let RecordTable { name, about, .. } = table;
         tell(&format!(
             "note: this answer has no rows for --table {name} ({about})"
         ));

@@ -18,7 +18,7 @@ use crate::experiment::uncertain::tables::TABLES;
 use crate::experiment::uncertain::{hypercube, judge, scenarios};
 use crate::experiment::unstable::bytes;
 use crate::experiment::{RunError, run_with_progress};
-use crate::report::records::Table;
+use crate::report::records::RecordTable;
 use crate::report::summary::RunSummary;
 use crate::report::verdict::shortfalls;
 use crate::report::{Format, Style, csv, render};
@@ -56,8 +56,8 @@ pub struct RunArguments {
 }
 
 /// The tables of a run, and of draws of uncertain inputs.
-fn every_table() -> impl Iterator<Item = &'static Table> {
-    let is_known = |table: &&Table| csv::TABLES.iter().any(|known| known.name == table.name);
+fn every_table() -> impl Iterator<Item = &'static RecordTable> {
+    let is_known = |table: &&RecordTable| csv::TABLES.iter().any(|known| known.name == table.name);
     let more = TABLES.iter().filter(move |table| !is_known(table));
     csv::TABLES.iter().chain(more)
 }

@@ -16,7 +16,7 @@ use crate::perf::roofline::unit::{RooflineUnit, prompt_tokens};
 use crate::perf::with_capacities;
 use crate::report::basis::{basis, sureness};
 use crate::report::format::{count, fixed, percent, seconds};
-use crate::report::grid::{Cell, Column, Grid};
+use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 use crate::report::summary::Basis;
@@ -359,26 +359,29 @@ impl Answer {
             (false, None) => "One batch runs alone.".to_string(),
         };
         let mut parts = Grid::new(vec![
-            Column::left("part"),
-            Column::right("time"),
-            Column::right("share"),
-            Column::bar(),
-            Column::left("rests on constants that are"),
+            GridColumn::left("part"),
+            GridColumn::right("time"),
+            GridColumn::right("share"),
+            GridColumn::bar(),
+            GridColumn::left("rests on constants that are"),
         ]);
         parts.rows = self
             .parts
             .iter()
             .map(|p| {
                 vec![
-                    Cell::new(p.name),
-                    Cell::new(seconds(p.seconds)),
-                    Cell::new(percent(p.share)),
-                    Cell::bar(Tone::Plain, p.share),
-                    Cell::toned(Tone::Quiet, p.provenance.join(", ")),
+                    GridCell::new(p.name),
+                    GridCell::new(seconds(p.seconds)),
+                    GridCell::new(percent(p.share)),
+                    GridCell::bar(Tone::Plain, p.share),
+                    GridCell::toned(Tone::Quiet, p.provenance.join(", ")),
                 ]
             })
             .collect();
-        parts.total = Some(vec![Cell::new("step"), Cell::new(seconds(self.step_s))]);
+        parts.total = Some(vec![
+            GridCell::new("step"),
+            GridCell::new(seconds(self.step_s)),
+        ]);
         let mut notes = vec![format!(
             "hidden behind computation: {} of communication; busiest expert rank {} x the mean",
             seconds(self.hidden_communication_s),
@@ -398,11 +401,11 @@ impl Answer {
         }
         notes.extend(sureness(&self.step_times));
         let mut curve = Grid::new(vec![
-            Column::right("batch\n/rank"),
-            Column::right("step"),
-            Column::right("tokens/s\nper user"),
-            Column::right("tokens/s\nper GPU"),
-            Column::bar(),
+            GridColumn::right("batch\n/rank"),
+            GridColumn::right("step"),
+            GridColumn::right("tokens/s\nper user"),
+            GridColumn::right("tokens/s\nper GPU"),
+            GridColumn::bar(),
         ]);
         let most = self
             .curve
@@ -414,11 +417,11 @@ impl Answer {
             .iter()
             .map(|p| {
                 vec![
-                    Cell::new(count(p.batch as u64)),
-                    Cell::new(seconds(p.step_s)),
-                    Cell::new(fixed(p.tokens_per_s_per_user, 1)),
-                    Cell::new(fixed(p.tokens_per_s_per_gpu, 0)),
-                    Cell::bar(Tone::Plain, p.tokens_per_s_per_gpu / most),
+                    GridCell::new(count(p.batch as u64)),
+                    GridCell::new(seconds(p.step_s)),
+                    GridCell::new(fixed(p.tokens_per_s_per_user, 1)),
+                    GridCell::new(fixed(p.tokens_per_s_per_gpu, 0)),
+                    GridCell::bar(Tone::Plain, p.tokens_per_s_per_gpu / most),
                 ]
             })
             .collect();

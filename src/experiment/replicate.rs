@@ -20,7 +20,7 @@ use super::parallel::in_parallel_on;
 use super::run::{RunError, run_with_progress};
 use crate::metrics::interval::{mean, of_mean};
 use crate::report::batches::{number, paths, value_of};
-use crate::report::summary::{Balance, Interval, RunSummary};
+use crate::report::summary::{BalanceSummary, Interval, RunSummary};
 use crate::report::warnings::warnings;
 use crate::scenario::Scenario;
 use crate::units::SimTime;
@@ -169,7 +169,7 @@ fn mean_tree(key: &str, trees: &[Value]) -> Value {
     }
 }
 
-fn sum_of_balances(runs: &[RunSummary]) -> BTreeMap<String, Balance> {
+fn sum_of_balances(runs: &[RunSummary]) -> BTreeMap<String, BalanceSummary> {
     let mut sums: BTreeMap<String, (u128, u128, bool)> = BTreeMap::new();
     for (name, balance) in runs.iter().flat_map(|run| &run.audit) {
         let sum = sums.entry(name.clone()).or_insert((0, 0, true));
@@ -179,7 +179,7 @@ fn sum_of_balances(runs: &[RunSummary]) -> BTreeMap<String, Balance> {
         sum.2 &= balance.holds;
     }
     let balance = |(name, (left, right, holds)): (String, (u128, u128, bool))| {
-        let balance = Balance {
+        let balance = BalanceSummary {
             left: left.to_string(),
             right: right.to_string(),
             holds: holds && left == right,

@@ -4,7 +4,7 @@
 //! published, hour by hour, the totals, who was served how, and can the figures be trusted.
 
 use super::format::{NONE, by_field, count, fixed, length, plain};
-use super::grid::{Cell, Column, Grid};
+use super::grid::{Grid, GridCell, GridColumn};
 use super::hourly;
 use super::page::{Body, Page, Section};
 use super::style::Tone;
@@ -64,11 +64,11 @@ fn published(rows: &[PublishedRow]) -> Option<Section> {
         return None;
     }
     let mut grid = Grid::new(vec![
-        Column::left("kind"),
-        Column::left("figure"),
-        Column::right("published"),
-        Column::right("simulated"),
-        Column::right("difference"),
+        GridColumn::left("kind"),
+        GridColumn::left("figure"),
+        GridColumn::right("published"),
+        GridColumn::right("simulated"),
+        GridColumn::right("difference"),
     ]);
     let is_predicted = |row: &&PublishedRow| row.kind == "predicted";
     let predicted = rows.iter().filter(is_predicted);
@@ -94,14 +94,14 @@ fn published(rows: &[PublishedRow]) -> Option<Section> {
     })
 }
 
-fn published_row(row: &PublishedRow) -> Vec<Cell> {
+fn published_row(row: &PublishedRow) -> Vec<GridCell> {
     let (difference, tone) = difference(row);
     vec![
-        Cell::toned(Tone::Quiet, &row.kind),
-        Cell::new(&row.name),
-        Cell::new(published_text(row)),
-        Cell::toned(Tone::Strong, simulated_text(row)),
-        Cell::toned(tone, difference),
+        GridCell::toned(Tone::Quiet, &row.kind),
+        GridCell::new(&row.name),
+        GridCell::new(published_text(row)),
+        GridCell::toned(Tone::Strong, simulated_text(row)),
+        GridCell::toned(tone, difference),
     ]
 }
 
@@ -204,7 +204,7 @@ fn warnings(summary: &RunSummary) -> Option<Section> {
 mod tests {
     use super::*;
     use crate::report::sample::day;
-    use crate::report::summary::Balance;
+    use crate::report::summary::BalanceSummary;
 
     fn row(low: f64, high: f64, simulated: Option<f64>) -> PublishedRow {
         PublishedRow {
@@ -266,7 +266,7 @@ mod tests {
         let mut summary = day();
         let lines = |summary: &RunSummary| format!("{:?}", audit(summary).body);
         assert!(lines(&summary).contains("2 balances hold."));
-        let broken = Balance {
+        let broken = BalanceSummary {
             left: "12".to_string(),
             right: "13".to_string(),
             holds: false,

@@ -7,12 +7,12 @@ use super::batches;
 use super::local::local_text;
 use super::promised::Stretches;
 use super::stretch::{
-    Evidence, Stretch, decided, economics, latency, of_stretch, pools, ratio, request_counts,
+    Evidence, WindowStretch, decided, economics, latency, of_stretch, pools, ratio, request_counts,
     token_counts,
 };
 use super::summary::{
-    Balance as BalanceRow, ClassSummary, LengthBucket, PublishedRow, Recorded, RequestCounts,
-    RunSummary, SCHEMA_VERSION, ScenarioId, SloSummary, Span,
+    BalanceSummary as BalanceRow, ClassSummary, LengthBucket, PublishedRow, Recorded,
+    RequestCounts, RunSummary, SCHEMA_VERSION, ScenarioId, SloSummary, SpanSummary,
 };
 use super::warnings::warnings;
 use crate::cluster::schedule::{paid_gpus, paid_nodes};
@@ -27,11 +27,11 @@ use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 /// The summary of a finished simulation.
 pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
     let (from, to) = (evidence.timeline.start(), evidence.timeline.end());
-    let window = Stretch::new(evidence, from, to);
-    let spans = |every: SimDuration| -> Vec<Span> {
+    let window = WindowStretch::new(evidence, from, to);
+    let spans = |every: SimDuration| -> Vec<SpanSummary> {
         Timeline::spans(from, scenario.duration, every)
             .into_iter()
-            .map(|(a, b)| span(scenario, &Stretch::new(evidence, a, b)))
+            .map(|(a, b)| span(scenario, &WindowStretch::new(evidence, a, b)))
             .collect()
     };
     let counted = of_stretch(scenario, &window);
@@ -135,7 +135,7 @@ pub(super) fn inside_before(evidence: &Evidence, class: usize) -> u64 {
 fn classes(
     scenario: &Scenario,
     evidence: &Evidence,
-    window: &Stretch,
+    window: &WindowStretch,
     promised: &Stretches,
 ) -> BTreeMap<String, ClassSummary> {
     let seconds = window.ns() as f64 / NS_PER_S as f64;
@@ -179,13 +179,13 @@ fn classes(
     scenario.classes.iter().enumerate().map(of_class).collect()
 }
 
-pub(super) fn span(scenario: &Scenario, stretch: &Stretch) -> Span {
+pub(super) fn span(scenario: &Scenario, stretch: &WindowStretch) -> SpanSummary {
     let counts = stretch.all_classes();
     let tokens = token_counts(&counts);
     let (node_ns, _) = paid_nodes(scenario, stretch.from, stretch.to);
     let money = economics(scenario, stretch, node_ns, &counts, &tokens);
     let since_start = stretch.from.since(SimTime::ZERO + scenario.warm_up);
-    Span {
+    SpanSummary {
         start: local_text(&scenario.start, since_start),
         duration_s: stretch.ns() as f64 / NS_PER_S as f64,
         nodes_mean: node_ns as f64 / stretch.ns() as f64,
@@ -207,7 +207,7 @@ pub(super) fn span(scenario: &Scenario, stretch: &Stretch) -> Span {
 fn audit(
     scenario: &Scenario,
     evidence: &Evidence,
-    window: &Stretch,
+    window: &WindowStretch,
 ) -> BTreeMap<String, BalanceRow> {
     let mut balances = evidence.balances.clone();
     let r = window.requests();

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::stretch::{Evidence, Stretch, of_stretch};
+use super::stretch::{Evidence, WindowStretch, of_stretch};
 use super::summary::{Interval, RunSummary};
 use crate::economics::Tariff;
 use crate::metrics::interval::{around_known, is_correlated};
@@ -88,12 +88,15 @@ pub(super) fn judge(scenario: &Scenario, evidence: &Evidence, summary: &mut RunS
     let edges: Vec<SimTime> = std::iter::once(evidence.timeline.start())
         .chain(edges(scenario))
         .collect();
-    let stretches = |step: usize| -> Vec<Stretch> {
+    let stretches = |step: usize| -> Vec<WindowStretch> {
         let kept: Vec<SimTime> = edges.iter().step_by(step).copied().collect();
         let pairs = kept.windows(2);
-        pairs.map(|w| Stretch::new(evidence, w[0], w[1])).collect()
+        pairs
+            .map(|w| WindowStretch::new(evidence, w[0], w[1]))
+            .collect()
     };
-    let in_system = |s: &[Stretch]| s.iter().map(Stretch::in_system).collect::<Vec<f64>>();
+    let in_system =
+        |s: &[WindowStretch]| s.iter().map(WindowStretch::in_system).collect::<Vec<f64>>();
     let mut parts = stretches(1);
     summary.in_system = in_system(&parts);
     if is_correlated(&summary.in_system) {

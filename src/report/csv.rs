@@ -21,35 +21,35 @@ use std::collections::BTreeSet;
 
 use ::csv::{Error, Writer};
 
-use super::records::{Records, Table};
-use super::summary::{Distribution, PoolSummary, RunSummary, Span};
+use super::records::{RecordTable, Records};
+use super::summary::{DistributionSummary, PoolSummary, RunSummary, SpanSummary};
 
 /// The tables of a run; the first is what `--format csv` prints.
-pub const TABLES: &[Table] = &[
-    Table::new(HOURS, "an hour each, as in hours.csv", &[("hours[]", "")]),
-    Table::new(
+pub const TABLES: &[RecordTable] = &[
+    RecordTable::new(HOURS, "an hour each, as in hours.csv", &[("hours[]", "")]),
+    RecordTable::new(
         INTERVALS,
         "an interval of report_every each, as in intervals.csv",
         &[("intervals[]", "")],
     ),
-    Table::figures(&[("", "")]),
-    Table {
+    RecordTable::figures(&[("", "")]),
+    RecordTable {
         key: "pool",
-        ..Table::new("pools", "a pool each", &[("pools{}", "")])
+        ..RecordTable::new("pools", "a pool each", &[("pools{}", "")])
     },
-    Table {
+    RecordTable {
         key: "class",
-        ..Table::new("classes", "a class each", &[("classes{}", "")])
+        ..RecordTable::new("classes", "a class each", &[("classes{}", "")])
     },
-    Table {
+    RecordTable {
         columns: &["from_tokens", "to_tokens", "completed"],
-        ..Table::new(
+        ..RecordTable::new(
             "lengths",
             "requests by the length of their input",
             &[("input_length_buckets[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &[
             "name",
             "field",
@@ -60,38 +60,38 @@ pub const TABLES: &[Table] = &[
             "kind",
             "source",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "published",
             "published figures beside simulated ones",
             &[("published[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &["in_system"],
-        ..Table::new(
+        ..RecordTable::new(
             "in_system",
             "requests in the system in each batch of the window, where the load is steady",
             &[("", "in_system[]")],
         )
     },
-    Table {
+    RecordTable {
         key: "balance",
         columns: &["left", "right", "holds"],
-        ..Table::new(
+        ..RecordTable::new(
             "audit",
             "balances that must hold exactly",
             &[("audit{}", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &["warning"],
-        ..Table::new(
+        ..RecordTable::new(
             "warnings",
             "what a careful reader should know",
             &[("", "warnings[]")],
         )
     },
-    Table {
+    RecordTable {
         without: &[
             "requests",
             "tokens",
@@ -113,11 +113,11 @@ pub const TABLES: &[Table] = &[
             "warnings",
             "step_times.borrowed",
         ],
-        ..Table::new("scenario", "what was simulated, in one row", &[("", "")])
+        ..RecordTable::new("scenario", "what was simulated, in one row", &[("", "")])
     },
-    Table {
+    RecordTable {
         columns: BORROWED,
-        ..Table::new(
+        ..RecordTable::new(
             "borrowed",
             "constants that step times borrow from another engine or accelerator",
             &[("step_times", "borrowed[]")],
@@ -136,7 +136,7 @@ const INTERVALS: &str = "intervals";
 ///
 /// # Errors
 /// Where the summary cannot be written as JSON.
-pub fn table(table: &Table, summary: &RunSummary) -> Result<String, serde_json::Error> {
+pub fn table(table: &RecordTable, summary: &RunSummary) -> Result<String, serde_json::Error> {
     match table.name {
         HOURS => Ok(hours(summary)),
         INTERVALS => Ok(intervals(summary)),
@@ -154,12 +154,12 @@ pub fn intervals(summary: &RunSummary) -> String {
     rows(&summary.intervals)
 }
 
-fn rows(spans: &[Span]) -> String {
+fn rows(spans: &[SpanSummary]) -> String {
     let bytes = write(spans).expect("all rows are as long as the first and are written to memory");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn write(spans: &[Span]) -> Result<Vec<u8>, Error> {
+fn write(spans: &[SpanSummary]) -> Result<Vec<u8>, Error> {
     let pools: BTreeSet<&str> = spans
         .iter()
         .flat_map(|span| span.pools.keys())
@@ -231,7 +231,7 @@ fn names(pools: &BTreeSet<&str>) -> Vec<String> {
 }
 
 /// In the order of [`names`].
-fn cells(span: &Span, pools: &BTreeSet<&str>) -> Vec<String> {
+fn cells(span: &SpanSummary, pools: &BTreeSet<&str>) -> Vec<String> {
     let requests = &span.requests;
     let tokens = &span.tokens;
     let latency = &span.latency;
@@ -279,7 +279,7 @@ fn cells(span: &Span, pools: &BTreeSet<&str>) -> Vec<String> {
     cells
 }
 
-fn distribution_cells(d: &Distribution) -> [String; 7] {
+fn distribution_cells(d: &DistributionSummary) -> [String; 7] {
     [
         d.count.to_string(),
         maybe(d.mean),

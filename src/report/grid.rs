@@ -14,18 +14,18 @@ const MARKDOWN_BAR: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct Grid {
     /// Heads and alignment.
-    pub columns: Vec<Column>,
+    pub columns: Vec<GridColumn>,
     /// Each as long as `columns`; missing cells are empty.
-    pub rows: Vec<Vec<Cell>>,
+    pub rows: Vec<Vec<GridCell>>,
     /// A last row, set off by a rule.
-    pub total: Option<Vec<Cell>>,
+    pub total: Option<Vec<GridCell>>,
     /// What the bars are made of, said where there are bars.
     pub legend: Option<String>,
 }
 
 /// A column.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub struct GridColumn {
     /// Parts of the head, whole words, e.g. `["TTFT s", "p99"]`. A terminal has them one above the other, and
     /// neighbours with the same first part share it; other views join them by spaces.
     pub head: Vec<String>,
@@ -46,16 +46,16 @@ pub enum Align {
 
 /// One place in a grid.
 #[derive(Clone, Debug)]
-pub enum Cell {
+pub enum GridCell {
     /// Words or a number.
     Text(Tone, String),
     /// Pieces one after the other.
-    Bar(Vec<Piece>),
+    Bar(Vec<BarPiece>),
 }
 
 /// Part of a bar.
 #[derive(Clone, Copy, Debug)]
-pub struct Piece {
+pub struct BarPiece {
     /// Its colour.
     pub tone: Tone,
     /// What it is drawn with.
@@ -64,7 +64,7 @@ pub struct Piece {
     pub end: f64,
 }
 
-impl Column {
+impl GridColumn {
     /// For names. Parts of the head are separated by `\n`.
     pub fn left(head: &str) -> Self {
         Self::new(head, Align::Left)
@@ -86,7 +86,7 @@ impl Column {
     }
 }
 
-impl Cell {
+impl GridCell {
     /// An ordinary cell.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self::toned(Tone::Plain, text)
@@ -100,7 +100,7 @@ impl Cell {
     /// A bar of one piece; the eighth-blocks make it exact to an eighth of a character.
     pub fn bar(tone: Tone, end: f64) -> Self {
         let glyph = '█';
-        Self::Bar(vec![Piece { tone, glyph, end }])
+        Self::Bar(vec![BarPiece { tone, glyph, end }])
     }
 
     /// Painted text and the columns it takes.
@@ -114,7 +114,7 @@ impl Cell {
 
 impl Grid {
     /// A grid without rows.
-    pub fn new(columns: Vec<Column>) -> Self {
+    pub fn new(columns: Vec<GridColumn>) -> Self {
         Self {
             columns,
             ..Self::default()
@@ -154,7 +154,7 @@ impl Grid {
     }
 }
 
-fn print_bar(pieces: &[Piece], style: &Style, length: usize) -> (String, usize) {
+fn print_bar(pieces: &[BarPiece], style: &Style, length: usize) -> (String, usize) {
     if let [piece] = pieces {
         let bar = eighths(piece.end, length);
         let taken = display_width(&bar);
@@ -181,7 +181,7 @@ fn markdown_row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn markdown_cell(cell: &Cell) -> String {
+fn markdown_cell(cell: &GridCell) -> String {
     escape(&cell.print(&Style::default(), MARKDOWN_BAR).0)
 }
 
@@ -211,18 +211,18 @@ mod tests {
 
     fn sample() -> Grid {
         let mut grid = Grid::new(vec![
-            Column::left("hour"),
-            Column::right("TTFT\ns"),
-            Column::bar(),
-            Column::right("cost"),
+            GridColumn::left("hour"),
+            GridColumn::right("TTFT\ns"),
+            GridColumn::bar(),
+            GridColumn::right("cost"),
         ]);
         let pieces = vec![
-            Piece {
+            BarPiece {
                 tone: Tone::Cost,
                 glyph: '█',
                 end: 0.25,
             },
-            Piece {
+            BarPiece {
                 tone: Tone::Revenue,
                 glyph: '░',
                 end: 1.0,
@@ -230,23 +230,23 @@ mod tests {
         ];
         grid.rows = vec![
             vec![
-                Cell::new("12:00"),
-                Cell::new("0.92"),
-                Cell::Bar(pieces),
-                Cell::new("$4,448"),
+                GridCell::new("12:00"),
+                GridCell::new("0.92"),
+                GridCell::Bar(pieces),
+                GridCell::new("$4,448"),
             ],
             vec![
-                Cell::new("1|2"),
-                Cell::new("12.3"),
-                Cell::bar(Tone::Nodes, 0.56),
-                Cell::new("$8"),
+                GridCell::new("1|2"),
+                GridCell::new("12.3"),
+                GridCell::bar(Tone::Nodes, 0.56),
+                GridCell::new("$8"),
             ],
         ];
         grid.total = Some(vec![
-            Cell::new("all"),
-            Cell::new("9.1"),
-            Cell::new(""),
-            Cell::new("$9"),
+            GridCell::new("all"),
+            GridCell::new("9.1"),
+            GridCell::new(""),
+            GridCell::new("$9"),
         ]);
         grid
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::format::{clock, column, count, date_clock, fixed, maybe};
-use super::grid::{Cell, Column, Grid, Piece};
+use super::grid::{BarPiece, Grid, GridCell, GridColumn};
 use super::page::{Body, Section};
 use super::style::Tone;
 use super::summary::{Latency, PoolSummary, RunSummary};
@@ -13,7 +13,7 @@ use super::summary::{Latency, PoolSummary, RunSummary};
 const SHOWN: usize = 72;
 
 /// A row: an hour, or the whole run.
-struct Row<'a> {
+struct HourRow<'a> {
     label: String,
     nodes: f64,
     pools: &'a BTreeMap<String, PoolSummary>,
@@ -34,12 +34,16 @@ pub fn service(summary: &RunSummary) -> Option<Section> {
     let nodes = node_texts(&node_figures);
     let peak = hours.iter().fold(0.0_f64, |peak, row| peak.max(row.nodes));
 
-    let mut columns = vec![Column::left("hour"), Column::right("nodes"), Column::bar()];
+    let mut columns = vec![
+        GridColumn::left("hour"),
+        GridColumn::right("nodes"),
+        GridColumn::bar(),
+    ];
     let mut texts: Vec<Vec<String>> = Vec::new();
-    let mut add = |head: &str, figure: &dyn Fn(&Row) -> Option<f64>| {
+    let mut add = |head: &str, figure: &dyn Fn(&HourRow) -> Option<f64>| {
         let figures: Vec<Option<f64>> = rows().map(figure).collect();
         if figures.iter().any(Option::is_some) {
-            columns.push(Column::right(head));
+            columns.push(GridColumn::right(head));
             texts.push(column(&figures));
         }
     };
@@ -64,11 +68,15 @@ pub fn service(summary: &RunSummary) -> Option<Section> {
     for (i, row) in rows().enumerate() {
         let is_total = i == hours.len();
         let bar = match is_total {
-            false => Cell::bar(Tone::Nodes, part_of(row.nodes, peak)),
-            true => Cell::new(""),
+            false => GridCell::bar(Tone::Nodes, part_of(row.nodes, peak)),
+            true => GridCell::new(""),
         };
-        let mut cells = vec![label_cell(&row.label, is_total), Cell::new(&nodes[i]), bar];
-        cells.extend(texts.iter().map(|column| Cell::new(&column[i])));
+        let mut cells = vec![
+            label_cell(&row.label, is_total),
+            GridCell::new(&nodes[i]),
+            bar,
+        ];
+        cells.extend(texts.iter().map(|column| GridCell::new(&column[i])));
         if is_total {
             grid.total = Some(cells);
         } else {
@@ -89,12 +97,12 @@ pub fn money(summary: &RunSummary) -> Option<Section> {
         return Some(cost(summary, &hours));
     }
     let mut grid = Grid::new(vec![
-        Column::left("hour"),
-        Column::right("cost $"),
-        Column::right("revenue $"),
-        Column::bar(),
-        Column::right("profit $"),
-        Column::right("profit/cost %"),
+        GridColumn::left("hour"),
+        GridColumn::right("cost $"),
+        GridColumn::right("revenue $"),
+        GridColumn::bar(),
+        GridColumn::right("profit $"),
+        GridColumn::right("profit/cost %"),
     ]);
     let scale = hours.iter().fold(0.0_f64, |scale, row| {
         scale.max(row.cost_usd).max(row.revenue_usd)
@@ -108,7 +116,7 @@ pub fn money(summary: &RunSummary) -> Option<Section> {
         })
         .collect();
     let all = whole(summary);
-    grid.total = Some(money_row(&all, scale, Cell::new(""), true));
+    grid.total = Some(money_row(&all, scale, GridCell::new(""), true));
     let legend = "█ cost, ░ revenue above it, x cost that revenue does not meet";
     grid.legend = Some(legend.to_string());
     Some(Section {
@@ -119,17 +127,17 @@ pub fn money(summary: &RunSummary) -> Option<Section> {
 }
 
 /// What there is to say of money where nobody pays.
-fn cost(summary: &RunSummary, hours: &[Row<'_>]) -> Section {
+fn cost(summary: &RunSummary, hours: &[HourRow<'_>]) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("hour"),
-        Column::right("cost $"),
-        Column::bar(),
+        GridColumn::left("hour"),
+        GridColumn::right("cost $"),
+        GridColumn::bar(),
     ]);
     let scale = hours
         .iter()
         .fold(0.0_f64, |scale, row| scale.max(row.cost_usd));
-    let dollars = |x: f64| Cell::new(fixed(x, if scale >= 100.0 { 0 } else { 2 }));
-    let row = |row: &Row, bar: Cell, is_total: bool| {
+    let dollars = |x: f64| GridCell::new(fixed(x, if scale >= 100.0 { 0 } else { 2 }));
+    let row = |row: &HourRow, bar: GridCell, is_total: bool| {
         vec![label_cell(&row.label, is_total), dollars(row.cost_usd), bar]
     };
     grid.rows = hours
@@ -137,10 +145,14 @@ fn cost(summary: &RunSummary, hours: &[Row<'_>]) -> Section {
         .map(|hour| {
             let end = part_of(hour.cost_usd, scale);
             let (tone, glyph) = (Tone::Cost, '█');
-            row(hour, Cell::Bar(vec![Piece { tone, glyph, end }]), false)
+            row(
+                hour,
+                GridCell::Bar(vec![BarPiece { tone, glyph, end }]),
+                false,
+            )
         })
         .collect();
-    grid.total = Some(row(&whole(summary), Cell::new(""), true));
+    grid.total = Some(row(&whole(summary), GridCell::new(""), true));
     let mut notes = vec!["no revenue: no completed request has a price".to_string()];
     notes.extend(cut_note(summary));
     Section {
@@ -150,7 +162,7 @@ fn cost(summary: &RunSummary, hours: &[Row<'_>]) -> Section {
     }
 }
 
-fn money_row(row: &Row, scale: f64, bar: Cell, is_total: bool) -> Vec<Cell> {
+fn money_row(row: &HourRow, scale: f64, bar: GridCell, is_total: bool) -> Vec<GridCell> {
     let dollars = |x: f64| fixed(x, if scale >= 100.0 { 0 } else { 2 });
     let ratio = (row.cost_usd > 0.0).then(|| 100.0 * row.profit_usd / row.cost_usd);
     let tone = if row.profit_usd < 0.0 {
@@ -160,23 +172,23 @@ fn money_row(row: &Row, scale: f64, bar: Cell, is_total: bool) -> Vec<Cell> {
     };
     vec![
         label_cell(&row.label, is_total),
-        Cell::new(dollars(row.cost_usd)),
-        Cell::new(dollars(row.revenue_usd)),
+        GridCell::new(dollars(row.cost_usd)),
+        GridCell::new(dollars(row.revenue_usd)),
         bar,
-        Cell::toned(tone, dollars(row.profit_usd)),
-        Cell::toned(tone, maybe(ratio, |x| fixed(x, 0))),
+        GridCell::toned(tone, dollars(row.profit_usd)),
+        GridCell::toned(tone, maybe(ratio, |x| fixed(x, 0))),
     ]
 }
 
 /// Cost, then what revenue adds to it, or what it does not meet.
-fn money_bar(cost: f64, revenue: f64) -> Cell {
-    let piece = |tone, glyph, end| Piece { tone, glyph, end };
+fn money_bar(cost: f64, revenue: f64) -> GridCell {
+    let piece = |tone, glyph, end| BarPiece { tone, glyph, end };
     let rest = if revenue >= cost {
         piece(Tone::Revenue, '░', revenue)
     } else {
         piece(Tone::Bad, 'x', cost)
     };
-    Cell::Bar(vec![piece(Tone::Cost, '█', cost.min(revenue)), rest])
+    GridCell::Bar(vec![piece(Tone::Cost, '█', cost.min(revenue)), rest])
 }
 
 /// Names of the pools in the order of a request's way, others behind.
@@ -196,9 +208,9 @@ fn generating(pools: &BTreeMap<String, PoolSummary>) -> Option<&PoolSummary> {
 }
 
 /// The hours that are shown, `None` if there are none.
-fn hours(summary: &RunSummary) -> Option<Vec<Row<'_>>> {
+fn hours(summary: &RunSummary) -> Option<Vec<HourRow<'_>>> {
     let is_dated = summary.hours.len() > 24;
-    let rows = summary.hours.iter().take(SHOWN).map(|hour| Row {
+    let rows = summary.hours.iter().take(SHOWN).map(|hour| HourRow {
         label: match is_dated {
             true => date_clock(&hour.start),
             false => clock(&hour.start).to_string(),
@@ -212,13 +224,13 @@ fn hours(summary: &RunSummary) -> Option<Vec<Row<'_>>> {
         revenue_usd: hour.revenue_usd,
         profit_usd: hour.profit_usd,
     });
-    let rows: Vec<Row> = rows.collect();
+    let rows: Vec<HourRow> = rows.collect();
     (!rows.is_empty()).then_some(rows)
 }
 
 /// The whole run as a row.
-fn whole(summary: &RunSummary) -> Row<'_> {
-    Row {
+fn whole(summary: &RunSummary) -> HourRow<'_> {
+    HourRow {
         label: "all".to_string(),
         nodes: summary.nodes.mean,
         pools: &summary.pools,
@@ -241,9 +253,9 @@ fn cut_note(summary: &RunSummary) -> Vec<String> {
     }
 }
 
-fn label_cell(label: &str, is_total: bool) -> Cell {
+fn label_cell(label: &str, is_total: bool) -> GridCell {
     let tone = if is_total { Tone::Strong } else { Tone::Plain };
-    Cell::toned(tone, label)
+    GridCell::toned(tone, label)
 }
 
 /// Nodes with as many decimals as they need, at most two.

@@ -5,7 +5,7 @@
 //! blocks that repeat its first column. Numbers are never cut, and no step loses a word.
 
 use super::breaks::{broken, longest_piece};
-use super::grid::{Align, Cell, Column, Grid};
+use super::grid::{Align, Grid, GridCell, GridColumn};
 use super::style::{Style, Tone, display_width};
 
 /// Spaces between columns, and where there is little room.
@@ -25,19 +25,19 @@ const LONGEST_OF_HEAD: usize = 9;
 
 /// How far a column of words may be narrowed, and from which length a word may break after a mark.
 #[derive(Clone, Copy)]
-struct Limits {
+struct WrapLimits {
     column: usize,
     word: usize,
 }
 
 /// As long as it reads well.
-const EASY: Limits = Limits {
+const EASY: WrapLimits = WrapLimits {
     column: 18,
     word: 36,
 };
 
 /// Before a grid is cut into blocks.
-const TIGHT: Limits = Limits {
+const TIGHT: WrapLimits = WrapLimits {
     column: 12,
     word: 12,
 };
@@ -127,7 +127,13 @@ fn least(grid: &Grid, columns: &[usize]) -> Block {
 }
 
 /// Widths with which these columns take at most `width`, if there are any.
-fn fit(grid: &Grid, columns: &[usize], gap: usize, limits: Limits, width: usize) -> Option<Block> {
+fn fit(
+    grid: &Grid,
+    columns: &[usize],
+    gap: usize,
+    limits: WrapLimits,
+    width: usize,
+) -> Option<Block> {
     let bars = columns.iter().filter(|i| is_bar(grid, **i)).count();
     let room = width.checked_sub(gap * columns.len().saturating_sub(1))?;
     let room = room.checked_sub(bars * BAR_RANGE.0)?;
@@ -168,7 +174,12 @@ fn fit(grid: &Grid, columns: &[usize], gap: usize, limits: Limits, width: usize)
 }
 
 /// The width that each column would have, and the least that it can have; 0 for a bar.
-fn ranges(grid: &Grid, columns: &[usize], gap: usize, limits: Limits) -> (Vec<usize>, Vec<usize>) {
+fn ranges(
+    grid: &Grid,
+    columns: &[usize],
+    gap: usize,
+    limits: WrapLimits,
+) -> (Vec<usize>, Vec<usize>) {
     let ranges = columns.iter().map(|i| {
         if is_bar(grid, *i) {
             return (0, 0);
@@ -271,17 +282,17 @@ impl Block {
         text
     }
 
-    fn row(&self, grid: &Grid, row: &[Cell], style: &Style, out: &mut String) {
+    fn row(&self, grid: &Grid, row: &[GridCell], style: &Style, out: &mut String) {
         let cells: Vec<Vec<Shown>> = (0..self.columns.len())
             .map(|at| {
                 let (i, width) = (self.columns[at], self.widths[at]);
                 match row.get(i) {
                     None => Vec::new(),
-                    Some(Cell::Text(tone, text)) => broken(text, width, self.hang(grid, at))
+                    Some(GridCell::Text(tone, text)) => broken(text, width, self.hang(grid, at))
                         .into_iter()
                         .map(|line| Shown::new(*tone, &line, style))
                         .collect(),
-                    Some(bar @ Cell::Bar(_)) => {
+                    Some(bar @ GridCell::Bar(_)) => {
                         let (painted, taken) = bar.print(style, width);
                         vec![Shown { painted, taken }]
                     }
@@ -290,7 +301,7 @@ impl Block {
             .collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(0).max(1);
         for line in 0..height {
-            let mut printed = Line::default();
+            let mut printed = WrittenLine::default();
             for (at, cell) in cells.iter().enumerate() {
                 let is_right = align(grid, self.columns[at]) == Align::Right;
                 printed.put(
@@ -327,7 +338,7 @@ impl Block {
         let depth = heights.chain(above).max().unwrap_or(0);
         let mut text = String::new();
         for up in (0..depth).rev() {
-            let mut printed = Line::default();
+            let mut printed = WrittenLine::default();
             let mut at = 0;
             while at < self.columns.len() {
                 let span = shared.iter().find(|(span, _)| span.start == at);
@@ -375,12 +386,12 @@ impl Shown {
 
 /// A line while it is written; spaces are owed until something follows them.
 #[derive(Default)]
-struct Line {
+struct WrittenLine {
     text: String,
     owed: usize,
 }
 
-impl Line {
+impl WrittenLine {
     /// Something in `width` columns, `side` of the rest before it: 0 stands left, 1 right.
     fn put(&mut self, shown: Option<&Shown>, width: usize, side: f64) {
         let Some(shown) = shown.filter(|shown| shown.taken > 0) else {
@@ -415,13 +426,13 @@ fn is_bar(grid: &Grid, i: usize) -> bool {
 fn cells(grid: &Grid, i: usize) -> impl Iterator<Item = &str> {
     let rows = grid.rows.iter().chain(&grid.total);
     rows.filter_map(move |row| match row.get(i)? {
-        Cell::Text(_, text) => Some(text.as_str()),
-        Cell::Bar(_) => None,
+        GridCell::Text(_, text) => Some(text.as_str()),
+        GridCell::Bar(_) => None,
     })
 }
 
 /// The first part of a head that has more.
-fn first_part(column: &Column) -> Option<&str> {
+fn first_part(column: &GridColumn) -> Option<&str> {
     match column.head.as_slice() {
         [first, _, ..] => Some(first),
         _ => None,

@@ -4,7 +4,7 @@
 //! compute, KV memory of decode, its batch limit, or the pace of its steps. The thresholds are
 //! judgement, not measurement; they decide words, never figures. Transfers are not looked at.
 
-use super::summary::{PoolSummary, Span};
+use super::summary::{PoolSummary, SpanSummary};
 
 /// A wait counts as a limit from this part of a request's time.
 const WAIT_SHARE: f64 = 0.05;
@@ -60,7 +60,7 @@ pub enum Limit {
 }
 
 /// What limits a span whose average request takes `request_s`, beside the run's usual speed.
-pub fn limit(span: &Span, lost: f64, request_s: f64, usual_speed: Option<f64>) -> Limit {
+pub fn limit(span: &SpanSummary, lost: f64, request_s: f64, usual_speed: Option<f64>) -> Limit {
     let latency = &span.latency;
     if let Some(pool) = span.pools.get("mixed") {
         return mixed_limit(pool, span, lost, request_s, usual_speed);
@@ -96,7 +96,7 @@ pub fn limit(span: &Span, lost: f64, request_s: f64, usual_speed: Option<f64>) -
 /// In a mixed pool prompts and answers share steps and memory: what the queue waited for decides.
 fn mixed_limit(
     pool: &PoolSummary,
-    span: &Span,
+    span: &SpanSummary,
     lost: f64,
     request_s: f64,
     usual_speed: Option<f64>,
@@ -114,7 +114,7 @@ fn mixed_limit(
 }
 
 /// Nothing waits; tokens may still be slower than usual.
-fn speed_limit(pool: &PoolSummary, span: &Span, usual_speed: Option<f64>) -> Limit {
+fn speed_limit(pool: &PoolSummary, span: &SpanSummary, usual_speed: Option<f64>) -> Limit {
     match (span.output_speed_tokens_per_s, usual_speed) {
         (Some(speed), Some(usual)) if usual > SLOWER * speed => Limit::DecodeSpeed {
             batch: pool.batch_per_rank,

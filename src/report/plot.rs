@@ -15,7 +15,7 @@ const NARROWEST: usize = 16;
 
 /// An axis: its name and how its figures are written.
 #[derive(Clone, Debug)]
-pub struct Axis {
+pub struct PlotAxis {
     /// What it shows.
     pub name: String,
     /// Writes a figure; `None`: a plain number.
@@ -31,9 +31,9 @@ pub struct Scatter {
     /// The points.
     pub dots: Vec<Dot>,
     /// The axis from left to right.
-    pub x: Axis,
+    pub x: PlotAxis,
     /// The axis from bottom to top.
-    pub y: Axis,
+    pub y: PlotAxis,
 }
 
 impl Scatter {
@@ -44,18 +44,18 @@ impl Scatter {
     }
 }
 
-fn scatter(dots: &[Dot], x: &Axis, y: &Axis, width: usize) -> Vec<String> {
-    let Some(up) = Scale::of(dots.iter().map(|dot| dot.1), SIZE.1) else {
+fn scatter(dots: &[Dot], x: &PlotAxis, y: &PlotAxis, width: usize) -> Vec<String> {
+    let Some(up) = PlotScale::of(dots.iter().map(|dot| dot.1), SIZE.1) else {
         return Vec::new();
     };
-    let text = |axis: &Axis, figure| {
+    let text = |axis: &PlotAxis, figure| {
         axis.show
             .map_or_else(|| number(figure), |show| show(figure))
     };
     let (top, bottom) = (text(y, up.high), text(y, up.low));
     let margin = top.chars().count().max(bottom.chars().count());
     let columns = SIZE.0.min(width.saturating_sub(margin + 3)).max(NARROWEST);
-    let Some(across) = Scale::of(dots.iter().map(|dot| dot.0), columns) else {
+    let Some(across) = PlotScale::of(dots.iter().map(|dot| dot.0), columns) else {
         return Vec::new();
     };
     let mut plane = vec![vec![' '; columns]; SIZE.1];
@@ -93,14 +93,14 @@ fn scatter(dots: &[Dot], x: &Axis, y: &Axis, width: usize) -> Vec<String> {
 }
 
 /// From figures to cells.
-struct Scale {
+struct PlotScale {
     low: f64,
     high: f64,
     is_log: bool,
     cells: usize,
 }
 
-impl Scale {
+impl PlotScale {
     fn of(figures: impl Iterator<Item = f64> + Clone, cells: usize) -> Option<Self> {
         let figures = figures.filter(|x| x.is_finite());
         let low = figures.clone().reduce(f64::min)?;
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn points_stand_where_their_figures_say() {
         let dots = [(1.0, 10.0, true), (2.0, 63.0, false), (3.0, 400.0, true)];
-        let axis = |name: &str| Axis {
+        let axis = |name: &str| PlotAxis {
             name: name.to_owned(),
             show: None,
         };
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn one_point_is_in_the_middle() {
-        let axis = |name: &str| Axis {
+        let axis = |name: &str| PlotAxis {
             name: name.to_owned(),
             show: None,
         };

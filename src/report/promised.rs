@@ -5,7 +5,7 @@
 //! inside when it began, has kept nothing if it is longer than the target.
 
 use super::assemble::{inside_before, left_of, span};
-use super::stretch::{Evidence, Stretch, ratio};
+use super::stretch::{Evidence, WindowStretch, ratio};
 use super::summary::{Promised, SloEvery};
 use crate::metrics::Timeline;
 use crate::metrics::cells::ClassCounts;
@@ -15,7 +15,7 @@ use crate::units::SimDuration;
 /// The stretches in which promises are judged; none where the scenario judges the whole time only.
 pub(super) struct Stretches {
     every: Option<SimDuration>,
-    all: Vec<Stretch>,
+    all: Vec<WindowStretch>,
 }
 
 impl Stretches {
@@ -26,7 +26,9 @@ impl Stretches {
         let edges = every.map(cut).unwrap_or_default().into_iter();
         Self {
             every,
-            all: edges.map(|(a, b)| Stretch::new(evidence, a, b)).collect(),
+            all: edges
+                .map(|(a, b)| WindowStretch::new(evidence, a, b))
+                .collect(),
         }
     }
 
@@ -35,7 +37,7 @@ impl Stretches {
         let left = left_of(evidence, class).missed;
         let mut inside = inside_before(evidence, class);
         let last = self.all.len().saturating_sub(1);
-        let one = |(index, stretch): (usize, &Stretch)| {
+        let one = |(index, stretch): (usize, &WindowStretch)| {
             let counts = stretch.class(class);
             let ended = ended(&counts);
             let judged = ended + if index == last { left } else { 0 };

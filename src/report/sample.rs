@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::summary::*;
 
 /// A distribution around a value.
-pub fn around(x: f64) -> Distribution {
-    Distribution {
+pub fn around(x: f64) -> DistributionSummary {
+    DistributionSummary {
         count: 1_000,
         mean: Some(x),
         p50: Some(0.9 * x),
@@ -75,8 +75,8 @@ const TOKENS: TokenCounts = TokenCounts {
     output: 100_100_000.0,
 };
 
-fn hour(start: &str, nodes: f64, ttft_s: f64, speed: f64, revenue_usd: f64) -> Span {
-    Span {
+fn hour(start: &str, nodes: f64, ttft_s: f64, speed: f64, revenue_usd: f64) -> SpanSummary {
+    SpanSummary {
         start: format!("2025-02-28T{start}:00+08:00"),
         duration_s: 3_600.0,
         nodes_mean: nodes,
@@ -119,7 +119,7 @@ fn published(
 pub fn day() -> RunSummary {
     let three = |n: u64| 3 * n;
     let latencies = latency(0.8, 21.0);
-    let balance = |n: &str| Balance {
+    let balance = |n: &str| BalanceSummary {
         left: n.to_string(),
         right: n.to_string(),
         holds: true,
@@ -256,13 +256,13 @@ pub fn day() -> RunSummary {
 }
 
 /// The sample day with its worst hour changed by a test.
-pub fn with_worst(change: impl FnOnce(&mut Span)) -> RunSummary {
+pub fn with_worst(change: impl FnOnce(&mut SpanSummary)) -> RunSummary {
     let mut summary = day();
     change(&mut summary.hours[1]);
     summary
 }
 
 /// A pool of an hour.
-pub fn pool<'a>(span: &'a mut Span, name: &str) -> &'a mut PoolSummary {
+pub fn pool<'a>(span: &'a mut SpanSummary, name: &str) -> &'a mut PoolSummary {
     span.pools.entry(name.to_string()).or_default()
 }

@@ -34,7 +34,7 @@ pub fn impossible(summary: &RunSummary) -> Option<String> {
     if summary.replications == 0 {
         return Some("replications is 0, and some run stands behind the figures".to_owned());
     }
-    let balance = |(name, balance): (&String, &super::summary::Balance)| {
+    let balance = |(name, balance): (&String, &super::summary::BalanceSummary)| {
         let agree = balance.left == balance.right;
         (agree != balance.holds || !agree).then(|| {
             format!(

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::summary::{
-    Decided, DecodeSummary, Distribution, Economics, Latency, NodeCounts, PoolSummary, Quantiles,
-    RequestCounts, RunSummary, Throughput, TokenCounts,
+    Decided, DecodeSummary, DistributionSummary, Economics, Latency, NodeCounts, PoolSummary,
+    Quantiles, RequestCounts, RunSummary, Throughput, TokenCounts,
 };
 use crate::cluster::schedule::{paid_nodes, paid_nodes_of, paid_units};
 use crate::economics::cost::cost_of;
@@ -31,7 +31,7 @@ pub struct Evidence {
 }
 
 /// A stretch of the window: both pools' cells, added up.
-pub(super) struct Stretch {
+pub(super) struct WindowStretch {
     pub(super) from: SimTime,
     pub(super) to: SimTime,
     pub(super) intake: TimeCell,
@@ -40,7 +40,7 @@ pub(super) struct Stretch {
     inside: Latencies,
 }
 
-impl Stretch {
+impl WindowStretch {
     pub(super) fn new(evidence: &Evidence, from: SimTime, to: SimTime) -> Self {
         let range = evidence.timeline.cells(from, to);
         let sum = |record: &Record| TimeCell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
@@ -120,7 +120,7 @@ impl Stretch {
 }
 
 /// What follows from one stretch of the window alone; all else is empty.
-pub(super) fn of_stretch(scenario: &Scenario, stretch: &Stretch) -> RunSummary {
+pub(super) fn of_stretch(scenario: &Scenario, stretch: &WindowStretch) -> RunSummary {
     let counts = stretch.all_classes();
     let tokens = token_counts(&counts);
     let (node_ns, peak) = paid_nodes(scenario, stretch.from, stretch.to);
@@ -166,10 +166,10 @@ pub(super) fn token_counts(counts: &ClassCounts) -> TokenCounts {
     }
 }
 
-fn distribution(d: &metrics::SparseHistogram) -> Distribution {
+fn distribution(d: &metrics::SparseHistogram) -> DistributionSummary {
     let seconds = |ns: f64| ns / NS_PER_S as f64;
     let quantile = |per_mille| d.quantile_ns(per_mille).map(|ns| seconds(ns as f64));
-    Distribution {
+    DistributionSummary {
         count: d.count(),
         mean: d.mean_ns().map(seconds),
         p50: quantile(500),
@@ -214,7 +214,7 @@ pub(super) fn decided(ended: &Latencies, inside: &Latencies) -> Decided {
     }
 }
 
-fn throughput(scenario: &Scenario, window: &Stretch, tokens: &TokenCounts) -> Throughput {
+fn throughput(scenario: &Scenario, window: &WindowStretch, tokens: &TokenCounts) -> Throughput {
     let per_node_second = |not: Role, count: f64| {
         let pool = scenario.pools.iter().find(|p| p.role != not)?;
         let node_ns = paid_nodes_of(scenario, pool, window.from, window.to);
@@ -226,7 +226,7 @@ fn throughput(scenario: &Scenario, window: &Stretch, tokens: &TokenCounts) -> Th
     }
 }
 
-fn decode_summary(scenario: &Scenario, window: &Stretch) -> DecodeSummary {
+fn decode_summary(scenario: &Scenario, window: &WindowStretch) -> DecodeSummary {
     let mut steps = window.decode.steps;
     steps.merge(&window.intake.steps);
     let pool = scenario.pools.iter().find(|p| p.role != Role::Prefill);
@@ -241,7 +241,7 @@ fn decode_summary(scenario: &Scenario, window: &Stretch) -> DecodeSummary {
 }
 
 /// What the accelerators of the paid nodes did; those that no unit fills are idle.
-fn gpu_time(scenario: &Scenario, stretch: &Stretch, node_ns: u128) -> GpuTime {
+fn gpu_time(scenario: &Scenario, stretch: &WindowStretch, node_ns: u128) -> GpuTime {
     let mut time = GpuTime {
         paid: node_ns * u128::from(scenario.node.gpus),
         ..GpuTime::default()
@@ -257,7 +257,7 @@ fn gpu_time(scenario: &Scenario, stretch: &Stretch, node_ns: u128) -> GpuTime {
 
 pub(super) fn economics(
     scenario: &Scenario,
-    stretch: &Stretch,
+    stretch: &WindowStretch,
     node_ns: u128,
     counts: &ClassCounts,
     tokens: &TokenCounts,
@@ -279,7 +279,7 @@ pub(super) fn economics(
     }
 }
 
-pub(super) fn pools(scenario: &Scenario, stretch: &Stretch) -> BTreeMap<String, PoolSummary> {
+pub(super) fn pools(scenario: &Scenario, stretch: &WindowStretch) -> BTreeMap<String, PoolSummary> {
     scenario
         .pools
         .iter()
@@ -287,7 +287,7 @@ pub(super) fn pools(scenario: &Scenario, stretch: &Stretch) -> BTreeMap<String, 
         .collect()
 }
 
-fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &Stretch) -> PoolSummary {
+fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &WindowStretch) -> PoolSummary {
     let cell = stretch.cell_of(pool);
     let i = &cell.integrals;
     let ns = stretch.ns() as f64;

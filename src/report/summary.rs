@@ -59,9 +59,9 @@ pub struct RunSummary {
     /// By class.
     pub classes: BTreeMap<String, ClassSummary>,
     /// By hour from the start.
-    pub hours: Vec<Span>,
+    pub hours: Vec<SpanSummary>,
     /// By `report_every`, when the scenario gives it.
-    pub intervals: Vec<Span>,
+    pub intervals: Vec<SpanSummary>,
     /// By `slo_every`, when the scenario gives it; for those who judge a run that they have played.
     #[serde(skip)]
     pub promised: Vec<Promised>,
@@ -76,7 +76,7 @@ pub struct RunSummary {
     #[serde(default)]
     pub in_system: Vec<f64>,
     /// Balances that must hold exactly.
-    pub audit: BTreeMap<String, Balance>,
+    pub audit: BTreeMap<String, BalanceSummary>,
     /// What a careful reader should know.
     pub warnings: Vec<String>,
 }
@@ -182,22 +182,22 @@ pub struct Throughput {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// Arrival to first token.
-    pub ttft_s: Distribution,
+    pub ttft_s: DistributionSummary,
     /// (End to end - TTFT) / (output tokens - 1).
-    pub tpot_s: Distribution,
+    pub tpot_s: DistributionSummary,
     /// Gaps between tokens.
-    pub itl_s: Distribution,
+    pub itl_s: DistributionSummary,
     /// Arrival to last token.
-    pub e2e_s: Distribution,
+    pub e2e_s: DistributionSummary,
     /// Arrival to the start of the first prefill step.
-    pub queue_s: Distribution,
+    pub queue_s: DistributionSummary,
     /// KV arrived to joining a decode rank.
-    pub decode_queue_s: Distribution,
+    pub decode_queue_s: DistributionSummary,
 }
 
 /// A distribution: the mean is exact, quantiles are nearest-rank to better than 1 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Distribution {
+pub struct DistributionSummary {
     /// How many observations.
     pub count: u64,
     /// Arithmetic mean.
@@ -398,14 +398,14 @@ pub struct SloEvery {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Promised {
     /// Its figures.
-    pub span: Span,
+    pub span: SpanSummary,
     /// The least attainment of its classes; `None` where nobody was judged.
     pub attainment: Option<f64>,
 }
 
 /// An hour or an interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Span {
+pub struct SpanSummary {
     /// Local start, with its offset from UTC.
     pub start: String,
     /// Its length.
@@ -463,7 +463,7 @@ pub struct PublishedRow {
 
 /// Two ways to count the same thing. Exact integers, as text where they pass 2^53.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Balance {
+pub struct BalanceSummary {
     /// One way.
     pub left: String,
     /// The other way.

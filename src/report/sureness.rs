@@ -1,7 +1,7 @@
 //! How sure the figures are: the intervals of those that people ask for first.
 
 use super::format::{NONE, by_field, fixed};
-use super::grid::{Cell, Column, Grid};
+use super::grid::{Grid, GridCell, GridColumn};
 use super::page::{Body, Section};
 use super::summary::{Interval, RunSummary};
 use crate::report::batches::{number, value_of};
@@ -30,11 +30,11 @@ const FIGURES: [(&str, &str); 13] = [
 pub fn confidence(summary: &RunSummary) -> Option<Section> {
     let tree = value_of(summary);
     let mut grid = Grid::new(vec![
-        Column::left("figure"),
-        Column::right("mean"),
-        Column::right("95 % interval\nfrom"),
-        Column::right("95 % interval\nto"),
-        Column::right("+-"),
+        GridColumn::left("figure"),
+        GridColumn::right("mean"),
+        GridColumn::right("95 % interval\nfrom"),
+        GridColumn::right("95 % interval\nto"),
+        GridColumn::right("+-"),
     ]);
     for (name, path) in FIGURES {
         let Some((x, interval)) = number(&tree, path).zip(summary.confidence.get(path)) else {
@@ -50,7 +50,7 @@ pub fn confidence(summary: &RunSummary) -> Option<Section> {
             by_field(path, interval.high),
             relative(x, interval),
         ];
-        grid.rows.push(cells.map(Cell::new).into());
+        grid.rows.push(cells.map(GridCell::new).into());
     }
     if grid.rows.is_empty() {
         return None;

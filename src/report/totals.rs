@@ -2,11 +2,11 @@
 
 use super::basis::in_words;
 use super::format::{NONE, column, count, fixed, maybe, number, percent, seconds, si, usd};
-use super::grid::{Cell, Column, Grid};
+use super::grid::{Grid, GridCell, GridColumn};
 use super::hourly::pool_names;
 use super::page::{Body, Section};
 use super::style::Tone;
-use super::summary::{Distribution, Economics, LengthBucket, RunSummary};
+use super::summary::{DistributionSummary, Economics, LengthBucket, RunSummary};
 
 /// Requests, tokens, nodes, throughput, decode and economics.
 pub fn figures(summary: &RunSummary) -> Section {
@@ -136,10 +136,10 @@ fn energy(e: &Economics) -> String {
 /// Every latency with its quantiles.
 pub fn latency(summary: &RunSummary) -> Section {
     let heads = ["mean", "p50", "p90", "p95", "p99", "max"];
-    let mut columns = vec![Column::left("")];
-    columns.extend(heads.map(Column::right));
+    let mut columns = vec![GridColumn::left("")];
+    columns.extend(heads.map(GridColumn::right));
     let l = &summary.latency;
-    let names: [(&str, &Distribution); 6] = [
+    let names: [(&str, &DistributionSummary); 6] = [
         ("TTFT", &l.ttft_s),
         ("TPOT", &l.tpot_s),
         ("ITL", &l.itl_s),
@@ -152,8 +152,8 @@ pub fn latency(summary: &RunSummary) -> Section {
         .iter()
         .map(|(name, d)| {
             let figures = [d.mean, d.p50, d.p90, d.p95, d.p99, d.max];
-            let mut row = vec![Cell::new(name)];
-            row.extend(figures.map(|x| Cell::new(maybe(x, seconds))));
+            let mut row = vec![GridCell::new(name)];
+            row.extend(figures.map(|x| GridCell::new(maybe(x, seconds))));
             row
         })
         .collect();
@@ -170,34 +170,34 @@ pub fn pools(summary: &RunSummary) -> Option<Section> {
         return None;
     }
     let mut grid = Grid::new(vec![
-        Column::left("pool"),
-        Column::right("nodes\nmean"),
-        Column::right("nodes\npeak"),
-        Column::right("busy"),
-        Column::right("KV\nheld"),
-        Column::right("batch\n/rank"),
-        Column::right("waiting\nmean"),
-        Column::right("waiting\nat end"),
-        Column::right("waited for\nKV memory"),
-        Column::right("waited for\na slot"),
-        Column::right("steps"),
+        GridColumn::left("pool"),
+        GridColumn::right("nodes\nmean"),
+        GridColumn::right("nodes\npeak"),
+        GridColumn::right("busy"),
+        GridColumn::right("KV\nheld"),
+        GridColumn::right("batch\n/rank"),
+        GridColumn::right("waiting\nmean"),
+        GridColumn::right("waiting\nat end"),
+        GridColumn::right("waited for\nKV memory"),
+        GridColumn::right("waited for\na slot"),
+        GridColumn::right("steps"),
     ]);
     for name in pool_names(summary) {
         let Some(pool) = summary.pools.get(name) else {
             continue;
         };
         grid.rows.push(vec![
-            Cell::new(name),
-            Cell::new(fixed(pool.nodes_mean, 2)),
-            Cell::new(count(u64::from(pool.nodes_peak))),
-            Cell::new(maybe(pool.utilization, percent)),
-            Cell::new(maybe(pool.kv_utilization, percent)),
-            Cell::new(maybe(pool.batch_per_rank, |x| fixed(x, 1))),
-            Cell::new(fixed(pool.queue_length_mean, 1)),
-            Cell::new(count(pool.queue_length_end)),
-            Cell::new(maybe(pool.blocked_by_kv, percent)),
-            Cell::new(maybe(pool.blocked_by_batch, percent)),
-            Cell::new(count(pool.steps)),
+            GridCell::new(name),
+            GridCell::new(fixed(pool.nodes_mean, 2)),
+            GridCell::new(count(u64::from(pool.nodes_peak))),
+            GridCell::new(maybe(pool.utilization, percent)),
+            GridCell::new(maybe(pool.kv_utilization, percent)),
+            GridCell::new(maybe(pool.batch_per_rank, |x| fixed(x, 1))),
+            GridCell::new(fixed(pool.queue_length_mean, 1)),
+            GridCell::new(count(pool.queue_length_end)),
+            GridCell::new(maybe(pool.blocked_by_kv, percent)),
+            GridCell::new(maybe(pool.blocked_by_batch, percent)),
+            GridCell::new(count(pool.steps)),
         ]);
     }
     Some(Section {
@@ -213,17 +213,17 @@ pub fn classes(summary: &RunSummary) -> Option<Section> {
         return None;
     }
     let mut grid = Grid::new(vec![
-        Column::left("class"),
-        Column::right("arrived"),
-        Column::right("lost"),
-        Column::right("TTFT\np50"),
-        Column::right("TTFT\np99"),
-        Column::right("TPOT\np50"),
-        Column::right("TPOT\np99"),
-        Column::right("SLO\nmet"),
-        Column::right("SLO\nrequired"),
-        Column::right("goodput\n/s"),
-        Column::right("revenue"),
+        GridColumn::left("class"),
+        GridColumn::right("arrived"),
+        GridColumn::right("lost"),
+        GridColumn::right("TTFT\np50"),
+        GridColumn::right("TTFT\np99"),
+        GridColumn::right("TPOT\np50"),
+        GridColumn::right("TPOT\np99"),
+        GridColumn::right("SLO\nmet"),
+        GridColumn::right("SLO\nrequired"),
+        GridColumn::right("goodput\n/s"),
+        GridColumn::right("revenue"),
     ]);
     for (name, class) in &summary.classes {
         let r = &class.requests;
@@ -237,17 +237,17 @@ pub fn classes(summary: &RunSummary) -> Option<Section> {
             _ => Tone::Plain,
         };
         grid.rows.push(vec![
-            Cell::new(name),
-            Cell::new(count(r.arrived)),
-            Cell::new(count(r.rejected + r.timed_out + r.failed)),
-            Cell::new(maybe(l.ttft_s.p50, seconds)),
-            Cell::new(maybe(l.ttft_s.p99, seconds)),
-            Cell::new(maybe(l.tpot_s.p50, seconds)),
-            Cell::new(maybe(l.tpot_s.p99, seconds)),
-            Cell::toned(tone, maybe(attainment, percent)),
-            Cell::new(maybe(required, percent)),
-            Cell::new(slo.map_or_else(|| NONE.to_string(), |slo| number(slo.goodput_per_s))),
-            Cell::new(usd(class.revenue_usd)),
+            GridCell::new(name),
+            GridCell::new(count(r.arrived)),
+            GridCell::new(count(r.rejected + r.timed_out + r.failed)),
+            GridCell::new(maybe(l.ttft_s.p50, seconds)),
+            GridCell::new(maybe(l.ttft_s.p99, seconds)),
+            GridCell::new(maybe(l.tpot_s.p50, seconds)),
+            GridCell::new(maybe(l.tpot_s.p99, seconds)),
+            GridCell::toned(tone, maybe(attainment, percent)),
+            GridCell::new(maybe(required, percent)),
+            GridCell::new(slo.map_or_else(|| NONE.to_string(), |slo| number(slo.goodput_per_s))),
+            GridCell::new(usd(class.revenue_usd)),
         ]);
     }
     Some(Section {
@@ -269,18 +269,18 @@ pub fn length_buckets(summary: &RunSummary) -> Option<Section> {
         return None;
     }
     let mut grid = Grid::new(vec![
-        Column::left("input tokens"),
-        Column::right("requests\n%"),
-        Column::right("TTFT s\np50"),
-        Column::right("TTFT s\np90"),
-        Column::right("TTFT s\np99"),
-        Column::right("TPOT ms\np50"),
-        Column::right("TPOT ms\np99"),
-        Column::right("E2E s\np50"),
-        Column::right("E2E s\np99"),
+        GridColumn::left("input tokens"),
+        GridColumn::right("requests\n%"),
+        GridColumn::right("TTFT s\np50"),
+        GridColumn::right("TTFT s\np90"),
+        GridColumn::right("TTFT s\np99"),
+        GridColumn::right("TPOT ms\np50"),
+        GridColumn::right("TPOT ms\np99"),
+        GridColumn::right("E2E s\np50"),
+        GridColumn::right("E2E s\np99"),
     ]);
-    type Figure = fn(&LengthBucket) -> Option<f64>;
-    let figures: [Figure; 7] = [
+    type BucketFigure = fn(&LengthBucket) -> Option<f64>;
+    let figures: [BucketFigure; 7] = [
         |b| b.latency.ttft_s.p50,
         |b| b.latency.ttft_s.p90,
         |b| b.latency.ttft_s.p99,
@@ -293,8 +293,8 @@ pub fn length_buckets(summary: &RunSummary) -> Option<Section> {
         figures.map(|figure| column(&buckets.iter().map(|b| figure(b)).collect::<Vec<_>>()));
     for (i, bucket) in buckets.iter().enumerate() {
         let part = 100.0 * bucket.completed as f64 / completed as f64;
-        let mut row = vec![Cell::new(range(bucket)), Cell::new(share(part))];
-        row.extend(columns.iter().map(|texts| Cell::new(&texts[i])));
+        let mut row = vec![GridCell::new(range(bucket)), GridCell::new(share(part))];
+        row.extend(columns.iter().map(|texts| GridCell::new(&texts[i])));
         grid.rows.push(row);
     }
     Some(Section {

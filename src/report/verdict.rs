@@ -12,7 +12,7 @@
 //! not measurement; they decide words, never figures.
 
 use super::limit::{Limit, limit};
-use super::summary::{ClassSummary, Recorded, RunSummary, SloEvery, Span};
+use super::summary::{ClassSummary, Recorded, RunSummary, SloEvery, SpanSummary};
 
 /// Losing more than this part of the requests is a failure of the service, less is strain.
 const LOSS: f64 = 0.001;
@@ -185,11 +185,12 @@ fn is_growing(summary: &RunSummary) -> bool {
     }
     let mean: f64 = summary.pools.values().map(|p| p.queue_length_mean).sum();
     let spans = parts(summary);
-    let queue = |span: &Span| -> f64 { span.pools.values().map(|p| p.queue_length_mean).sum() };
+    let queue =
+        |span: &SpanSummary| -> f64 { span.pools.values().map(|p| p.queue_length_mean).sum() };
     let is_longest_last = spans
         .split_last()
         .is_none_or(|(last, earlier)| earlier.iter().all(|span| queue(span) < queue(last)));
-    let busy = |span: &Span| -> Option<f64> {
+    let busy = |span: &SpanSummary| -> Option<f64> {
         let busy = span.pools.values().map(|p| p.utilization.unwrap_or(1.0));
         busy.reduce(f64::max)
     };
@@ -200,7 +201,7 @@ fn is_growing(summary: &RunSummary) -> bool {
 }
 
 /// The finest parts that the summary has.
-fn parts(summary: &RunSummary) -> &[Span] {
+fn parts(summary: &RunSummary) -> &[SpanSummary] {
     if summary.intervals.is_empty() {
         &summary.hours
     } else {
@@ -209,14 +210,14 @@ fn parts(summary: &RunSummary) -> &[Span] {
 }
 
 /// A part of the run, and how it went.
-struct Pace<'a> {
-    span: &'a Span,
+struct SpanPace<'a> {
+    span: &'a SpanSummary,
     lost: f64,
     request_s: f64,
 }
 
 /// What an average request of the whole run took, and how each part of it went.
-fn paces(summary: &RunSummary) -> Option<(f64, Vec<Pace<'_>>)> {
+fn paces(summary: &RunSummary) -> Option<(f64, Vec<SpanPace<'_>>)> {
     let tokens_after_first = match summary.requests.completed {
         0 => 0.0,
         completed => (summary.tokens.output / completed as f64 - 1.0).max(0.0),
@@ -241,7 +242,7 @@ fn paces(summary: &RunSummary) -> Option<(f64, Vec<Pace<'_>>)> {
             None => continue,
         };
         last_s = request_s;
-        paces.push(Pace {
+        paces.push(SpanPace {
             span,
             lost: lost_part(span),
             request_s,
@@ -250,7 +251,7 @@ fn paces(summary: &RunSummary) -> Option<(f64, Vec<Pace<'_>>)> {
     Some((usual_request_s, paces))
 }
 
-impl Pace<'_> {
+impl SpanPace<'_> {
     fn is_worse_than(&self, other: &Self) -> bool {
         self.lost > other.lost || (self.lost == other.lost && self.request_s > other.request_s)
     }
@@ -262,7 +263,7 @@ impl Pace<'_> {
 }
 
 /// What limits each part of the run in which something was served or waited.
-pub fn limits(summary: &RunSummary) -> Vec<(&Span, Limit)> {
+pub fn limits(summary: &RunSummary) -> Vec<(&SpanSummary, Limit)> {
     let paces = paces(summary).map_or_else(Vec::new, |(_, paces)| paces);
     paces
         .iter()
@@ -292,7 +293,7 @@ fn worst(summary: &RunSummary) -> Option<Worst> {
     })
 }
 
-fn lost_part(span: &Span) -> f64 {
+fn lost_part(span: &SpanSummary) -> f64 {
     let r = &span.requests;
     let lost = r.rejected + r.timed_out + r.failed;
     lost as f64 / ((lost + r.completed) as f64).max(1.0)
@@ -303,7 +304,7 @@ fn lost_part(span: &Span) -> f64 {
 mod tests {
     use super::*;
     use crate::report::sample::{around, day, pool, with_worst};
-    use crate::report::summary::{Balance, Distribution};
+    use crate::report::summary::{BalanceSummary, DistributionSummary};
 
     #[test]
     fn an_even_day_has_no_limit() {
@@ -381,7 +382,7 @@ mod tests {
     #[test]
     fn a_stuck_interval_is_the_worst() {
         let summary = with_worst(|span| {
-            span.latency.ttft_s = Distribution::default();
+            span.latency.ttft_s = DistributionSummary::default();
             span.output_speed_tokens_per_s = None;
         });
         let worst = assess(&summary).worst.unwrap();
@@ -433,7 +434,7 @@ mod tests {
     #[test]
     fn a_broken_balance_comes_first() {
         let mut summary = day();
-        let balance = Balance {
+        let balance = BalanceSummary {
             left: "1".to_string(),
             right: "2".to_string(),
             holds: false,

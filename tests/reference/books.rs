@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokentide::metrics::Place;
 use tokentide::report::summary::{
-    ClassSummary, Distribution, RequestCounts, RunSummary, Span, TokenCounts,
+    ClassSummary, DistributionSummary, RequestCounts, RunSummary, SpanSummary, TokenCounts,
 };
 use tokentide::scenario::{Role, Scenario};
 use tokentide::workload::Request;
@@ -188,7 +188,7 @@ impl Books<'_> {
     }
 
     /// The same counts and the revenue of stretches of this length.
-    fn spans(&mut self, what: &str, length: u64, spans: &[Span]) {
+    fn spans(&mut self, what: &str, length: u64, spans: &[SpanSummary]) {
         let whole = self.end - self.start;
         let count = whole.div_ceil(length) as f64;
         self.row(&format!("{what}s"), count, spans.len() as f64);
@@ -370,7 +370,7 @@ impl Books<'_> {
             }
         }
         let shown = &summary.latency;
-        let shown: [(&str, &Distribution); 6] = [
+        let shown: [(&str, &DistributionSummary); 6] = [
             ("queue", &shown.queue_s),
             ("ttft", &shown.ttft_s),
             ("decode queue", &shown.decode_queue_s),

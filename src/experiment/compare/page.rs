@@ -3,7 +3,7 @@
 use super::reason::signed;
 use super::{Comparison, Difference, Finding, Rank, Side, Versus, direction};
 use crate::report::format::{NONE, by_field, count, fixed};
-use crate::report::grid::{Cell, Column, Grid};
+use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
@@ -125,13 +125,13 @@ impl Comparison {
 
     fn sides(&self) -> Section {
         let mut grid = Grid::new(vec![
-            Column::left(""),
-            Column::left("scenario"),
-            Column::left("limited by"),
+            GridColumn::left(""),
+            GridColumn::left("scenario"),
+            GridColumn::left("limited by"),
         ]);
         let row = |side: &Side| {
             let cells = [&side.label, &side.name, &side.limited_by];
-            cells.map(Cell::new).into()
+            cells.map(GridCell::new).into()
         };
         grid.rows = self.sides.iter().map(row).collect();
         let mut notes: Vec<String> = self
@@ -149,13 +149,13 @@ impl Comparison {
 
     fn ranked(&self) -> Section {
         let mut grid = Grid::new(vec![
-            Column::right("rank"),
-            Column::left(""),
-            Column::right(&label_of(&self.by)),
-            Column::right("to the\nbest"),
-            Column::right("95 % interval\nfrom"),
-            Column::right("95 % interval\nto"),
-            Column::left("in words"),
+            GridColumn::right("rank"),
+            GridColumn::left(""),
+            GridColumn::right(&label_of(&self.by)),
+            GridColumn::right("to the\nbest"),
+            GridColumn::right("95 % interval\nfrom"),
+            GridColumn::right("95 % interval\nto"),
+            GridColumn::left("in words"),
         ]);
         let row = |rank: &Rank| {
             let value = rank
@@ -172,7 +172,7 @@ impl Comparison {
                     cells.push("best".to_owned());
                 }
             }
-            cells.iter().map(Cell::new).collect()
+            cells.iter().map(GridCell::new).collect()
         };
         grid.rows = self.ranking.iter().map(row).collect();
         Section {
@@ -224,14 +224,14 @@ fn summary_of(versus: &Versus) -> String {
 fn differences(versus: &Versus) -> Section {
     let (label, against) = (&versus.label, &versus.against);
     let mut grid = Grid::new(vec![
-        Column::left("figure"),
-        Column::right(against),
-        Column::right(label),
-        Column::right(&format!("{label} - {against}")),
-        Column::right("95 % interval\nfrom"),
-        Column::right("95 % interval\nto"),
-        Column::right("%"),
-        Column::left("in words"),
+        GridColumn::left("figure"),
+        GridColumn::right(against),
+        GridColumn::right(label),
+        GridColumn::right(&format!("{label} - {against}")),
+        GridColumn::right("95 % interval\nfrom"),
+        GridColumn::right("95 % interval\nto"),
+        GridColumn::right("%"),
+        GridColumn::left("in words"),
     ]);
     for (name, d) in shown(versus) {
         let tone = match good(d) {
@@ -240,13 +240,13 @@ fn differences(versus: &Versus) -> Section {
             _ => Tone::Plain,
         };
         let mut cells = vec![
-            Cell::new(&name),
-            Cell::new(by_field(&d.field, d.before)),
-            Cell::new(by_field(&d.field, d.after)),
+            GridCell::new(&name),
+            GridCell::new(by_field(&d.field, d.before)),
+            GridCell::new(by_field(&d.field, d.after)),
         ];
-        cells.extend(change(d).iter().map(Cell::new));
-        cells.push(Cell::new(relative(d)));
-        cells.push(Cell::toned(tone, words(d)));
+        cells.extend(change(d).iter().map(GridCell::new));
+        cells.push(GridCell::new(relative(d)));
+        cells.push(GridCell::toned(tone, words(d)));
         grid.rows.push(cells);
     }
     let mut notes = Vec::new();

@@ -3,7 +3,7 @@
 
 use super::{Difference, Finding, Side};
 use crate::report::format::{clock, count, date_clock, length, seconds, usd};
-use crate::report::summary::{RunSummary, Span};
+use crate::report::summary::{RunSummary, SpanSummary};
 use crate::report::verdict::limits;
 
 /// A part of a request's time is worth a word from this part of the difference.
@@ -13,7 +13,7 @@ const WORTH_A_WORD: f64 = 0.05;
 pub fn limited_by(summary: &RunSummary) -> String {
     let parts = limits(summary);
     let whole_s: f64 = parts.iter().map(|(span, _)| span.duration_s).sum();
-    let mut found: Vec<(&str, f64, &Span, String)> = Vec::new();
+    let mut found: Vec<(&str, f64, &SpanSummary, String)> = Vec::new();
     for (span, limit) in &parts {
         let Some(what) = limit.what() else {
             continue;
@@ -25,7 +25,7 @@ pub fn limited_by(summary: &RunSummary) -> String {
     }
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     let is_short = summary.duration_s <= 86_400.0;
-    let sentence = |(what, limited_s, since, _): &(&str, f64, &Span, String)| {
+    let sentence = |(what, limited_s, since, _): &(&str, f64, &SpanSummary, String)| {
         let since = if is_short {
             clock(&since.start).to_owned()
         } else {

@@ -1,11 +1,11 @@
 //! A comparison as tables for programs.
 
 use crate::report::csv::BORROWED;
-use crate::report::records::Table;
+use crate::report::records::RecordTable;
 
 /// The tables; the first is what `--format csv` prints.
-pub const TABLES: &[Table] = &[
-    Table {
+pub const TABLES: &[RecordTable] = &[
+    RecordTable {
         of_owner: &["label", "against"],
         columns: &[
             "field",
@@ -16,13 +16,13 @@ pub const TABLES: &[Table] = &[
             "interval.high",
             "finding",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "differences",
             "every figure of a scenario against that of the first, with the interval of the difference",
             &[("versus[]", "differences[]")],
         )
     },
-    Table {
+    RecordTable {
         columns: &[
             "rank",
             "label",
@@ -35,40 +35,40 @@ pub const TABLES: &[Table] = &[
             "to_best.interval.high",
             "to_best.finding",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "ranking",
             "scenarios by the figure that decides, best first",
             &[("ranking[]", "")],
         )
     },
-    Table {
+    RecordTable {
         without: &["summary", "step_times.borrowed"],
-        ..Table::new("scenarios", "what was compared", &[("sides[]", "")])
+        ..RecordTable::new("scenarios", "what was compared", &[("sides[]", "")])
     },
-    Table {
+    RecordTable {
         of_owner: &["label", "against"],
         columns: &["reason"],
-        ..Table::new(
+        ..RecordTable::new(
             "reasons",
             "why an average request takes longer or less, sentence by sentence",
             &[("versus[]", "reasons[]")],
         )
     },
-    Table {
+    RecordTable {
         of_owner: &["label"],
-        ..Table::figures(&[("sides[]", "summary")])
+        ..RecordTable::figures(&[("sides[]", "summary")])
     },
-    Table {
+    RecordTable {
         of_owner: &["label"],
         columns: BORROWED,
-        ..Table::new(
+        ..RecordTable::new(
             "borrowed",
             "constants that step times borrow from another engine or accelerator",
             &[("sides[]", "step_times.borrowed[]")],
         )
     },
-    Table {
+    RecordTable {
         without: &["sides", "ranking", "versus"],
-        ..Table::new("question", "what was asked, in one row", &[("", "")])
+        ..RecordTable::new("question", "what was asked, in one row", &[("", "")])
     },
 ];

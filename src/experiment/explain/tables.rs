@@ -1,25 +1,25 @@
 //! A step taken apart as tables for programs.
 
 use crate::report::csv::BORROWED;
-use crate::report::records::Table;
+use crate::report::records::RecordTable;
 
 /// The tables; the first is what `--format csv` prints.
-pub const TABLES: &[Table] = &[
-    Table {
+pub const TABLES: &[RecordTable] = &[
+    RecordTable {
         columns: &["name", "seconds", "share", "provenance"],
-        ..Table::new("parts", "the parts of the step", &[("parts[]", "")])
+        ..RecordTable::new("parts", "the parts of the step", &[("parts[]", "")])
     },
-    Table::new(
+    RecordTable::new(
         "curve",
         "capacity: tokens/s per user and per accelerator by batch",
         &[("curve[]", "")],
     ),
-    Table::new(
+    RecordTable::new(
         "memory",
         "the memory of an accelerator, in one row",
         &[("memory", "")],
     ),
-    Table {
+    RecordTable {
         without: &[
             "parts",
             "curve",
@@ -28,15 +28,15 @@ pub const TABLES: &[Table] = &[
             "load",
             "ranks",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "step",
             "the step as a whole and what it rests on, in one row",
             &[("", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: BORROWED,
-        ..Table::new(
+        ..RecordTable::new(
             "borrowed",
             "constants that step times borrow from another engine or accelerator",
             &[("step_times", "borrowed[]")],

@@ -4,7 +4,7 @@ use super::answer::{Answer, Deployment, OptionRow};
 use super::timetable::Timetable;
 use crate::report::basis::lenders;
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
-use crate::report::grid::{Cell, Column, Grid};
+use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
@@ -141,14 +141,14 @@ impl Answer {
 
     fn ranked(&self) -> Section {
         let mut grid = Grid::new(vec![
-            Column::left("deployment"),
-            Column::right("GPUs"),
-            Column::right("nodes"),
-            Column::right("node-hours"),
-            Column::right("cost"),
-            Column::right("goodput\nreq/s"),
-            Column::right("kept"),
-            Column::left("binds, or breaks"),
+            GridColumn::left("deployment"),
+            GridColumn::right("GPUs"),
+            GridColumn::right("nodes"),
+            GridColumn::right("node-hours"),
+            GridColumn::right("cost"),
+            GridColumn::right("goodput\nreq/s"),
+            GridColumn::right("kept"),
+            GridColumn::left("binds, or breaks"),
         ]);
         let rows = [
             self.best.iter().collect::<Vec<_>>(),
@@ -161,17 +161,17 @@ impl Answer {
             let tone = if fails { Tone::Bad } else { Tone::Plain };
             let why = deployment.broken.as_ref().unwrap_or(&deployment.binding);
             grid.rows.push(vec![
-                Cell::toned(tone, deployment.words()),
-                Cell::new(maybe(deployment.gpus.map(f64::from), figure)),
-                Cell::new(figure(deployment.nodes)),
-                Cell::new(figure(deployment.node_hours)),
-                Cell::new(usd(deployment.cost_usd)),
-                Cell::new(maybe(goodput(deployment), |x| fixed(x, 2))),
-                Cell::new(format!(
+                GridCell::toned(tone, deployment.words()),
+                GridCell::new(maybe(deployment.gpus.map(f64::from), figure)),
+                GridCell::new(figure(deployment.nodes)),
+                GridCell::new(figure(deployment.node_hours)),
+                GridCell::new(usd(deployment.cost_usd)),
+                GridCell::new(maybe(goodput(deployment), |x| fixed(x, 2))),
+                GridCell::new(format!(
                     "{} of {}",
                     deployment.kept, deployment.replications
                 )),
-                Cell::toned(tone, why),
+                GridCell::toned(tone, why),
             ]);
         }
         section(
@@ -182,27 +182,27 @@ impl Answer {
 
     fn by_option(&self) -> Section {
         let mut grid = Grid::new(vec![
-            Column::left("option"),
-            Column::left("best"),
-            Column::right("GPUs"),
-            Column::right("nodes"),
-            Column::right("cost"),
-            Column::right("candidates"),
-            Column::right("ruled out"),
-            Column::right("simulated"),
-            Column::left("why not cheaper"),
+            GridColumn::left("option"),
+            GridColumn::left("best"),
+            GridColumn::right("GPUs"),
+            GridColumn::right("nodes"),
+            GridColumn::right("cost"),
+            GridColumn::right("candidates"),
+            GridColumn::right("ruled out"),
+            GridColumn::right("simulated"),
+            GridColumn::left("why not cheaper"),
         ]);
         for row in &self.options {
             grid.rows.push(vec![
-                Cell::new(&row.option),
-                Cell::new(row.best.as_deref().unwrap_or("none")),
-                Cell::new(maybe(row.gpus.map(f64::from), figure)),
-                Cell::new(maybe(row.nodes, figure)),
-                Cell::new(maybe(row.cost_usd, usd)),
-                Cell::new(count(row.candidates as u64)),
-                Cell::new(count(row.ruled_out as u64)),
-                Cell::new(count(row.simulated as u64)),
-                Cell::new(&row.reason),
+                GridCell::new(&row.option),
+                GridCell::new(row.best.as_deref().unwrap_or("none")),
+                GridCell::new(maybe(row.gpus.map(f64::from), figure)),
+                GridCell::new(maybe(row.nodes, figure)),
+                GridCell::new(maybe(row.cost_usd, usd)),
+                GridCell::new(count(row.candidates as u64)),
+                GridCell::new(count(row.ruled_out as u64)),
+                GridCell::new(count(row.simulated as u64)),
+                GridCell::new(&row.reason),
             ]);
         }
         section("Option by option", Body::Grid(grid))
@@ -210,19 +210,19 @@ impl Answer {
 
     fn if_wrong(&self) -> Section {
         let mut grid = Grid::new(vec![
-            Column::left("steps take"),
-            Column::left("answer"),
-            Column::right("nodes"),
-            Column::left("found by"),
+            GridColumn::left("steps take"),
+            GridColumn::left("answer"),
+            GridColumn::right("nodes"),
+            GridColumn::left("found by"),
         ]);
         for row in &self.step_times {
             let change = percent((row.factor - 1.0).abs());
             let more = if row.factor > 1.0 { "longer" } else { "less" };
             grid.rows.push(vec![
-                Cell::new(format!("{change} {more}")),
-                Cell::new(row.answer.as_deref().unwrap_or("nothing within the bounds")),
-                Cell::new(maybe(row.nodes, figure)),
-                Cell::toned(Tone::Quiet, row.by),
+                GridCell::new(format!("{change} {more}")),
+                GridCell::new(row.answer.as_deref().unwrap_or("nothing within the bounds")),
+                GridCell::new(maybe(row.nodes, figure)),
+                GridCell::toned(Tone::Quiet, row.by),
             ]);
         }
         let mut section = section("If the step times are wrong", Body::Grid(grid));
@@ -238,23 +238,27 @@ impl Answer {
 
 /// Units over the day.
 fn hours(timetable: &Timetable) -> Section {
-    let mut columns = vec![Column::left("from"), Column::right("requests\n/s")];
+    let mut columns = vec![GridColumn::left("from"), GridColumn::right("requests\n/s")];
     let pools = timetable.pools.iter();
-    columns.extend(pools.map(|pool| Column::right(&format!("{pool}\nunits"))));
-    columns.extend([Column::right("GPUs"), Column::right("nodes"), Column::bar()]);
+    columns.extend(pools.map(|pool| GridColumn::right(&format!("{pool}\nunits"))));
+    columns.extend([
+        GridColumn::right("GPUs"),
+        GridColumn::right("nodes"),
+        GridColumn::bar(),
+    ]);
     let most = timetable.slots.iter().map(|slot| slot.nodes).max();
     let most = f64::from(most.unwrap_or(1).max(1));
     let mut grid = Grid::new(columns);
     for slot in &timetable.slots {
         let mut cells = vec![
-            Cell::new(&slot.from),
-            Cell::new(fixed(slot.requests_per_s, 0)),
+            GridCell::new(&slot.from),
+            GridCell::new(fixed(slot.requests_per_s, 0)),
         ];
         let units = slot.units.iter();
-        cells.extend(units.map(|n| Cell::new(count(u64::from(*n)))));
-        cells.push(Cell::new(count(u64::from(slot.gpus))));
-        cells.push(Cell::new(count(u64::from(slot.nodes))));
-        cells.push(Cell::bar(Tone::Plain, f64::from(slot.nodes) / most));
+        cells.extend(units.map(|n| GridCell::new(count(u64::from(*n)))));
+        cells.push(GridCell::new(count(u64::from(slot.gpus))));
+        cells.push(GridCell::new(count(u64::from(slot.nodes))));
+        cells.push(GridCell::bar(Tone::Plain, f64::from(slot.nodes) / most));
         grid.rows.push(cells);
     }
     let carries = timetable.pools.iter().zip(&timetable.carries);
@@ -271,19 +275,19 @@ fn hours(timetable: &Timetable) -> Section {
 
 fn promises(best: &Deployment) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("promise"),
-        Column::left("simulated: mean (least to greatest)"),
-        Column::left("95 % interval\nof the mean"),
-        Column::right("of the\nlimit"),
-        Column::bar(),
+        GridColumn::left("promise"),
+        GridColumn::left("simulated: mean (least to greatest)"),
+        GridColumn::left("95 % interval\nof the mean"),
+        GridColumn::right("of the\nlimit"),
+        GridColumn::bar(),
     ]);
     for row in &best.slos {
         grid.rows.push(vec![
-            Cell::new(&row.promise),
-            Cell::toned(Tone::Strong, &row.shown),
-            Cell::new(&row.sure),
-            Cell::new(percent(row.strain)),
-            Cell::bar(Tone::Plain, row.strain.min(1.0)),
+            GridCell::new(&row.promise),
+            GridCell::toned(Tone::Strong, &row.shown),
+            GridCell::new(&row.sure),
+            GridCell::new(percent(row.strain)),
+            GridCell::bar(Tone::Plain, row.strain.min(1.0)),
         ]);
     }
     let mut section = section("Promises", Body::Grid(grid));

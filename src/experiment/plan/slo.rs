@@ -11,7 +11,8 @@ use std::fmt;
 use super::trial::Waits;
 use crate::report::format::{fixed, percent, seconds};
 use crate::report::summary::{
-    Decided, Distribution, Interval, Latency, Quantiles, RequestCounts, RunSummary, Span,
+    Decided, DistributionSummary, Interval, Latency, Quantiles, RequestCounts, RunSummary,
+    SpanSummary,
 };
 use crate::scenario::{Role, parse_duration};
 
@@ -161,7 +162,7 @@ impl Slo {
     /// The figure in a stretch of a run, whose classes' least attainment is given; `None` where nobody experienced
     /// it. While somebody is inside and no token leaves, a first token takes at least as long as the stretch, and
     /// less than a token leaves in it.
-    pub fn in_stretch(&self, span: &Span, attainment: Option<f64>) -> Option<f64> {
+    pub fn in_stretch(&self, span: &SpanSummary, attainment: Option<f64>) -> Option<f64> {
         let is_stuck = span.requests.in_flight_at_start > 0 && span.tokens.output == 0.0;
         let at_worst = |figure: f64| is_stuck.then_some(figure);
         match self.figure {
@@ -180,7 +181,7 @@ impl Slo {
     }
 
     /// The latency that the figure is of; `None` where it is of none.
-    fn latency<'a>(&self, latency: &'a Latency) -> Option<&'a Distribution> {
+    fn latency<'a>(&self, latency: &'a Latency) -> Option<&'a DistributionSummary> {
         match self.figure {
             Figure::Ttft => Some(&latency.ttft_s),
             Figure::Tpot => Some(&latency.tpot_s),
@@ -194,7 +195,7 @@ impl Slo {
 
     /// Decode's part of first tokens that come from it; `None` for other figures.
     pub fn waits(&self, latency: &Latency, decided: &Decided) -> Option<Waits> {
-        let of = |wait: &Distribution| statistic(wait, self.statistic).unwrap_or(0.0);
+        let of = |wait: &DistributionSummary| statistic(wait, self.statistic).unwrap_or(0.0);
         let waits = quantile(&decided.decode_queue_s, self.statistic);
         (self.figure == Figure::Ttft).then(|| Waits {
             decode_s: waits.unwrap_or_else(|| of(&latency.decode_queue_s)),
@@ -302,7 +303,7 @@ fn named(name: &str) -> Option<(Figure, Statistic)> {
     exists.then_some((*figure, *statistic))
 }
 
-fn statistic(of: &Distribution, which: Statistic) -> Option<f64> {
+fn statistic(of: &DistributionSummary, which: Statistic) -> Option<f64> {
     match which {
         Statistic::Mean => of.mean,
         Statistic::P50 => of.p50,

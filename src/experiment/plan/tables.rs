@@ -3,14 +3,14 @@
 //! A deployment is called by its place in the JSON: `best`, `runners_up.0`, `nearest_miss`, `baseline`.
 
 use crate::report::csv::BORROWED;
-use crate::report::records::Table;
+use crate::report::records::RecordTable;
 
 /// The column that names a deployment.
 const DEPLOYMENT: &str = "deployment";
 
 /// The tables; the first is what `--format csv` prints.
-pub const TABLES: &[Table] = &[
-    Table {
+pub const TABLES: &[RecordTable] = &[
+    RecordTable {
         key: DEPLOYMENT,
         columns: &[
             "option",
@@ -29,7 +29,7 @@ pub const TABLES: &[Table] = &[
         ],
         without: &["slos", "borrowed", "units", "binding", "limit", "broken"],
         labels: &[("pools", ".pool")],
-        ..Table::new(
+        ..RecordTable::new(
             "deployments",
             "the best deployment, the next best, the nearest miss and the scenario's own schedule",
             &[
@@ -40,7 +40,7 @@ pub const TABLES: &[Table] = &[
             ],
         )
     },
-    Table {
+    RecordTable {
         key: DEPLOYMENT,
         columns: &[
             "figure",
@@ -55,7 +55,7 @@ pub const TABLES: &[Table] = &[
             "may_break",
         ],
         without: &["promise", "shown", "sure"],
-        ..Table::new(
+        ..RecordTable::new(
             "promises",
             "what each deployment makes of each promise",
             &[
@@ -66,10 +66,10 @@ pub const TABLES: &[Table] = &[
             ],
         )
     },
-    Table {
+    RecordTable {
         key: DEPLOYMENT,
         columns: &["pool", "units", "copies", "tensor", "gpus"],
-        ..Table::new(
+        ..RecordTable::new(
             "pools",
             "the pools of each deployment whose units are constant",
             &[
@@ -80,35 +80,35 @@ pub const TABLES: &[Table] = &[
             ],
         )
     },
-    Table {
+    RecordTable {
         columns: &["from", "requests_per_s", "nodes", "gpus"],
         labels: &[("units", "schedule.pools[]")],
-        ..Table::new(
+        ..RecordTable::new(
             "schedule",
             "the day slot by slot, where a schedule was sought",
             &[("schedule", "slots[]")],
         )
     },
-    Table {
+    RecordTable {
         columns: &["option", "candidates", "ruled_out", "simulated"],
-        ..Table::new(
+        ..RecordTable::new(
             "options",
             "what became of each option",
             &[("options[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &["factor", "answer", "nodes", "by"],
-        ..Table::new(
+        ..RecordTable::new(
             "step_times",
             "the answer if steps take longer, or less",
             &[("step_times[]", "")],
         )
     },
-    Table {
+    RecordTable {
         key: DEPLOYMENT,
         columns: BORROWED,
-        ..Table::new(
+        ..RecordTable::new(
             "borrowed",
             "constants that step times borrow from another engine or accelerator",
             &[
@@ -119,11 +119,11 @@ pub const TABLES: &[Table] = &[
             ],
         )
     },
-    Table {
+    RecordTable {
         key: DEPLOYMENT,
         of_owner: &["units", "binding", "limit", "broken"],
         columns: &["option"],
-        ..Table::new(
+        ..RecordTable::new(
             "remarks",
             "each deployment in words: its units, what binds it, what limits it, what it breaks",
             &[
@@ -134,11 +134,11 @@ pub const TABLES: &[Table] = &[
             ],
         )
     },
-    Table {
+    RecordTable {
         columns: &["note"],
-        ..Table::new("notes", "what the answer rests on", &[("", "notes[]")])
+        ..RecordTable::new("notes", "what the answer rests on", &[("", "notes[]")])
     },
-    Table {
+    RecordTable {
         without: &[
             "best",
             "runners_up",
@@ -151,6 +151,6 @@ pub const TABLES: &[Table] = &[
             "schedule.slots",
         ],
         labels: &[("schedule.carries", "schedule.pools[]")],
-        ..Table::new("question", "what was asked, in one row", &[("", "")])
+        ..RecordTable::new("question", "what was asked, in one row", &[("", "")])
     },
 ];

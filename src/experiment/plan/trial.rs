@@ -7,7 +7,9 @@ use super::slo::Slo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};
 use crate::report::format::{date_clock, plain};
-use crate::report::summary::{Decided, Interval, Latency, PoolSummary, Promised, RunSummary, Span};
+use crate::report::summary::{
+    Decided, Interval, Latency, PoolSummary, Promised, RunSummary, SpanSummary,
+};
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::{Role, Scenario};
 
@@ -270,7 +272,7 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
 }
 
 /// Pools whose queue is longer at the end of a stretch than in the mean of it, by more than it fluctuates.
-fn growing(span: &Span) -> Vec<String> {
+fn growing(span: &SpanSummary) -> Vec<String> {
     let pools = span.pools.iter();
     let grows = |pool: &PoolSummary| pool.queue_length_end as f64 > GROWS * pool.queue_length_mean;
     let growing = pools.filter(|(_, pool)| pool.queue_length_end > 0 && grows(pool));
@@ -279,7 +281,7 @@ fn growing(span: &Span) -> Vec<String> {
 
 /// Hours that would break a promise if it held for each of them, of how many.
 fn hours(summary: &RunSummary, slos: &[Slo]) -> (u64, u64) {
-    let breaks = |span: &&Span| {
+    let breaks = |span: &&SpanSummary| {
         let values = slos.iter().map(|slo| (slo, slo.in_stretch(span, None)));
         let mut strains = values.filter_map(|(slo, value)| value.map(|_| slo.strain(value)));
         strains.any(|strain| strain > 1.0)

@@ -7,7 +7,7 @@ use super::front::{Aim, FRONTS, Front, Point};
 use super::manifest::{Manifest, unquoted};
 use super::outcome::Outcome;
 use crate::report::format::{NONE, by_field, count, fixed, plain};
-use crate::report::grid::{Cell, Column, Grid};
+use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::plot::{self, Scatter};
 use crate::report::style::Tone;
@@ -146,27 +146,32 @@ fn aims() -> Vec<Aim> {
 }
 
 /// A key over two lines, since it is long.
-fn head(key: &str) -> Column {
+fn head(key: &str) -> GridColumn {
     match key.rsplit_once('.') {
-        Some((path, last)) => Column::right(&format!("{path}\n{last}")),
-        None => Column::right(key),
+        Some((path, last)) => GridColumn::right(&format!("{path}\n{last}")),
+        None => GridColumn::right(key),
     }
 }
 
 fn grid(manifest: &Manifest, more: &[&str], aims: &[Aim]) -> Grid {
-    let mut columns = vec![Column::right("point")];
+    let mut columns = vec![GridColumn::right("point")];
     columns.extend(manifest.keys.iter().map(|key| head(key)));
-    columns.extend(aims.iter().map(|aim| Column::right(aim.head)));
-    columns.extend(more.iter().map(|name| Column::left(name)));
+    columns.extend(aims.iter().map(|aim| GridColumn::right(aim.head)));
+    columns.extend(more.iter().map(|name| GridColumn::left(name)));
     Grid::new(columns)
 }
 
-fn row(point: &Point, aims: &[Aim]) -> Vec<Cell> {
-    let mut cells = vec![Cell::new(count(point.number))];
-    cells.extend(point.values.iter().map(|value| Cell::new(unquoted(value))));
+fn row(point: &Point, aims: &[Aim]) -> Vec<GridCell> {
+    let mut cells = vec![GridCell::new(count(point.number))];
+    cells.extend(
+        point
+            .values
+            .iter()
+            .map(|value| GridCell::new(unquoted(value))),
+    );
     cells.extend(
         aims.iter()
-            .map(|aim| Cell::new(shown(aim, point.figure(aim.path)))),
+            .map(|aim| GridCell::new(shown(aim, point.figure(aim.path)))),
     );
     cells
 }
@@ -186,8 +191,8 @@ fn list(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> Section {
         let on = fronts.iter().filter(|front| front.points.contains(&i));
         let on: Vec<&str> = on.map(|front| front.kind.name).collect();
         let mut cells = row(point, &aims);
-        cells.push(Cell::new(&point.served));
-        cells.push(Cell::toned(Tone::Good, on.join(", ")));
+        cells.push(GridCell::new(&point.served));
+        cells.push(GridCell::toned(Tone::Good, on.join(", ")));
         grid.rows.push(cells);
     }
     Section {
@@ -221,7 +226,7 @@ fn of_front(manifest: &Manifest, points: &[Point], front: &Front) -> Section {
     let mut grid = grid(manifest, &["served"], front.kind.aims);
     for on in front.points.iter().take(ROWS) {
         let mut cells = row(&points[*on], front.kind.aims);
-        cells.push(Cell::new(&points[*on].served));
+        cells.push(GridCell::new(&points[*on].served));
         grid.rows.push(cells);
     }
     let mut notes = vec![format!(
@@ -259,7 +264,7 @@ fn drawing(points: &[Point], front: &Front) -> Option<Section> {
         return None;
     }
     let names = [x.head.replace('\n', " "), y.head.replace('\n', " ")];
-    let axis = |i: usize, aim: &Aim| plot::Axis {
+    let axis = |i: usize, aim: &Aim| plot::PlotAxis {
         name: names[i].clone(),
         show: unit(aim),
     };

@@ -9,7 +9,7 @@ use super::entry::Status;
 use super::front::{FRONTS, Front, Point};
 use super::manifest::{Manifest, unquoted};
 use super::outcome::Outcome;
-use crate::report::records::Table;
+use crate::report::records::RecordTable;
 use crate::report::summary::RunSummary;
 
 /// A line of `results.jsonl`.
@@ -63,9 +63,9 @@ fn json_value(toml: &str) -> Value {
 }
 
 /// The tables of a sweep; the first is what `--format csv` prints.
-pub const TABLES: &[Table] = &[
-    Table::new("results", "a run each, as in results.csv", &[]),
-    Table::new(PARETO, "the points on each front, as in pareto.csv", &[]),
+pub const TABLES: &[RecordTable] = &[
+    RecordTable::new("results", "a run each, as in results.csv", &[]),
+    RecordTable::new(PARETO, "the points on each front, as in pareto.csv", &[]),
 ];
 
 /// The table of [`fronts_csv`].

@@ -2,7 +2,7 @@
 
 use super::{Hang, Outlook};
 use crate::report::format::{NONE, by_field, count, fixed, seconds};
-use crate::report::grid::{Cell, Column, Grid};
+use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 use crate::scenario::{DrawUnit, LawForm, Uncertain};
@@ -116,11 +116,14 @@ impl Outlook {
     }
 
     fn ranges(&self) -> Section {
-        let mut grid = Grid::new(vec![Column::left("uncertain input"), Column::left("range")]);
+        let mut grid = Grid::new(vec![
+            GridColumn::left("uncertain input"),
+            GridColumn::left("range"),
+        ]);
         grid.rows = self
             .inputs
             .iter()
-            .map(|input| vec![Cell::new(&input.path), Cell::new(&input.range)])
+            .map(|input| vec![GridCell::new(&input.path), GridCell::new(&input.range)])
             .collect();
         Section {
             title: "What is uncertain".to_owned(),
@@ -131,12 +134,12 @@ impl Outlook {
 
     fn figures(&self, n: u64) -> Section {
         let mut grid = Grid::new(vec![
-            Column::left("figure"),
-            Column::right("least"),
-            Column::right("median"),
-            Column::right("greatest"),
-            Column::left("hangs on"),
-            Column::right("rank\ncorrelation"),
+            GridColumn::left("figure"),
+            GridColumn::right("least"),
+            GridColumn::right("median"),
+            GridColumn::right("greatest"),
+            GridColumn::left("hangs on"),
+            GridColumn::right("rank\ncorrelation"),
         ]);
         for (field, name) in SHOWN {
             let Some(range) = self.figures.iter().find(|r| r.field == field) else {
@@ -159,7 +162,7 @@ impl Outlook {
                 on,
                 r,
             ];
-            grid.rows.push(cells.map(Cell::new).into());
+            grid.rows.push(cells.map(GridCell::new).into());
         }
         Section {
             title: "Where the figures lie".to_owned(),
@@ -174,11 +177,11 @@ impl Outlook {
     }
 
     fn each(&self) -> Section {
-        let mut columns = vec![Column::right("draw")];
+        let mut columns = vec![GridColumn::right("draw")];
         columns.extend(
             self.inputs
                 .iter()
-                .map(|input| Column::right(&head(&input.path))),
+                .map(|input| GridColumn::right(&head(&input.path))),
         );
         let kept: Vec<&(&str, &str)> = SHOWN
             .iter()
@@ -191,8 +194,8 @@ impl Outlook {
                 .contains(field)
             })
             .collect();
-        columns.extend(kept.iter().map(|(_, name)| Column::right(name)));
-        columns.push(Column::left("verdict"));
+        columns.extend(kept.iter().map(|(_, name)| GridColumn::right(name)));
+        columns.push(GridColumn::left("verdict"));
         let mut grid = Grid::new(columns);
         for (i, draw) in self.draws.iter().enumerate() {
             let mut cells = vec![(i + 1).to_string()];
@@ -202,7 +205,7 @@ impl Outlook {
                 value.map_or_else(|| NONE.to_owned(), |x| by_field(field, *x))
             }));
             cells.push(draw.verdict.clone());
-            grid.rows.push(cells.iter().map(Cell::new).collect());
+            grid.rows.push(cells.iter().map(GridCell::new).collect());
         }
         Section {
             title: "Draw by draw".to_owned(),

@@ -1,20 +1,20 @@
 //! Draws of uncertain inputs as tables for programs.
 
-use crate::report::records::Table;
+use crate::report::records::RecordTable;
 
 /// The tables; the first is what `--format csv` prints.
-pub const TABLES: &[Table] = &[
-    Table {
+pub const TABLES: &[RecordTable] = &[
+    RecordTable {
         columns: &["verdict"],
         without: &["values"],
         labels: &[("inputs", "inputs[].path")],
-        ..Table::new(
+        ..RecordTable::new(
             "draws",
             "of a scenario with uncertain inputs: a draw each, its inputs and its figures",
             &[("draws[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &[
             "field",
             "low",
@@ -23,30 +23,30 @@ pub const TABLES: &[Table] = &[
             "hangs_on.input",
             "hangs_on.rank_correlation",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "figures",
             "where each figure lay, and which input it hangs on",
             &[("figures[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &["path", "low", "high"],
         without: &["range"],
-        ..Table::new(
+        ..RecordTable::new(
             "inputs",
             "of a scenario with uncertain inputs: what was uncertain",
             &[("inputs[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &["verdict", "draws"],
-        ..Table::new(
+        ..RecordTable::new(
             "verdicts",
             "of a scenario with uncertain inputs: how many draws ended how",
             &[("verdicts[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &[
             "name",
             "hash",
@@ -54,6 +54,6 @@ pub const TABLES: &[Table] = &[
             "verdict_hangs_on.rank_correlation",
         ],
         without: &["inputs", "verdicts", "figures", "draws"],
-        ..Table::new("scenario", "what was simulated, in one row", &[("", "")])
+        ..RecordTable::new("scenario", "what was simulated, in one row", &[("", "")])
     },
 ];

@@ -163,7 +163,7 @@ pub fn rows(text: &str) -> Result<Vec<Row>, String> {
 
 fn is_stable(summary: &RunSummary) -> bool {
     let third = summary.intervals.len() / 3;
-    let mean = |spans: &[crate::report::summary::Span]| {
+    let mean = |spans: &[crate::report::summary::SpanSummary]| {
         let means = spans.iter().filter_map(|s| s.latency.ttft_s.mean);
         let means: Vec<f64> = means.collect();
         means.iter().sum::<f64>() / means.len().max(1) as f64

@@ -7,7 +7,7 @@ use super::measured::Report;
 use super::mlperf::Row;
 use super::vllm::Figure;
 use crate::report::format::{count, fixed, percent, seconds};
-use crate::report::grid::{Cell, Column, Grid};
+use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
@@ -25,12 +25,12 @@ pub fn page(cases: &[Outcome], sections: Vec<Section>) -> Page {
 
 fn of_cases(group: &str, cases: &[Outcome]) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("case"),
-        Column::left("what ran"),
-        Column::right("predicted\ntokens/s"),
-        Column::right("measured\ntokens/s"),
-        Column::right("ratio"),
-        Column::left("kind"),
+        GridColumn::left("case"),
+        GridColumn::left("what ran"),
+        GridColumn::right("predicted\ntokens/s"),
+        GridColumn::right("measured\ntokens/s"),
+        GridColumn::right("ratio"),
+        GridColumn::left("kind"),
     ]);
     let mut notes = vec!["tokens/s per node of 8".to_string()];
     for case in cases.iter().filter(|c| c.group == group) {
@@ -46,12 +46,12 @@ fn of_cases(group: &str, cases: &[Outcome]) -> Section {
             "input"
         };
         grid.rows.push(vec![
-            Cell::new(&case.name),
-            Cell::new(&case.about),
-            Cell::new(count(case.predicted as u64)),
-            Cell::new(count(case.measured as u64)),
-            Cell::toned(tone, fixed(case.ratio, 3)),
-            Cell::toned(Tone::Quiet, kind),
+            GridCell::new(&case.name),
+            GridCell::new(&case.about),
+            GridCell::new(count(case.predicted as u64)),
+            GridCell::new(count(case.measured as u64)),
+            GridCell::toned(tone, fixed(case.ratio, 3)),
+            GridCell::toned(Tone::Quiet, kind),
         ]);
         if !case.input_of.is_empty() {
             notes.push(format!("{} set {}", case.name, case.input_of));
@@ -67,11 +67,11 @@ fn of_cases(group: &str, cases: &[Outcome]) -> Section {
 /// Expert balance.
 pub fn balance(balances: &[Balance]) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("case"),
-        Column::left("what ran"),
-        Column::right("predicted"),
-        Column::right("measured"),
-        Column::left("kind"),
+        GridColumn::left("case"),
+        GridColumn::left("what ran"),
+        GridColumn::right("predicted"),
+        GridColumn::right("measured"),
+        GridColumn::left("kind"),
     ]);
     let mut notes = vec![
         "(max - mean)/mean of the tokens of a rank".to_string(),
@@ -85,11 +85,11 @@ pub fn balance(balances: &[Balance]) -> Section {
             "input"
         };
         grid.rows.push(vec![
-            Cell::new("9"),
-            Cell::new(b.about),
-            Cell::new(fixed(b.predicted, 3)),
-            Cell::new(fixed(b.measured, 3)),
-            Cell::toned(Tone::Quiet, kind),
+            GridCell::new("9"),
+            GridCell::new(b.about),
+            GridCell::new(fixed(b.predicted, 3)),
+            GridCell::new(fixed(b.measured, 3)),
+            GridCell::toned(Tone::Quiet, kind),
         ]);
         if !b.input_of.is_empty() {
             notes.push(format!("{} set {}", b.about, b.input_of));
@@ -104,20 +104,20 @@ pub fn balance(balances: &[Balance]) -> Section {
 
 /// What each case hangs on.
 pub fn sensitivity(cases: &[Outcome], all: &[Sensitivity]) -> Section {
-    let mut columns = vec![Column::left("constant")];
+    let mut columns = vec![GridColumn::left("constant")];
     columns.extend(
         cases
             .iter()
-            .map(|c| Column::right(&c.name.replace(", ", "\n"))),
+            .map(|c| GridColumn::right(&c.name.replace(", ", "\n"))),
     );
     let mut grid = Grid::new(columns);
     for row in all {
-        let mut cells = vec![Cell::new(row.constant)];
+        let mut cells = vec![GridCell::new(row.constant)];
         cells.extend(row.cases.iter().map(|x| {
             if x.abs() < 0.005 {
-                Cell::toned(Tone::Quiet, "·")
+                GridCell::toned(Tone::Quiet, "·")
             } else {
-                Cell::new(fixed(*x, 2))
+                GridCell::new(fixed(*x, 2))
             }
         }));
         grid.rows.push(cells);
@@ -135,15 +135,15 @@ pub fn sensitivity(cases: &[Outcome], all: &[Sensitivity]) -> Section {
 /// Errors where constants are not those of what is played.
 pub fn borrowed(rows: &[ClassError]) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("class"),
-        Column::left("what was played"),
-        Column::left("models"),
-        Column::right("rows"),
-        Column::right("TPOT off\nmedian"),
-        Column::right("TPOT off\np90"),
-        Column::right("measured over\npredicted, p5"),
-        Column::right("the same,\np95"),
-        Column::right("stated"),
+        GridColumn::left("class"),
+        GridColumn::left("what was played"),
+        GridColumn::left("models"),
+        GridColumn::right("rows"),
+        GridColumn::right("TPOT off\nmedian"),
+        GridColumn::right("TPOT off\np90"),
+        GridColumn::right("measured over\npredicted, p5"),
+        GridColumn::right("the same,\np95"),
+        GridColumn::right("stated"),
     ]);
     let each = rows.iter().map(|r| {
         [
@@ -158,7 +158,7 @@ pub fn borrowed(rows: &[ClassError]) -> Section {
             r.stated.map_or_else(String::new, percent),
         ]
     });
-    grid.rows = each.map(|cells| cells.map(Cell::new).into()).collect();
+    grid.rows = each.map(|cells| cells.map(GridCell::new).into()).collect();
     Section {
         title: "How wrong steps are on constants that are not their own".to_string(),
         body: Body::Grid(grid),
@@ -171,19 +171,19 @@ pub fn borrowed(rows: &[ClassError]) -> Section {
 /// The real vLLM run.
 pub fn vllm(figures: &[Figure]) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("figure"),
-        Column::right("simulated"),
-        Column::right("measured"),
-        Column::right("ratio"),
+        GridColumn::left("figure"),
+        GridColumn::right("simulated"),
+        GridColumn::right("measured"),
+        GridColumn::right("ratio"),
     ]);
     grid.rows = figures
         .iter()
         .map(|f| {
             vec![
-                Cell::new(f.name),
-                Cell::new(seconds(f.simulated_s)),
-                Cell::new(seconds(f.measured_s)),
-                Cell::new(fixed(f.simulated_s / f.measured_s, 3)),
+                GridCell::new(f.name),
+                GridCell::new(seconds(f.simulated_s)),
+                GridCell::new(seconds(f.measured_s)),
+                GridCell::new(fixed(f.simulated_s / f.measured_s, 3)),
             ]
         })
         .collect();
@@ -198,15 +198,15 @@ pub fn vllm(figures: &[Figure]) -> Section {
 /// MLPerf's server runs.
 pub fn mlperf(rows: &[Row]) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("system"),
-        Column::right("rate\n/s"),
-        Column::right("TTFT\nsimulated"),
-        Column::right("TTFT\nmeasured"),
-        Column::right("TPOT\nsimulated"),
-        Column::right("TPOT\nmeasured"),
-        Column::left("at this rate"),
-        Column::left("at 1.3 x"),
-        Column::right("carries\nup to"),
+        GridColumn::left("system"),
+        GridColumn::right("rate\n/s"),
+        GridColumn::right("TTFT\nsimulated"),
+        GridColumn::right("TTFT\nmeasured"),
+        GridColumn::right("TPOT\nsimulated"),
+        GridColumn::right("TPOT\nmeasured"),
+        GridColumn::left("at this rate"),
+        GridColumn::left("at 1.3 x"),
+        GridColumn::right("carries\nup to"),
     ]);
     let word = |stable: bool, wanted: bool| {
         let tone = if stable == wanted {
@@ -214,21 +214,21 @@ pub fn mlperf(rows: &[Row]) -> Section {
         } else {
             Tone::Bad
         };
-        Cell::toned(tone, if stable { "carried" } else { "not carried" })
+        GridCell::toned(tone, if stable { "carried" } else { "not carried" })
     };
     grid.rows = rows
         .iter()
         .map(|r| {
             vec![
-                Cell::new(&r.system),
-                Cell::new(fixed(r.rate_per_s, 2)),
-                Cell::new(seconds(r.ttft_s)),
-                Cell::new(seconds(r.measured_ttft_s)),
-                Cell::new(seconds(r.tpot_s)),
-                Cell::new(seconds(r.measured_tpot_s)),
+                GridCell::new(&r.system),
+                GridCell::new(fixed(r.rate_per_s, 2)),
+                GridCell::new(seconds(r.ttft_s)),
+                GridCell::new(seconds(r.measured_ttft_s)),
+                GridCell::new(seconds(r.tpot_s)),
+                GridCell::new(seconds(r.measured_tpot_s)),
                 word(r.stable, true),
                 word(r.more_is_stable, false),
-                Cell::new(format!("{} x", fixed(r.carried, 2))),
+                GridCell::new(format!("{} x", fixed(r.carried, 2))),
             ]
         })
         .collect();
@@ -242,28 +242,28 @@ pub fn mlperf(rows: &[Row]) -> Section {
 /// Errors of a measured set.
 pub fn measured(report: &Report) -> Section {
     let mut grid = Grid::new(vec![
-        Column::left("rows"),
-        Column::right("count"),
-        Column::right("TPOT error\nmedian"),
-        Column::right("TPOT error\np90"),
-        Column::right("TPOT\nbias"),
-        Column::right("TTFT error\nmedian"),
-        Column::right("TTFT error\np90"),
-        Column::right("TTFT\nbias"),
+        GridColumn::left("rows"),
+        GridColumn::right("count"),
+        GridColumn::right("TPOT error\nmedian"),
+        GridColumn::right("TPOT error\np90"),
+        GridColumn::right("TPOT\nbias"),
+        GridColumn::right("TTFT error\nmedian"),
+        GridColumn::right("TTFT error\np90"),
+        GridColumn::right("TTFT\nbias"),
     ]);
     grid.rows = report
         .groups
         .iter()
         .map(|g| {
             vec![
-                Cell::new(&g.name),
-                Cell::new(count(g.count as u64)),
-                Cell::new(percent(g.tpot.median)),
-                Cell::new(percent(g.tpot.p90)),
-                Cell::new(fixed(g.tpot.bias, 2)),
-                Cell::new(percent(g.ttft.median)),
-                Cell::new(percent(g.ttft.p90)),
-                Cell::new(fixed(g.ttft.bias, 2)),
+                GridCell::new(&g.name),
+                GridCell::new(count(g.count as u64)),
+                GridCell::new(percent(g.tpot.median)),
+                GridCell::new(percent(g.tpot.p90)),
+                GridCell::new(fixed(g.tpot.bias, 2)),
+                GridCell::new(percent(g.ttft.median)),
+                GridCell::new(percent(g.ttft.p90)),
+                GridCell::new(fixed(g.ttft.bias, 2)),
             ]
         })
         .collect();

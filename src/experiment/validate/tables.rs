@@ -1,29 +1,29 @@
 //! What `validate` says as tables for programs.
 
-use crate::report::records::Table;
+use crate::report::records::RecordTable;
 
 /// The tables; the first is what `--format csv` prints.
-pub const TABLES: &[Table] = &[
-    Table::new(
+pub const TABLES: &[RecordTable] = &[
+    RecordTable::new(
         "cases",
         "published cases, predicted and measured",
         &[("cases[]", "")],
     ),
-    Table::new(
+    RecordTable::new(
         "balance",
         "imbalance of experts, predicted and published",
         &[("balance[]", "")],
     ),
-    Table {
+    RecordTable {
         columns: &["constant"],
         labels: &[("cases", "cases[].name")],
-        ..Table::new(
+        ..RecordTable::new(
             "sensitivities",
             "with --sensitivity: how much each case hangs on each constant",
             &[("sensitivities[]", "")],
         )
     },
-    Table {
+    RecordTable {
         of_owner: &["constants"],
         columns: &[
             "name",
@@ -35,22 +35,22 @@ pub const TABLES: &[Table] = &[
             "ttft.p90",
             "ttft.bias",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "servers",
             "with --data: errors on real servers, group by group",
             &[("silicon[]", "groups[]")],
         )
     },
-    Table {
+    RecordTable {
         of_owner: &["constants"],
         columns: &["pairs", "right", "gap"],
-        ..Table::new(
+        ..RecordTable::new(
             "orders",
             "with --data: pairs of real servers whose order is right",
             &[("silicon[]", "orders[]")],
         )
     },
-    Table {
+    RecordTable {
         columns: &[
             "class",
             "about",
@@ -62,17 +62,17 @@ pub const TABLES: &[Table] = &[
             "ratio_p95",
             "stated",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "borrowed",
             "with --data: errors of borrowed constants",
             &[("borrowed[]", "")],
         )
     },
-    Table {
+    RecordTable {
         columns: &["name", "measured_s", "simulated_s"],
-        ..Table::new("vllm", "with --data: a server of vLLM", &[("vllm[]", "")])
+        ..RecordTable::new("vllm", "with --data: a server of vLLM", &[("vllm[]", "")])
     },
-    Table {
+    RecordTable {
         columns: &[
             "system",
             "rate_per_s",
@@ -84,7 +84,7 @@ pub const TABLES: &[Table] = &[
             "more_is_stable",
             "carried",
         ],
-        ..Table::new(
+        ..RecordTable::new(
             "mlperf",
             "with --data: submissions to MLPerf Inference",
             &[("mlperf[]", "")],

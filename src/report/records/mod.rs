@@ -1,6 +1,6 @@
 //! Answers as tables for programs: one table a stream, one header, one value a cell.
 //!
-//! A [`Table`] says where in an answer's JSON its records lie; [`Records`] takes them from there, so a cell
+//! A [`RecordTable`] says where in an answer's JSON its records lie; [`Records`] takes them from there, so a cell
 //! is what `--format json` prints, in full precision and without a unit (which is in the name), and a column
 //! is called by its path in the record: `interval.low`. What is `null` is an empty cell. A list of words is
 //! one cell, `; ` between them.
@@ -11,20 +11,20 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use node::{Node, join};
+use node::{JsonValue, join};
 
 /// Between the words of a list.
 const BETWEEN: &str = "; ";
 
 /// A table of an answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Table {
+pub struct RecordTable {
     /// What `--table` calls it.
     pub name: &'static str,
     /// What its rows are, for the help.
     pub about: &'static str,
     /// Where its records lie: paths of owners, and of the records from there; an empty path is the place itself.
-    /// See [`Node::along`] for `[]` and `{}`.
+    /// See [`JsonValue::along`] for `[]` and `{}`.
     pub from: &'static [(&'static str, &'static str)],
     /// Column for the owner: the name of an entry of a map, otherwise its path; empty: none.
     pub key: &'static str,
@@ -43,7 +43,7 @@ pub struct Table {
     pub is_long: bool,
 }
 
-impl Table {
+impl RecordTable {
     /// A table of records as they stand.
     pub const fn new(
         name: &'static str,
@@ -85,25 +85,25 @@ pub struct Records {
 }
 
 /// The cells of one record by their columns.
-type Cells = Vec<(String, String)>;
+type RecordCells = Vec<(String, String)>;
 
 impl Records {
     /// Takes a table from an answer.
     ///
     /// # Errors
     /// Where the answer cannot be written as JSON.
-    pub fn of(table: &Table, answer: &impl Serialize) -> Result<Self, serde_json::Error> {
-        let root: Node = serde_json::from_str(&serde_json::to_string(answer)?)?;
-        let taker = Taker::new(table, &root);
+    pub fn of(table: &RecordTable, answer: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let root: JsonValue = serde_json::from_str(&serde_json::to_string(answer)?)?;
+        let taker = RecordTaker::new(table, &root);
         let mut records = Vec::new();
         for (owners, below) in table.from {
             for (key, owner) in root.along(owners) {
-                let mut first = Cells::new();
+                let mut first = RecordCells::new();
                 if !table.key.is_empty() {
                     first.push((table.key.to_owned(), key));
                 }
                 for field in table.of_owner {
-                    let cell = owner.field(field).map(Node::cell);
+                    let cell = owner.field(field).map(JsonValue::cell);
                     first.push(((*field).to_owned(), cell.unwrap_or_default()));
                 }
                 for (_, record) in owner.along(below) {
@@ -125,7 +125,7 @@ impl Records {
     }
 
     /// Lays the cells under one header.
-    fn new(table: &Table, records: Vec<Cells>) -> Self {
+    fn new(table: &RecordTable, records: Vec<RecordCells>) -> Self {
         let key = Some(table.key).filter(|key| !key.is_empty());
         let stated = key.into_iter().chain(table.of_owner.iter().copied());
         let stated = stated.chain(table.columns.iter().copied());
@@ -179,8 +179,8 @@ impl Records {
 }
 
 /// Takes records apart.
-struct Taker<'a> {
-    table: &'a Table,
+struct RecordTaker<'a> {
+    table: &'a RecordTable,
     /// What the elements of lists are called after.
     labels: Vec<(&'a str, Label<'a>)>,
 }
@@ -192,8 +192,8 @@ enum Label<'a> {
     Field(&'a str),
 }
 
-impl<'a> Taker<'a> {
-    fn new(table: &'a Table, root: &Node) -> Self {
+impl<'a> RecordTaker<'a> {
+    fn new(table: &'a RecordTable, root: &JsonValue) -> Self {
         let label = |by: &'a str| match by.strip_prefix('.') {
             Some(field) => Label::Field(field),
             None => Label::Names(root.along(by).iter().map(|(_, n)| n.cell()).collect()),
@@ -206,40 +206,40 @@ impl<'a> Taker<'a> {
     }
 
     /// The cells of a value whose path in the record is this.
-    fn spread(&self, path: &str, node: &Node, cells: &mut Cells) {
+    fn spread(&self, path: &str, node: &JsonValue, cells: &mut RecordCells) {
         if self.table.without.contains(&path) {
             return;
         }
         match node {
-            Node::Map(fields) => {
+            JsonValue::Map(fields) => {
                 for (name, node) in fields {
                     self.spread(&join(path, name), node, cells);
                 }
             }
-            Node::List(all) => self.spread_list(path, all, cells),
-            Node::Null if self.is_known_inside(path) => {}
+            JsonValue::List(all) => self.spread_list(path, all, cells),
+            JsonValue::Null if self.is_known_inside(path) => {}
             plain => cells.push((self.named(path), plain.cell())),
         }
     }
 
-    fn spread_list(&self, path: &str, all: &[Node], cells: &mut Cells) {
+    fn spread_list(&self, path: &str, all: &[JsonValue], cells: &mut RecordCells) {
         let label = self.labels.iter().find(|(list, _)| *list == path);
-        let is_words = all.iter().all(|node| matches!(node, Node::Text(_)));
+        let is_words = all.iter().all(|node| matches!(node, JsonValue::Text(_)));
         if is_words && label.is_none() && !path.is_empty() {
-            let words: Vec<String> = all.iter().map(Node::cell).collect();
+            let words: Vec<String> = all.iter().map(JsonValue::cell).collect();
             cells.push((self.named(path), words.join(BETWEEN)));
             return;
         }
         for (i, node) in all.iter().enumerate() {
             let name = match label {
                 Some((_, Label::Names(names))) => names.get(i).cloned(),
-                Some((_, Label::Field(field))) => node.field(field).map(Node::cell),
+                Some((_, Label::Field(field))) => node.field(field).map(JsonValue::cell),
                 None if path.is_empty() => self.table.columns.get(i).map(|s| (*s).to_owned()),
                 None => None,
             };
             let path = join(path, &name.unwrap_or_else(|| i.to_string()));
             match (label, node) {
-                (Some((_, Label::Field(field))), Node::Map(fields)) => {
+                (Some((_, Label::Field(field))), JsonValue::Map(fields)) => {
                     for (name, node) in fields.iter().filter(|(name, _)| name != field) {
                         self.spread(&join(&path, name), node, cells);
                     }
@@ -266,13 +266,13 @@ impl<'a> Taker<'a> {
 }
 
 /// The figures of a summary: its numbers outside of lists, by their paths.
-fn figures(summary: &Node) -> Vec<Cells> {
+fn figures(summary: &JsonValue) -> Vec<RecordCells> {
     let mut found = Vec::new();
     numbers("", summary, &mut found);
     let confidence = summary.field("confidence");
     let row = |(field, value): (String, String)| {
         let interval = confidence.and_then(|all| all.field(&field));
-        let end = |name| interval.and_then(|i| i.field(name)).map(Node::cell);
+        let end = |name| interval.and_then(|i| i.field(name)).map(JsonValue::cell);
         let (low, high) = (end("low"), end("high"));
         vec![
             ("field".to_owned(), field),
@@ -284,14 +284,14 @@ fn figures(summary: &Node) -> Vec<Cells> {
     found.into_iter().map(row).collect()
 }
 
-fn numbers(path: &str, node: &Node, found: &mut Cells) {
+fn numbers(path: &str, node: &JsonValue, found: &mut RecordCells) {
     match node {
-        Node::Map(fields) => {
+        JsonValue::Map(fields) => {
             for (name, node) in fields.iter().filter(|(name, _)| name != "confidence") {
                 numbers(&join(path, name), node, found);
             }
         }
-        Node::Number(_) => found.push((path.to_owned(), node.cell())),
+        JsonValue::Number(_) => found.push((path.to_owned(), node.cell())),
         _ => {}
     }
 }
@@ -302,16 +302,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn csv(table: &Table, answer: serde_json::Value) -> String {
+    fn csv(table: &RecordTable, answer: serde_json::Value) -> String {
         Records::of(table, &answer).unwrap().to_csv()
     }
 
     #[test]
     fn a_record_is_a_row_and_a_path_a_column() {
-        let table = Table {
+        let table = RecordTable {
             of_owner: &["label"],
             columns: &["field", "x"],
-            ..Table::new("t", "", &[("versus[]", "differences[]")])
+            ..RecordTable::new("t", "", &[("versus[]", "differences[]")])
         };
         let answer = json!({"versus": [
             {"label": "B", "differences": [
@@ -330,17 +330,17 @@ mod tests {
 
     #[test]
     fn owners_are_named_by_entry_or_by_path_and_lists_by_their_labels() {
-        let pools = Table {
+        let pools = RecordTable {
             key: "pool",
-            ..Table::new("t", "", &[("pools{}", "")])
+            ..RecordTable::new("t", "", &[("pools{}", "")])
         };
         let answer = json!({"pools": {"decode": {"n": 1}, "prefill": {"n": 2}}});
         assert_eq!(csv(&pools, answer), "pool,n\ndecode,1\nprefill,2\n");
-        let plan = Table {
+        let plan = RecordTable {
             key: "which",
             without: &["slos"],
             labels: &[("units", "names[]"), ("pools", ".pool")],
-            ..Table::new("t", "", &[("best", ""), ("others[]", "")])
+            ..RecordTable::new("t", "", &[("best", ""), ("others[]", "")])
         };
         let answer = json!({
             "names": ["p", "d"],
@@ -356,9 +356,9 @@ mod tests {
 
     #[test]
     fn without_records_the_header_stays() {
-        let table = Table {
+        let table = RecordTable {
             columns: &["warning"],
-            ..Table::new("t", "", &[("", "warnings[]")])
+            ..RecordTable::new("t", "", &[("", "warnings[]")])
         };
         assert_eq!(csv(&table, json!({"warnings": []})), "warning\n");
         assert_eq!(csv(&table, json!({"warnings": ["w"]})), "warning\nw\n");
@@ -370,7 +370,7 @@ mod tests {
             "name": "n", "hours": [{"x": 1}], "nodes": {"mean": 2.5, "peak": 3},
             "confidence": {"nodes.mean": {"low": 2.0, "high": 3.0}},
         });
-        insta::assert_snapshot!(csv(&Table::figures(&[("", "")]), answer), @r"
+        insta::assert_snapshot!(csv(&RecordTable::figures(&[("", "")]), answer), @r"
         field,value,low,high
         nodes.mean,2.5,2.0,3.0
         nodes.peak,3,,

@@ -7,7 +7,7 @@ use serde_json::Number;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Node {
+pub enum JsonValue {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -17,12 +17,12 @@ pub enum Node {
     /// A text.
     Text(String),
     /// Its elements in order.
-    List(Vec<Node>),
+    List(Vec<JsonValue>),
     /// Its fields in the order in which they were written.
-    Map(Vec<(String, Node)>),
+    Map(Vec<(String, JsonValue)>),
 }
 
-impl Node {
+impl JsonValue {
     /// The field of that name.
     pub fn field(&self, name: &str) -> Option<&Self> {
         match self {
@@ -78,7 +78,7 @@ pub fn join(path: &str, name: &str) -> String {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for JsonValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Any)
     }
@@ -87,49 +87,49 @@ impl<'de> Deserialize<'de> for Node {
 struct Any;
 
 impl<'de> Visitor<'de> for Any {
-    type Value = Node;
+    type Value = JsonValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+    fn visit_unit<E>(self) -> Result<JsonValue, E> {
+        Ok(JsonValue::Null)
     }
 
-    fn visit_bool<E>(self, truth: bool) -> Result<Node, E> {
-        Ok(Node::Bool(truth))
+    fn visit_bool<E>(self, truth: bool) -> Result<JsonValue, E> {
+        Ok(JsonValue::Bool(truth))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
-        Ok(Node::Number(number.into()))
+    fn visit_u64<E>(self, number: u64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(number.into()))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
-        Ok(Node::Number(number.into()))
+    fn visit_i64<E>(self, number: i64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(number.into()))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
-        Ok(Number::from_f64(number).map_or(Node::Null, Node::Number))
+    fn visit_f64<E>(self, number: f64) -> Result<JsonValue, E> {
+        Ok(Number::from_f64(number).map_or(JsonValue::Null, JsonValue::Number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-        Ok(Node::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<JsonValue, E> {
+        Ok(JsonValue::Text(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonValue, A::Error> {
         let mut all = Vec::new();
         while let Some(node) = seq.next_element()? {
             all.push(node);
         }
-        Ok(Node::List(all))
+        Ok(JsonValue::List(all))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue, A::Error> {
         let mut fields = Vec::new();
         while let Some(field) = map.next_entry()? {
             fields.push(field);
         }
-        Ok(Node::Map(fields))
+        Ok(JsonValue::Map(fields))
     }
 }
