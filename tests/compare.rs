@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::program::tokentide;
-use tokentide::experiment::compare::{Comparison, Finding, Question, judge, runs};
+use tokentide::experiment::compare::{CompareQuestion, Comparison, Finding, judge, runs};
 use tokentide::experiment::parallel::in_parallel_on;
 use tokentide::experiment::replicate::{replications, run_all};
 use tokentide::scenario::{Scenario, load};
@@ -25,7 +25,7 @@ fn scenario(file: &str, set: &[&str]) -> Scenario {
 }
 
 fn compared(scenarios: &[Scenario], replications: u32, independent: bool) -> Comparison {
-    let question = Question {
+    let question = CompareQuestion {
         replications,
         independent,
         by: None,

@@ -8,7 +8,7 @@ mod support;
 
 use serde_json::Value;
 use support::program::{Said, Scratch, tokentide};
-use tokentide::experiment::{Need, RunError, run};
+use tokentide::experiment::{ResourceNeed, RunError, run};
 use tokentide::scenario::{Scenario, load, load_str};
 
 /// Prefill alone: 1 s a request.
@@ -277,7 +277,7 @@ fn large_numbers_are_refused_before_they_are_held() {
                 }
             })
             .collect();
-        let why = Need::of(&scenario(&set)).beyond(&scenario(&set));
+        let why = ResourceNeed::of(&scenario(&set)).beyond(&scenario(&set));
         let said = played(&set.iter().map(|s| &**s).collect::<Vec<_>>());
         assert_eq!(said.code, Some(2), "{}: {why:?}", said.err);
         assert!(said.err.contains("limits."), "{}", said.err);
@@ -325,7 +325,7 @@ fn memory_stays_below_the_estimate() {
         assert_eq!(said.code, Some(1), "{}", said.err);
         // Just enough memory for what was in flight must be what the estimate allows, or less.
         let scenario = scenario(&full);
-        let base = Need::of(&scenario).memory_bytes;
+        let base = ResourceNeed::of(&scenario).memory_bytes;
         let each = if set.len() > 2 { 240 } else { 52 };
         let estimate = base + scenario.limits.requests_in_flight * each;
         eprintln!(
@@ -375,7 +375,7 @@ fn memory_of_large_scenarios_stays_below_the_estimate() {
         }
         let (said, peak) = peak_memory(&arguments);
         assert_eq!(said.code, Some(0), "{}", said.err);
-        let need = Need::of(&scenario(set)).memory_bytes;
+        let need = ResourceNeed::of(&scenario(set)).memory_bytes;
         eprintln!(
             "{} MB of {} MB estimated",
             peak / 1_000_000,

@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 
 use tokentide::experiment::calibrate::{calibrate, measurements};
-use tokentide::experiment::validate::measured::{Report, predictions, report};
+use tokentide::experiment::validate::measured::{ErrorReport, predictions, report};
 use tokentide::experiment::validate::{borrowed, mlperf, silicon, vllm};
 
 /// A file of the measured data, if it is here and the long form is wanted: these take minutes unoptimised.
@@ -17,7 +17,7 @@ fn data(name: &str) -> Option<Vec<u8>> {
 }
 
 /// 530 rows of eleven servers, each played as users in a closed loop.
-fn servers(calibrated: bool) -> Option<Report> {
+fn servers(calibrated: bool) -> Option<ErrorReport> {
     let text = String::from_utf8(data("silicon_dev.csv")?).expect("UTF-8");
     let all = silicon::read(&text).expect("the form is known");
     let predictions = predictions(&all, calibrated).expect("every row can be played");

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Exit, ScenarioArguments, load_ranges, print, refuse, screen, tell};
 use crate::cluster::schedule::paid_nodes;
-use crate::experiment::Need;
+use crate::experiment::ResourceNeed;
 use crate::experiment::uncertain::page::range;
 use crate::perf::room::{self, Room};
 use crate::perf::{StepTimes, with_capacities};
@@ -35,7 +35,7 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
     if arguments.resolved {
         return print(&scenario.resolved_toml);
     }
-    if let Some(why) = Need::of(&scenario).beyond(&scenario) {
+    if let Some(why) = ResourceNeed::of(&scenario).beyond(&scenario) {
         return refuse(&why);
     }
     let scenario = match with_capacities(&scenario) {

@@ -8,7 +8,7 @@ use super::{
     Exit, PrintArguments, ScenarioArguments, fail, listed, load, print_page, refuse, tell,
 };
 use crate::experiment::compare::tables::TABLES;
-use crate::experiment::compare::{MOST, Question, judge, runs};
+use crate::experiment::compare::{CompareQuestion, MOST, judge, runs};
 use crate::report::batches::paths;
 use crate::scenario::Scenario;
 
@@ -71,7 +71,7 @@ pub fn execute(arguments: &CompareArguments) -> Exit {
             tell(&format!("warning: {}: {caution}", scenario.name));
         }
     }
-    let question = Question {
+    let question = CompareQuestion {
         replications: arguments.replications,
         independent: arguments.independent,
         by: arguments.by.clone(),

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Exit, PrintArguments, ScenarioArguments, listed, load, print_page, refuse, tell};
 use crate::experiment::explain::tables::TABLES;
-use crate::experiment::explain::{Question, explain};
+use crate::experiment::explain::{ExplainQuestion, explain};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub fn execute(arguments: &ExplainArguments) -> Exit {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
-    let question = Question {
+    let question = ExplainQuestion {
         batch: arguments.batch,
         kv: arguments.kv,
         tokens: arguments.tokens,

@@ -7,13 +7,13 @@ use clap::{Args, ValueEnum};
 
 use super::folder::{Folder, OF_A_PLAN};
 use super::interrupt::Interrupt;
-use super::progress::Remarks;
+use super::progress::SearchProgress;
 use super::{
     Exit, PrintArguments, ScenarioArguments, fail, listed, load, print_page, refuse, stretch, tell,
 };
 use crate::experiment::parallel;
 use crate::experiment::plan::tables::TABLES;
-use crate::experiment::plan::{Answer, Bench, Question, Stopped, plan};
+use crate::experiment::plan::{Bench, PlanAnswer, PlanQuestion, PlanStopped, plan};
 use crate::report::markdown;
 use crate::scenario::{PlanOption, PlanTable, parse_duration};
 use crate::units::SimDuration;
@@ -107,7 +107,7 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
-    let question = match Question::new(&asked(arguments, &scenario.plan), &scenario) {
+    let question = match PlanQuestion::new(&asked(arguments, &scenario.plan), &scenario) {
         Ok(question) => question,
         Err(why) => return refuse(&why),
     };
@@ -117,7 +117,7 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
         Err(why) => return refuse(&why),
     };
     let interrupt = Interrupt::listen();
-    let remarks = Remarks::new(!arguments.quiet);
+    let remarks = SearchProgress::new(!arguments.quiet);
     let bench = Bench {
         threads: arguments
             .threads
@@ -130,9 +130,9 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
     remarks.finish();
     let answer = match answer {
         Ok(answer) => answer,
-        Err(Stopped::Question(why)) => return refuse(&why),
-        Err(Stopped::Failed(why)) => return fail(&why),
-        Err(Stopped::Cancelled) => {
+        Err(PlanStopped::Question(why)) => return refuse(&why),
+        Err(PlanStopped::Failed(why)) => return fail(&why),
+        Err(PlanStopped::Cancelled) => {
             tell("interrupted; nothing was written");
             return Exit::Interrupted;
         }
@@ -187,7 +187,7 @@ fn under(option: &PlanOption, given: &[String]) -> PlanOption {
 }
 
 /// The files of an answer, in the order in which they are put in place.
-fn of_plan(answer: &Answer) -> Result<Vec<(&'static str, String)>, String> {
+fn of_plan(answer: &PlanAnswer) -> Result<Vec<(&'static str, String)>, String> {
     let [scenario, page, json] = OF_A_PLAN;
     let mut of = Vec::new();
     if let Some(text) = &answer.scenario_toml {

@@ -16,7 +16,7 @@ const REFRESH: Duration = Duration::from_millis(100);
 
 /// A run's progress display.
 #[derive(Debug)]
-pub struct Progress {
+pub struct RunProgress {
     bar: Option<ProgressBar>,
     is_quiet: bool,
     total: SimDuration,
@@ -29,7 +29,7 @@ pub struct Progress {
     place: Option<String>,
 }
 
-impl Progress {
+impl RunProgress {
     /// A display of `total` simulated time of `scenario`, warm-up included. Without `enabled`
     /// (`--quiet`) it shows nothing; where stderr is no terminal, only the last line.
     pub fn new(enabled: bool, scenario: &Scenario, total: SimDuration) -> Self {
@@ -85,9 +85,9 @@ impl Progress {
 
 /// What a search is at: one changing line on a terminal, nothing elsewhere.
 #[derive(Debug)]
-pub struct Remarks(Option<ProgressBar>);
+pub struct SearchProgress(Option<ProgressBar>);
 
-impl Remarks {
+impl SearchProgress {
     /// Without `enabled` it shows nothing.
     pub fn new(enabled: bool) -> Self {
         let line = (enabled && std::io::stderr().is_terminal()).then(ProgressBar::new_spinner);
@@ -120,7 +120,7 @@ pub struct Runs {
 
 #[derive(Debug)]
 struct State {
-    progress: Progress,
+    progress: RunProgress,
     /// Of each run: the simulated time in parts of one run of all, and its requests.
     at: Vec<(u64, u64)>,
     /// The whole time of each run, likewise.
@@ -135,7 +135,7 @@ impl Runs {
         let whole: Vec<u64> = scenarios.iter().map(whole).collect();
         let total = SimDuration(whole.iter().sum());
         let bar = (enabled && std::io::stderr().is_terminal()).then(|| bar(total));
-        let progress = Progress {
+        let progress = RunProgress {
             bar,
             is_quiet: !enabled,
             total,
@@ -171,7 +171,7 @@ impl Runs {
     }
 
     /// The display, when all runs have ended.
-    pub fn into_progress(self) -> Progress {
+    pub fn into_progress(self) -> RunProgress {
         let state = self.state.into_inner();
         state.unwrap_or_else(PoisonError::into_inner).progress
     }

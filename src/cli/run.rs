@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::folder::{Folder, OF_A_RUN};
 use super::interrupt::Interrupt;
-use super::progress::Progress;
+use super::progress::RunProgress;
 use super::runs::{play_all, play_draws, say};
 use super::{
     Exit, PrintArguments, ScenarioArguments, fail, listed, load_ranges, of_run, print, print_page,
@@ -171,7 +171,7 @@ fn play(
         });
     }
     let total = scenario.warm_up + scenario.duration;
-    let mut progress = Progress::new(!arguments.quiet, scenario, total);
+    let mut progress = RunProgress::new(!arguments.quiet, scenario, total);
     let result = run_with_progress(scenario, threads, &mut |now, requests| {
         progress.at(now, requests);
         !interrupt.has_come()

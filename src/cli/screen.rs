@@ -55,10 +55,10 @@ pub fn labelled(text: &str) -> String {
 
 /// How remarks and errors look. Where they go to a file their lines stay whole, so that they can be searched,
 /// unless `COLUMNS` asks for a width.
-pub fn remarks() -> Remarks {
+pub fn remarks() -> RemarkStyle {
     let terminal = terminal_size_of(stderr()).map(|(Width(columns), _)| columns.into());
     let width = terminal.or_else(stated);
-    Remarks {
+    RemarkStyle {
         colour: colour(&stderr()),
         width: width.map(|columns| Style::new(false, columns).prose()),
     }
@@ -66,14 +66,14 @@ pub fn remarks() -> Remarks {
 
 /// Looks of remarks and errors.
 #[derive(Clone, Copy, Debug)]
-pub struct Remarks {
+pub struct RemarkStyle {
     /// Whether to write ANSI colours.
     pub colour: bool,
     /// Columns of a line; `None`: lines stay whole.
     pub width: Option<usize>,
 }
 
-impl Remarks {
+impl RemarkStyle {
     /// A text in lines of this width; what it quotes of a file stays as it is.
     pub fn fold(&self, text: &str) -> String {
         let Some(width) = self.width else {

@@ -19,13 +19,13 @@ use crate::experiment::sweep::estimate::estimate;
 use crate::experiment::sweep::front::{FRONTS, front, points};
 use crate::experiment::sweep::ledger::{self, Done, Ledger};
 use crate::experiment::sweep::manifest::PlannedRun;
-use crate::experiment::sweep::outcome::{Outcome, outcomes};
+use crate::experiment::sweep::outcome::{RunOutcome, outcomes};
 use crate::experiment::sweep::page::{page, subtitle};
 use crate::experiment::sweep::results::{self, PARETO, TABLES, csv, fronts_csv, json_lines};
-use crate::experiment::sweep::run::{Stopped, missing, run};
-use crate::experiment::sweep::{Manifest, Question, Refusal, Shard, manifest};
+use crate::experiment::sweep::run::{SweepStopped, missing, run};
+use crate::experiment::sweep::{Manifest, Shard, SweepQuestion, SweepRefusal, manifest};
 use crate::report::format::{count, fixed, length, plain};
-use progress::Progress;
+use progress::SweepProgress;
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ pub struct SweepArguments {
     dry_run: bool,
     /// Who runs it
     #[arg(long, value_enum, default_value = "local")]
-    engine: Engine,
+    engine: SweepEngine,
     /// Slurm: tasks of the array [default: what makes each last about ten minutes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     shards: Option<u64>,
@@ -89,7 +89,7 @@ enum Then {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
+enum SweepEngine {
     /// This process
     Local,
     /// One array of Slurm tasks, from a folder that all nodes share
@@ -110,8 +110,8 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     let threads = arguments.threads.map(usize::from);
     let here = threads.unwrap_or_else(parallel::threads);
     let manifest = manifest(&question, here).map_err(|refusal| match refusal {
-        Refusal::Axes(why) => refuse(&why),
-        Refusal::Scenario(mistakes) => {
+        SweepRefusal::Axes(why) => refuse(&why),
+        SweepRefusal::Scenario(mistakes) => {
             tell(&mistakes);
             Exit::BadInput
         }
@@ -129,31 +129,31 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     }
     let interrupt = Interrupt::listen();
     let Some(dir) = &arguments.out else {
-        if arguments.engine == Engine::Slurm {
+        if arguments.engine == SweepEngine::Slurm {
             return Err(refuse(
                 "--engine slurm needs --out, a folder that all nodes share",
             ));
         }
         let mut done = Done::new();
         let runs = missing(&manifest, Shard::WHOLE, &done);
-        let progress = Progress::new(!arguments.quiet, runs.len(), 0, interrupt);
-        let mut keep = |entry: crate::experiment::sweep::entry::Entry| {
+        let progress = SweepProgress::new(!arguments.quiet, runs.len(), 0, interrupt);
+        let mut keep = |entry: crate::experiment::sweep::entry::SweepEntry| {
             done.insert(entry.key.clone(), entry);
             Ok(())
         };
         let stopped = run(&question, &manifest, &runs, here, &mut keep, &progress);
         progress.finish();
         return match stopped {
-            Stopped::Complete => conclude(&manifest, &done, None, printing),
-            Stopped::Broken(why) => Err(fail(&why)),
-            Stopped::Interrupted => {
+            SweepStopped::Complete => conclude(&manifest, &done, None, printing),
+            SweepStopped::Broken(why) => Err(fail(&why)),
+            SweepStopped::Interrupted => {
                 tell("interrupted; nothing is kept without --out");
                 Ok(Exit::Interrupted)
             }
         };
     };
     ledger::claim(dir, &manifest).map_err(|why| refuse(&why))?;
-    if arguments.engine == Engine::Slurm {
+    if arguments.engine == SweepEngine::Slurm {
         let asked = slurm::Asked {
             arguments,
             question: &question,
@@ -180,10 +180,10 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     conclude(&manifest, &done, Some(dir), printing)
 }
 
-fn question(arguments: &SweepArguments) -> Question {
+fn question(arguments: &SweepArguments) -> SweepQuestion {
     let mut set = arguments.set.clone();
     set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    Question {
+    SweepQuestion {
         scenario: arguments.scenario.clone().unwrap_or_default(),
         set,
         vary: arguments.vary.clone(),
@@ -194,7 +194,7 @@ fn question(arguments: &SweepArguments) -> Question {
 
 /// A shard to run in this process.
 struct Task<'a> {
-    question: &'a Question,
+    question: &'a SweepQuestion,
     manifest: &'a Manifest,
     dir: &'a Path,
     shard: Shard,
@@ -208,7 +208,7 @@ impl Task<'_> {
         let done = ledger::read(self.dir).map_err(|why| refuse(&why))?;
         let runs = missing(self.manifest, self.shard, &done);
         let all = missing(self.manifest, self.shard, &Done::new()).len();
-        let progress = Progress::new(shows, runs.len(), all - runs.len(), interrupt);
+        let progress = SweepProgress::new(shows, runs.len(), all - runs.len(), interrupt);
         let mut keep = |entry| ledger.append(&entry);
         let stopped = run(
             self.question,
@@ -229,11 +229,11 @@ impl Task<'_> {
         );
         let stopped = match synchronised {
             Ok(()) => stopped,
-            Err(why) => Stopped::Broken(why),
+            Err(why) => SweepStopped::Broken(why),
         };
         match stopped {
-            Stopped::Complete if self.shard == Shard::WHOLE => Ok(None),
-            Stopped::Complete => {
+            SweepStopped::Complete if self.shard == Shard::WHOLE => Ok(None),
+            SweepStopped::Complete => {
                 if shows {
                     tell(&format!(
                         "shard {} is done, {} runs; when all are: tokentide sweep merge {}",
@@ -244,11 +244,11 @@ impl Task<'_> {
                 }
                 Ok(Some(Exit::Done))
             }
-            Stopped::Interrupted => {
+            SweepStopped::Interrupted => {
                 tell(&format!("interrupted: {goes_on}"));
                 Ok(Some(Exit::Interrupted))
             }
-            Stopped::Broken(why) => Err(fail(&format!("{why}\n  {goes_on}"))),
+            SweepStopped::Broken(why) => Err(fail(&format!("{why}\n  {goes_on}"))),
         }
     }
 }
@@ -312,7 +312,7 @@ fn conclude(
 const RESULTS: [&str; 3] = ["results.csv", "results.jsonl", "pareto.csv"];
 
 /// A fault of the program in some run, or no run with figures.
-fn nothing_worked(outcomes: &[Outcome<'_>]) -> bool {
+fn nothing_worked(outcomes: &[RunOutcome<'_>]) -> bool {
     use crate::experiment::sweep::entry::Status;
     let has = |status| outcomes.iter().any(|outcome| outcome.status == status);
     has(Status::Failed) || !has(Status::Done)
@@ -345,7 +345,7 @@ fn tell_infeasible(manifest: &Manifest) {
 /// What `--dry-run` says.
 fn forecast(
     arguments: &SweepArguments,
-    question: &Question,
+    question: &SweepQuestion,
     manifest: &Manifest,
     done: &Done,
     threads: usize,

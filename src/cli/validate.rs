@@ -6,12 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Exit, PrintArguments, fail, listed, print_page, refuse};
-use crate::experiment::validate::balance::{Balance, balances};
+use crate::experiment::validate::balance::{MeasuredImbalance, balances};
 use crate::experiment::validate::borrowed::ClassError;
-use crate::experiment::validate::measured::{Report, predictions, report};
+use crate::experiment::validate::measured::{ErrorReport, predictions, report};
 use crate::experiment::validate::tables::TABLES;
 use crate::experiment::validate::{
-    Outcome, Sensitivity, borrowed, mlperf, outcomes, page, sensitivities, silicon, vllm,
+    CaseOutcome, Sensitivity, borrowed, mlperf, outcomes, page, sensitivities, silicon, vllm,
 };
 use crate::scenario::read_ordinary;
 
@@ -34,13 +34,13 @@ pub struct ValidateArguments {
 
 #[derive(Default, Serialize)]
 struct Everything {
-    cases: Vec<Outcome>,
-    balance: Vec<Balance>,
+    cases: Vec<CaseOutcome>,
+    balance: Vec<MeasuredImbalance>,
     sensitivities: Vec<Sensitivity>,
-    silicon: Vec<Report>,
+    silicon: Vec<ErrorReport>,
     borrowed: Vec<ClassError>,
-    vllm: Vec<vllm::Figure>,
-    mlperf: Vec<mlperf::Row>,
+    vllm: Vec<vllm::VllmFigure>,
+    mlperf: Vec<mlperf::MlperfRow>,
 }
 
 /// Why there is nothing to print.

@@ -25,7 +25,7 @@ use prompts::Prompts;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Question {
+pub struct ExplainQuestion {
     /// Decode: requests on each rank.
     pub batch: Option<f64>,
     /// Decode: KV tokens of each request.
@@ -51,7 +51,7 @@ pub struct PartRow {
 
 /// A point of the capacity curve.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Point {
+pub struct CapacityPoint {
     /// Requests, or prompt tokens, on each rank.
     pub batch: f64,
     /// One step, in seconds.
@@ -64,7 +64,7 @@ pub struct Point {
 
 /// What a step does: a decode step has the first two, a prefill step the others.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Load {
+pub struct StepLoad {
     /// Requests on each rank.
     pub batch: Option<f64>,
     /// KV tokens of each request.
@@ -79,13 +79,13 @@ pub struct Load {
 
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
-pub struct Answer {
+pub struct ExplainAnswer {
     /// Which pool.
     pub pool: String,
     /// What the step does, in words.
     pub load: String,
     /// The same in numbers.
-    pub at: Load,
+    pub at: StepLoad,
     /// The engine and the accelerator on which its constants were measured.
     pub engine: String,
     /// What step times rest on, and how wrong they may be.
@@ -114,7 +114,7 @@ pub struct Answer {
     /// Memory of one accelerator.
     pub memory: MemoryRow,
     /// Capacity by batch.
-    pub curve: Vec<Point>,
+    pub curve: Vec<CapacityPoint>,
 }
 
 /// Batches of the capacity curve.
@@ -129,8 +129,8 @@ const BATCHES: [f64; 11] = [
 pub fn explain(
     scenario: &Scenario,
     pool: Option<&str>,
-    question: Question,
-) -> Result<Answer, String> {
+    question: ExplainQuestion,
+) -> Result<ExplainAnswer, String> {
     let Performance::Roofline(roofline) = &scenario.performance else {
         return Err(
             "step times of this scenario are coefficients, which explain themselves; `explain` takes \
@@ -171,7 +171,7 @@ pub fn explain(
             provenance: kinds.into_iter().map(Provenance::word).collect(),
         }
     });
-    Ok(Answer {
+    Ok(ExplainAnswer {
         pool: pool.name.clone(),
         load,
         at,
@@ -236,12 +236,17 @@ fn ranks(unit: &RooflineUnit<'_>, pool: &Pool) -> String {
 struct Told {
     explained: Explained,
     load: String,
-    at: Load,
-    curve: Vec<Point>,
+    at: StepLoad,
+    curve: Vec<CapacityPoint>,
     without_context_s: Option<f64>,
 }
 
-fn decode(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
+fn decode(
+    unit: &RooflineUnit<'_>,
+    scenario: &Scenario,
+    pool: &Pool,
+    question: ExplainQuestion,
+) -> Told {
     let mean = |law: &crate::scenario::LengthLaw| law.law.mean();
     let usual_kv = || {
         let class = scenario.classes.first();
@@ -259,7 +264,7 @@ fn decode(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: Q
     let point = |n: f64| {
         let step_s = unit.decode_times(n, unit.kv_of(n, kv)).quicker();
         let speed = per_step / step_s;
-        Point {
+        CapacityPoint {
             batch: n,
             step_s,
             tokens_per_s_per_user: speed,
@@ -279,17 +284,22 @@ fn decode(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: Q
     Told {
         explained: unit.explain_decode(batch, unit.kv_of(batch, kv)),
         load,
-        at: Load {
+        at: StepLoad {
             batch: Some(batch),
             kv_tokens: Some(kv),
-            ..Load::default()
+            ..StepLoad::default()
         },
         curve: sizes.into_iter().map(point).collect(),
         without_context_s: None,
     }
 }
 
-fn prefill(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: Question) -> Told {
+fn prefill(
+    unit: &RooflineUnit<'_>,
+    scenario: &Scenario,
+    pool: &Pool,
+    question: ExplainQuestion,
+) -> Told {
     let mix = match question.prompt {
         Some(_) => None,
         None => Prompts::of(scenario),
@@ -302,7 +312,7 @@ fn prefill(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: 
     let tokens = question.tokens.unwrap_or(full);
     let point = |tokens: f64| {
         let step_s = prompts.times(unit, tokens);
-        Point {
+        CapacityPoint {
             batch: tokens,
             step_s,
             tokens_per_s_per_user: tokens / step_s,
@@ -332,18 +342,18 @@ fn prefill(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool, question: 
     Told {
         explained: unit.explain_prefill(tokens, tokens * prompts.pairs, prompts.number(tokens)),
         load: format!("{} tokens on each rank, {how}", fixed(tokens, 0)),
-        at: Load {
+        at: StepLoad {
             tokens: Some(tokens),
             prompt_tokens: Some(prompts.computed),
             pairs_per_token: Some(prompts.pairs),
-            ..Load::default()
+            ..StepLoad::default()
         },
         curve: sizes.into_iter().map(point).collect(),
         without_context_s: mix.map(|mix| Prompts::alone(mix.computed).times(unit, tokens)),
     }
 }
 
-impl Answer {
+impl ExplainAnswer {
     /// For people.
     pub fn page(&self) -> Page {
         let mode = match (self.overlapped, self.other_mode_s) {

@@ -18,6 +18,6 @@ pub mod uncertain;
 pub mod unstable;
 pub mod validate;
 
-pub use need::Need;
+pub use need::ResourceNeed;
 pub use run::{RunError, run, run_with_progress};
 pub use unstable::Unstable;

@@ -44,7 +44,7 @@ const REST_OUTPUT_BYTES: u64 = 50_000;
 
 /// An estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Need {
+pub struct ResourceNeed {
     /// Memory beside that of requests in flight.
     pub memory_bytes: u64,
     /// All output.
@@ -53,7 +53,7 @@ pub struct Need {
     pub users: u64,
 }
 
-impl Need {
+impl ResourceNeed {
     /// What a run of this scenario needs.
     pub fn of(scenario: &Scenario) -> Self {
         let classes = scenario.classes.len() as u64;

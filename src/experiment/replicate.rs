@@ -43,7 +43,7 @@ pub fn replications(scenario: &Scenario, n: u32) -> Vec<Scenario> {
 }
 
 /// Hears which run is where: its index, the simulated time and the requests so far; says whether to go on.
-pub type Watch<'a> = &'a (dyn Fn(usize, SimTime, u64) -> bool + Sync);
+pub type RunWatch<'a> = &'a (dyn Fn(usize, SimTime, u64) -> bool + Sync);
 
 /// A run of several that failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ pub struct Failed {
 pub fn run_all(
     scenarios: &[Scenario],
     threads: usize,
-    watch: Watch<'_>,
+    watch: RunWatch<'_>,
 ) -> Result<Vec<RunSummary>, Failed> {
     let first_failed = AtomicUsize::new(usize::MAX);
     let each = (threads / scenarios.len().max(1)).max(1);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Need, Unstable};
+use super::{ResourceNeed, Unstable};
 use crate::economics::Tariff;
 use crate::engine::{Stop, simulate};
 use crate::metrics::{Recorder, Timeline};
@@ -76,7 +76,7 @@ pub fn run_with_progress(
     threads: usize,
     progress: &mut dyn FnMut(SimTime, u64) -> bool,
 ) -> Result<RunSummary, RunError> {
-    let need = Need::of(scenario);
+    let need = ResourceNeed::of(scenario);
     if let Some(why) = need.beyond(scenario) {
         return Err(RunError::TooLarge(why));
     }

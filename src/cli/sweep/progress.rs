@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::interrupt::Interrupt;
-use crate::experiment::sweep::entry::{Entry, Status};
+use crate::experiment::sweep::entry::{Status, SweepEntry};
 use crate::experiment::sweep::run::Listener;
 use crate::report::format::{count, fixed, length};
 
 /// A sweep's progress display.
 #[derive(Debug)]
-pub struct Progress {
+pub struct SweepProgress {
     bar: Option<ProgressBar>,
     is_quiet: bool,
     interrupt: Interrupt,
@@ -25,7 +25,7 @@ pub struct Progress {
     without_figures: AtomicUsize,
 }
 
-impl Progress {
+impl SweepProgress {
     /// A display of `to_do` runs beside `before` that were done before.
     pub fn new(enabled: bool, to_do: usize, before: usize, interrupt: Interrupt) -> Self {
         let bar = (enabled && std::io::stderr().is_terminal()).then(|| bar(to_do + before));
@@ -72,12 +72,12 @@ impl Progress {
     }
 }
 
-impl Listener for Progress {
+impl Listener for SweepProgress {
     fn goes_on(&self) -> bool {
         !self.interrupt.has_come()
     }
 
-    fn ended(&self, entry: &Entry) {
+    fn ended(&self, entry: &SweepEntry) {
         let ended = 1 + self.ended.fetch_add(1, Ordering::Relaxed);
         if entry.status != Status::Done {
             self.without_figures.fetch_add(1, Ordering::Relaxed);

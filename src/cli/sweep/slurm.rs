@@ -17,7 +17,7 @@ use super::SweepArguments;
 use crate::experiment::sweep::estimate::estimate;
 use crate::experiment::sweep::ledger;
 use crate::experiment::sweep::run::missing;
-use crate::experiment::sweep::{Manifest, Question, Shard};
+use crate::experiment::sweep::{Manifest, Shard, SweepQuestion};
 use crate::report::format::count;
 use crate::scenario::read_ordinary_text;
 
@@ -47,7 +47,7 @@ pub struct Asked<'a> {
     /// The command line.
     pub arguments: &'a SweepArguments,
     /// The sweep.
-    pub question: &'a Question,
+    pub question: &'a SweepQuestion,
     /// Its runs.
     pub manifest: &'a Manifest,
     /// Its folder.

@@ -88,7 +88,7 @@ pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
     for record in reader.records() {
         let record = record.map_err(|e| e.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
-        let row = Row {
+        let row = MeasurementRow {
             line,
             cell: &|name| {
                 let place = heads.iter().position(|h| h == name)?;
@@ -103,12 +103,12 @@ pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
     Ok(all)
 }
 
-struct Row<'a> {
+struct MeasurementRow<'a> {
     line: u64,
     cell: &'a dyn Fn(&str) -> Option<&'a str>,
 }
 
-impl Row<'_> {
+impl MeasurementRow<'_> {
     fn measurement(&self) -> Result<Measurement, String> {
         let name = |column: &str| {
             (self.cell)(column)

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::measurement::{Measurement, Prediction};
 use super::parallel::in_parallel;
-use super::validate::errors::{Group, Pair, group};
+use super::validate::errors::{ErrorGroup, Pair, group};
 use crate::catalog::{self, Constant, NumberFormat, Provenance, ServingEngine, SourcedValue};
 use crate::scenario::Scenario;
 use fit::{Parameter, Problem};
@@ -72,7 +72,7 @@ pub struct Calibration {
     /// Constants with their values.
     pub constants: Vec<(String, f64)>,
     /// Errors before, on what was fitted, and on what was set aside.
-    pub groups: Vec<Group>,
+    pub groups: Vec<ErrorGroup>,
     /// Measurements left out because their conditions cannot be what they say.
     pub unusable: usize,
 }

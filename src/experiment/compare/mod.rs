@@ -28,7 +28,7 @@ pub const MOST: usize = 26;
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct CompareQuestion {
     /// Runs of every scenario.
     pub replications: u32,
     /// Whether every scenario has random streams of its own, instead of common ones.
@@ -45,18 +45,18 @@ pub struct Comparison {
     /// `common` or `independent`; `none`: nothing in the scenarios is drawn.
     pub streams: &'static str,
     /// What is compared, in the order given.
-    pub sides: Vec<Side>,
+    pub sides: Vec<CompareSide>,
     /// The figure that decides.
     pub by: String,
     /// Sides by that figure, the best first.
-    pub ranking: Vec<Rank>,
+    pub ranking: Vec<RankingPlace>,
     /// Every side after the first against the first.
     pub versus: Vec<Versus>,
 }
 
 /// A scenario and what its runs say together.
 #[derive(Clone, Debug, Serialize)]
-pub struct Side {
+pub struct CompareSide {
     /// A letter.
     pub label: String,
     /// The scenario's name.
@@ -75,7 +75,7 @@ pub struct Side {
 
 /// A place in the ranking.
 #[derive(Clone, Debug, Serialize)]
-pub struct Rank {
+pub struct RankingPlace {
     /// From 1; those that do not differ significantly from the best share its rank.
     pub rank: usize,
     /// Which side.
@@ -140,7 +140,7 @@ fn is_drawn(scenarios: &[Scenario]) -> bool {
 }
 
 /// Runs of every scenario: as asked, and one where nothing is drawn.
-fn replications(scenarios: &[Scenario], question: &Question) -> u32 {
+fn replications(scenarios: &[Scenario], question: &CompareQuestion) -> u32 {
     match is_drawn(scenarios) {
         true => question.replications,
         false => question.replications.min(1),
@@ -148,7 +148,7 @@ fn replications(scenarios: &[Scenario], question: &Question) -> u32 {
 }
 
 /// The scenarios to play, in an order that keeps pairs together.
-pub fn runs(scenarios: &[Scenario], question: &Question) -> Vec<Scenario> {
+pub fn runs(scenarios: &[Scenario], question: &CompareQuestion) -> Vec<Scenario> {
     let base = scenarios.first().map_or(1, |s| s.seed);
     let mut runs = Vec::new();
     for replication in 0..u64::from(replications(scenarios, question)) {
@@ -168,14 +168,14 @@ pub fn runs(scenarios: &[Scenario], question: &Question) -> Vec<Scenario> {
 /// What the runs of [`runs`] say. `None` where there are not as many.
 pub fn judge(
     scenarios: &[Scenario],
-    question: &Question,
+    question: &CompareQuestion,
     summaries: &[RunSummary],
 ) -> Option<Comparison> {
     let side = |(index, scenario): (usize, &Scenario)| {
         let of_side = summaries.iter().skip(index).step_by(scenarios.len());
         let of_side: Vec<RunSummary> = of_side.cloned().collect();
         let summary = together(scenario, &of_side)?;
-        Some(Side {
+        Some(CompareSide {
             label: char::from(b'A' + index as u8).to_string(),
             name: scenario.name.clone(),
             limited_by: reason::limited_by(&summary),
@@ -185,7 +185,7 @@ pub fn judge(
             summary,
         })
     };
-    let sides: Option<Vec<Side>> = scenarios.iter().enumerate().map(side).collect();
+    let sides: Option<Vec<CompareSide>> = scenarios.iter().enumerate().map(side).collect();
     let sides = sides?;
     let (first, others) = sides.split_first()?;
     let by = question.by.clone().unwrap_or_else(|| decisive(&sides));
@@ -219,7 +219,7 @@ pub fn judge(
 
 /// The figure that decides where nobody says: profit where requests pay, else goodput where something is
 /// promised, else the time that a request takes.
-fn decisive(sides: &[Side]) -> String {
+fn decisive(sides: &[CompareSide]) -> String {
     let summaries = || sides.iter().map(|side| &side.summary);
     if summaries().any(|s| s.economics.revenue_usd > 0.0) {
         return "economics.profit_usd".to_owned();
@@ -272,15 +272,16 @@ pub fn direction(field: &str) -> i8 {
     }
 }
 
-fn ranking(by: &str, sides: &[Side], chance: bool) -> Vec<Rank> {
-    let value = |side: &Side| number(&value_of(&side.summary), by);
+fn ranking(by: &str, sides: &[CompareSide], chance: bool) -> Vec<RankingPlace> {
+    let value = |side: &CompareSide| number(&value_of(&side.summary), by);
     let better = if direction(by) < 0 { -1.0 } else { 1.0 };
-    let mut sorted: Vec<(&Side, Option<f64>)> = sides.iter().map(|s| (s, value(s))).collect();
+    let mut sorted: Vec<(&CompareSide, Option<f64>)> =
+        sides.iter().map(|s| (s, value(s))).collect();
     let merit = |x: &Option<f64>| x.map_or(f64::NEG_INFINITY, |x| better * x);
     sorted.sort_by(|a, b| merit(&b.1).total_cmp(&merit(&a.1)));
     let mut rank = 1;
     let best = sorted.first().map(|(side, _)| *side);
-    let place = |(index, (side, value)): (usize, &(&Side, Option<f64>))| {
+    let place = |(index, (side, value)): (usize, &(&CompareSide, Option<f64>))| {
         let to_best = best
             .filter(|best| best.label != side.label)
             .and_then(|best| difference(by, best, side, chance));
@@ -293,7 +294,7 @@ fn ranking(by: &str, sides: &[Side], chance: bool) -> Vec<Rank> {
         {
             rank = index + 1;
         }
-        Rank {
+        RankingPlace {
             rank,
             label: side.label.clone(),
             value: *value,
@@ -304,8 +305,13 @@ fn ranking(by: &str, sides: &[Side], chance: bool) -> Vec<Rank> {
 }
 
 /// A figure of `side` less that of `first`, pair by pair, where `chance` has a part; `None` where a run has none.
-fn difference(field: &str, first: &Side, side: &Side, chance: bool) -> Option<Difference> {
-    let values = |side: &Side| -> Option<Vec<f64>> {
+fn difference(
+    field: &str,
+    first: &CompareSide,
+    side: &CompareSide,
+    chance: bool,
+) -> Option<Difference> {
+    let values = |side: &CompareSide| -> Option<Vec<f64>> {
         side.trees.iter().map(|tree| number(tree, field)).collect()
     };
     let (before, after) = (values(first)?, values(side)?);

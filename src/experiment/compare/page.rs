@@ -1,7 +1,7 @@
 //! A comparison for people: the verdict, the ranking, then each side against the first.
 
 use super::reason::signed;
-use super::{Comparison, Difference, Finding, Rank, Side, Versus, direction};
+use super::{CompareSide, Comparison, Difference, Finding, RankingPlace, Versus, direction};
 use crate::report::format::{NONE, by_field, count, fixed};
 use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
@@ -129,7 +129,7 @@ impl Comparison {
             GridColumn::left("scenario"),
             GridColumn::left("limited by"),
         ]);
-        let row = |side: &Side| {
+        let row = |side: &CompareSide| {
             let cells = [&side.label, &side.name, &side.limited_by];
             cells.map(GridCell::new).into()
         };
@@ -157,7 +157,7 @@ impl Comparison {
             GridColumn::right("95 % interval\nto"),
             GridColumn::left("in words"),
         ]);
-        let row = |rank: &Rank| {
+        let row = |rank: &RankingPlace| {
             let value = rank
                 .value
                 .map_or_else(|| NONE.to_owned(), |x| by_field(&self.by, x));

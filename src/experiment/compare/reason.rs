@@ -1,7 +1,7 @@
 //! Why one scenario is better than another: what limits each, when, and where a request's time and the
 //! money go. Words and sums of figures that the summaries have; nothing is simulated here.
 
-use super::{Difference, Finding, Side};
+use super::{CompareSide, Difference, Finding};
 use crate::report::format::{clock, count, date_clock, length, seconds, usd};
 use crate::report::summary::{RunSummary, SpanSummary};
 use crate::report::verdict::limits;
@@ -48,7 +48,7 @@ pub fn limited_by(summary: &RunSummary) -> String {
 }
 
 /// Why `side` differs from `first`: a word about each difference that chance does not explain.
-pub fn reasons(first: &Side, side: &Side, differences: &[Difference]) -> Vec<String> {
+pub fn reasons(first: &CompareSide, side: &CompareSide, differences: &[Difference]) -> Vec<String> {
     let differs = |field: &str| {
         let of_field = differences.iter().find(|d| d.field == field);
         of_field.is_some_and(|d| !matches!(d.finding, Finding::Equal | Finding::NotSignificant))
@@ -131,8 +131,8 @@ fn profit(first: &RunSummary, side: &RunSummary) -> Option<String> {
     })
 }
 
-fn lost(first: &Side, side: &Side) -> Option<String> {
-    let lost = |side: &Side| {
+fn lost(first: &CompareSide, side: &CompareSide) -> Option<String> {
+    let lost = |side: &CompareSide| {
         let r = &side.summary.requests;
         r.rejected + r.timed_out + r.failed
     };

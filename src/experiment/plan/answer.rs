@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::design::{Candidate, Design, notes};
 use super::grid::{Found, Trial, outstanding};
-use super::question::{Goal, Question};
-use super::slo::Slo;
+use super::question::{Goal, PlanQuestion};
+use super::slo::PlanSlo;
 use super::timetable::Timetable;
-use super::trial::Run;
+use super::trial::TrialRun;
 use crate::metrics::interval::of_mean;
 pub(super) use crate::report::basis::lent;
 use crate::report::summary::{Interval, Lent};
@@ -19,7 +19,7 @@ const RUNNERS_UP: usize = 4;
 
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
-pub struct Answer {
+pub struct PlanAnswer {
     /// Name of the scenario that was planned for.
     pub scenario: String,
     /// Its hash.
@@ -186,7 +186,7 @@ pub struct StepTimesRow {
 
 impl Deployment {
     /// What a trial says.
-    pub fn of(trial: &Trial, designs: &[Design], question: &Question) -> Self {
+    pub fn of(trial: &Trial, designs: &[Design], question: &PlanQuestion) -> Self {
         let design = &designs[trial.candidate.design];
         let hardest = trial.hardest();
         Self {
@@ -239,7 +239,7 @@ fn pools(trial: &Trial, design: &Design) -> Vec<PoolUnits> {
 }
 
 /// Stretches that break a promise in the run where most do, of how many.
-pub fn stretches(runs: &[Run]) -> (u64, u64) {
+pub fn stretches(runs: &[TrialRun]) -> (u64, u64) {
     runs.iter()
         .map(|run| run.stretches)
         .max()
@@ -247,7 +247,7 @@ pub fn stretches(runs: &[Run]) -> (u64, u64) {
 }
 
 /// The promise that takes most of its limit.
-pub fn binding(run: &Run, slos: &[Slo]) -> String {
+pub fn binding(run: &TrialRun, slos: &[PlanSlo]) -> String {
     let (Some(slo), Some(Some(value))) = (slos.get(run.tightest), run.values.get(run.tightest))
     else {
         return String::new();
@@ -262,8 +262,8 @@ pub fn binding(run: &Run, slos: &[Slo]) -> String {
 }
 
 /// Promise by promise over runs.
-pub fn slo_rows(runs: &[Run], slos: &[Slo]) -> Vec<SloRow> {
-    let row = |(index, slo): (usize, &Slo)| {
+pub fn slo_rows(runs: &[TrialRun], slos: &[PlanSlo]) -> Vec<SloRow> {
+    let row = |(index, slo): (usize, &PlanSlo)| {
         let seen: Vec<f64> = runs
             .iter()
             .filter_map(|run| run.values.get(index).copied().flatten())
@@ -315,9 +315,9 @@ pub fn slo_rows(runs: &[Run], slos: &[Slo]) -> Vec<SloRow> {
 pub fn of_grid(
     base: &Scenario,
     designs: &[Design],
-    question: &Question,
+    question: &PlanQuestion,
     found: &[Found],
-) -> Answer {
+) -> PlanAnswer {
     let goal = question.goal;
     let mut kept: Vec<&Trial> = found
         .iter()
@@ -376,7 +376,7 @@ pub fn of_grid(
             .scenario(base, &designs[trial.candidate.design]);
         scenario.ok().map(|s| s.resolved_toml)
     });
-    Answer {
+    PlanAnswer {
         notes: notes(designs, best.map(|t| t.candidate.design), base),
         best: best.map(show),
         runners_up: kept
@@ -393,8 +393,8 @@ pub fn of_grid(
 }
 
 /// An answer without content.
-pub fn empty(base: &Scenario, question: &Question) -> Answer {
-    Answer {
+pub fn empty(base: &Scenario, question: &PlanQuestion) -> PlanAnswer {
+    PlanAnswer {
         scenario: base.name.clone(),
         hash: base.hash.clone(),
         goal: match question.goal {
@@ -402,7 +402,7 @@ pub fn empty(base: &Scenario, question: &Question) -> Answer {
             Goal::Profit => "profit",
             Goal::Goodput => "goodput",
         },
-        slos: question.slos.iter().map(Slo::to_string).collect(),
+        slos: question.slos.iter().map(PlanSlo::to_string).collect(),
         slo_every_s: question.every.map(|every| every.as_secs_f64()),
         nodes_max: question.nodes,
         duration_s: seconds(base),
@@ -440,7 +440,7 @@ fn reason(
     found: &Found,
     best: Option<&Deployment>,
     designs: &[Design],
-    question: &Question,
+    question: &PlanQuestion,
 ) -> String {
     let cost = best.map_or(f64::INFINITY, |d| d.cost_usd);
     let least = (cost, best.and_then(|d| d.gpus).unwrap_or(0));
@@ -475,13 +475,13 @@ mod tests {
 
     #[test]
     fn an_interval_beyond_the_limit_is_told() {
-        let slos = [Slo::parse("ttft_p99=1s").unwrap()];
+        let slos = [PlanSlo::parse("ttft_p99=1s").unwrap()];
         let of = |values: &[f64]| {
-            let run = |x: &f64| Run {
+            let run = |x: &f64| TrialRun {
                 values: vec![Some(*x)],
-                ..Run::default()
+                ..TrialRun::default()
             };
-            let runs: Vec<Run> = values.iter().map(run).collect();
+            let runs: Vec<TrialRun> = values.iter().map(run).collect();
             slo_rows(&runs, &slos).remove(0)
         };
         // Mean 0.95, standard error 0.05 / sqrt(3); Student's t of two degrees of freedom is 4.303.

@@ -1,9 +1,9 @@
 //! One pool's part of the search over schedules: a bracket of targets for its step.
 
-use super::curve::{Aim, Curve, Level};
-use super::question::Question;
-use super::slo::{Figure, Slo, Statistic};
-use super::trial::Run;
+use super::curve::{ExpectedSchedule, StepCurve, TargetKind};
+use super::question::PlanQuestion;
+use super::slo::{PlanSlo, SloFigure, Statistic};
+use super::trial::TrialRun;
 use crate::scenario::{Pool, Role};
 
 /// A bracket this narrow is closed.
@@ -14,15 +14,15 @@ pub const TIGHTER: f64 = 1.0 - 1e-6;
 const STRIDE: (f64, f64) = (0.6, 1.6);
 
 /// One pool's search.
-pub struct Axis<'a> {
+pub struct PoolSearch<'a> {
     /// Whose.
     pub pool: &'a Pool,
     /// Its place among the pools.
     pub index: usize,
     /// What its target is on.
-    pub aim: Aim,
+    pub aim: TargetKind,
     /// Its cheapest schedules.
-    pub curve: Curve,
+    pub curve: StepCurve,
     /// What the arithmetic alone would aim at.
     pub first_s: f64,
     /// The loosest target that kept all promises.
@@ -35,12 +35,12 @@ pub struct Axis<'a> {
     seen: Vec<(f64, f64)>,
 }
 
-impl<'a> Axis<'a> {
+impl<'a> PoolSearch<'a> {
     /// Nothing simulated yet.
     pub fn new(
         (index, pool): (usize, &'a Pool),
-        curve: Curve,
-        question: &Question,
+        curve: StepCurve,
+        question: &PlanQuestion,
         tokens_per_step: f64,
     ) -> Self {
         let (aim, first_s) = aim(pool, question, tokens_per_step);
@@ -59,7 +59,7 @@ impl<'a> Axis<'a> {
     }
 
     /// Begins again on a curve that knows more.
-    pub fn correct(&mut self, curve: Curve) {
+    pub fn correct(&mut self, curve: StepCurve) {
         self.loosest_s = curve.loosest(self.aim);
         self.curve = curve;
     }
@@ -108,7 +108,7 @@ impl<'a> Axis<'a> {
     }
 
     /// What a run takes of the limits that this pool answers for.
-    pub fn strain(&self, run: &Run, slos: &[Slo], separate: bool) -> f64 {
+    pub fn strain(&self, run: &TrialRun, slos: &[PlanSlo], separate: bool) -> f64 {
         let values = slos.iter().zip(&run.values).enumerate();
         let strains = values.filter_map(|(index, (slo, value))| {
             if separate {
@@ -121,7 +121,7 @@ impl<'a> Axis<'a> {
     }
 
     /// Takes in what a schedule of this pool takes of its limits.
-    pub fn learn(&mut self, level: &Level, strain: f64) {
+    pub fn learn(&mut self, level: &ExpectedSchedule, strain: f64) {
         self.seen.push((level.step_s, strain));
         if strain <= 1.0 {
             self.kept = Some(
@@ -147,21 +147,21 @@ impl<'a> Axis<'a> {
 
 /// What a pool's schedule aims at, and how far, if arithmetic were all: where promises hold in every stretch, the
 /// slowest slot decides whatever the statistic.
-fn aim(pool: &Pool, question: &Question, tokens_per_step: f64) -> (Aim, f64) {
-    let mine = |slo: &&Slo| pool.role == Role::Mixed || slo.role() == Some(pool.role);
-    let step = |slo: &Slo| match slo.figure {
-        Figure::OutputSpeed => tokens_per_step / slo.limit,
-        Figure::Tpot => slo.limit * tokens_per_step,
+fn aim(pool: &Pool, question: &PlanQuestion, tokens_per_step: f64) -> (TargetKind, f64) {
+    let mine = |slo: &&PlanSlo| pool.role == Role::Mixed || slo.role() == Some(pool.role);
+    let step = |slo: &PlanSlo| match slo.figure {
+        SloFigure::OutputSpeed => tokens_per_step / slo.limit,
+        SloFigure::Tpot => slo.limit * tokens_per_step,
         // A first token waits for the step that runs, then takes one.
-        Figure::Ttft => slo.limit / 2.0,
+        SloFigure::Ttft => slo.limit / 2.0,
         _ => slo.limit,
     };
     let slos = || question.slos.iter().filter(mine);
-    let is_mean = |slo: &Slo| slo.statistic == Statistic::Mean;
+    let is_mean = |slo: &PlanSlo| slo.statistic == Statistic::Mean;
     let aim = if question.every.is_none() && slos().any(is_mean) {
-        Aim::Mean
+        TargetKind::Mean
     } else {
-        Aim::Longest
+        TargetKind::Longest
     };
     (aim, slos().map(step).fold(f64::INFINITY, f64::min))
 }

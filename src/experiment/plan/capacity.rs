@@ -10,11 +10,11 @@
 //! search itself corrects.
 
 use super::design::{Design, bounds, changed, decode_begins};
-use super::load::Load;
-use super::question::Question;
+use super::load::OfferedLoad;
+use super::question::PlanQuestion;
 use super::screen::Screen;
 use super::slots::Slot;
-use super::trial::{Bench, Stopped};
+use super::trial::{Bench, PlanStopped};
 use crate::report::summary::RunSummary;
 use crate::scenario::{Role, Scenario};
 use crate::units::{NS_PER_S, SimDuration};
@@ -41,9 +41,9 @@ pub fn yields(
     design: &Design,
     screen: &Screen,
     slots: &[Slot],
-    question: &Question,
+    question: &PlanQuestion,
     bench: &Bench<'_>,
-) -> Result<Vec<f64>, Stopped> {
+) -> Result<Vec<f64>, PlanStopped> {
     let pools = &design.scenario.pools;
     let mut yields = vec![1.0; pools.len()];
     let Some(slot) = slots
@@ -92,7 +92,7 @@ pub fn yields(
 }
 
 /// The fewest units that carry a load whose pool has a yield; `None` where none do.
-fn needed(screen: &Screen, pool: usize, load: &Load, part: f64, most: u32) -> Option<u32> {
+fn needed(screen: &Screen, pool: usize, load: &OfferedLoad, part: f64, most: u32) -> Option<u32> {
     let carries = |n: &u32| {
         let pace = screen.pace(pool, *n, load, load.per_s / part);
         pace.seconds().is_finite()
@@ -101,7 +101,7 @@ fn needed(screen: &Screen, pool: usize, load: &Load, part: f64, most: u32) -> Op
 }
 
 /// Requests per second that the arithmetic thinks so many units can serve.
-fn most_per_s(screen: &Screen, pool: usize, units: u32, load: &Load) -> f64 {
+fn most_per_s(screen: &Screen, pool: usize, units: u32, load: &OfferedLoad) -> f64 {
     let (mut carried, mut not) = (0.0, load.per_s);
     for _ in 0..HALVINGS {
         let middle = (carried + not) / 2.0;
@@ -120,12 +120,12 @@ fn stretch(
     screen: &Screen,
     slot: &Slot,
     units: &[u32],
-) -> Result<Scenario, Stopped> {
+) -> Result<Scenario, PlanStopped> {
     let pools = &design.scenario.pools;
     let each = pools.iter().zip(units);
     let settings = each.map(|(pool, n)| format!("pools.{}.units={n}", pool.name));
     let settings: Vec<String> = design.settings.iter().cloned().chain(settings).collect();
-    let mut scenario = changed(base, &design.label, &settings).map_err(Stopped::Question)?;
+    let mut scenario = changed(base, &design.label, &settings).map_err(PlanStopped::Question)?;
     let life_s: f64 = pools
         .iter()
         .enumerate()
@@ -150,7 +150,12 @@ fn stretch(
 }
 
 /// Requests per second that a pool served in a stretch; `None` where it was not kept busy by a queue.
-fn served_per_s(run: &RunSummary, scenario: &Scenario, pool: usize, load: &Load) -> Option<f64> {
+fn served_per_s(
+    run: &RunSummary,
+    scenario: &Scenario,
+    pool: usize,
+    load: &OfferedLoad,
+) -> Option<f64> {
     let pool = &scenario.pools[pool];
     let seen = run.pools.get(&pool.name)?;
     let ranks = seen.units_mean * f64::from(pool.ranks);
@@ -218,9 +223,9 @@ mod tests {
         load_str("yields", &text, &[]).unwrap()
     }
 
-    fn of(scenario: &Scenario) -> (Vec<f64>, Screen, Load) {
+    fn of(scenario: &Scenario) -> (Vec<f64>, Screen, OfferedLoad) {
         let table: &PlanTable = &scenario.plan;
-        let question = Question::new(table, scenario).unwrap();
+        let question = PlanQuestion::new(table, scenario).unwrap();
         let design = super::super::design::designs(scenario, &question)
             .unwrap()
             .remove(0);

@@ -12,7 +12,7 @@ use super::slots::Slot;
 
 /// What a target is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aim {
+pub enum TargetKind {
     /// The mean step, over requests.
     Mean,
     /// The longest step of all slots.
@@ -21,7 +21,7 @@ pub enum Aim {
 
 /// Steps of a pool by slot and units.
 #[derive(Clone, Debug)]
-pub struct Curve {
+pub struct StepCurve {
     /// Seconds of a step in slot i with so many units, from 0; infinite where the slot's peak is too much.
     steps: Vec<Vec<f64>>,
     /// Weight of each slot in the mean: requests.
@@ -37,14 +37,14 @@ pub struct Curve {
 
 /// A schedule and what arithmetic expects of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Level {
+pub struct ExpectedSchedule {
     /// Units by slot.
     pub units: Vec<u32>,
     /// The aim's value, in seconds; infinite where some slot cannot be carried at all.
     pub step_s: f64,
 }
 
-impl Curve {
+impl StepCurve {
     /// Of a pool with `least` to `most` units, `block` of them on a node; `faster` times the requests of the slots.
     pub fn new(
         screen: &Screen,
@@ -80,24 +80,24 @@ impl Curve {
     }
 
     /// The cheapest schedule within `caps` that reaches the target, or the best there is where none does.
-    pub fn reach(&self, aim: Aim, target_s: f64, caps: &[u32]) -> Level {
+    pub fn reach(&self, aim: TargetKind, target_s: f64, caps: &[u32]) -> ExpectedSchedule {
         let mut units: Vec<u32> = (0..self.steps.len())
             .map(|slot| self.fewest(slot, caps[slot]))
             .collect();
         loop {
             let step_s = self.value(aim, &units);
             if step_s <= target_s {
-                return Level { units, step_s };
+                return ExpectedSchedule { units, step_s };
             }
             let Some((slot, more)) = self.best_addition(aim, &units, caps) else {
-                return Level { units, step_s };
+                return ExpectedSchedule { units, step_s };
             };
             units[slot] += more;
         }
     }
 
     /// The aim's value with the fewest units that carry each slot.
-    pub fn loosest(&self, aim: Aim) -> f64 {
+    pub fn loosest(&self, aim: TargetKind) -> f64 {
         let fewest = |slot: usize| self.fewest(slot, self.steps[slot].len() as u32 - 1);
         let units: Vec<u32> = (0..self.steps.len()).map(fewest).collect();
         self.value(aim, &units)
@@ -150,11 +150,11 @@ impl Curve {
     }
 
     /// What the arithmetic expects of a schedule.
-    pub fn value(&self, aim: Aim, units: &[u32]) -> f64 {
+    pub fn value(&self, aim: TargetKind, units: &[u32]) -> f64 {
         let steps = || units.iter().zip(&self.steps).map(|(n, s)| s[*n as usize]);
         match aim {
-            Aim::Longest => steps().fold(0.0, f64::max),
-            Aim::Mean => {
+            TargetKind::Longest => steps().fold(0.0, f64::max),
+            TargetKind::Mean => {
                 let all: f64 = self.requests.iter().sum();
                 let weighted = steps().zip(&self.requests);
                 let weighted = weighted.filter(|(_, requests)| **requests > 0.0);
@@ -164,7 +164,7 @@ impl Curve {
     }
 
     /// Where units do most, and how many.
-    fn best_addition(&self, aim: Aim, units: &[u32], caps: &[u32]) -> Option<(usize, u32)> {
+    fn best_addition(&self, aim: TargetKind, units: &[u32], caps: &[u32]) -> Option<(usize, u32)> {
         let gain = |slot: usize, more: u32| {
             let (now, then) = (units[slot] as usize, (units[slot] + more) as usize);
             let less = self.steps[slot][now] - self.steps[slot][then];
@@ -172,7 +172,7 @@ impl Curve {
             less * self.requests[slot] / paid
         };
         let open = (0..units.len()).filter(|slot| units[*slot] < caps[*slot]);
-        if aim == Aim::Longest {
+        if aim == TargetKind::Longest {
             let slowest = open.max_by(|a, b| {
                 let step = |slot: usize| self.steps[slot][units[slot] as usize];
                 step(*a).total_cmp(&step(*b)).then(b.cmp(a))
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     /// Three slots of steps 1 / n, weighted by 1, 4 and 9 requests, an hour each.
-    fn curve() -> Curve {
+    fn curve() -> StepCurve {
         let steps: Vec<f64> = (0..=20)
             .map(|n| {
                 if n == 0 {
@@ -213,7 +213,7 @@ mod tests {
                 }
             })
             .collect();
-        Curve {
+        StepCurve {
             steps: vec![steps; 3],
             requests: vec![1.0, 4.0, 9.0],
             hours: vec![1.0; 3],
@@ -226,13 +226,13 @@ mod tests {
     fn no_schedule_is_cheaper_for_the_same_mean() {
         let curve = curve();
         for target in [0.9, 0.5, 0.3, 0.2, 0.1] {
-            let level = curve.reach(Aim::Mean, target, &[20; 3]);
+            let level = curve.reach(TargetKind::Mean, target, &[20; 3]);
             assert!(level.step_s <= target);
             let mut cheapest = f64::INFINITY;
             for a in 1..=20 {
                 for b in 1..=20 {
                     for c in 1..=20 {
-                        if curve.value(Aim::Mean, &[a, b, c]) <= target {
+                        if curve.value(TargetKind::Mean, &[a, b, c]) <= target {
                             cheapest = cheapest.min(curve.hours(&[a, b, c], |n| n));
                         }
                     }
@@ -251,14 +251,14 @@ mod tests {
     fn the_slowest_slot_gets_the_units_and_a_cap_ends_it() {
         let mut curve = curve();
         curve.steps[2] = (0..=20).map(|n| 3.0 / f64::from(n.max(1))).collect();
-        let level = curve.reach(Aim::Longest, 0.5, &[20; 3]);
+        let level = curve.reach(TargetKind::Longest, 0.5, &[20; 3]);
         assert_eq!(level.units, [2, 2, 6]);
-        let short = curve.reach(Aim::Longest, 0.5, &[20, 20, 4]);
+        let short = curve.reach(TargetKind::Longest, 0.5, &[20, 20, 4]);
         assert_eq!((short.units[2], short.step_s), (4, 0.75));
         // Four units to a node: what is paid is used.
         curve.block = 4;
-        let level = curve.reach(Aim::Longest, 0.5, &[20, 20, 6]);
+        let level = curve.reach(TargetKind::Longest, 0.5, &[20, 20, 6]);
         assert_eq!(level.units, [4, 4, 6]);
-        assert_eq!(curve.reach(Aim::Mean, 0.2, &[20; 3]).units[2] % 4, 0);
+        assert_eq!(curve.reach(TargetKind::Mean, 0.2, &[20; 3]).units[2] % 4, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! Designs: everything about a deployment but how many units it has. And candidates: designs with units.
 
 use super::choice::{Choice, UnitBounds};
-use super::question::Question;
+use super::question::PlanQuestion;
 use super::screen::Screen;
 use crate::perf::with_capacities;
 use crate::scenario::{FirstToken, Pool, Role, Scenario, load_str, nodes_of};
@@ -45,7 +45,7 @@ pub struct Candidate {
 ///
 /// # Errors
 /// What cannot be read, the way mistakes in a scenario are shown.
-pub fn designs(base: &Scenario, question: &Question) -> Result<Vec<Design>, String> {
+pub fn designs(base: &Scenario, question: &PlanQuestion) -> Result<Vec<Design>, String> {
     let mut all = Vec::new();
     // A plan may go beyond the nodes that the scenario has.
     let fleet = base.node.fleet.filter(|fleet| *fleet < question.nodes);
@@ -177,7 +177,7 @@ fn concerns(key: &str, scenario: &Scenario) -> bool {
 pub fn candidates(
     index: usize,
     design: &Design,
-    question: &Question,
+    question: &PlanQuestion,
 ) -> Result<Vec<Candidate>, String> {
     let scenario = &design.scenario;
     let bounds: Vec<(u32, u32)> = scenario
@@ -228,7 +228,7 @@ pub fn candidates(
 }
 
 /// Units that a pool may have.
-pub fn bounds(pool: &Pool, question: &Question) -> (u32, u32) {
+pub fn bounds(pool: &Pool, question: &PlanQuestion) -> (u32, u32) {
     let stated = question.units.iter().find(|b| b.pool == pool.name);
     stated.map_or((1, pool.units_on(question.nodes)), |b: &UnitBounds| {
         (b.least, b.most.min(pool.units_on(question.nodes)))
@@ -288,7 +288,7 @@ impl Candidate {
     }
 
     /// Those with fewer units on as many nodes, within the bounds, by rising number of accelerators in use.
-    pub fn smaller(&self, design: &Design, question: &Question) -> Vec<Self> {
+    pub fn smaller(&self, design: &Design, question: &PlanQuestion) -> Vec<Self> {
         let scenario = &design.scenario;
         let mut all = vec![self.units.clone()];
         for (index, pool) in scenario.pools.iter().enumerate() {

@@ -15,9 +15,9 @@
 use std::collections::BTreeMap;
 
 use super::design::{Candidate, Design, candidates, is_separate};
-use super::question::{Goal, Question};
+use super::question::{Goal, PlanQuestion};
 use super::sieve::Sieve;
-use super::trial::{Bench, Run, Stopped};
+use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_S, SimDuration};
 
@@ -34,13 +34,13 @@ pub struct Trial {
     /// It.
     pub candidate: Candidate,
     /// Replication by replication.
-    pub runs: Vec<Run>,
+    pub runs: Vec<TrialRun>,
 }
 
 impl Trial {
     /// Whether every run keeps every promise.
     pub fn keeps(&self) -> bool {
-        !self.runs.is_empty() && self.runs.iter().all(Run::keeps)
+        !self.runs.is_empty() && self.runs.iter().all(TrialRun::keeps)
     }
 
     /// The largest strain of its runs.
@@ -49,7 +49,7 @@ impl Trial {
     }
 
     /// The run with the largest strain.
-    pub fn hardest(&self) -> Option<&Run> {
+    pub fn hardest(&self) -> Option<&TrialRun> {
         self.runs.iter().max_by(|a, b| {
             (a.trouble.is_some(), a.strain)
                 .partial_cmp(&(b.trouble.is_some(), b.strain))
@@ -59,7 +59,7 @@ impl Trial {
 
     /// What is sought, more is better.
     pub fn worth(&self, goal: Goal) -> f64 {
-        let mean = |of: fn(&Run) -> f64| {
+        let mean = |of: fn(&TrialRun) -> f64| {
             self.runs.iter().map(of).sum::<f64>() / self.runs.len().max(1) as f64
         };
         match goal {
@@ -100,9 +100,9 @@ pub fn search(
     base: &Scenario,
     option: usize,
     designs: &[Design],
-    question: &Question,
+    question: &PlanQuestion,
     bench: &Bench<'_>,
-) -> Result<Found, Stopped> {
+) -> Result<Found, PlanStopped> {
     let mut found = Found::default();
     let mut open = Vec::new();
     let mut sieves: Vec<Sieve<'_>> = designs.iter().map(|d| Sieve::new(d, question)).collect();
@@ -110,11 +110,11 @@ pub fn search(
         if design.option != option {
             continue;
         }
-        let all = candidates(index, design, question).map_err(Stopped::Question)?;
+        let all = candidates(index, design, question).map_err(PlanStopped::Question)?;
         open.extend(found.pass(all, design, &mut sieves[index]));
     }
     open.sort_by(|a, b| a.cost_usd.total_cmp(&b.cost_usd));
-    let search = Search {
+    let search = GridSearch {
         base,
         designs,
         question,
@@ -183,20 +183,20 @@ pub fn outstanding<'t>(trials: impl Iterator<Item = &'t Trial>) -> Vec<&'t Trial
     all
 }
 
-struct Search<'a> {
+struct GridSearch<'a> {
     base: &'a Scenario,
     designs: &'a [Design],
-    question: &'a Question,
+    question: &'a PlanQuestion,
     bench: &'a Bench<'a>,
 }
 
-impl Search<'_> {
+impl GridSearch<'_> {
     fn cheapest_first(
         &self,
         mut open: Vec<Candidate>,
         sieves: &mut [Sieve<'_>],
         found: &mut Found,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), PlanStopped> {
         // An only option goes on to its runner-up; several have each other.
         let wanted = if self.question.options.len() == 1 {
             2
@@ -218,7 +218,11 @@ impl Search<'_> {
     }
 
     /// Simulates candidates of one cost, but those for which a failed trial speaks.
-    fn attempt(&self, mut these: Vec<Candidate>, trials: &mut Vec<Trial>) -> Result<(), Stopped> {
+    fn attempt(
+        &self,
+        mut these: Vec<Candidate>,
+        trials: &mut Vec<Trial>,
+    ) -> Result<(), PlanStopped> {
         these.retain(|c| !trials.iter().any(|t| self.speaks_for(t, c)));
         let Some(first) = these.first() else {
             return Ok(());
@@ -238,7 +242,7 @@ impl Search<'_> {
         tried: usize,
         sieves: &mut [Sieve<'_>],
         found: &mut Found,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), PlanStopped> {
         let kept = found.trials[tried..].iter().filter(|t| t.keeps());
         let mut kept: Vec<Trial> = kept.cloned().collect();
         kept.sort_by(|a, b| a.strain().total_cmp(&b.strain()));
@@ -269,7 +273,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn halving(&self, open: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
+    fn halving(&self, open: Vec<Candidate>) -> Result<Vec<Trial>, PlanStopped> {
         let mut alive = open;
         let mut trials = Vec::new();
         for part in [8, 4, 2] {
@@ -332,7 +336,7 @@ impl Search<'_> {
         open: Vec<Candidate>,
         part: u64,
         hopeless: f64,
-    ) -> Result<(Vec<Candidate>, Vec<Trial>), Stopped> {
+    ) -> Result<(Vec<Candidate>, Vec<Trial>), PlanStopped> {
         if open.is_empty() || !self.may_shorten(part) {
             return Ok((open, Vec::new()));
         }
@@ -353,7 +357,7 @@ impl Search<'_> {
 
     /// Runs the whole time, and replications in doubling numbers of those that have kept every promise and in which
     /// something is drawn at random.
-    fn whole(&self, alive: Vec<Candidate>) -> Result<Vec<Trial>, Stopped> {
+    fn whole(&self, alive: Vec<Candidate>) -> Result<Vec<Trial>, PlanStopped> {
         let runs = self.play(&alive, 1, 0)?;
         let mut trials: Vec<Trial> = alive
             .into_iter()
@@ -382,7 +386,12 @@ impl Search<'_> {
         Ok(trials)
     }
 
-    fn play(&self, these: &[Candidate], part: u64, replication: u32) -> Result<Vec<Run>, Stopped> {
+    fn play(
+        &self,
+        these: &[Candidate],
+        part: u64,
+        replication: u32,
+    ) -> Result<Vec<TrialRun>, PlanStopped> {
         let scenarios: Result<Vec<Scenario>, String> = these
             .iter()
             .map(|candidate| {
@@ -395,7 +404,7 @@ impl Search<'_> {
                 super::design::changed(self.base, &design.label, &settings)
             })
             .collect();
-        let scenarios = scenarios.map_err(Stopped::Question)?;
+        let scenarios = scenarios.map_err(PlanStopped::Question)?;
         let items: Vec<(&Scenario, u32)> = scenarios.iter().map(|s| (s, replication)).collect();
         self.bench.play(&items, &self.question.slos)
     }

@@ -15,7 +15,7 @@ const SAMPLES: u64 = 4_096;
 
 /// The load of a part of the day.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Load {
+pub struct OfferedLoad {
     /// Requests per second, mean.
     pub per_s: f64,
     /// Requests per second, at most.
@@ -64,8 +64,8 @@ impl<'a> Loads<'a> {
     }
 
     /// Between two times of the day, `from < to`.
-    pub fn between(&self, from: SimDuration, to: SimDuration) -> Load {
-        let mut load = Load::default();
+    pub fn between(&self, from: SimDuration, to: SimDuration) -> OfferedLoad {
+        let mut load = OfferedLoad::default();
         let mut requests = 0.0;
         let mut sum = Moments::default();
         let mut peaks = Vec::new();
@@ -100,7 +100,7 @@ impl<'a> Loads<'a> {
     }
 
     /// Over the whole day.
-    pub fn day(&self) -> Load {
+    pub fn day(&self) -> OfferedLoad {
         self.between(SimDuration::ZERO, SimDuration(NS_PER_DAY))
     }
 }

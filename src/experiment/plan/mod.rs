@@ -27,9 +27,9 @@ pub mod tables;
 mod timetable;
 pub mod trial;
 
-pub use answer::Answer;
-pub use question::{Goal, Question, Steps};
-pub use trial::{Bench, Stopped};
+pub use answer::PlanAnswer;
+pub use question::{Goal, PlanQuestion, Steps};
+pub use trial::{Bench, PlanStopped};
 
 use std::sync::atomic::Ordering;
 
@@ -40,12 +40,17 @@ use answer::Deployment;
 ///
 /// # Errors
 /// Where the question's options cannot be read, a run fails, or somebody wants it to end.
-pub fn plan(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {
+pub fn plan(
+    base: &Scenario,
+    question: &PlanQuestion,
+    bench: &Bench<'_>,
+) -> Result<PlanAnswer, PlanStopped> {
     let judged;
     let (base, hash) = match question.every.filter(|_| base.slo_every.is_none()) {
         Some(every) => {
             let setting = format!("slo_every=\"{}ns\"", every.0);
-            judged = design::changed(base, "slo_every", &[setting]).map_err(Stopped::Question)?;
+            judged =
+                design::changed(base, "slo_every", &[setting]).map_err(PlanStopped::Question)?;
             (&judged, base.hash.clone())
         }
         None => (base, base.hash.clone()),
@@ -56,7 +61,11 @@ pub fn plan(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<A
 }
 
 /// Answers a question about a scenario whose `slo_every` is the question's.
-fn answered(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {
+fn answered(
+    base: &Scenario,
+    question: &PlanQuestion,
+    bench: &Bench<'_>,
+) -> Result<PlanAnswer, PlanStopped> {
     if question.schedule.is_some() {
         let mut answer = timetable::scheduled(base, question, bench)?;
         answer.simulations = bench.runs.load(Ordering::Relaxed);
@@ -81,12 +90,12 @@ fn answered(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<A
 /// is, nothing does with longer steps.
 fn if_steps_take(
     base: &Scenario,
-    question: &Question,
+    question: &PlanQuestion,
     steps: Steps,
-    answer: &Answer,
+    answer: &PlanAnswer,
     bench: &Bench<'_>,
-) -> Result<answer::StepTimesRow, Stopped> {
-    let question = Question {
+) -> Result<answer::StepTimesRow, PlanStopped> {
+    let question = PlanQuestion {
         steps,
         replications: 1,
         ..question.clone()
@@ -115,8 +124,12 @@ fn if_steps_take(
     })
 }
 
-fn constant(base: &Scenario, question: &Question, bench: &Bench<'_>) -> Result<Answer, Stopped> {
-    let designs = design::designs(base, question).map_err(Stopped::Question)?;
+fn constant(
+    base: &Scenario,
+    question: &PlanQuestion,
+    bench: &Bench<'_>,
+) -> Result<PlanAnswer, PlanStopped> {
+    let designs = design::designs(base, question).map_err(PlanStopped::Question)?;
     let mut found = Vec::new();
     for (option, named) in question.options.iter().enumerate() {
         (bench.tell)(&format!("option {}", named.name));

@@ -1,6 +1,6 @@
 //! The answer of a plan for people.
 
-use super::answer::{Answer, Deployment, OptionRow};
+use super::answer::{Deployment, OptionRow, PlanAnswer};
 use super::timetable::Timetable;
 use crate::report::basis::lenders;
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
@@ -8,7 +8,7 @@ use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
-impl Answer {
+impl PlanAnswer {
     /// For people.
     pub fn page(&self) -> Page {
         let tone = if self.best.is_some() {

@@ -1,7 +1,7 @@
 //! What a plan is asked: promises, goal, bounds, and what may be chosen.
 
 use super::choice::{Choice, UnitBounds};
-use super::slo::{Figure, HELP, Slo, Statistic};
+use super::slo::{HELP, PlanSlo, SloFigure, Statistic};
 use crate::scenario::{ArrivalKind, PlanOption, PlanTable, Scenario};
 use crate::units::{NS_PER_HOUR, SimDuration};
 
@@ -18,9 +18,9 @@ pub enum Goal {
 
 /// A question, checked.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct PlanQuestion {
     /// What must be kept.
-    pub slos: Vec<Slo>,
+    pub slos: Vec<PlanSlo>,
     /// What is sought.
     pub goal: Goal,
     /// Most nodes at any time.
@@ -57,13 +57,13 @@ pub enum Steps {
 /// Stretches in which a schedule must keep its promises where nobody says otherwise.
 const BY_THE_HOUR: SimDuration = SimDuration(NS_PER_HOUR);
 
-impl Question {
+impl PlanQuestion {
     /// Reads what the scenario and the command line say.
     ///
     /// # Errors
     /// What is missing or wrong, and what to write.
     pub fn new(table: &PlanTable, scenario: &Scenario) -> Result<Self, String> {
-        let mut slos = all(&table.slo, Slo::parse)?;
+        let mut slos = all(&table.slo, PlanSlo::parse)?;
         if slos.is_empty() {
             slos = targets_of_classes(scenario);
         }
@@ -73,9 +73,9 @@ impl Question {
                  no --slo was given; {HELP}"
             ));
         }
-        if slos.iter().all(|slo| slo.figure != Figure::Lost) {
-            slos.push(Slo {
-                figure: Figure::Lost,
+        if slos.iter().all(|slo| slo.figure != SloFigure::Lost) {
+            slos.push(PlanSlo {
+                figure: SloFigure::Lost,
                 statistic: Statistic::Mean,
                 limit: 0.0,
             });
@@ -138,7 +138,7 @@ impl Question {
     }
 }
 
-impl Question {
+impl PlanQuestion {
     /// By what part step times of a scenario may be wrong.
     pub fn step_error(&self, scenario: &Scenario) -> f64 {
         self.step_error.unwrap_or(scenario.step_basis.error)
@@ -155,12 +155,12 @@ impl Question {
 }
 
 /// The attainments that classes demand: what a run would be judged by.
-fn targets_of_classes(scenario: &Scenario) -> Vec<Slo> {
+fn targets_of_classes(scenario: &Scenario) -> Vec<PlanSlo> {
     let demanded = scenario.classes.iter().filter_map(|c| c.slo?.attainment);
     let limit = demanded.reduce(f64::max);
     limit
-        .map(|limit| Slo {
-            figure: Figure::Attainment,
+        .map(|limit| PlanSlo {
+            figure: SloFigure::Attainment,
             statistic: Statistic::Mean,
             limit,
         })

@@ -13,14 +13,14 @@
 
 mod slotwise;
 
-use super::axis::{Axis, TIGHTER};
+use super::axis::{PoolSearch, TIGHTER};
 use super::capacity::yields;
-use super::curve::{Curve, Level};
+use super::curve::{ExpectedSchedule, StepCurve};
 use super::design::{Design, bounds, changed, decode_begins};
 use super::load::Loads;
-use super::question::Question;
+use super::question::PlanQuestion;
 use super::slots::{Slot, setting, slots, start_up};
-use super::trial::{Bench, Run, Stopped};
+use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::scenario::{Pool, Role, Scenario};
 
 /// Rounds of two simulations.
@@ -41,17 +41,17 @@ const OVERLOAD: f64 = 1.15;
 #[derive(Clone, Debug)]
 pub struct Played {
     /// Pool by pool.
-    pub levels: Vec<Level>,
+    pub levels: Vec<ExpectedSchedule>,
     /// Settings of its units.
     pub settings: Vec<String>,
     /// Its runs.
-    pub runs: Vec<Run>,
+    pub runs: Vec<TrialRun>,
 }
 
 impl Played {
     /// Whether every run keeps every promise.
     pub fn keeps(&self) -> bool {
-        self.runs.iter().all(Run::keeps)
+        self.runs.iter().all(TrialRun::keeps)
     }
 
     /// Its node-hours.
@@ -69,10 +69,10 @@ impl Played {
 pub struct Scheduling<'a> {
     base: &'a Scenario,
     design: &'a Design,
-    question: &'a Question,
+    question: &'a PlanQuestion,
     bench: &'a Bench<'a>,
     slots: Vec<Slot>,
-    axes: Vec<Axis<'a>>,
+    axes: Vec<PoolSearch<'a>>,
     /// What each pool carries, over what arithmetic thinks.
     pub yields: Vec<f64>,
     /// What each slot with units of its own saves, in words.
@@ -89,10 +89,10 @@ impl<'a> Scheduling<'a> {
     pub fn new(
         base: &'a Scenario,
         design: &'a Design,
-        question: &'a Question,
+        question: &'a PlanQuestion,
         bench: &'a Bench<'a>,
-    ) -> Result<Self, Stopped> {
-        let refuse = |why: &str| Stopped::Question(why.to_string());
+    ) -> Result<Self, PlanStopped> {
+        let refuse = |why: &str| PlanStopped::Question(why.to_string());
         let screen = design.screen.as_ref().map_err(|why| refuse(why))?;
         let loads = Loads::of(&design.scenario)
             .ok_or_else(|| refuse("the load has no rate over the day"))?;
@@ -105,17 +105,17 @@ impl<'a> Scheduling<'a> {
             .clone()
             .find(|(_, p)| start_up(p).0 + p.schedule.drain.0 >= every.0)
         {
-            return Err(Stopped::Question(format!(
+            return Err(PlanStopped::Question(format!(
                 "a unit of pool `{}` starts and drains for longer than a slot of the schedule lasts; give --schedule a \
                  longer time",
                 pool.name
             )));
         }
         let axes = pools.map(|(index, pool)| {
-            let curve = Curve::new(screen, index, &slots, range(pool, question), 1.0);
-            Axis::new((index, pool), curve, question, screen.tokens_per_step())
+            let curve = StepCurve::new(screen, index, &slots, range(pool, question), 1.0);
+            PoolSearch::new((index, pool), curve, question, screen.tokens_per_step())
         });
-        let axes: Vec<Axis<'_>> = axes.collect();
+        let axes: Vec<PoolSearch<'_>> = axes.collect();
         Ok(Self {
             yields: vec![1.0; axes.len()],
             axes,
@@ -143,11 +143,11 @@ impl<'a> Scheduling<'a> {
     ///
     /// # Errors
     /// As for [`Bench::play`].
-    pub fn search(&mut self) -> Result<(), Stopped> {
+    pub fn search(&mut self) -> Result<(), PlanStopped> {
         self.correct()?;
         for round in 0..ROUNDS {
             let expected = if round == 0 { AT_FIRST } else { EXPECTED };
-            let mut open: Vec<Vec<Level>> = Vec::new();
+            let mut open: Vec<Vec<ExpectedSchedule>> = Vec::new();
             for expected in expected {
                 let targets: Vec<f64> = self.axes.iter().map(|axis| axis.next(expected)).collect();
                 let levels = self.levels(&targets);
@@ -155,7 +155,7 @@ impl<'a> Scheduling<'a> {
                     open.push(levels);
                 }
             }
-            if open.is_empty() || self.axes.iter().all(Axis::is_closed) {
+            if open.is_empty() || self.axes.iter().all(PoolSearch::is_closed) {
                 break;
             }
             (self.bench.tell)(&format!(
@@ -176,7 +176,7 @@ impl<'a> Scheduling<'a> {
 
     /// Where first tokens come from decode, both pools answer for one promise, and their brackets may not meet:
     /// from the nearest miss on, the schedule with one pool dearer that takes least of the limits.
-    fn mend(&mut self) -> Result<(), Stopped> {
+    fn mend(&mut self) -> Result<(), PlanStopped> {
         let mut tried = Vec::new();
         for _ in 0..MENDS {
             let misses = (0..self.played.len()).filter(|i| !tried.contains(i));
@@ -196,7 +196,7 @@ impl<'a> Scheduling<'a> {
     }
 
     /// Tries the best schedule with one pool cheaper, as long as that keeps every promise.
-    fn trim(&mut self) -> Result<(), Stopped> {
+    fn trim(&mut self) -> Result<(), PlanStopped> {
         while let Some(best) = self.best() {
             let levels = self.played[best].levels.clone();
             self.beside(&levels, |axis, level, caps| axis.looser(level.step_s, caps))?;
@@ -210,11 +210,11 @@ impl<'a> Scheduling<'a> {
     /// Plays schedules that differ from one in the target of one pool.
     fn beside(
         &mut self,
-        levels: &[Level],
-        target: impl Fn(&Axis<'_>, &Level, &[u32]) -> Option<f64>,
-    ) -> Result<(), Stopped> {
+        levels: &[ExpectedSchedule],
+        target: impl Fn(&PoolSearch<'_>, &ExpectedSchedule, &[u32]) -> Option<f64>,
+    ) -> Result<(), PlanStopped> {
         let all = vec![self.question.nodes; self.slots.len()];
-        let mut open: Vec<Vec<Level>> = Vec::new();
+        let mut open: Vec<Vec<ExpectedSchedule>> = Vec::new();
         for (index, axis) in self.axes.iter().enumerate() {
             let Some(other) = target(axis, &levels[index], &self.caps(axis, &all)) else {
                 continue;
@@ -234,7 +234,7 @@ impl<'a> Scheduling<'a> {
     }
 
     /// Corrects the arithmetic by what each pool is seen to carry.
-    fn correct(&mut self) -> Result<(), Stopped> {
+    fn correct(&mut self) -> Result<(), PlanStopped> {
         let Ok(screen) = &self.design.screen else {
             return Ok(());
         };
@@ -242,14 +242,14 @@ impl<'a> Scheduling<'a> {
         self.yields = yields(base, design, screen, &self.slots, question, self.bench)?;
         for (axis, part) in self.axes.iter_mut().zip(&self.yields) {
             let range = range(axis.pool, question);
-            let curve = Curve::new(screen, axis.index, &self.slots, range, 1.0 / part);
+            let curve = StepCurve::new(screen, axis.index, &self.slots, range, 1.0 / part);
             axis.correct(curve);
         }
         Ok(())
     }
 
     /// The cheapest of each pool together.
-    fn together(&mut self) -> Result<(), Stopped> {
+    fn together(&mut self) -> Result<(), PlanStopped> {
         let kept: Option<Vec<f64>> = self.axes.iter().map(|axis| axis.kept).collect();
         if let Some(targets) = kept {
             let levels = self.levels(&targets);
@@ -262,7 +262,7 @@ impl<'a> Scheduling<'a> {
     }
 
     /// The replications of what is then the answer.
-    fn confirm(&mut self) -> Result<(), Stopped> {
+    fn confirm(&mut self) -> Result<(), PlanStopped> {
         let replications = match self.design.scenario.is_drawn() {
             true => self.question.replications,
             false => 1,
@@ -297,7 +297,7 @@ impl<'a> Scheduling<'a> {
         let axes = self.axes.iter().zip(&best.levels).zip(&self.yields);
         for ((axis, level), part) in axes {
             let range = range(axis.pool, self.question);
-            let curve = Curve::new(screen, axis.index, &self.slots, range, factor / part);
+            let curve = StepCurve::new(screen, axis.index, &self.slots, range, factor / part);
             let caps = self.caps(axis, &free);
             let units = if self.slotwise.is_some() {
                 axis.curve.scaled(&level.units, &curve, factor, &caps)?
@@ -315,7 +315,7 @@ impl<'a> Scheduling<'a> {
     }
 
     /// The schedules for targets of the pools, each within what those before it leave of the nodes.
-    fn levels(&self, targets: &[f64]) -> Vec<Level> {
+    fn levels(&self, targets: &[f64]) -> Vec<ExpectedSchedule> {
         let mut free = vec![self.question.nodes; self.slots.len()];
         let mut levels = Vec::new();
         for (axis, target) in self.axes.iter().zip(targets) {
@@ -329,7 +329,7 @@ impl<'a> Scheduling<'a> {
 
     /// Units that a pool may have in each slot. They are paid from shortly before it, so there must be room
     /// for them in the slot before, too.
-    fn caps(&self, axis: &Axis<'_>, free: &[u32]) -> Vec<u32> {
+    fn caps(&self, axis: &PoolSearch<'_>, free: &[u32]) -> Vec<u32> {
         let most = bounds(axis.pool, self.question).1;
         let before = |slot: usize| free[(slot + free.len() - 1) % free.len()];
         let room = |slot: usize| free[slot].min(before(slot));
@@ -338,13 +338,13 @@ impl<'a> Scheduling<'a> {
             .collect()
     }
 
-    fn node_hours(&self, levels: &[Level]) -> f64 {
+    fn node_hours(&self, levels: &[ExpectedSchedule]) -> f64 {
         let each = self.axes.iter().zip(levels);
         each.map(|(axis, level)| axis.curve.hours(&level.units, |n| axis.pool.nodes(n)))
             .sum()
     }
 
-    fn is_known(&self, levels: &[Level]) -> bool {
+    fn is_known(&self, levels: &[ExpectedSchedule]) -> bool {
         let same = |played: &Played| {
             let each = played.levels.iter().zip(levels);
             each.into_iter().all(|(a, b)| a.units == b.units)
@@ -352,19 +352,23 @@ impl<'a> Scheduling<'a> {
         self.played.iter().any(same)
     }
 
-    fn play(&mut self, open: Vec<Vec<Level>>) -> Result<(), Stopped> {
+    fn play(&mut self, open: Vec<Vec<ExpectedSchedule>>) -> Result<(), PlanStopped> {
         self.simulate(open, true)
     }
 
     /// Simulates schedules; the pools take in what became of their targets where they `learn`.
-    fn simulate(&mut self, open: Vec<Vec<Level>>, learn: bool) -> Result<(), Stopped> {
+    fn simulate(
+        &mut self,
+        open: Vec<Vec<ExpectedSchedule>>,
+        learn: bool,
+    ) -> Result<(), PlanStopped> {
         let settings: Vec<Vec<String>> = open.iter().map(|levels| self.settings(levels)).collect();
         let limited = open.iter().zip(&settings).map(|(levels, settings)| {
             let most = format!("limits.requests_in_flight={}", self.most_in_flight(levels));
             let settings: Vec<String> = settings.iter().cloned().chain([most]).collect();
             self.scenario(&settings)
         });
-        let scenarios: Result<Vec<Scenario>, Stopped> = limited.collect();
+        let scenarios: Result<Vec<Scenario>, PlanStopped> = limited.collect();
         let scenarios = scenarios?;
         let items: Vec<(&Scenario, u32)> = scenarios.iter().map(|s| (s, 0)).collect();
         let runs = self.bench.play(&items, &self.question.slos)?;
@@ -396,7 +400,7 @@ impl<'a> Scheduling<'a> {
 
     /// Requests that can be in flight while a schedule keeps any promise worth the name: a run beyond that is
     /// overloaded, and ends instead of filling the memory. It changes no figure of a run that stays below.
-    fn most_in_flight(&self, levels: &[Level]) -> u64 {
+    fn most_in_flight(&self, levels: &[ExpectedSchedule]) -> u64 {
         let per_step = self
             .design
             .screen
@@ -423,7 +427,7 @@ impl<'a> Scheduling<'a> {
         (IN_FLIGHT * expected + FEW).min(limit as f64) as u64
     }
 
-    fn settings(&self, levels: &[Level]) -> Vec<String> {
+    fn settings(&self, levels: &[ExpectedSchedule]) -> Vec<String> {
         let each = self.axes.iter().zip(levels);
         let units = each.map(|(axis, level)| setting(axis.pool, &self.slots, &level.units));
         self.design.settings.iter().cloned().chain(units).collect()
@@ -433,8 +437,8 @@ impl<'a> Scheduling<'a> {
     ///
     /// # Errors
     /// Where it is refused.
-    pub fn scenario(&self, settings: &[String]) -> Result<Scenario, Stopped> {
-        changed(self.base, &self.design.label, settings).map_err(Stopped::Question)
+    pub fn scenario(&self, settings: &[String]) -> Result<Scenario, PlanStopped> {
+        changed(self.base, &self.design.label, settings).map_err(PlanStopped::Question)
     }
 
     /// Local times of the slots and the units in them, pool by pool.
@@ -460,7 +464,7 @@ fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
 }
 
 /// Units that a pool may have, and how many fill a node.
-fn range(pool: &Pool, question: &Question) -> (u32, u32, u32) {
+fn range(pool: &Pool, question: &PlanQuestion) -> (u32, u32, u32) {
     let (least, most) = bounds(pool, question);
     (least, most, pool.units_on(1).max(1))
 }

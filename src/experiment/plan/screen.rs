@@ -11,7 +11,7 @@
 //! holds, more comes than can be served. Everything is taken as even over ranks, units and time, so the
 //! answer is *optimistic*: what fails here fails in a simulation; what passes here is only promising.
 
-use super::load::Load;
+use super::load::OfferedLoad;
 use crate::catalog::KvShape;
 use crate::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
 use crate::scenario::{Pool, Role, Scenario};
@@ -35,14 +35,14 @@ pub struct Screen {
 
 /// What arithmetic expects of one pool.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
+pub enum ExpectedPace {
     /// So many seconds a step.
     Step(f64),
     /// More comes than so many units can serve.
     Overload,
 }
 
-impl Pace {
+impl ExpectedPace {
     /// The step's length; an overloaded pool's is infinite.
     pub fn seconds(self) -> f64 {
         match self {
@@ -73,7 +73,7 @@ impl Screen {
     }
 
     /// The step of a pool of so many units under `per_s` requests like those of `load`.
-    pub fn pace(&self, pool: usize, units: u32, load: &Load, per_s: f64) -> Pace {
+    pub fn pace(&self, pool: usize, units: u32, load: &OfferedLoad, per_s: f64) -> ExpectedPace {
         let pool = &self.pools[pool];
         let ranks = f64::from(units) * f64::from(pool.replicas) * f64::from(pool.ranks);
         let rate = per_s / ranks.max(f64::MIN_POSITIVE);
@@ -85,11 +85,11 @@ impl Screen {
     }
 
     /// What of so many requests' KV lies within windows, in 1/1024 token.
-    fn within(&self, requests: f64, load: &Load) -> u64 {
+    fn within(&self, requests: f64, load: &OfferedLoad) -> u64 {
         (requests * load.kv.min(self.window) * 1024.0) as u64
     }
 
-    fn prefill(&self, pool: &Pool, rate: f64, load: &Load) -> Pace {
+    fn prefill(&self, pool: &Pool, rate: f64, load: &OfferedLoad) -> ExpectedPace {
         fixed_point(|s| {
             let prompts = rate * s;
             let rank = PrefillLoad {
@@ -104,7 +104,7 @@ impl Screen {
         })
     }
 
-    fn decode(&self, pool: &Pool, rate: f64, load: &Load) -> Pace {
+    fn decode(&self, pool: &Pool, rate: f64, load: &OfferedLoad) -> ExpectedPace {
         let steps = load.decoded / self.per_step;
         fixed_point(|s| {
             let requests = rate * steps * s;
@@ -124,7 +124,7 @@ impl Screen {
         })
     }
 
-    fn mixed(&self, pool: &Pool, rate: f64, load: &Load) -> Pace {
+    fn mixed(&self, pool: &Pool, rate: f64, load: &OfferedLoad) -> ExpectedPace {
         let steps = load.decoded / self.per_step;
         fixed_point(|s| {
             let (prompts, requests) = (rate * s, rate * steps * s);
@@ -149,7 +149,7 @@ impl Screen {
 
     /// Whether so many requests have places and memory on a rank. A capacity counts tokens that every layer
     /// keeps; layers with a window keep fewer (S9).
-    fn fits(&self, pool: &Pool, requests: f64, load: &Load) -> bool {
+    fn fits(&self, pool: &Pool, requests: f64, load: &OfferedLoad) -> bool {
         let each = self.kv.bytes_of_request(load.kv) / self.kv.bytes_per_token().max(1) as f64;
         let capacity = pool.kv_capacity_tokens.unwrap_or(u64::MAX) as f64;
         requests <= f64::from(pool.max_batch_requests) && requests * each <= capacity
@@ -162,11 +162,11 @@ fn alike<T: Clone>(pool: &Pool, rank: T) -> Vec<T> {
 }
 
 /// The least s with s = step(s), from below; `step` is `None` where nothing holds so much.
-fn fixed_point(step: impl Fn(f64) -> Option<f64>) -> Pace {
+fn fixed_point(step: impl Fn(f64) -> Option<f64>) -> ExpectedPace {
     let mut s = 0.0;
     for _ in 0..ITERATIONS {
         let Some(next) = step(s) else {
-            return Pace::Overload;
+            return ExpectedPace::Overload;
         };
         let is_found = next <= s * (1.0 + CLOSE);
         s = next;
@@ -174,7 +174,7 @@ fn fixed_point(step: impl Fn(f64) -> Option<f64>) -> Pace {
             break;
         }
     }
-    Pace::Step(s)
+    ExpectedPace::Step(s)
 }
 
 fn in_seconds(ns: u64) -> f64 {
@@ -192,7 +192,7 @@ mod tests {
         let half = fixed_point(|s| Some(0.01 + 0.5 * s));
         assert!((half.seconds() - 0.02).abs() < 1e-6);
         let full = fixed_point(|s| (s < 1.0).then_some(0.01 + 1.5 * s));
-        assert_eq!(full, Pace::Overload);
+        assert_eq!(full, ExpectedPace::Overload);
     }
 
     #[test]
@@ -203,10 +203,10 @@ mod tests {
         let load = super::super::load::Loads::of(&scenario).unwrap().day();
         let decode = |units| screen.pace(1, units, &load, load.peak_per_s);
         assert!(decode(9).seconds() < 0.2);
-        assert_eq!(decode(4), Pace::Overload);
+        assert_eq!(decode(4), ExpectedPace::Overload);
         assert!(decode(12).seconds() < decode(9).seconds());
         let prefill = |units| screen.pace(0, units, &load, load.peak_per_s);
         assert!(prefill(29).seconds() < prefill(26).seconds());
-        assert_eq!(prefill(14), Pace::Overload);
+        assert_eq!(prefill(14), ExpectedPace::Overload);
     }
 }

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::design::{Candidate, Design, decode_begins};
-use super::load::{Load, Loads};
-use super::question::Question;
-use super::slo::{Figure, Slo, Statistic};
+use super::load::{Loads, OfferedLoad};
+use super::question::PlanQuestion;
+use super::slo::{PlanSlo, SloFigure, Statistic};
 use crate::perf::room::mean_lengths;
 use crate::scenario::{Role, Scenario};
 use crate::units::NS_PER_S;
@@ -19,8 +19,8 @@ const BEYOND: f64 = 1.1;
 /// Of one design; a step is worked out once for each number of units of a pool.
 pub struct Sieve<'a> {
     design: &'a Design,
-    question: &'a Question,
-    load: Option<Load>,
+    question: &'a PlanQuestion,
+    load: Option<OfferedLoad>,
     /// Seconds from prefill's end to the beginning of the first decode step, at least; `None` where first
     /// tokens do not come from a decode pool.
     way_s: Option<f64>,
@@ -29,7 +29,7 @@ pub struct Sieve<'a> {
 
 impl<'a> Sieve<'a> {
     /// Nothing worked out yet.
-    pub fn new(design: &'a Design, question: &'a Question) -> Self {
+    pub fn new(design: &'a Design, question: &'a PlanQuestion) -> Self {
         let scenario = &design.scenario;
         Self {
             design,
@@ -67,13 +67,13 @@ impl<'a> Sieve<'a> {
         }
         let whole_s = self.way_s? + first_s;
         self.missed(|slo| {
-            let is_first = slo.figure == Figure::Ttft && slo.statistic != Statistic::P50;
+            let is_first = slo.figure == SloFigure::Ttft && slo.statistic != Statistic::P50;
             is_first.then_some(whole_s)
         })
     }
 
     /// The first promise that is broken at best, in words.
-    fn missed(&self, at_best: impl Fn(&Slo) -> Option<f64>) -> Option<String> {
+    fn missed(&self, at_best: impl Fn(&PlanSlo) -> Option<f64>) -> Option<String> {
         self.question.slos.iter().find_map(|slo| {
             let value = at_best(slo)?;
             let broken = slo.strain(Some(value)) > BEYOND;

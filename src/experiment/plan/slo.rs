@@ -22,7 +22,7 @@ pub const HELP: &str = "write ttft_p99=5s, tpot_mean=60ms, e2e_p95=30s (ttft, tp
 
 /// A figure of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Figure {
+pub enum SloFigure {
     /// Arrival to first token.
     Ttft,
     /// Time per output token.
@@ -60,25 +60,25 @@ pub enum Statistic {
 
 /// A promise.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slo {
+pub struct PlanSlo {
     /// Of what.
-    pub figure: Figure,
+    pub figure: SloFigure,
     /// Which statistic of it.
     pub statistic: Statistic,
     /// Its limit, in seconds, tokens per second, or as a part.
     pub limit: f64,
 }
 
-const FIGURES: [(&str, Figure); 9] = [
-    ("ttft", Figure::Ttft),
-    ("tpot", Figure::Tpot),
-    ("itl", Figure::Itl),
-    ("e2e", Figure::E2e),
-    ("queue", Figure::Queue),
-    ("decode_queue", Figure::DecodeQueue),
-    ("output_speed", Figure::OutputSpeed),
-    ("attainment", Figure::Attainment),
-    ("lost", Figure::Lost),
+const FIGURES: [(&str, SloFigure); 9] = [
+    ("ttft", SloFigure::Ttft),
+    ("tpot", SloFigure::Tpot),
+    ("itl", SloFigure::Itl),
+    ("e2e", SloFigure::E2e),
+    ("queue", SloFigure::Queue),
+    ("decode_queue", SloFigure::DecodeQueue),
+    ("output_speed", SloFigure::OutputSpeed),
+    ("attainment", SloFigure::Attainment),
+    ("lost", SloFigure::Lost),
 ];
 
 const STATISTICS: [(&str, Statistic); 5] = [
@@ -92,7 +92,7 @@ const STATISTICS: [(&str, Statistic); 5] = [
 /// Picoseconds of a second.
 const PS_PER_S: f64 = 1e12;
 
-impl Slo {
+impl PlanSlo {
     /// Reads `ttft_p99=5s`.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Slo {
         let (figure, statistic) =
             named(name).ok_or_else(|| wrong(&format!("there is no figure `{name}`")))?;
         let limit = match figure {
-            Figure::OutputSpeed | Figure::Attainment | Figure::Lost => limit
+            SloFigure::OutputSpeed | SloFigure::Attainment | SloFigure::Lost => limit
                 .parse::<f64>()
                 .map_err(|_| wrong(&format!("`{limit}` is no number")))?,
             _ => parse_duration(limit)
@@ -114,7 +114,7 @@ impl Slo {
                 .map_err(|why| wrong(&format!("`{limit}` {why}")))?,
         };
         let within = match figure {
-            Figure::Attainment | Figure::Lost => (0.0..=1.0).contains(&limit),
+            SloFigure::Attainment | SloFigure::Lost => (0.0..=1.0).contains(&limit),
             _ => limit > 0.0 && limit <= 1e9,
         };
         if within {
@@ -130,7 +130,7 @@ impl Slo {
 
     /// Whether more is better.
     pub fn is_floor(&self) -> bool {
-        matches!(self.figure, Figure::OutputSpeed | Figure::Attainment)
+        matches!(self.figure, SloFigure::OutputSpeed | SloFigure::Attainment)
     }
 
     /// The figure in a run; `None` where nobody experienced it. Quantiles count who still waits at the end, and for longer
@@ -138,9 +138,9 @@ impl Slo {
     /// are those that have ended.
     pub fn of(&self, run: &RunSummary) -> Option<f64> {
         match self.figure {
-            Figure::OutputSpeed => run.decode.output_speed_tokens_per_s,
-            Figure::Attainment => attainment(run),
-            Figure::Lost => Some(lost(&run.requests)),
+            SloFigure::OutputSpeed => run.decode.output_speed_tokens_per_s,
+            SloFigure::Attainment => attainment(run),
+            SloFigure::Lost => Some(lost(&run.requests)),
             _ => self.among(&run.latency, &run.latency_decided),
         }
     }
@@ -148,11 +148,11 @@ impl Slo {
     /// The statistic of the latency that the figure is of.
     fn among(&self, latency: &Latency, decided: &Decided) -> Option<f64> {
         let quantiles = match self.figure {
-            Figure::Ttft => Some(&decided.ttft_s),
-            Figure::Tpot => Some(&decided.tpot_s),
-            Figure::E2e => Some(&decided.e2e_s),
-            Figure::Queue => Some(&decided.queue_s),
-            Figure::DecodeQueue => Some(&decided.decode_queue_s),
+            SloFigure::Ttft => Some(&decided.ttft_s),
+            SloFigure::Tpot => Some(&decided.tpot_s),
+            SloFigure::E2e => Some(&decided.e2e_s),
+            SloFigure::Queue => Some(&decided.queue_s),
+            SloFigure::DecodeQueue => Some(&decided.decode_queue_s),
             _ => None,
         };
         let decided = quantiles.and_then(|of| quantile(of, self.statistic));
@@ -166,15 +166,15 @@ impl Slo {
         let is_stuck = span.requests.in_flight_at_start > 0 && span.tokens.output == 0.0;
         let at_worst = |figure: f64| is_stuck.then_some(figure);
         match self.figure {
-            Figure::OutputSpeed => {
+            SloFigure::OutputSpeed => {
                 let speed = span.output_speed_tokens_per_s;
                 speed.or(at_worst(1.0 / span.duration_s))
             }
-            Figure::Attainment => attainment,
-            Figure::Lost => Some(lost(&span.requests)),
+            SloFigure::Attainment => attainment,
+            SloFigure::Lost => Some(lost(&span.requests)),
             figure => {
                 let seen = self.among(&span.latency, &span.latency_decided);
-                let waits = matches!(figure, Figure::Ttft | Figure::E2e);
+                let waits = matches!(figure, SloFigure::Ttft | SloFigure::E2e);
                 seen.or(at_worst(span.duration_s).filter(|_| waits))
             }
         }
@@ -183,13 +183,13 @@ impl Slo {
     /// The latency that the figure is of; `None` where it is of none.
     fn latency<'a>(&self, latency: &'a Latency) -> Option<&'a DistributionSummary> {
         match self.figure {
-            Figure::Ttft => Some(&latency.ttft_s),
-            Figure::Tpot => Some(&latency.tpot_s),
-            Figure::Itl => Some(&latency.itl_s),
-            Figure::E2e => Some(&latency.e2e_s),
-            Figure::Queue => Some(&latency.queue_s),
-            Figure::DecodeQueue => Some(&latency.decode_queue_s),
-            Figure::OutputSpeed | Figure::Attainment | Figure::Lost => None,
+            SloFigure::Ttft => Some(&latency.ttft_s),
+            SloFigure::Tpot => Some(&latency.tpot_s),
+            SloFigure::Itl => Some(&latency.itl_s),
+            SloFigure::E2e => Some(&latency.e2e_s),
+            SloFigure::Queue => Some(&latency.queue_s),
+            SloFigure::DecodeQueue => Some(&latency.decode_queue_s),
+            SloFigure::OutputSpeed | SloFigure::Attainment | SloFigure::Lost => None,
         }
     }
 
@@ -197,7 +197,7 @@ impl Slo {
     pub fn waits(&self, latency: &Latency, decided: &Decided) -> Option<Waits> {
         let of = |wait: &DistributionSummary| statistic(wait, self.statistic).unwrap_or(0.0);
         let waits = quantile(&decided.decode_queue_s, self.statistic);
-        (self.figure == Figure::Ttft).then(|| Waits {
+        (self.figure == SloFigure::Ttft).then(|| Waits {
             decode_s: waits.unwrap_or_else(|| of(&latency.decode_queue_s)),
             step_s: of(&latency.itl_s),
         })
@@ -212,7 +212,7 @@ impl Slo {
             return None;
         }
         let path = match self.figure {
-            Figure::OutputSpeed => "decode.output_speed_tokens_per_s".to_owned(),
+            SloFigure::OutputSpeed => "decode.output_speed_tokens_per_s".to_owned(),
             _ => {
                 let name = self.name();
                 let (figure, statistic) = name.rsplit_once('_')?;
@@ -223,14 +223,14 @@ impl Slo {
     }
 
     /// The pools that alone decide the figure where prefill and decode are separate; `None`: both do. First
-    /// tokens that come from decode are divided between them ([`super::trial::Run::share`]).
+    /// tokens that come from decode are divided between them ([`super::trial::TrialRun::share`]).
     pub fn role(&self) -> Option<Role> {
         match self.figure {
-            Figure::Ttft | Figure::Queue => Some(Role::Prefill),
-            Figure::Tpot | Figure::Itl | Figure::OutputSpeed | Figure::DecodeQueue => {
+            SloFigure::Ttft | SloFigure::Queue => Some(Role::Prefill),
+            SloFigure::Tpot | SloFigure::Itl | SloFigure::OutputSpeed | SloFigure::DecodeQueue => {
                 Some(Role::Decode)
             }
-            Figure::E2e | Figure::Attainment | Figure::Lost => None,
+            SloFigure::E2e | SloFigure::Attainment | SloFigure::Lost => None,
         }
     }
 
@@ -242,9 +242,9 @@ impl Slo {
             return None;
         }
         match self.figure {
-            Figure::Ttft => Some(step_s),
-            Figure::Tpot => Some(step_s / tokens_per_step),
-            Figure::OutputSpeed => Some(tokens_per_step / step_s),
+            SloFigure::Ttft => Some(step_s),
+            SloFigure::Tpot => Some(step_s / tokens_per_step),
+            SloFigure::OutputSpeed => Some(tokens_per_step / step_s),
             _ => None,
         }
     }
@@ -267,8 +267,8 @@ impl Slo {
     /// A value of the figure, in words.
     pub fn show(&self, value: f64) -> String {
         match self.figure {
-            Figure::OutputSpeed => format!("{} tokens/s", fixed(value, 2)),
-            Figure::Attainment | Figure::Lost => percent(value),
+            SloFigure::OutputSpeed => format!("{} tokens/s", fixed(value, 2)),
+            SloFigure::Attainment | SloFigure::Lost => percent(value),
             _ => seconds(value),
         }
     }
@@ -279,27 +279,27 @@ impl Slo {
         let name = name.map_or("", |(name, _)| name);
         let statistic = STATISTICS.iter().find(|(_, s)| *s == self.statistic);
         match self.figure {
-            Figure::Attainment | Figure::Lost => name.to_string(),
+            SloFigure::Attainment | SloFigure::Lost => name.to_string(),
             _ => format!("{name}_{}", statistic.map_or("", |(name, _)| name)),
         }
     }
 }
 
-impl fmt::Display for Slo {
+impl fmt::Display for PlanSlo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.is_floor() { ">=" } else { "<=" };
         write!(f, "{} {sign} {}", self.name(), self.show(self.limit))
     }
 }
 
-fn named(name: &str) -> Option<(Figure, Statistic)> {
+fn named(name: &str) -> Option<(SloFigure, Statistic)> {
     if let Some((_, figure)) = FIGURES[7..].iter().find(|(known, _)| *known == name) {
         return Some((*figure, Statistic::Mean));
     }
     let (figure, statistic) = name.rsplit_once('_')?;
     let (_, figure) = FIGURES[..7].iter().find(|(known, _)| *known == figure)?;
     let (_, statistic) = STATISTICS.iter().find(|(known, _)| *known == statistic)?;
-    let exists = *figure != Figure::OutputSpeed || *statistic == Statistic::Mean;
+    let exists = *figure != SloFigure::OutputSpeed || *statistic == Statistic::Mean;
     exists.then_some((*figure, *statistic))
 }
 
@@ -341,16 +341,19 @@ mod tests {
 
     #[test]
     fn targets_are_read_and_shown() {
-        let slo = Slo::parse("ttft_p99 = 5s").unwrap();
-        assert_eq!((slo.figure, slo.statistic), (Figure::Ttft, Statistic::P99));
+        let slo = PlanSlo::parse("ttft_p99 = 5s").unwrap();
+        assert_eq!(
+            (slo.figure, slo.statistic),
+            (SloFigure::Ttft, Statistic::P99)
+        );
         assert_eq!(slo.to_string(), "ttft_p99 <= 5.00 s");
         assert_eq!(slo.strain(Some(6.0)), 1.2);
-        let speed = Slo::parse("output_speed_mean=20").unwrap();
+        let speed = PlanSlo::parse("output_speed_mean=20").unwrap();
         assert_eq!(speed.strain(Some(25.0)), 0.8);
         assert_eq!(speed.strain(None), f64::INFINITY);
-        assert_eq!(Slo::parse("decode_queue_p95=1ms").unwrap().limit, 1e-3);
-        assert_eq!(Slo::parse("lost=0").unwrap().strain(Some(0.0)), 0.0);
-        assert!(Slo::parse("lost=0").unwrap().strain(Some(0.1)) > 1.0);
+        assert_eq!(PlanSlo::parse("decode_queue_p95=1ms").unwrap().limit, 1e-3);
+        assert_eq!(PlanSlo::parse("lost=0").unwrap().strain(Some(0.0)), 0.0);
+        assert!(PlanSlo::parse("lost=0").unwrap().strain(Some(0.1)) > 1.0);
     }
 
     #[test]
@@ -361,12 +364,12 @@ mod tests {
             ("decode_queue_p95=1s", "latency.decode_queue_s.p95"),
             ("output_speed_mean=20", "decode.output_speed_tokens_per_s"),
         ] {
-            let slo = Slo::parse(text).unwrap();
+            let slo = PlanSlo::parse(text).unwrap();
             assert_eq!(slo.interval(&run), None);
             run.confidence.insert(path.to_owned(), one);
             assert_eq!(slo.interval(&run), Some(one));
         }
-        assert_eq!(Slo::parse("lost=0").unwrap().interval(&run), None);
+        assert_eq!(PlanSlo::parse("lost=0").unwrap().interval(&run), None);
     }
 
     #[test]
@@ -380,7 +383,7 @@ mod tests {
             ("attainment=99", "out of bounds"),
             ("tpot_mean=0s", "out of bounds"),
         ] {
-            let error = Slo::parse(text).unwrap_err();
+            let error = PlanSlo::parse(text).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
             assert!(error.contains("write ttft_p99=5s"), "{error}");
         }

@@ -1,6 +1,6 @@
 //! The day in slots: in each of them the number of units stays as it is.
 
-use super::load::{Load, Loads};
+use super::load::{Loads, OfferedLoad};
 use crate::report::format::length;
 use crate::scenario::{Pool, Scenario, show_time_of_day};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
@@ -15,7 +15,7 @@ pub struct Slot {
     /// Hours of it in the counted time: what a unit is paid for.
     pub paid_h: f64,
     /// What comes in it; nothing where the simulation never is.
-    pub load: Load,
+    pub load: OfferedLoad,
 }
 
 /// The day of a scenario in slots of a length.
@@ -33,7 +33,7 @@ pub fn slots(scenario: &Scenario, loads: &Loads<'_>, every: SimDuration) -> Vec<
                 load: if simulated > 0 {
                     loads.between(from, to)
                 } else {
-                    Load::default()
+                    OfferedLoad::default()
                 },
             }
         })

@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use super::answer::{
-    Answer, Deployment, OptionRow, StepTimesRow, binding, empty, lent, seconds, slo_rows, stretches,
+    Deployment, OptionRow, PlanAnswer, StepTimesRow, binding, empty, lent, seconds, slo_rows,
+    stretches,
 };
 use super::design::{Design, designs, notes};
-use super::question::Question;
+use super::question::PlanQuestion;
 use super::schedule::{Played, Scheduling};
 use super::slots::assumed;
-use super::trial::{Bench, Run, Stopped};
+use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::report::format::fixed;
 use crate::scenario::Scenario;
 
@@ -48,10 +49,10 @@ const DESIGNS: usize = 2;
 /// Where the question cannot be read, a run fails, or somebody wants it to end.
 pub fn scheduled(
     base: &Scenario,
-    question: &Question,
+    question: &PlanQuestion,
     bench: &Bench<'_>,
-) -> Result<Answer, Stopped> {
-    let designs = designs(base, question).map_err(Stopped::Question)?;
+) -> Result<PlanAnswer, PlanStopped> {
+    let designs = designs(base, question).map_err(PlanStopped::Question)?;
     let mut open = Vec::new();
     let mut options: Vec<OptionRow> = Vec::new();
     for design in &designs {
@@ -205,12 +206,13 @@ fn timetable(design: &Design, scheduling: &Scheduling<'_>, best: &Played) -> Tim
 fn deployment(
     design: &Design,
     settings: &[String],
-    runs: &[Run],
-    question: &Question,
+    runs: &[TrialRun],
+    question: &PlanQuestion,
     base: &Scenario,
 ) -> Deployment {
     let hardest = runs.iter().max_by(|a, b| a.strain.total_cmp(&b.strain));
-    let mean = |of: fn(&Run) -> f64| runs.iter().map(of).sum::<f64>() / runs.len().max(1) as f64;
+    let mean =
+        |of: fn(&TrialRun) -> f64| runs.iter().map(of).sum::<f64>() / runs.len().max(1) as f64;
     let node_hours = mean(|run| run.node_hours);
     Deployment {
         option: question.options[design.option].name.clone(),
@@ -239,7 +241,7 @@ fn deployment(
 
 fn row(
     design: &Design,
-    question: &Question,
+    question: &PlanQuestion,
     simulated: usize,
     best: Option<&Played>,
     reason: String,

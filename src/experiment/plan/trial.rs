@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::design::decode_begins;
-use super::slo::Slo;
+use super::slo::PlanSlo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};
 use crate::report::format::{date_clock, plain};
@@ -27,7 +27,7 @@ pub struct Waits {
 
 /// What a run said.
 #[derive(Clone, Debug, Default)]
-pub struct Run {
+pub struct TrialRun {
     /// The figure of each promise; where each stretch is judged, that of the worst.
     pub values: Vec<Option<f64>>,
     /// Local starts of those stretches; `None`: the figure is that of the whole time.
@@ -35,7 +35,7 @@ pub struct Run {
     /// Stretches that break a promise, of how many: those that were asked for, or else hours.
     pub stretches: (u64, u64),
     /// The same of each stretch that is judged: values, waits and strain.
-    pub parts: Vec<Run>,
+    pub parts: Vec<TrialRun>,
     /// Pools whose queue was growing at the end of the stretch that this is of.
     pub growing: Vec<String>,
     /// How sure this run alone is of each, where it can say.
@@ -60,7 +60,7 @@ pub struct Run {
     pub goodput_per_s: f64,
 }
 
-impl Run {
+impl TrialRun {
     /// Whether every promise is kept.
     pub fn keeps(&self) -> bool {
         self.trouble.is_none() && self.strain <= 1.0
@@ -69,7 +69,7 @@ impl Run {
     /// What a pool of a role takes of promise `index` where prefill and decode are separate; `None` where the
     /// promise is not its own. Of a first token that comes from decode, the pool with the larger part answers for
     /// all, the other for its part.
-    pub fn share(&self, slos: &[Slo], index: usize, role: Role) -> Option<f64> {
+    pub fn share(&self, slos: &[PlanSlo], index: usize, role: Role) -> Option<f64> {
         let (slo, value) = (slos.get(index)?, self.values.get(index).copied()?);
         let all = slo.strain(value);
         let Some(waits) = self.waits.get(index).copied().flatten() else {
@@ -86,7 +86,7 @@ impl Run {
     }
 
     /// The pool that breaks promise `index` however many units the other one has.
-    pub fn culprit(&self, slos: &[Slo], index: usize) -> Option<Role> {
+    pub fn culprit(&self, slos: &[PlanSlo], index: usize) -> Option<Role> {
         let (slo, value) = (slos.get(index)?, self.values.get(index).copied()?);
         let breaks = |value: Option<f64>| slo.strain(value) > 1.0;
         match self.waits.get(index).copied().flatten() {
@@ -99,7 +99,7 @@ impl Run {
     }
 
     /// What is broken, in words; `None` where nothing is.
-    pub fn broken(&self, slos: &[Slo]) -> Option<String> {
+    pub fn broken(&self, slos: &[PlanSlo]) -> Option<String> {
         if let Some(trouble) = &self.trouble {
             return Some(trouble.clone());
         }
@@ -120,7 +120,7 @@ impl Run {
 
 /// Why a plan ends without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum PlanStopped {
     /// Somebody wants it to.
     Cancelled,
     /// The question cannot be read or makes no sense.
@@ -146,7 +146,11 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// As for [`Bench::summaries`].
-    pub fn play(&self, items: &[(&Scenario, u32)], slos: &[Slo]) -> Result<Vec<Run>, Stopped> {
+    pub fn play(
+        &self,
+        items: &[(&Scenario, u32)],
+        slos: &[PlanSlo],
+    ) -> Result<Vec<TrialRun>, PlanStopped> {
         let runs = self.summaries(items)?.into_iter();
         let judged = runs.zip(items).map(|(run, (scenario, _))| match run {
             Ok(summary) => judge(&summary, slos, decode_begins(scenario)),
@@ -162,7 +166,7 @@ impl Bench<'_> {
     pub fn summaries(
         &self,
         items: &[(&Scenario, u32)],
-    ) -> Result<Vec<Result<RunSummary, String>>, Stopped> {
+    ) -> Result<Vec<Result<RunSummary, String>>, PlanStopped> {
         let each = (self.threads / items.len().max(1)).max(1);
         let runs = in_parallel_on(self.threads, items, |(scenario, replication)| {
             let seed = replicate::seed(scenario.seed, u64::from(*replication));
@@ -174,26 +178,26 @@ impl Bench<'_> {
                     "it grew beyond the scenario's limits: overload".to_string(),
                 )),
                 Err(RunError::TooLarge(why)) => Ok(Err(why)),
-                Err(RunError::Cancelled) => Err(Stopped::Cancelled),
-                Err(error) => Err(Stopped::Failed(error.to_string())),
+                Err(RunError::Cancelled) => Err(PlanStopped::Cancelled),
+                Err(error) => Err(PlanStopped::Failed(error.to_string())),
             }
         });
         runs.into_iter().collect()
     }
 }
 
-fn lost(why: &str) -> Run {
-    Run {
+fn lost(why: &str) -> TrialRun {
+    TrialRun {
         trouble: Some(why.to_string()),
         strain: f64::INFINITY,
-        ..Run::default()
+        ..TrialRun::default()
     }
 }
 
 /// Holds a run, whose first tokens may come from a decode pool, against the promises: over the whole time, and in
 /// every stretch where the scenario judges those.
-pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
-    let waits = |slo: &Slo, latency: &Latency, decided: &Decided| {
+pub fn judge(summary: &RunSummary, slos: &[PlanSlo], decode_begins: bool) -> TrialRun {
+    let waits = |slo: &PlanSlo, latency: &Latency, decided: &Decided| {
         slo.waits(latency, decided).filter(|_| decode_begins)
     };
     let mut values: Vec<Option<f64>> = slos.iter().map(|slo| slo.of(summary)).collect();
@@ -206,9 +210,9 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
     let mut parts = Vec::new();
     for Promised { span, attainment } in &summary.promised {
         let mut breaks = false;
-        let mut part = Run {
+        let mut part = TrialRun {
             growing: growing(span),
-            ..Run::default()
+            ..TrialRun::default()
         };
         for (index, slo) in slos.iter().enumerate() {
             let value = slo.in_stretch(span, *attainment);
@@ -246,13 +250,13 @@ pub fn judge(summary: &RunSummary, slos: &[Slo], decode_begins: bool) -> Run {
         _ => None,
     };
     // A run's batches say nothing of its worst stretch.
-    let interval = |(slo, when): (&Slo, &Option<String>)| match when {
+    let interval = |(slo, when): (&PlanSlo, &Option<String>)| match when {
         None => slo.interval(summary),
         Some(_) => None,
     };
     let intervals = slos.iter().zip(&when).map(interval).collect();
     let goodputs = summary.classes.values().filter_map(|class| class.slo);
-    Run {
+    TrialRun {
         values,
         intervals,
         waits: waited,
@@ -280,7 +284,7 @@ fn growing(span: &SpanSummary) -> Vec<String> {
 }
 
 /// Hours that would break a promise if it held for each of them, of how many.
-fn hours(summary: &RunSummary, slos: &[Slo]) -> (u64, u64) {
+fn hours(summary: &RunSummary, slos: &[PlanSlo]) -> (u64, u64) {
     let breaks = |span: &&SpanSummary| {
         let values = slos.iter().map(|slo| (slo, slo.in_stretch(span, None)));
         let mut strains = values.filter_map(|(slo, value)| value.map(|_| slo.strain(value)));
@@ -297,11 +301,11 @@ mod tests {
 
     #[test]
     fn a_late_first_token_is_laid_to_the_pool_that_makes_it_late() {
-        let slos = [Slo::parse("ttft_p99=2s").unwrap()];
-        let run = |value: f64, waits: Option<Waits>| Run {
+        let slos = [PlanSlo::parse("ttft_p99=2s").unwrap()];
+        let run = |value: f64, waits: Option<Waits>| TrialRun {
             values: vec![Some(value)],
             waits: vec![waits],
-            ..Run::default()
+            ..TrialRun::default()
         };
         let waits = |decode_s| {
             Some(Waits {

@@ -18,25 +18,25 @@ const MAX_VALUES: usize = 100_000;
 
 /// Keys that change together, and over what.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
+pub struct SweepAxis {
     /// Paths in the scenario.
     pub keys: Vec<String>,
     /// Where they go.
-    pub values: Values,
+    pub values: AxisValues,
 }
 
 /// What an axis goes over.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Values {
+pub enum AxisValues {
     /// Rows of values as TOML text, one for each key.
     List(Vec<Vec<String>>),
     /// Everything between two numbers, for samples.
-    Between(Span),
+    Between(AxisRange),
 }
 
 /// Everything between two numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
+pub struct AxisRange {
     /// The least.
     pub low: f64,
     /// The greatest.
@@ -78,12 +78,12 @@ impl AxisError {
 
 /// A piece of the text and where it stands.
 #[derive(Clone, Copy)]
-struct Piece<'a> {
+struct TextPiece<'a> {
     text: &'a str,
     start: usize,
 }
 
-impl<'a> Piece<'a> {
+impl<'a> TextPiece<'a> {
     fn part(self, range: Range<usize>) -> Self {
         let text = &self.text[range.clone()];
         let lead = text.len() - text.trim_start().len();
@@ -138,7 +138,7 @@ impl<'a> Piece<'a> {
 ///
 /// # Errors
 /// What is wrong with the text, and where.
-pub fn parse(text: &str) -> Result<Axis, AxisError> {
+pub fn parse(text: &str) -> Result<SweepAxis, AxisError> {
     read(text).map_err(|(at, why)| AxisError {
         text: text.to_string(),
         at,
@@ -149,8 +149,8 @@ pub fn parse(text: &str) -> Result<Axis, AxisError> {
 /// Where, and what.
 type Wrong = (Range<usize>, String);
 
-fn read(text: &str) -> Result<Axis, Wrong> {
-    let whole = Piece { text, start: 0 };
+fn read(text: &str) -> Result<SweepAxis, Wrong> {
+    let whole = TextPiece { text, start: 0 };
     let Some(equals) = text.find('=') else {
         return Err((0..text.len(), "there is no `=`".to_string()));
     };
@@ -171,11 +171,11 @@ fn read(text: &str) -> Result<Axis, Wrong> {
         return Err((equals..equals + 1, "no values after this".to_string()));
     }
     let values = if keys.len() > 1 {
-        Values::List(rows(values, keys.len())?)
+        AxisValues::List(rows(values, keys.len())?)
     } else {
         single(values)?
     };
-    if let Values::List(rows) = &values
+    if let AxisValues::List(rows) = &values
         && rows.len() > MAX_VALUES
     {
         return Err((
@@ -184,11 +184,11 @@ fn read(text: &str) -> Result<Axis, Wrong> {
         ));
     }
     let keys = keys.iter().map(|k| k.text.to_string()).collect();
-    Ok(Axis { keys, values })
+    Ok(SweepAxis { keys, values })
 }
 
-fn rows(values: Piece<'_>, width: usize) -> Result<Vec<Vec<String>>, Wrong> {
-    let row = |piece: Piece<'_>| {
+fn rows(values: TextPiece<'_>, width: usize) -> Result<Vec<Vec<String>>, Wrong> {
+    let row = |piece: TextPiece<'_>| {
         let inside = piece.inside("").ok_or_else(|| {
             let why = format!("linked keys need groups of {width}, such as (1, 2)");
             (piece.at(), why)
@@ -203,7 +203,7 @@ fn rows(values: Piece<'_>, width: usize) -> Result<Vec<Vec<String>>, Wrong> {
     values.cut().into_iter().map(row).collect()
 }
 
-fn single(values: Piece<'_>) -> Result<Values, Wrong> {
+fn single(values: TextPiece<'_>) -> Result<AxisValues, Wrong> {
     let pieces = values.cut();
     let mut list = Vec::new();
     for piece in &pieces {
@@ -213,19 +213,19 @@ fn single(values: Piece<'_>) -> Result<Values, Wrong> {
         }
         match span(*piece)? {
             None => list.push(vec![piece.text.to_string()]),
-            Some(Values::List(rows)) => list.extend(rows),
+            Some(AxisValues::List(rows)) => list.extend(rows),
             Some(between) if pieces.len() == 1 => return Ok(between),
-            Some(Values::Between(_)) => {
+            Some(AxisValues::Between(_)) => {
                 let why = "a range without a step stands alone; give it a step or a count";
                 return Err((piece.at(), why.to_string()));
             }
         }
     }
-    Ok(Values::List(list))
+    Ok(AxisValues::List(list))
 }
 
 /// A range, if the piece is one.
-fn span(piece: Piece<'_>) -> Result<Option<Values>, Wrong> {
+fn span(piece: TextPiece<'_>) -> Result<Option<AxisValues>, Wrong> {
     if let Some(inside) = piece.inside("log") {
         return log(inside).map(Some);
     }
@@ -236,9 +236,9 @@ fn span(piece: Piece<'_>) -> Result<Option<Values>, Wrong> {
         return Ok(None);
     }
     let colon = piece.text[dots..].find(':').map(|i| dots + i);
-    let low = Number::read(piece.part(0..dots))?;
+    let low = RangeNumber::read(piece.part(0..dots))?;
     let high = piece.part(dots + 2..colon.unwrap_or(piece.text.len()));
-    let high = Number::read(high)?;
+    let high = RangeNumber::read(high)?;
     let unit = same_unit(&low, &high, piece)?;
     if low.value > high.value {
         return Err((piece.at(), "this range runs backwards".to_string()));
@@ -247,7 +247,7 @@ fn span(piece: Piece<'_>) -> Result<Option<Values>, Wrong> {
     let step = match colon {
         Some(colon) => {
             let part = piece.part(colon + 1..piece.text.len());
-            let step = Number::read(part)?;
+            let step = RangeNumber::read(part)?;
             if step.unit != unit && step.value != 0.0 {
                 return Err((part.at(), format!("the step needs the unit `{unit}` too")));
             }
@@ -269,13 +269,13 @@ fn span(piece: Piece<'_>) -> Result<Option<Values>, Wrong> {
     }
     let values = (0..=steps as u64).map(|i| low.value + i as f64 * step);
     let texts = values.map(|x| vec![written(x, whole, &unit)]);
-    Ok(Some(Values::List(texts.collect())))
+    Ok(Some(AxisValues::List(texts.collect())))
 }
 
-fn log(inside: Piece<'_>) -> Result<Values, Wrong> {
+fn log(inside: TextPiece<'_>) -> Result<AxisValues, Wrong> {
     let parts = inside.cut();
     let (low, high) = match parts.as_slice() {
-        [low, high] | [low, high, _] => (Number::read(*low)?, Number::read(*high)?),
+        [low, high] | [low, high, _] => (RangeNumber::read(*low)?, RangeNumber::read(*high)?),
         _ => {
             let why = "a log range has two ends and a count: log(1, 1000, 7)";
             return Err((inside.at(), why.to_string()));
@@ -298,7 +298,7 @@ fn log(inside: Piece<'_>) -> Result<Values, Wrong> {
         }
     };
     let whole = low.is_whole && high.is_whole;
-    let place = Span {
+    let place = AxisRange {
         low: low.value,
         high: high.value,
         is_log: true,
@@ -315,12 +315,12 @@ fn log(inside: Piece<'_>) -> Result<Values, Wrong> {
         })
         .collect();
     texts.dedup();
-    Ok(Values::List(texts))
+    Ok(AxisValues::List(texts))
 }
 
-fn between(low: &Number, high: &Number, is_log: bool) -> Values {
+fn between(low: &RangeNumber, high: &RangeNumber, is_log: bool) -> AxisValues {
     // Samples of whole numbers are taken from the list of them.
-    Values::Between(Span {
+    AxisValues::Between(AxisRange {
         low: low.value,
         high: high.value,
         is_log,
@@ -328,7 +328,7 @@ fn between(low: &Number, high: &Number, is_log: bool) -> Values {
     })
 }
 
-fn same_unit(low: &Number, high: &Number, piece: Piece<'_>) -> Result<String, Wrong> {
+fn same_unit(low: &RangeNumber, high: &RangeNumber, piece: TextPiece<'_>) -> Result<String, Wrong> {
     if low.unit == high.unit {
         return Ok(low.unit.clone());
     }
@@ -336,7 +336,7 @@ fn same_unit(low: &Number, high: &Number, piece: Piece<'_>) -> Result<String, Wr
     Err((piece.at(), why.to_string()))
 }
 
-impl Span {
+impl AxisRange {
     /// The number at a part of the way.
     pub fn at(&self, part: f64) -> f64 {
         if self.is_log {
@@ -368,14 +368,14 @@ fn written(x: f64, whole: bool, unit: &str) -> String {
 }
 
 /// A number in a range.
-struct Number {
+struct RangeNumber {
     value: f64,
     is_whole: bool,
     unit: String,
 }
 
-impl Number {
-    fn read(piece: Piece<'_>) -> Result<Self, Wrong> {
+impl RangeNumber {
+    fn read(piece: TextPiece<'_>) -> Result<Self, Wrong> {
         let is_digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '+');
         let mut end = piece
             .text
@@ -412,8 +412,10 @@ mod tests {
 
     fn values(text: &str) -> Vec<String> {
         match parse(text).unwrap().values {
-            Values::List(rows) => rows.into_iter().map(|row| row.join("|")).collect(),
-            Values::Between(span) => vec![span.text_at(0.0), span.text_at(0.5), span.text_at(1.0)],
+            AxisValues::List(rows) => rows.into_iter().map(|row| row.join("|")).collect(),
+            AxisValues::Between(span) => {
+                vec![span.text_at(0.0), span.text_at(0.5), span.text_at(1.0)]
+            }
         }
     }
 

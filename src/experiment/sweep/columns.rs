@@ -1,21 +1,21 @@
 //! The columns of a sweep's table, a row a run: what `results.csv` and `results.parquet` both hold.
 
 use super::manifest::{Manifest, unquoted};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use crate::scenario::summary_fields;
 
 /// A column.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+pub struct SweepColumn {
     /// What it is called.
     pub name: String,
     /// What is in it, in the order of the manifest.
-    pub cells: Cells,
+    pub cells: ColumnCells,
 }
 
 /// The cells of a column; `None` is empty.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cells {
+pub enum ColumnCells {
     /// Whole numbers.
     Whole(Vec<Option<u64>>),
     /// Words.
@@ -26,7 +26,7 @@ pub enum Cells {
     Figure(Vec<Option<f64>>),
 }
 
-impl Cells {
+impl ColumnCells {
     /// A cell as CSV has it.
     pub fn text(&self, row: usize) -> String {
         match self {
@@ -44,12 +44,12 @@ pub fn figure(figure: Option<f64>) -> String {
 }
 
 /// The run, its values, and every figure by its path in the summary.
-pub fn columns(manifest: &Manifest, outcomes: &[Outcome<'_>]) -> Vec<Column> {
-    let whole = |of: fn(&Outcome<'_>) -> Option<u64>| {
-        Cells::Whole(outcomes.iter().map(of).collect::<Vec<_>>())
+pub fn columns(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> Vec<SweepColumn> {
+    let whole = |of: fn(&RunOutcome<'_>) -> Option<u64>| {
+        ColumnCells::Whole(outcomes.iter().map(of).collect::<Vec<_>>())
     };
-    let text = |of: fn(&Outcome<'_>) -> Option<String>| {
-        Cells::Text(outcomes.iter().map(of).collect::<Vec<_>>())
+    let text = |of: fn(&RunOutcome<'_>) -> Option<String>| {
+        ColumnCells::Text(outcomes.iter().map(of).collect::<Vec<_>>())
     };
     let of_the_run = [
         ("run", whole(|o| Some(o.run.run))),
@@ -63,29 +63,29 @@ pub fn columns(manifest: &Manifest, outcomes: &[Outcome<'_>]) -> Vec<Column> {
             text(|o| Some(o.verdict().to_string()).filter(|v| !v.is_empty())),
         ),
     ];
-    let of_the_run = of_the_run.into_iter().map(|(name, cells)| Column {
+    let of_the_run = of_the_run.into_iter().map(|(name, cells)| SweepColumn {
         name: name.to_string(),
         cells,
     });
     let values = manifest.keys.iter().enumerate().map(|(index, key)| {
-        let stated = |o: &Outcome<'_>| {
+        let stated = |o: &RunOutcome<'_>| {
             let value = o.run.values.get(index);
             value.map_or(String::new(), |v| unquoted(v).to_string())
         };
-        Column {
+        SweepColumn {
             name: key.clone(),
-            cells: Cells::Stated(outcomes.iter().map(stated).collect()),
+            cells: ColumnCells::Stated(outcomes.iter().map(stated).collect()),
         }
     });
-    let figures = paths(outcomes).into_iter().map(|path| Column {
-        cells: Cells::Figure(outcomes.iter().map(|o| o.figure(&path)).collect()),
+    let figures = paths(outcomes).into_iter().map(|path| SweepColumn {
+        cells: ColumnCells::Figure(outcomes.iter().map(|o| o.figure(&path)).collect()),
         name: path,
     });
     of_the_run.chain(values).chain(figures).collect()
 }
 
 /// The paths of all figures, with the pools and classes of all runs.
-fn paths(outcomes: &[Outcome<'_>]) -> Vec<String> {
+fn paths(outcomes: &[RunOutcome<'_>]) -> Vec<String> {
     let summaries = || outcomes.iter().filter_map(|o| o.entry?.summary.as_ref());
     let mut pools: Vec<&str> = Vec::new();
     let mut classes: Vec<&str> = Vec::new();

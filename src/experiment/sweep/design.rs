@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::axes::{Axis, Values};
+use super::axes::{AxisValues, SweepAxis};
 use crate::workload::random::Stream;
 
 /// Most hypercubes to choose from.
@@ -24,12 +24,12 @@ pub type Points = Vec<Vec<String>>;
 ///
 /// # Errors
 /// Where an axis has no end of values, or the grid has more than `most` points.
-pub fn grid(axes: &[Axis], most: u64) -> Result<Points, String> {
+pub fn grid(axes: &[SweepAxis], most: u64) -> Result<Points, String> {
     let mut lists = Vec::new();
     for axis in axes {
         match &axis.values {
-            Values::List(rows) => lists.push(rows),
-            Values::Between(_) => {
+            AxisValues::List(rows) => lists.push(rows),
+            AxisValues::Between(_) => {
                 return Err(format!(
                     "`{}` goes over everything between two numbers: give the range a step \
                      (0.1..0.9:0.1) or a count (log(1.0,1000.0,7)), or ask for --sample N points",
@@ -59,7 +59,7 @@ pub fn grid(axes: &[Axis], most: u64) -> Result<Points, String> {
 }
 
 /// `n` points spread over the space of the axes; fewer where listed values do not give so many.
-pub fn sample(axes: &[Axis], n: u64, seed: u64) -> Points {
+pub fn sample(axes: &[SweepAxis], n: u64, seed: u64) -> Points {
     let pairs = n * n.saturating_sub(1) / 2;
     let candidates = (COMPARISONS / pairs.max(1)).clamp(1, CANDIDATES);
     let drawn = (0..candidates).map(|i| hypercube(axes.len(), n, seed, i));
@@ -109,16 +109,16 @@ fn nearest(places: &[Vec<f64>]) -> f64 {
     least
 }
 
-fn point(axes: &[Axis], place: &[f64]) -> Vec<String> {
+fn point(axes: &[SweepAxis], place: &[f64]) -> Vec<String> {
     let parts = axes
         .iter()
         .zip(place)
         .map(|(axis, part)| match &axis.values {
-            Values::List(rows) => {
+            AxisValues::List(rows) => {
                 let index = (part * rows.len() as f64) as usize;
                 rows[index.min(rows.len() - 1)].clone()
             }
-            Values::Between(span) => vec![span.text_at(*part)],
+            AxisValues::Between(span) => vec![span.text_at(*part)],
         });
     parts.flatten().collect()
 }
@@ -129,7 +129,7 @@ mod tests {
     use super::super::axes::parse;
     use super::*;
 
-    fn axes(texts: &[&str]) -> Vec<Axis> {
+    fn axes(texts: &[&str]) -> Vec<SweepAxis> {
         texts.iter().map(|text| parse(text).unwrap()).collect()
     }
 

@@ -38,7 +38,7 @@ impl Status {
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct SweepEntry {
     /// Hash of its resolved scenario.
     pub key: String,
     /// How it ended.
@@ -59,7 +59,7 @@ pub fn entry(
     scenario: &Scenario,
     threads: usize,
     progress: &mut dyn FnMut(SimTime, u64) -> bool,
-) -> Option<Entry> {
+) -> Option<SweepEntry> {
     let status = match run_with_progress(scenario, threads, progress) {
         Ok(summary) => return Some(done(scenario, summary)),
         Err(RunError::Cancelled) => return None,
@@ -72,7 +72,7 @@ pub fn entry(
             error.to_string(),
         ),
     };
-    Some(Entry {
+    Some(SweepEntry {
         key: scenario.hash.clone(),
         status: status.0,
         reason: Some(status.1),
@@ -82,7 +82,7 @@ pub fn entry(
     })
 }
 
-fn done(scenario: &Scenario, mut summary: RunSummary) -> Entry {
+fn done(scenario: &Scenario, mut summary: RunSummary) -> SweepEntry {
     let verdict = match assess(&summary).grade {
         Grade::Broken => "broken",
         Grade::Overloaded => OVERLOADED,
@@ -102,7 +102,7 @@ fn done(scenario: &Scenario, mut summary: RunSummary) -> Entry {
     summary.in_system.clear();
     let kept = |path: &String| CERTAIN.iter().any(|group| path.starts_with(group));
     summary.confidence.retain(|path, _| kept(path));
-    Entry {
+    SweepEntry {
         key: scenario.hash.clone(),
         status: Status::Done,
         reason: None,
@@ -118,7 +118,7 @@ const CERTAIN: [&str; 3] = ["decode.", "economics.", "latency."];
 /// The verdict of a run whose queues still grew at its end.
 pub const OVERLOADED: &str = "overloaded";
 
-impl Entry {
+impl SweepEntry {
     /// What no run can say in it, as a sentence; nothing if there is none.
     pub fn impossible(&self) -> Option<String> {
         let is_hash = self.key.len() == 32 && self.key.bytes().all(|b| b.is_ascii_hexdigit());

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::entry;
-use super::manifest::{Manifest, PlannedRun, Question, scenario_of};
+use super::manifest::{Manifest, PlannedRun, SweepQuestion, scenario_of};
 
 /// Runs that are begun.
 const PROBES: usize = 4;
@@ -26,7 +26,7 @@ pub struct Estimate {
 
 /// Estimates what `runs` take on so many threads; `None` if there are none.
 pub fn estimate(
-    question: &Question,
+    question: &SweepQuestion,
     manifest: &Manifest,
     runs: &[&PlannedRun],
     threads: usize,

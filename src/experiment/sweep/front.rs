@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::entry::{OVERLOADED, Status};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use crate::metrics::interval::{Interval, mean, of_mean};
 
 /// A figure that should be small or large.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Aim {
+pub struct FrontObjective {
     /// What a table calls it.
     pub head: &'static str,
     /// Its path in the summary.
@@ -21,49 +21,49 @@ pub struct Aim {
 
 /// A kind of front.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kind {
+pub struct FrontKind {
     /// Its name in files.
     pub name: &'static str,
     /// Its title.
     pub title: &'static str,
     /// Its aims; the first two are drawn.
-    pub aims: &'static [Aim],
+    pub aims: &'static [FrontObjective],
 }
 
-const COST: Aim = Aim {
+const COST: FrontObjective = FrontObjective {
     head: "cost",
     path: "economics.cost_usd",
     most: false,
 };
-const TTFT: Aim = Aim {
+const TTFT: FrontObjective = FrontObjective {
     head: "TTFT p99",
     path: "latency.ttft_s.p99",
     most: false,
 };
-const TPOT: Aim = Aim {
+const TPOT: FrontObjective = FrontObjective {
     head: "TPOT p99",
     path: "latency.tpot_s.p99",
     most: false,
 };
-const PER_USER: Aim = Aim {
+const PER_USER: FrontObjective = FrontObjective {
     head: "tokens/s\nper user",
     path: "decode.output_speed_tokens_per_s",
     most: true,
 };
-const PER_GPU: Aim = Aim {
+const PER_GPU: FrontObjective = FrontObjective {
     head: "tokens/s\nper GPU",
     path: "output_tokens_per_s_per_gpu",
     most: true,
 };
 
 /// The fronts that are shown.
-pub const FRONTS: [Kind; 2] = [
-    Kind {
+pub const FRONTS: [FrontKind; 2] = [
+    FrontKind {
         name: "cost-latency",
         title: "Pareto front: cost, TTFT p99, TPOT p99",
         aims: &[COST, TTFT, TPOT],
     },
-    Kind {
+    FrontKind {
         name: "throughput-speed",
         title: "Pareto front: tokens/s per GPU against tokens/s per user",
         aims: &[PER_USER, PER_GPU],
@@ -72,7 +72,7 @@ pub const FRONTS: [Kind; 2] = [
 
 /// A point with its figures.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Point {
+pub struct FrontPoint {
     /// Its number.
     pub number: u64,
     /// Values of the manifest's keys.
@@ -87,13 +87,13 @@ pub struct Point {
     pub counts: bool,
 }
 
-impl Point {
+impl FrontPoint {
     /// A figure by its path.
     pub fn figure(&self, path: &str) -> Option<f64> {
         self.figures.get(path).copied()
     }
 
-    fn aims(&self, kind: &Kind) -> Option<Vec<f64>> {
+    fn aims(&self, kind: &FrontKind) -> Option<Vec<f64>> {
         let figures = kind.aims.iter().map(|aim| {
             let figure = self.figure(aim.path)?;
             Some(if aim.most { -figure } else { figure })
@@ -108,7 +108,7 @@ impl Point {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Front {
     /// Which.
-    pub kind: Kind,
+    pub kind: FrontKind,
     /// Indices of its points, by the first aim, the better first.
     pub points: Vec<usize>,
     /// Indices of all points that were in question.
@@ -116,7 +116,7 @@ pub struct Front {
 }
 
 /// The points of a sweep.
-pub fn points(outcomes: &[Outcome<'_>]) -> Vec<Point> {
+pub fn points(outcomes: &[RunOutcome<'_>]) -> Vec<FrontPoint> {
     let parts = outcomes.chunk_by(|a, b| a.run.point == b.run.point);
     parts
         .map(|runs| {
@@ -129,7 +129,7 @@ pub fn points(outcomes: &[Outcome<'_>]) -> Vec<Point> {
                 figures.extend(mean(&all).map(|mean| (aim.path, mean)));
                 intervals.extend(of_mean(&all).map(|interval| (aim.path, interval)));
             }
-            Point {
+            FrontPoint {
                 number: runs[0].run.point,
                 values: runs[0].run.values.clone(),
                 figures,
@@ -141,7 +141,7 @@ pub fn points(outcomes: &[Outcome<'_>]) -> Vec<Point> {
         .collect()
 }
 
-fn served(runs: &[Outcome<'_>]) -> String {
+fn served(runs: &[RunOutcome<'_>]) -> String {
     let mut words: Vec<&str> = Vec::new();
     for run in runs {
         let word = match run.status {
@@ -156,7 +156,7 @@ fn served(runs: &[Outcome<'_>]) -> String {
 }
 
 /// The front of a kind.
-pub fn front(kind: Kind, points: &[Point]) -> Front {
+pub fn front(kind: FrontKind, points: &[FrontPoint]) -> Front {
     let all = points.iter().enumerate();
     let mut all: Vec<(usize, Vec<f64>)> = all
         .filter_map(|(i, point)| Some((i, point.aims(&kind)?)))
@@ -193,8 +193,8 @@ mod tests {
     use super::*;
     use crate::workload::random::Stream;
 
-    fn point(number: u64, figures: &[(&'static str, f64)]) -> Point {
-        Point {
+    fn point(number: u64, figures: &[(&'static str, f64)]) -> FrontPoint {
+        FrontPoint {
             number,
             values: Vec::new(),
             figures: figures.iter().copied().collect(),
@@ -208,7 +208,7 @@ mod tests {
     fn nobody_on_the_front_is_beaten_and_everybody_else_is() {
         let mut stream = Stream::new(1, "front", "");
         let mut draw = || (stream.draw() % 8) as f64;
-        let all: Vec<Point> = (0..300)
+        let all: Vec<FrontPoint> = (0..300)
             .map(|i| {
                 point(
                     i,

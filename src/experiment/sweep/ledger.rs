@@ -13,7 +13,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::entry::Entry;
+use super::entry::SweepEntry;
 use super::manifest::Manifest;
 use super::shard::Shard;
 use crate::scenario::{Unread, check_ordinary, read_ordinary, read_ordinary_text, text_hash};
@@ -34,7 +34,7 @@ const END: &str = "}";
 const DIGITS: usize = 32;
 
 /// What is done, by the key of the run.
-pub type Done = BTreeMap<String, Entry>;
+pub type Done = BTreeMap<String, SweepEntry>;
 
 /// A ledger open for writing.
 #[derive(Debug)]
@@ -182,7 +182,7 @@ pub fn read(dir: &Path) -> Result<Done, String> {
 /// A sentence for people: two results of one run differ.
 pub fn gather(
     done: &mut Done,
-    entries: impl IntoIterator<Item = Entry>,
+    entries: impl IntoIterator<Item = SweepEntry>,
     path: &Path,
 ) -> Result<(), String> {
     for entry in entries {
@@ -202,7 +202,7 @@ pub fn gather(
 }
 
 /// The entries of a ledger's text, and the bytes of its whole lines.
-fn lines(path: &Path, text: &[u8]) -> Result<(Vec<Entry>, usize), String> {
+fn lines(path: &Path, text: &[u8]) -> Result<(Vec<SweepEntry>, usize), String> {
     let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
     let mut entries = Vec::new();
     for (i, line) in text[..whole].split_inclusive(|b| *b == b'\n').enumerate() {
@@ -230,7 +230,7 @@ fn lines(path: &Path, text: &[u8]) -> Result<(Vec<Entry>, usize), String> {
     Ok((entries, whole))
 }
 
-fn read_line(line: &str) -> Option<Entry> {
+fn read_line(line: &str) -> Option<SweepEntry> {
     let rest = line.strip_prefix(BEGIN)?;
     let (check, rest) = rest.split_at_checked(DIGITS)?;
     let entry = rest.strip_prefix(MIDDLE)?.strip_suffix(END)?;
@@ -239,7 +239,7 @@ fn read_line(line: &str) -> Option<Entry> {
         .flatten()
 }
 
-fn write_line(entry: &Entry) -> String {
+fn write_line(entry: &SweepEntry) -> String {
     let entry = serde_json::to_string(entry).expect("an entry has only text as keys");
     format!("{BEGIN}{}{MIDDLE}{entry}{END}\n", text_hash(&entry))
 }
@@ -292,7 +292,7 @@ impl Ledger {
     ///
     /// # Errors
     /// A sentence for people. The ledger then is as it was before.
-    pub fn append(&mut self, entry: &Entry) -> Result<(), String> {
+    pub fn append(&mut self, entry: &SweepEntry) -> Result<(), String> {
         self.write(&write_line(entry))?;
         if self.synchronised.0.elapsed() < PATIENCE {
             return Ok(());
@@ -306,7 +306,7 @@ impl Ledger {
     /// As for [`Ledger::append`].
     pub fn append_all<'a>(
         &mut self,
-        entries: impl IntoIterator<Item = &'a Entry>,
+        entries: impl IntoIterator<Item = &'a SweepEntry>,
     ) -> Result<(), String> {
         let lines: String = entries.into_iter().map(write_line).collect();
         self.write(&lines)?;

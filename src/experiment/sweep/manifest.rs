@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::axes::{self, Axis};
+use super::axes::{self, SweepAxis};
 use super::design;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::replicate;
@@ -17,7 +17,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
-pub struct Question {
+pub struct SweepQuestion {
     /// Path or bundled name.
     pub scenario: String,
     /// Overrides that hold for all runs.
@@ -76,9 +76,9 @@ pub struct PlannedRun {
 ///
 /// # Errors
 /// Mistakes in the scenario or the axes, ready to be shown after `error: ` or, of the scenario itself, alone.
-pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal> {
+pub fn manifest(question: &SweepQuestion, threads: usize) -> Result<Manifest, SweepRefusal> {
     let base = load(&question.scenario, &question.set)
-        .map_err(|mistakes| Refusal::Scenario(mistakes.to_string()))?;
+        .map_err(|mistakes| SweepRefusal::Scenario(mistakes.to_string()))?;
     let axes = axes_of(question, &base)?;
     let replications = question
         .replications
@@ -89,9 +89,12 @@ pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal
         Some(n) => Ok(design::sample(&axes, n, base.seed)),
         None => design::grid(&axes, MAX_RUNS),
     };
-    let points = points.map_err(Refusal::Axes)?;
+    let points = points.map_err(SweepRefusal::Axes)?;
     if replications == 0 || points.len() as u64 * replications > MAX_RUNS {
-        return Err(Refusal::Axes(too_many(points.len() as u64, replications)));
+        return Err(SweepRefusal::Axes(too_many(
+            points.len() as u64,
+            replications,
+        )));
     }
     let keys: Vec<String> = axes.iter().flat_map(|axis| axis.keys.clone()).collect();
     let resolved = in_parallel_on(threads, &points, |values| {
@@ -100,7 +103,7 @@ pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal
     if resolved.iter().all(Result::is_err)
         && let Some(Err(mistakes)) = resolved.first()
     {
-        return Err(Refusal::Scenario(mistakes.to_string()));
+        return Err(SweepRefusal::Scenario(mistakes.to_string()));
     }
     let mut cautions: Vec<String> = Vec::new();
     for caution in resolved.iter().flatten().flat_map(|point| &point.cautions) {
@@ -146,7 +149,7 @@ pub fn manifest(question: &Question, threads: usize) -> Result<Manifest, Refusal
 /// # Errors
 /// The mistakes in it.
 pub fn scenario_of(
-    question: &Question,
+    question: &SweepQuestion,
     keys: &[String],
     values: &[String],
     replication: u64,
@@ -163,7 +166,7 @@ pub fn scenario_of(
 }
 
 /// A point that can be simulated.
-struct Point {
+struct ManifestPoint {
     /// Seed and hash of each replication.
     runs: Vec<(u64, String)>,
     /// What is another's in it, and what of recordings it leaves out.
@@ -172,17 +175,17 @@ struct Point {
 
 /// Of each replication of a point.
 fn seeds_and_keys(
-    question: &Question,
+    question: &SweepQuestion,
     keys: &[String],
     values: &[String],
     replications: u64,
-) -> Result<Point, Mistakes> {
+) -> Result<ManifestPoint, Mistakes> {
     let first = scenario_of(question, keys, values, 0)?;
     let seed = first.seed;
     let with = |i| first.clone().with_seed(replicate::seed(seed, i));
     let replications = if first.is_drawn() { replications } else { 1 };
     let all = (0..replications).map(|i| if i == 0 { first.clone() } else { with(i) });
-    Ok(Point {
+    Ok(ManifestPoint {
         runs: all.map(|scenario| (scenario.seed, scenario.hash)).collect(),
         cautions: first
             .loans()
@@ -192,12 +195,12 @@ fn seeds_and_keys(
     })
 }
 
-fn axes_of(question: &Question, base: &Scenario) -> Result<Vec<Axis>, Refusal> {
+fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<SweepAxis>, SweepRefusal> {
     let read = |texts: &[String], source: &str| {
         let each = texts
             .iter()
-            .map(|text| axes::parse(text).map_err(|error| Refusal::Axes(error.show(source))));
-        each.collect::<Result<Vec<Axis>, Refusal>>()
+            .map(|text| axes::parse(text).map_err(|error| SweepRefusal::Axes(error.show(source))));
+        each.collect::<Result<Vec<SweepAxis>, SweepRefusal>>()
     };
     let given = read(&question.vary, "argument --vary")?;
     let mut all = read(&base.sweep.vary, "sweep.vary of the scenario")?;
@@ -211,13 +214,13 @@ fn axes_of(question: &Question, base: &Scenario) -> Result<Vec<Axis>, Refusal> {
     for (i, axis) in all.iter().enumerate() {
         let taken = |key: &&String| all[..i].iter().any(|other| other.keys.contains(key));
         if let Some(key) = axis.keys.iter().find(taken) {
-            return Err(Refusal::Axes(format!(
+            return Err(SweepRefusal::Axes(format!(
                 "two axes vary `{key}`; link or drop one"
             )));
         }
     }
     if all.is_empty() {
-        return Err(Refusal::Axes(
+        return Err(SweepRefusal::Axes(
             "nothing varies: give --vary key=1,2,3, or the scenario a [sweep] table with `vary`"
                 .to_string(),
         ));
@@ -231,7 +234,7 @@ fn too_many(points: u64, replications: u64) -> String {
 
 /// Why there is no sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SweepRefusal {
     /// Mistakes in the scenario, shown in full.
     Scenario(String),
     /// A sentence about the axes.

@@ -22,5 +22,5 @@ pub mod results;
 pub mod run;
 pub mod shard;
 
-pub use manifest::{Manifest, Question, Refusal, manifest};
+pub use manifest::{Manifest, SweepQuestion, SweepRefusal, manifest};
 pub use shard::Shard;

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::entry::{Entry, Status, figure};
+use super::entry::{Status, SweepEntry, figure};
 use super::ledger::Done;
 use super::manifest::{Manifest, PlannedRun};
 
 /// A run with its result.
 #[derive(Clone, Debug)]
-pub struct Outcome<'a> {
+pub struct RunOutcome<'a> {
     /// What was planned.
     pub run: &'a PlannedRun,
     /// How it ended.
@@ -16,12 +16,12 @@ pub struct Outcome<'a> {
     /// Why it gave no figures.
     pub reason: Option<&'a str>,
     /// What the ledger kept of it, if it was begun.
-    pub entry: Option<&'a Entry>,
+    pub entry: Option<&'a SweepEntry>,
     /// The same for looking figures up.
     pub tree: Value,
 }
 
-impl Outcome<'_> {
+impl RunOutcome<'_> {
     /// A figure by its path.
     pub fn figure(&self, path: &str) -> Option<f64> {
         figure(&self.tree, path)
@@ -38,8 +38,8 @@ impl Outcome<'_> {
 ///
 /// # Errors
 /// The number of runs that are not done.
-pub fn outcomes<'a>(manifest: &'a Manifest, done: &'a Done) -> Result<Vec<Outcome<'a>>, usize> {
-    let found: Vec<Option<Outcome<'a>>> =
+pub fn outcomes<'a>(manifest: &'a Manifest, done: &'a Done) -> Result<Vec<RunOutcome<'a>>, usize> {
+    let found: Vec<Option<RunOutcome<'a>>> =
         manifest.runs.iter().map(|run| outcome(run, done)).collect();
     let absent = found.iter().filter(|outcome| outcome.is_none()).count();
     if absent > 0 {
@@ -48,9 +48,9 @@ pub fn outcomes<'a>(manifest: &'a Manifest, done: &'a Done) -> Result<Vec<Outcom
     Ok(found.into_iter().flatten().collect())
 }
 
-fn outcome<'a>(run: &'a PlannedRun, done: &'a Done) -> Option<Outcome<'a>> {
+fn outcome<'a>(run: &'a PlannedRun, done: &'a Done) -> Option<RunOutcome<'a>> {
     let Some(key) = &run.key else {
-        return Some(Outcome {
+        return Some(RunOutcome {
             run,
             status: Status::Infeasible,
             reason: run.infeasible.as_deref(),
@@ -59,7 +59,7 @@ fn outcome<'a>(run: &'a PlannedRun, done: &'a Done) -> Option<Outcome<'a>> {
         });
     };
     let entry = done.get(key)?;
-    Some(Outcome {
+    Some(RunOutcome {
         run,
         status: entry.status,
         reason: entry.reason.as_deref(),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::entry::{OVERLOADED, Status};
-use super::front::{Aim, FRONTS, Front, Point};
+use super::front::{FRONTS, Front, FrontObjective, FrontPoint};
 use super::manifest::{Manifest, unquoted};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use crate::report::format::{NONE, by_field, count, fixed, plain};
 use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
@@ -18,8 +18,8 @@ const ROWS: usize = 40;
 /// Arranges a whole sweep.
 pub fn page(
     manifest: &Manifest,
-    outcomes: &[Outcome<'_>],
-    points: &[Point],
+    outcomes: &[RunOutcome<'_>],
+    points: &[FrontPoint],
     fronts: &[Front],
 ) -> Page {
     let mut sections = Vec::new();
@@ -56,7 +56,7 @@ pub fn subtitle(manifest: &Manifest) -> String {
     )
 }
 
-fn verdict(outcomes: &[Outcome<'_>]) -> (Tone, Vec<String>) {
+fn verdict(outcomes: &[RunOutcome<'_>]) -> (Tone, Vec<String>) {
     let with = |status| outcomes.iter().filter(|o| o.status == status).count() as u64;
     let done = with(Status::Done);
     let all = outcomes.len() as u64;
@@ -94,7 +94,7 @@ fn verdict(outcomes: &[Outcome<'_>]) -> (Tone, Vec<String>) {
 }
 
 /// Why runs gave no figures, each reason once.
-fn reasons(outcomes: &[Outcome<'_>]) -> Option<Section> {
+fn reasons(outcomes: &[RunOutcome<'_>]) -> Option<Section> {
     let mut all: BTreeMap<(&str, String), Vec<u64>> = BTreeMap::new();
     for outcome in outcomes {
         if let Some(reason) = outcome.reason {
@@ -135,8 +135,8 @@ fn left_out(rows: usize) -> Vec<String> {
 }
 
 /// All aims, each once.
-fn aims() -> Vec<Aim> {
-    let mut all: Vec<Aim> = Vec::new();
+fn aims() -> Vec<FrontObjective> {
+    let mut all: Vec<FrontObjective> = Vec::new();
     for aim in FRONTS.iter().flat_map(|front| front.aims) {
         if !all.contains(aim) {
             all.push(*aim);
@@ -153,7 +153,7 @@ fn head(key: &str) -> GridColumn {
     }
 }
 
-fn grid(manifest: &Manifest, more: &[&str], aims: &[Aim]) -> Grid {
+fn grid(manifest: &Manifest, more: &[&str], aims: &[FrontObjective]) -> Grid {
     let mut columns = vec![GridColumn::right("point")];
     columns.extend(manifest.keys.iter().map(|key| head(key)));
     columns.extend(aims.iter().map(|aim| GridColumn::right(aim.head)));
@@ -161,7 +161,7 @@ fn grid(manifest: &Manifest, more: &[&str], aims: &[Aim]) -> Grid {
     Grid::new(columns)
 }
 
-fn row(point: &Point, aims: &[Aim]) -> Vec<GridCell> {
+fn row(point: &FrontPoint, aims: &[FrontObjective]) -> Vec<GridCell> {
     let mut cells = vec![GridCell::new(count(point.number))];
     cells.extend(
         point
@@ -176,7 +176,7 @@ fn row(point: &Point, aims: &[Aim]) -> Vec<GridCell> {
     cells
 }
 
-fn shown(aim: &Aim, figure: Option<f64>) -> String {
+fn shown(aim: &FrontObjective, figure: Option<f64>) -> String {
     match figure {
         None => NONE.to_string(),
         Some(x) if aim.most => fixed(x, 1),
@@ -184,7 +184,7 @@ fn shown(aim: &Aim, figure: Option<f64>) -> String {
     }
 }
 
-fn list(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> Section {
+fn list(manifest: &Manifest, points: &[FrontPoint], fronts: &[Front]) -> Section {
     let aims = aims();
     let mut grid = grid(manifest, &["served", "on front"], &aims);
     for (i, point) in points.iter().enumerate() {
@@ -222,7 +222,7 @@ fn means(manifest: &Manifest) -> Vec<String> {
     notes
 }
 
-fn of_front(manifest: &Manifest, points: &[Point], front: &Front) -> Section {
+fn of_front(manifest: &Manifest, points: &[FrontPoint], front: &Front) -> Section {
     let mut grid = grid(manifest, &["served"], front.kind.aims);
     for on in front.points.iter().take(ROWS) {
         let mut cells = row(&points[*on], front.kind.aims);
@@ -244,7 +244,7 @@ fn of_front(manifest: &Manifest, points: &[Point], front: &Front) -> Section {
 }
 
 /// The first two aims, all points and those of the front.
-fn drawing(points: &[Point], front: &Front) -> Option<Section> {
+fn drawing(points: &[FrontPoint], front: &Front) -> Option<Section> {
     let [x, y, ..] = front.kind.aims else {
         return None;
     };
@@ -264,7 +264,7 @@ fn drawing(points: &[Point], front: &Front) -> Option<Section> {
         return None;
     }
     let names = [x.head.replace('\n', " "), y.head.replace('\n', " ")];
-    let axis = |i: usize, aim: &Aim| plot::PlotAxis {
+    let axis = |i: usize, aim: &FrontObjective| plot::PlotAxis {
         name: names[i].clone(),
         show: unit(aim),
     };
@@ -279,7 +279,7 @@ fn drawing(points: &[Point], front: &Front) -> Option<Section> {
     })
 }
 
-fn unit(aim: &Aim) -> Option<fn(f64) -> String> {
+fn unit(aim: &FrontObjective) -> Option<fn(f64) -> String> {
     match aim.path {
         path if path.contains("usd") => Some(crate::report::format::usd),
         path if path.contains("_s.") => Some(crate::report::format::seconds),

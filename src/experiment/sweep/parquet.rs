@@ -13,17 +13,17 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
-use super::columns::{Cells, Column};
+use super::columns::{ColumnCells, SweepColumn};
 
 /// The table as a file's bytes, the same for the same table.
 ///
 /// # Errors
 /// What the library says.
-pub fn parquet(columns: &[Column]) -> Result<Vec<u8>, String> {
+pub fn parquet(columns: &[SweepColumn]) -> Result<Vec<u8>, String> {
     write(columns).map_err(|error| format!("the results cannot be written as Parquet: {error}"))
 }
 
-fn write(columns: &[Column]) -> Result<Vec<u8>, ParquetError> {
+fn write(columns: &[SweepColumn]) -> Result<Vec<u8>, ParquetError> {
     let typed: Vec<Typed> = columns.iter().map(|column| typed(&column.cells)).collect();
     let fields = columns.iter().zip(&typed);
     let fields: Result<Vec<_>, _> = fields.map(|(c, t)| t.field(&c.name)).collect();
@@ -66,17 +66,19 @@ impl Typed {
     }
 }
 
-fn typed(cells: &Cells) -> Typed {
+fn typed(cells: &ColumnCells) -> Typed {
     let text = |cell: &str| ByteArray::from(cell);
     match cells {
         // The bits of an unsigned number, as the format wants them.
-        Cells::Whole(cells) => {
+        ColumnCells::Whole(cells) => {
             let bits = |n: &Option<u64>| n.map(|n| i64::from_ne_bytes(n.to_ne_bytes()));
             Typed::Whole(cells.iter().map(bits).collect())
         }
-        Cells::Figure(cells) => Typed::Number(cells.clone()),
-        Cells::Text(cells) => Typed::Text(cells.iter().map(|c| c.as_deref().map(text)).collect()),
-        Cells::Stated(cells) => {
+        ColumnCells::Figure(cells) => Typed::Number(cells.clone()),
+        ColumnCells::Text(cells) => {
+            Typed::Text(cells.iter().map(|c| c.as_deref().map(text)).collect())
+        }
+        ColumnCells::Stated(cells) => {
             let number = |cell: &String| cell.replace('_', "").parse::<f64>().ok();
             let numbers: Option<Vec<f64>> = cells.iter().map(number).collect();
             match numbers {

@@ -4,17 +4,17 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::columns::{Column, figure as figure_cell};
+use super::columns::{SweepColumn, figure as figure_cell};
 use super::entry::Status;
-use super::front::{FRONTS, Front, Point};
+use super::front::{FRONTS, Front, FrontPoint};
 use super::manifest::{Manifest, unquoted};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use crate::report::records::RecordTable;
 use crate::report::summary::RunSummary;
 
 /// A line of `results.jsonl`.
 #[derive(Serialize)]
-struct Line<'a> {
+struct ResultLine<'a> {
     run: u64,
     point: u64,
     replication: u64,
@@ -29,11 +29,11 @@ struct Line<'a> {
 }
 
 /// A JSON object a run.
-pub fn json_lines(manifest: &Manifest, outcomes: &[Outcome<'_>]) -> String {
+pub fn json_lines(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> String {
     let mut text = String::new();
     for outcome in outcomes {
         let run = outcome.run;
-        let line = Line {
+        let line = ResultLine {
             run: run.run,
             point: run.point,
             replication: run.replication,
@@ -72,7 +72,7 @@ pub const TABLES: &[RecordTable] = &[
 pub const PARETO: &str = "pareto";
 
 /// A row a run. The columns after the values are paths of the summary's figures.
-pub fn csv(columns: &[Column], rows: usize) -> String {
+pub fn csv(columns: &[SweepColumn], rows: usize) -> String {
     let head = columns.iter().map(|column| column.name.clone()).collect();
     let rows = (0..rows).map(|row| {
         let cells = columns.iter().map(|column| column.cells.text(row));
@@ -83,7 +83,7 @@ pub fn csv(columns: &[Column], rows: usize) -> String {
 
 /// The points on each front, best first in its first figure: means, and their 95 % intervals where points have
 /// replications.
-pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> String {
+pub fn fronts_csv(manifest: &Manifest, points: &[FrontPoint], fronts: &[Front]) -> String {
     let mut head = vec![
         "front".to_string(),
         "point".to_string(),
@@ -126,8 +126,8 @@ pub fn fronts_csv(manifest: &Manifest, points: &[Point], fronts: &[Front]) -> St
 /// The whole as one JSON value: how many runs ended how, and the points of the fronts.
 pub fn value(
     manifest: &Manifest,
-    outcomes: &[Outcome<'_>],
-    points: &[Point],
+    outcomes: &[RunOutcome<'_>],
+    points: &[FrontPoint],
     fronts: &[Front],
 ) -> Value {
     let mut runs = Map::new();
@@ -140,7 +140,7 @@ pub fn value(
         let with = outcomes.iter().filter(|outcome| outcome.status == status);
         runs.insert(status.word().to_string(), Value::from(with.count()));
     }
-    let one = |point: &Point| {
+    let one = |point: &FrontPoint| {
         json!({
             "point": point.number,
             "served": point.served,

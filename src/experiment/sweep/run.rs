@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::entry::{self, Entry};
+use super::entry::{self, SweepEntry};
 use super::ledger::Done;
-use super::manifest::{Manifest, PlannedRun, Question, scenario_of};
+use super::manifest::{Manifest, PlannedRun, SweepQuestion, scenario_of};
 use super::shard::Shard;
 use crate::experiment::parallel::in_parallel_on;
 
@@ -19,12 +19,12 @@ pub trait Listener: Sync {
     /// Asked often: whether to go on.
     fn goes_on(&self) -> bool;
     /// A run has ended and is written down.
-    fn ended(&self, entry: &Entry);
+    fn ended(&self, entry: &SweepEntry);
 }
 
 /// How a sweep stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum SweepStopped {
     /// All that was missing is done.
     Complete,
     /// The listener had enough.
@@ -46,13 +46,13 @@ pub fn missing<'a>(manifest: &'a Manifest, shard: Shard, done: &Done) -> Vec<&'a
 
 /// Simulates `runs` on so many threads; `keep` puts each result where it is safe.
 pub fn run(
-    question: &Question,
+    question: &SweepQuestion,
     manifest: &Manifest,
     runs: &[&PlannedRun],
     threads: usize,
-    keep: &mut (dyn FnMut(Entry) -> Result<(), String> + Send),
+    keep: &mut (dyn FnMut(SweepEntry) -> Result<(), String> + Send),
     listener: &dyn Listener,
-) -> Stopped {
+) -> SweepStopped {
     let keep = Mutex::new(keep);
     let broken: Mutex<Option<String>> = Mutex::new(None);
     let stop = AtomicBool::new(false);
@@ -98,8 +98,8 @@ pub fn run(
         .into_inner()
         .unwrap_or_else(|poison| poison.into_inner());
     match broken {
-        Some(why) => Stopped::Broken(why),
-        None if interrupted.into_inner() => Stopped::Interrupted,
-        None => Stopped::Complete,
+        Some(why) => SweepStopped::Broken(why),
+        None if interrupted.into_inner() => SweepStopped::Interrupted,
+        None => SweepStopped::Complete,
     }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::parallel::in_parallel_on;
-use super::replicate::Watch;
+use super::replicate::RunWatch;
 use super::run::{RunError, run_with_progress};
 use crate::metrics::interval::{mean, t_quantile};
 use crate::report::batches::{number, paths, value_of};
@@ -41,9 +41,9 @@ pub struct Outlook {
     /// On which input the verdict hangs.
     pub verdict_hangs_on: Option<Hang>,
     /// Where figures lay.
-    pub figures: Vec<Range>,
+    pub figures: Vec<DrawRange>,
     /// The draws one by one.
-    pub draws: Vec<Draw>,
+    pub draws: Vec<UncertainDraw>,
 }
 
 /// An uncertain input.
@@ -61,7 +61,7 @@ pub struct Input {
 
 /// A figure over the draws.
 #[derive(Clone, Debug, Serialize)]
-pub struct Range {
+pub struct DrawRange {
     /// Its path in the summary.
     pub field: String,
     /// Least.
@@ -85,7 +85,7 @@ pub struct Hang {
 
 /// One draw.
 #[derive(Clone, Debug, Serialize)]
-pub struct Draw {
+pub struct UncertainDraw {
     /// The inputs in their order, written as for `--set`.
     pub values: Vec<String>,
     /// The same as numbers; durations in seconds.
@@ -187,7 +187,7 @@ pub fn scenarios(scenario: &Scenario, rows: &[Vec<f64>]) -> Result<Vec<Scenario>
 pub fn play(
     draws: &[Scenario],
     threads: usize,
-    watch: Watch<'_>,
+    watch: RunWatch<'_>,
 ) -> Result<Vec<Option<RunSummary>>, RunError> {
     let items: Vec<(usize, &Scenario)> = draws.iter().enumerate().collect();
     let results = in_parallel_on(threads, &items, |(index, scenario)| {
@@ -219,7 +219,7 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
         let (low, high) = (*sorted.first()?, *sorted.last()?);
         let upper = sorted[sorted.len() / 2];
         let lower = sorted[(sorted.len() - 1) / 2];
-        Some(Range {
+        Some(DrawRange {
             low,
             middle: lower + (upper - lower) / 2.0,
             high,
@@ -241,7 +241,7 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
         .iter()
         .zip(&trees)
         .zip(&graded)
-        .map(|((row, tree), (_, word))| Draw {
+        .map(|((row, tree), (_, word))| UncertainDraw {
             values: inputs.iter().zip(row).map(|(i, x)| i.text(*x)).collect(),
             inputs: inputs
                 .iter()

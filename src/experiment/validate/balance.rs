@@ -16,7 +16,7 @@ const TOKENS: f64 = 128.0;
 
 /// A measured imbalance beside the model.
 #[derive(Clone, Debug, Serialize)]
-pub struct Balance {
+pub struct MeasuredImbalance {
     /// What ran.
     pub about: &'static str,
     /// (max - mean)/mean over ranks, as the model says.
@@ -28,7 +28,7 @@ pub struct Balance {
 }
 
 /// All three.
-pub fn balances() -> [Balance; 3] {
+pub fn balances() -> [MeasuredImbalance; 3] {
     let of = |ranks, slots, balanced| {
         let setup = Setup {
             experts: 256,
@@ -45,19 +45,19 @@ pub fn balances() -> [Balance; 3] {
         measured_imbalance(&setup, TOKENS, LAYERS) - 1.0
     };
     [
-        Balance {
+        MeasuredImbalance {
             about: "EP32, experts in order, no copies",
             predicted: of(32, 256, false),
             measured: 1.564,
             input_of: "the exponent of popularity, 0.6352",
         },
-        Balance {
+        MeasuredImbalance {
             about: "EP32, 9 slots a rank, balanced",
             predicted: of(32, 288, true),
             measured: 0.109,
             input_of: "",
         },
-        Balance {
+        MeasuredImbalance {
             about: "EP36, 8 slots a rank, balanced",
             predicted: of(36, 288, true),
             measured: 0.115,

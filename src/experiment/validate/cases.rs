@@ -61,7 +61,7 @@ fn one() -> f64 {
 
 /// A case beside the model.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
+pub struct CaseOutcome {
     /// Name of the case.
     pub name: String,
     /// What ran.
@@ -126,7 +126,7 @@ pub fn sensitivities() -> Result<Vec<Sensitivity>, String> {
 }
 
 #[derive(Deserialize)]
-struct File {
+struct CaseFile {
     case: Vec<Case>,
 }
 
@@ -135,7 +135,7 @@ struct File {
 /// # Errors
 /// Never with the embedded file, which a test reads.
 pub fn cases() -> Result<Vec<Case>, String> {
-    let file: Result<File, _> = toml::from_str(include_str!("cases.toml"));
+    let file: Result<CaseFile, _> = toml::from_str(include_str!("cases.toml"));
     file.map(|f| f.case).map_err(|e| e.to_string())
 }
 
@@ -143,7 +143,7 @@ pub fn cases() -> Result<Vec<Case>, String> {
 ///
 /// # Errors
 /// Where a case names what the catalog does not have.
-pub fn outcomes() -> Result<Vec<Outcome>, String> {
+pub fn outcomes() -> Result<Vec<CaseOutcome>, String> {
     cases()?.iter().map(Case::outcome).collect()
 }
 
@@ -152,12 +152,12 @@ impl Case {
     ///
     /// # Errors
     /// Where it names what the catalog does not have.
-    pub fn outcome(&self) -> Result<Outcome, String> {
+    pub fn outcome(&self) -> Result<CaseOutcome, String> {
         self.outcome_with(None)
     }
 
     /// The same with one constant of the engine multiplied by a factor.
-    fn outcome_with(&self, changed: Option<(Constant, f64)>) -> Result<Outcome, String> {
+    fn outcome_with(&self, changed: Option<(Constant, f64)>) -> Result<CaseOutcome, String> {
         let missing = |what: &str| format!("case {}: the catalog has no such {what}", self.name);
         let model = catalog::model("deepseek-v3").and_then(|m| m.architecture);
         let model = model.ok_or_else(|| missing("model"))?;
@@ -206,7 +206,7 @@ impl Case {
             }
         };
         let predicted = f64::from(GPUS) * work / step_s;
-        Ok(Outcome {
+        Ok(CaseOutcome {
             name: self.name.clone(),
             about: self.about.clone(),
             group,

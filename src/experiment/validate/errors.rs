@@ -18,7 +18,7 @@ pub struct Error {
 
 /// Errors of a group of measurements.
 #[derive(Clone, Debug, Serialize)]
-pub struct Group {
+pub struct ErrorGroup {
     /// What is grouped.
     pub name: String,
     /// Measurements in it.
@@ -33,14 +33,14 @@ pub struct Group {
 pub type Pair<'a> = (&'a Measurement, Prediction);
 
 /// Errors of these pairs.
-pub fn group(name: &str, pairs: &[Pair<'_>]) -> Group {
+pub fn group(name: &str, pairs: &[Pair<'_>]) -> ErrorGroup {
     let of = |predicted: fn(&Prediction) -> f64, measured: fn(&Measurement) -> Option<f64>| {
         let ratios = pairs
             .iter()
             .filter_map(|(m, p)| Some(predicted(p) / measured(m)?));
         error(ratios.collect())
     };
-    Group {
+    ErrorGroup {
         name: name.to_string(),
         count: pairs.len(),
         tpot: of(|p| p.tpot_s, |m| m.tpot_s),

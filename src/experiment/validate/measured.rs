@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::errors::{Group, Order, Pair, group, order};
+use super::errors::{ErrorGroup, Order, Pair, group, order};
 use crate::catalog;
 use crate::experiment::measurement::{Measurement, Prediction};
 use crate::experiment::parallel::in_parallel;
@@ -13,11 +13,11 @@ const NOISE: f64 = 0.03;
 
 /// Errors of one set of constants.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct ErrorReport {
     /// Which constants.
     pub constants: &'static str,
     /// All rows, then rows with usable conditions, then by engine, accelerator and model.
-    pub groups: Vec<Group>,
+    pub groups: Vec<ErrorGroup>,
     /// All pairs, and those beyond the measurements' noise.
     pub orders: Vec<Order>,
 }
@@ -36,7 +36,11 @@ pub fn predictions(all: &[Measurement], calibrated: bool) -> Result<Vec<Predicti
 }
 
 /// Errors by group.
-pub fn report(constants: &'static str, all: &[Measurement], predictions: &[Prediction]) -> Report {
+pub fn report(
+    constants: &'static str,
+    all: &[Measurement],
+    predictions: &[Prediction],
+) -> ErrorReport {
     let pairs: Vec<Pair<'_>> = all.iter().zip(predictions.iter().copied()).collect();
     let usable: Vec<Pair<'_>> = pairs
         .iter()
@@ -59,7 +63,7 @@ pub fn report(constants: &'static str, all: &[Measurement], predictions: &[Predi
             .collect();
         groups.push(group(name, &these));
     }
-    Report {
+    ErrorReport {
         constants,
         groups,
         orders: vec![order(&usable, 0.0), order(&usable, NOISE)],

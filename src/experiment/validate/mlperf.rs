@@ -25,7 +25,7 @@ const SLOW_S: f64 = 2.0;
 
 /// A submitted run beside the simulator.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub struct MlperfRow {
     /// The system.
     pub system: String,
     /// Requests per second.
@@ -95,7 +95,7 @@ struct Submission {
 ///
 /// # Errors
 /// Where the file is not of this form or a row cannot be played.
-pub fn rows(text: &str) -> Result<Vec<Row>, String> {
+pub fn rows(text: &str) -> Result<Vec<MlperfRow>, String> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let heads = reader.headers().map_err(|e| e.to_string())?.clone();
     let mut found: Vec<Submission> = Vec::new();
@@ -145,7 +145,7 @@ pub fn rows(text: &str) -> Result<Vec<Row>, String> {
         while carried < 1.5 && is_stable(&played(carried + 0.05)?) {
             carried += 0.05;
         }
-        Ok(Row {
+        Ok(MlperfRow {
             system: system.clone(),
             rate_per_s: rate,
             measured_ttft_s: get("ttft_mean_ms")? / 1e3,

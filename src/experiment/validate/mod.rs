@@ -77,4 +77,4 @@ pub mod silicon;
 pub mod tables;
 pub mod vllm;
 
-pub use cases::{Outcome, Sensitivity, cases, outcomes, sensitivities};
+pub use cases::{CaseOutcome, Sensitivity, cases, outcomes, sensitivities};

@@ -1,18 +1,18 @@
 //! Validation for people: a table for each kind of case.
 
-use super::balance::Balance;
+use super::balance::MeasuredImbalance;
 use super::borrowed::ClassError;
-use super::cases::{Outcome, Sensitivity};
-use super::measured::Report;
-use super::mlperf::Row;
-use super::vllm::Figure;
+use super::cases::{CaseOutcome, Sensitivity};
+use super::measured::ErrorReport;
+use super::mlperf::MlperfRow;
+use super::vllm::VllmFigure;
 use crate::report::format::{count, fixed, percent, seconds};
 use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
 /// Published cases, and measured sets where there are any.
-pub fn page(cases: &[Outcome], sections: Vec<Section>) -> Page {
+pub fn page(cases: &[CaseOutcome], sections: Vec<Section>) -> Page {
     let mut all = vec![of_cases("prefill", cases), of_cases("decode", cases)];
     all.extend(sections);
     Page {
@@ -23,7 +23,7 @@ pub fn page(cases: &[Outcome], sections: Vec<Section>) -> Page {
     }
 }
 
-fn of_cases(group: &str, cases: &[Outcome]) -> Section {
+fn of_cases(group: &str, cases: &[CaseOutcome]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("case"),
         GridColumn::left("what ran"),
@@ -65,7 +65,7 @@ fn of_cases(group: &str, cases: &[Outcome]) -> Section {
 }
 
 /// Expert balance.
-pub fn balance(balances: &[Balance]) -> Section {
+pub fn balance(balances: &[MeasuredImbalance]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("case"),
         GridColumn::left("what ran"),
@@ -103,7 +103,7 @@ pub fn balance(balances: &[Balance]) -> Section {
 }
 
 /// What each case hangs on.
-pub fn sensitivity(cases: &[Outcome], all: &[Sensitivity]) -> Section {
+pub fn sensitivity(cases: &[CaseOutcome], all: &[Sensitivity]) -> Section {
     let mut columns = vec![GridColumn::left("constant")];
     columns.extend(
         cases
@@ -169,7 +169,7 @@ pub fn borrowed(rows: &[ClassError]) -> Section {
 }
 
 /// The real vLLM run.
-pub fn vllm(figures: &[Figure]) -> Section {
+pub fn vllm(figures: &[VllmFigure]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("figure"),
         GridColumn::right("simulated"),
@@ -196,7 +196,7 @@ pub fn vllm(figures: &[Figure]) -> Section {
 }
 
 /// MLPerf's server runs.
-pub fn mlperf(rows: &[Row]) -> Section {
+pub fn mlperf(rows: &[MlperfRow]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("system"),
         GridColumn::right("rate\n/s"),
@@ -240,7 +240,7 @@ pub fn mlperf(rows: &[Row]) -> Section {
 }
 
 /// Errors of a measured set.
-pub fn measured(report: &Report) -> Section {
+pub fn measured(report: &ErrorReport) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("rows"),
         GridColumn::right("count"),

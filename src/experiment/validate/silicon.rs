@@ -85,7 +85,7 @@ pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
         let Some(model) = catalog_name(cell("model_path")) else {
             continue;
         };
-        let row = Row {
+        let row = SiliconRow {
             catalog_name: model,
             engine: cell("backend").to_string(),
             version: version(cell("backend_version")),
@@ -130,7 +130,7 @@ fn version(text: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
-struct Row {
+struct SiliconRow {
     engine: String,
     version: (u32, u32, u32),
     model: String,
@@ -152,7 +152,7 @@ struct Row {
     tpot_ms: Option<f64>,
 }
 
-impl Row {
+impl SiliconRow {
     fn measurement(&self, curve: String) -> Measurement {
         let concurrency = self.concurrency.or(self.batch).unwrap_or(1.0).max(1.0) as u32;
         let model = self.catalog_name;

@@ -23,7 +23,7 @@ const CHUNKS: [f64; 5] = [128.0, 256.0, 512.0, 1024.0, 2048.0];
 
 /// A figure of the run.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Figure {
+pub struct VllmFigure {
     /// What it is.
     pub name: &'static str,
     /// As measured, in seconds.
@@ -33,7 +33,7 @@ pub struct Figure {
 }
 
 #[derive(Deserialize)]
-struct Request {
+struct VllmRequest {
     input_toks: u32,
     output_toks: u32,
     queued_ts: f64,
@@ -45,7 +45,7 @@ struct Request {
 ///
 /// # Errors
 /// Where the archive or a file in it is not what it should be.
-pub fn figures(bytes: &[u8]) -> Result<Vec<Figure>, String> {
+pub fn figures(bytes: &[u8]) -> Result<Vec<VllmFigure>, String> {
     let read =
         |name: &str| archive::file(bytes, name)?.ok_or(format!("the archive has no file {name}"));
     let profile = profile(
@@ -53,7 +53,7 @@ pub fn figures(bytes: &[u8]) -> Result<Vec<Figure>, String> {
         &read(&format!("{PROFILE}per_sequence.csv"))?,
         &read(&format!("{PROFILE}attention.csv"))?,
     )?;
-    let mut requests: Vec<Request> = Vec::new();
+    let mut requests: Vec<VllmRequest> = Vec::new();
     for line in read(REQUESTS)?.lines() {
         requests.push(serde_json::from_str(line).map_err(|e| format!("{REQUESTS}: {e}"))?);
     }
@@ -82,26 +82,26 @@ pub fn figures(bytes: &[u8]) -> Result<Vec<Figure>, String> {
     let scenario = load_str("vLLM run", &text, &[]).map_err(|m| m.render(false))?;
     let summary = run(&scenario, 1).map_err(|e| e.to_string())?;
     let count = requests.len().max(1) as f64;
-    let mean = |of: &dyn Fn(&Request) -> f64| requests.iter().map(of).sum::<f64>() / count;
+    let mean = |of: &dyn Fn(&VllmRequest) -> f64| requests.iter().map(of).sum::<f64>() / count;
     let last = requests.iter().map(|r| r.last_token_ts).fold(0.0, f64::max);
     let latest = requests
         .iter()
         .map(|r| r.queued_ts - first)
         .fold(0.0, f64::max);
     Ok(vec![
-        Figure {
+        VllmFigure {
             name: "TTFT, mean",
             measured_s: mean(&|r| r.first_token_ts - r.queued_ts),
             simulated_s: summary.latency.ttft_s.mean.unwrap_or(f64::NAN),
         },
-        Figure {
+        VllmFigure {
             name: "TPOT, mean",
             measured_s: mean(&|r| {
                 (r.last_token_ts - r.first_token_ts) / f64::from(r.output_toks - 1)
             }),
             simulated_s: summary.latency.tpot_s.mean.unwrap_or(f64::NAN),
         },
-        Figure {
+        VllmFigure {
             name: "first arrival to last token",
             measured_s: last - first,
             simulated_s: makespan(&scenario).unwrap_or(latest),

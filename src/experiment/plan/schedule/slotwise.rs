@@ -9,8 +9,8 @@
 //! corrected by what was seen, finds a node or more below what carries its peak. The last run is that of the answer as a
 //! whole, so that what interplay there is between slots is judged, too: what breaks then goes up again.
 
-use super::{Level, Played, Scheduling};
-use crate::experiment::plan::trial::{Run, Stopped};
+use super::{ExpectedSchedule, Played, Scheduling};
+use crate::experiment::plan::trial::{PlanStopped, TrialRun};
 use crate::report::format::fixed;
 use crate::units::NS_PER_DAY;
 
@@ -70,7 +70,7 @@ enum Said {
 
 /// A stretch of a run, for one pool.
 #[derive(Clone, Debug)]
-struct Part {
+struct SlotPart {
     /// Slots in it, in the order of time.
     slots: Vec<usize>,
     /// Whether it breaks a promise that the pool answers for.
@@ -81,7 +81,7 @@ struct Part {
 
 /// What the stretches of a run say of a pool's slots; `lowered` are those with fewer units than are known to be enough.
 /// Second, whether every stretch that breaks a promise has somebody to blame.
-fn blame(parts: &[Part], lowered: &[bool]) -> (Vec<Said>, bool) {
+fn blame(parts: &[SlotPart], lowered: &[bool]) -> (Vec<Said>, bool) {
     let mut said = vec![Said::Kept; lowered.len()];
     let mut all = true;
     let mut is_blamed = |slots: &mut dyn Iterator<Item = usize>| {
@@ -115,7 +115,7 @@ fn blame(parts: &[Part], lowered: &[bool]) -> (Vec<Said>, bool) {
 
 impl Scheduling<'_> {
     /// Makes the slots of the best schedule cheaper, where promises hold in every stretch.
-    pub(super) fn slot_by_slot(&mut self) -> Result<(), Stopped> {
+    pub(super) fn slot_by_slot(&mut self) -> Result<(), PlanStopped> {
         let Some(best) = self.best().filter(|_| self.question.every.is_some()) else {
             return Ok(());
         };
@@ -173,9 +173,9 @@ impl Scheduling<'_> {
     }
 
     /// Where each pool begins: what keeps every promise, and what arithmetic finds too few by a node.
-    fn ways(&self, levels: &[Level]) -> Vec<Way> {
+    fn ways(&self, levels: &[ExpectedSchedule]) -> Vec<Way> {
         let each = self.axes.iter().zip(levels);
-        let way = |(axis, level): (&super::Axis<'_>, &Level)| {
+        let way = |(axis, level): (&super::PoolSearch<'_>, &ExpectedSchedule)| {
             let block = axis.curve.block;
             let bad = level.units.iter().enumerate().map(|(slot, &units)| {
                 let fewest = axis.curve.fewest(slot, units);
@@ -205,9 +205,9 @@ impl Scheduling<'_> {
     }
 
     /// Units by pool and slot, with what arithmetic expects of them.
-    fn levels_of(&self, units: &[Vec<u32>]) -> Vec<Level> {
+    fn levels_of(&self, units: &[Vec<u32>]) -> Vec<ExpectedSchedule> {
         let each = self.axes.iter().zip(units);
-        let level = |(axis, units): (&super::Axis<'_>, &Vec<u32>)| Level {
+        let level = |(axis, units): (&super::PoolSearch<'_>, &Vec<u32>)| ExpectedSchedule {
             step_s: axis.curve.value(axis.aim, units),
             units: units.clone(),
         };
@@ -242,7 +242,7 @@ impl Scheduling<'_> {
     }
 
     /// The stretches of a run in which promises are judged, for a pool.
-    fn parts(&self, run: &Run, axis: &super::Axis<'_>) -> Vec<Part> {
+    fn parts(&self, run: &TrialRun, axis: &super::PoolSearch<'_>) -> Vec<SlotPart> {
         let Some(every) = self.question.every else {
             return Vec::new();
         };
@@ -252,11 +252,11 @@ impl Scheduling<'_> {
         let end = start + self.base.duration.0;
         let last = run.parts.len().saturating_sub(1);
         let overloaded = run.trouble.is_some() && run.parts.iter().all(|part| part.strain <= 1.0);
-        let part = |(index, part): (usize, &Run)| {
+        let part = |(index, part): (usize, &TrialRun)| {
             let from = start + index as u64 * every.0;
             let to = (from + every.0).min(end);
             let grows = part.growing.contains(&axis.pool.name);
-            Part {
+            SlotPart {
                 slots: self.between(from, to),
                 breaks: axis.strain(part, slos, separate) > 1.0 || overloaded && index == last,
                 grows,
@@ -293,7 +293,7 @@ impl Way {
 }
 
 /// Whether a schedule is that of these levels.
-fn same(played: &Played, levels: &[Level]) -> bool {
+fn same(played: &Played, levels: &[ExpectedSchedule]) -> bool {
     let each = played.levels.iter().zip(levels);
     each.into_iter().all(|(a, b)| a.units == b.units)
 }
@@ -302,8 +302,8 @@ fn same(played: &Played, levels: &[Level]) -> bool {
 mod tests {
     use super::*;
 
-    fn part(slot: usize, breaks: bool, grows: bool) -> Part {
-        Part {
+    fn part(slot: usize, breaks: bool, grows: bool) -> SlotPart {
+        SlotPart {
             slots: vec![slot],
             breaks,
             grows,
