@@ -13,6 +13,7 @@ mod batch;
 mod ranks;
 mod request;
 mod unit;
+mod unit_load;
 
 use super::decode::resident::DecodePace;
 use super::intake::Intake;

@@ -7,6 +7,7 @@
 use super::MixedRules;
 use super::ranks::{MixedRank, MixedRefusal, Share};
 use super::request::{Decoding, MixedPrompt, MixedWaiting, Prefilling};
+use super::unit_load::MixedUnitLoad;
 use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
 use crate::cluster::decode::wheel::Wheel;
@@ -17,32 +18,6 @@ use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
 use crate::scenario::{Batching, Pool, Router, Scenario};
 use crate::units::SimTime;
-
-/// What the routers compare.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MixedUnitLoad {
-    /// Tokens to compute, assigned and not finished; a running chunk counts whole.
-    tokens: u64,
-    /// (query, key) pairs of those tokens.
-    pairs: u64,
-    /// KV resident and queued, in 1/1024 token.
-    kv_1024: u64,
-}
-
-impl MixedUnitLoad {
-    pub fn add(&mut self, prompt: &MixedPrompt, rules: &MixedRules) {
-        self.tokens += u64::from(prompt.computed());
-        self.pairs += prompt.pairs(0);
-        self.kv_1024 += prompt.held_1024(rules);
-    }
-
-    /// Of somebody with `done` tokens computed.
-    pub fn remove(&mut self, prompt: &MixedPrompt, done: u32, rules: &MixedRules) {
-        self.tokens -= u64::from(prompt.computed() - done);
-        self.pairs -= prompt.pairs(done);
-        self.kv_1024 -= prompt.held_1024(rules);
-    }
-}
 
 /// One mixed unit.
 #[derive(Clone, Debug)]

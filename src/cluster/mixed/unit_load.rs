@@ -1,0 +1,31 @@
+//! The load of a mixed unit as routers see it (S6): what is assigned to it and not finished, and the KV that
+//! it holds or will hold.
+
+use super::MixedRules;
+use super::request::MixedPrompt;
+
+/// What the routers compare of a mixed unit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MixedUnitLoad {
+    /// Tokens to compute, assigned and not finished; a running chunk counts whole.
+    pub tokens: u64,
+    /// (query, key) pairs of those tokens.
+    pub pairs: u64,
+    /// KV resident and queued, in 1/1024 token.
+    pub kv_1024: u64,
+}
+
+impl MixedUnitLoad {
+    pub fn add(&mut self, prompt: &MixedPrompt, rules: &MixedRules) {
+        self.tokens += u64::from(prompt.computed());
+        self.pairs += prompt.pairs(0);
+        self.kv_1024 += prompt.held_1024(rules);
+    }
+
+    /// Of somebody with `done` tokens computed.
+    pub fn remove(&mut self, prompt: &MixedPrompt, done: u32, rules: &MixedRules) {
+        self.tokens -= u64::from(prompt.computed() - done);
+        self.pairs -= prompt.pairs(done);
+        self.kv_1024 -= prompt.held_1024(rules);
+    }
+}
