@@ -1,14 +1,15 @@
 //! The rules of the house, enforced: layout, direction of dependencies, a core without I/O, portable
-//! arithmetic, documented and finished files.
+//! arithmetic, documented and finished files, one type for each name.
 //!
 //! Reads the project's own tree and nothing else. Code is cut into tokens first, so that comments and
 //! strings can say what they like; `#[cfg(test)]` items may look and reach further than the rest.
 //! Every rule is shown to fail, at the end of this file.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use code::{Token, paths, tokens, without_tests};
+use code::{Token, paths, tokens, type_names, without_tests};
 
 #[path = "tidy/code.rs"]
 mod code;
@@ -100,6 +101,40 @@ fn every_source_file_keeps_the_rules() {
         problems.len(),
         problems.join("\n")
     );
+}
+
+#[test]
+fn a_type_name_of_src_means_one_thing() {
+    let texts: Vec<(String, String)> = rust_files("src")
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(&file).expect("a source file is readable UTF-8");
+            let name = file.strip_prefix(root()).expect("inside the package");
+            (name.to_string_lossy().replace('\\', "/"), text)
+        })
+        .collect();
+    let problems = namesakes(&texts);
+    assert!(
+        problems.is_empty(),
+        "{} type names have several meanings: name each type by what it is\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
+}
+
+/// Type names that are defined more than once, each with the places: `Name: file:line, file:line`.
+fn namesakes(files: &[(String, String)]) -> Vec<String> {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in files {
+        for (line, name) in type_names(&tokens(text)) {
+            let of_name = places.entry(name.to_string()).or_default();
+            of_name.push(format!("{file}:{line}"));
+        }
+    }
+    let several = places.into_iter().filter(|(_, places)| places.len() > 1);
+    several
+        .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+        .collect()
 }
 
 /// Every broken rule of one file, as `file:line: what, and what to do`.
@@ -401,4 +436,35 @@ fn comments_literals_and_tests_are_free() {
         "#[cfg(test)]\nmod tests { }\nfn f() { println!(); }",
         &[4],
     );
+}
+
+#[test]
+fn types_of_one_name_are_found_and_associated_types_are_free() {
+    let found = |texts: &[&str]| {
+        let files = texts.iter().enumerate();
+        let files: Vec<_> = files
+            .map(|(i, text)| (format!("src/{i}.rs"), (*text).to_string()))
+            .collect();
+        namesakes(&files)
+    };
+    let rows = [
+        "//! Docs.\npub struct Row;",
+        "#[derive(Clone)]\npub(crate) enum Row { A }",
+        "mod tests {\n  type Row = u8;\n}",
+        "unsafe trait Row {}",
+        "fn f() { union Row { a: u8 } }",
+    ];
+    let all = "Row: src/0.rs:2, src/1.rs:2, src/2.rs:2, src/3.rs:1, src/4.rs:1";
+    assert_eq!(found(&rows), [all]);
+    let free = [
+        "impl Iterator for A { type Item = u8; fn next(&mut self) {} }\nstruct Whole;",
+        "trait B { type Item; type Other; }\nimpl B for A { type Item = u8; type Other = u8; }",
+        "// struct Whole;\nconst A: &str = \"enum Whole {}\"; fn f(a: impl B) { a.union(b); }",
+    ];
+    assert_eq!(found(&free), [""; 0]);
+    let after = [
+        "impl A { type Item = u8; }\ntype Item = u8;",
+        "struct Item;",
+    ];
+    assert_eq!(found(&after), ["Item: src/0.rs:2, src/1.rs:1"]);
 }

@@ -205,3 +205,30 @@ fn path(
     }
     i
 }
+
+/// The types that the code defines, by line: structs, enums, unions, traits and aliases; not the associated types of
+/// traits and impls, which are named by what they belong to.
+pub fn type_names(code: &[Token]) -> Vec<(usize, &str)> {
+    let at = |i: usize| code.get(i).map_or("", |token| token.text.as_str());
+    let mut found = Vec::new();
+    // Where the innermost trait or impl ends: none nests in another without a function between them.
+    let mut associated = 0;
+    for i in 0..code.len() {
+        let before = if i == 0 { "" } else { at(i - 1) };
+        let is_item = ["", "}", ";", "]", "{", ")", "pub", "unsafe"].contains(&before);
+        if is_item && ["impl", "trait"].contains(&at(i)) {
+            let opens = (i..code.len()).find(|&i| at(i) == "{");
+            associated = opens.map_or(associated, |opens| associated.max(closing(code, opens)));
+        }
+        let is_type = match at(i) {
+            "struct" | "enum" | "union" | "trait" => is_item,
+            "type" => is_item && i > associated,
+            _ => false,
+        };
+        let named = at(i + 1).starts_with(|c: char| c.is_alphabetic());
+        if is_type && named {
+            found.push((code[i].line, at(i + 1)));
+        }
+    }
+    found
+}
