@@ -6,7 +6,7 @@
 
 use super::MixedRules;
 use super::ranks::{MixedRank, MixedRefusal, Share};
-use super::request::{Decoding, MixedPrompt, MixedWaiting, Prefilling};
+use super::request::{Decoding, MixedWaiting, Prefilling};
 use super::unit_load::MixedUnitLoad;
 use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
