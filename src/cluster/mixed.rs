@@ -27,7 +27,7 @@ pub use unit::MixedUnit;
 /// The mixed pool of a simulation.
 pub type Mixed<O> = Intake<MixedUnit, O>;
 
-/// What every unit of the pool has in common.
+/// What every mixed unit of the pool has in common.
 #[derive(Clone, Debug)]
 pub struct MixedRules {
     ranks: usize,

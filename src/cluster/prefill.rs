@@ -18,7 +18,7 @@ pub use unit::PrefillUnit;
 /// The prefill pool of a simulation.
 pub type Prefill<O> = Intake<PrefillUnit, O>;
 
-/// What every unit of the pool has in common.
+/// What every prefill unit of the pool has in common.
 #[derive(Clone, Debug)]
 pub struct PrefillRules {
     ranks: usize,

@@ -102,7 +102,7 @@ struct Look {
     done: u64,
 }
 
-/// The watch.
+/// The watch over a run's queues and limits.
 #[derive(Clone, Debug)]
 pub struct Watch {
     limits: RunLimits,

@@ -23,7 +23,7 @@ use crate::report::summary::Basis;
 use crate::scenario::{Performance, Pool, Role, Scenario};
 use prompts::Prompts;
 
-/// What is asked.
+/// What is asked of `explain`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExplainQuestion {
     /// Decode: requests on each rank.
@@ -77,7 +77,7 @@ pub struct StepLoad {
     pub pairs_per_token: Option<f64>,
 }
 
-/// The answer.
+/// What `explain` answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExplainAnswer {
     /// Which pool.

@@ -1,6 +1,6 @@
 //! Balances: the same thing counted in two ways that must agree to the last unit.
 
-/// One balance.
+/// One balance of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditBalance {
     /// What is balanced.

@@ -23,7 +23,7 @@ pub struct Grid {
     pub legend: Option<String>,
 }
 
-/// A column.
+/// A column of a grid.
 #[derive(Clone, Debug)]
 pub struct GridColumn {
     /// Parts of the head, whole words, e.g. `["TTFT s", "p99"]`. A terminal has them one above the other, and
@@ -53,7 +53,7 @@ pub enum GridCell {
     Bar(Vec<BarPiece>),
 }
 
-/// Part of a bar.
+/// Part of a bar in a grid.
 #[derive(Clone, Copy, Debug)]
 pub struct BarPiece {
     /// Its colour.

@@ -12,7 +12,7 @@ use super::summary::{Latency, PoolSummary, RunSummary};
 /// Hours that are shown; a longer run has the rest in its CSV.
 const SHOWN: usize = 72;
 
-/// A row: an hour, or the whole run.
+/// A row of the hourly table: an hour, or the whole run.
 struct HourRow<'a> {
     label: String,
     nodes: f64,

@@ -26,7 +26,7 @@ pub struct Class {
     pub slo: Option<Slo>,
 }
 
-/// The process of arrivals.
+/// The process of a class's arrivals.
 #[derive(Clone, Debug)]
 pub struct ArrivalProcess {
     /// What makes requests arrive, under the rate if there is one.

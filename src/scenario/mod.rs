@@ -128,7 +128,7 @@ pub struct LocalTime {
     pub utc_offset_minutes: i32,
 }
 
-/// One server.
+/// One server of the cluster.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The accelerator.

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-/// One text.
+/// One text that a scenario is read from.
 #[derive(Clone, Debug)]
 pub struct SourceText {
     /// What a person calls it: the path as given, `bundled scenario NAME`, `argument --set`.

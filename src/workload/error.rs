@@ -14,7 +14,7 @@ pub enum WorkloadError {
     UnreachableHitRate {
         /// Name of the class.
         class: String,
-        /// Index into the class's `Arrivals::periods`.
+        /// Index into the class's `ArrivalProcess::periods`.
         period: usize,
         /// What the scenario asks for.
         asked: f64,

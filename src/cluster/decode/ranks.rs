@@ -28,7 +28,7 @@ pub const KV_TOKENS_MAX: u64 = (1 << (KV_BITS - 10)) - 1;
 /// Ranks to a group: near the square root of 144.
 const GROUP: usize = 12;
 
-/// Why no rank takes a request.
+/// Why no rank of a decode unit takes a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeRefusal {
     /// Some rank has a free place, none has the memory.

@@ -10,7 +10,7 @@ use crate::perf::{OwnLines, StepTimes};
 use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Router, Scenario};
 use crate::workload::Request;
 
-/// What every unit of the pool has in common.
+/// What every decode unit of the pool has in common.
 #[derive(Clone, Debug)]
 pub(super) struct DecodeRules {
     pub(super) ranks: usize,

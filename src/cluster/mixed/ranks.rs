@@ -5,7 +5,7 @@ use crate::perf::MixedLoad;
 use crate::scenario::RankBalance;
 use crate::workload::Request;
 
-/// One rank.
+/// One rank of a mixed unit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MixedRank {
     /// Requests that decode.
@@ -57,7 +57,7 @@ impl Share {
     }
 }
 
-/// Why the head of the queue waits.
+/// Why the head of a mixed unit's queue waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MixedRefusal {
     /// Some rank has a place and room in its batch, none has the memory.

@@ -26,7 +26,7 @@ pub struct MixedPrompt {
     pub past: Option<Past>,
 }
 
-/// A request in a queue.
+/// A request in a mixed unit's queue.
 #[derive(Clone, Copy, Debug)]
 pub struct MixedWaiting {
     pub prompt: MixedPrompt,

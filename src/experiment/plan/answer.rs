@@ -17,7 +17,7 @@ use crate::scenario::{Pool, Scenario};
 /// Runners-up that are shown.
 const RUNNERS_UP: usize = 4;
 
-/// The answer.
+/// What `plan` answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanAnswer {
     /// Name of the scenario that was planned for.

@@ -16,7 +16,7 @@ pub enum Goal {
     Goodput,
 }
 
-/// A question, checked.
+/// What is asked of `plan`, checked.
 #[derive(Clone, Debug)]
 pub struct PlanQuestion {
     /// What must be kept.

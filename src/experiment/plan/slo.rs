@@ -20,7 +20,7 @@ use crate::scenario::{Role, parse_duration};
 pub const HELP: &str = "write ttft_p99=5s, tpot_mean=60ms, e2e_p95=30s (ttft, tpot, itl, e2e, queue or \
     decode_queue, with mean, p50, p90, p95 or p99), output_speed_mean=20, attainment=0.99 or lost=0.001";
 
-/// A figure of a run.
+/// The figure of a run that a promise is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SloFigure {
     /// Arrival to first token.
@@ -58,7 +58,7 @@ pub enum Statistic {
     P99,
 }
 
-/// A promise.
+/// A promise that every candidate of a plan must keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlanSlo {
     /// Of what.

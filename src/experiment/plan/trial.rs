@@ -25,7 +25,7 @@ pub struct Waits {
     pub step_s: f64,
 }
 
-/// What a run said.
+/// What a run of a candidate said.
 #[derive(Clone, Debug, Default)]
 pub struct TrialRun {
     /// The figure of each promise; where each stretch is judged, that of the worst.

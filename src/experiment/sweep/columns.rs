@@ -4,7 +4,7 @@ use super::manifest::{Manifest, unquoted};
 use super::outcome::RunOutcome;
 use crate::scenario::summary_fields;
 
-/// A column.
+/// A column of a sweep's table of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepColumn {
     /// What it is called.

@@ -15,7 +15,7 @@ use crate::scenario::{MAX_RUNS, Mistakes, Scenario, load, text_hash};
 /// The version of the shapes of the files of a sweep.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What is asked.
+/// What is asked of `sweep`.
 #[derive(Clone, Debug, Default)]
 pub struct SweepQuestion {
     /// Path or bundled name.

@@ -6,7 +6,7 @@ use super::entry::{Status, SweepEntry, figure};
 use super::ledger::Done;
 use super::manifest::{Manifest, PlannedRun};
 
-/// A run with its result.
+/// A run of a sweep with its result.
 #[derive(Clone, Debug)]
 pub struct RunOutcome<'a> {
     /// What was planned.

@@ -59,7 +59,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// A case beside the model.
+/// A recorded case beside the model.
 #[derive(Clone, Debug, Serialize)]
 pub struct CaseOutcome {
     /// Name of the case.

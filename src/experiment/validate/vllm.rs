@@ -21,7 +21,7 @@ const LAYERS: f64 = 32.0;
 /// Chunks for which steps that do both are taken over: every one would slow look-ups, not change them.
 const CHUNKS: [f64; 5] = [128.0, 256.0, 512.0, 1024.0, 2048.0];
 
-/// A figure of the run.
+/// A figure of the vLLM run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct VllmFigure {
     /// What it is.

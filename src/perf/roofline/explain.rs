@@ -5,7 +5,7 @@ use super::step::{Batch, Kv, Once, Parts, Routed};
 use super::unit::RooflineUnit;
 use crate::catalog::Constant::{self, *};
 
-/// A part of a step.
+/// A part of a step's time.
 #[derive(Clone, Copy, Debug)]
 pub struct StepPart {
     /// What it is.

@@ -9,7 +9,7 @@ pub use super::network::Links;
 use crate::catalog::{Architecture, Compute, Experts};
 use crate::scenario::{ExpertPopularity, Overlap, Pool, Role, Roofline, Scenario};
 
-/// One unit of a pool.
+/// One unit of a pool as the roofline model sees it.
 #[derive(Clone, Debug)]
 pub struct RooflineUnit<'a> {
     /// One accelerator of it.

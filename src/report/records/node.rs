@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-/// A value.
+/// A JSON value, its keys in the order of the text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JsonValue {
     /// `null`.
