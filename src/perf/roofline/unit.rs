@@ -25,7 +25,7 @@ pub struct RooflineUnit<'a> {
     /// Attention data-parallel ranks.
     pub ranks: f64,
     /// Who holds which experts.
-    pub spread: Spread,
+    pub spread: ExpertSpread,
     /// The mean prompt.
     pub context: MeanPrompt,
     /// Tokens of a request in a decode step: one, and its drafts.
@@ -42,7 +42,7 @@ pub struct RooflineUnit<'a> {
 
 /// How experts lie over a unit.
 #[derive(Clone, Debug)]
-pub struct Spread {
+pub struct ExpertSpread {
     /// Accelerators that hold different experts.
     pub ranks: f64,
     /// Accelerators that share each expert's matrices.
@@ -124,7 +124,7 @@ impl<'a> RooflineUnit<'a> {
             tensor: f64::from(shape.gpus) / f64::from(shape.ranks) / pipeline,
             pipeline,
             ranks: f64::from(shape.ranks),
-            spread: Spread::new(model, roofline, shape, links, reach),
+            spread: ExpertSpread::new(model, roofline, shape, links, reach),
             context: MeanPrompt {
                 cached: reach.cached_tokens,
                 computed: reach.prompt_tokens,
@@ -208,7 +208,7 @@ impl<'a> RooflineUnit<'a> {
     }
 }
 
-impl Spread {
+impl ExpertSpread {
     fn new(
         model: &Architecture,
         roofline: &Roofline,
