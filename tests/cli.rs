@@ -295,3 +295,27 @@ fn replications_of_a_recording_are_one_run_that_says_so() {
     assert!(String::from_utf8_lossy(&whole.out).contains("3 of 3 recorded requests"));
     assert!(!whole.err.contains("recorded"), "{}", whole.err);
 }
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let page = |command: &[&str]| {
+        let said = ends_with(0, &[&["man"], command].concat());
+        String::from_utf8(said).expect("UTF-8").replace("\\-", "-")
+    };
+    let program = page(&[]);
+    let shown = program.lines().filter(|line| line.ends_with("(1)"));
+    let commands: Vec<&str> = shown
+        .filter_map(|line| line.strip_prefix("tokentide-")?.strip_suffix("(1)"))
+        .collect();
+    assert!(commands.contains(&"run") && !commands.contains(&"help"));
+    for command in commands {
+        let page = page(&[command]);
+        assert!(
+            page.contains(&format!(".TH tokentide-{command} 1")),
+            "{page}"
+        );
+    }
+    assert!(page(&["run"]).contains("fB--replications"));
+    assert!(page(&["sweep", "merge"]).contains(".TH tokentide-sweep-merge 1"));
+    refuses(&["no command `swep`", "run, compare"], &["man", "swep"]);
+}

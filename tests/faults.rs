@@ -152,7 +152,7 @@ fn a_full_file_system_is_told() {
         .output()
         .is_ok_and(|done| done.status.success())
     {
-        eprintln!("skipped: a file system of 16 KB cannot be mounted here");
+        support::skipped("a file system of 16 KB cannot be mounted here");
         return;
     }
     let out = format!("{disk}/out");
@@ -195,7 +195,7 @@ fn a_file_system_that_is_read_only_is_told_before_any_work() {
         done.is_ok_and(|done| done.status.success())
     };
     if !mount("size=16k") {
-        eprintln!("skipped: a file system cannot be mounted here");
+        support::skipped("a file system cannot be mounted here");
         return;
     }
     // With the folder there already, only a file shows that none can be made.

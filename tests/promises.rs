@@ -55,6 +55,30 @@ fn an_hour_that_misses_its_slo_is_said_where_it_is_asked_for() {
     assert_eq!(every["worst_start"], "2026-01-05T02:00:00+00:00");
     assert!(every["worst_attainment"].as_f64() < class["slo"]["attainment"].as_f64());
 
+    // Hour by hour it says the same without being asked.
+    let hours = class["slo_by_hour"].as_array().expect("hours");
+    assert_eq!(
+        class["slo_by_hour"],
+        summary(&whole)["classes"]["chat"]["slo_by_hour"]
+    );
+    assert_eq!(hours.len(), 6);
+    let part = |hour: &Value| hour["attainment"].as_f64().expect("somebody was judged");
+    let judged = |of: &Value| of["judged"].as_u64().expect("a count");
+    let worst = hours.iter().min_by(|a, b| part(a).total_cmp(&part(b)));
+    let worst = worst.expect("an hour");
+    assert_eq!(worst["start"], every["worst_start"]);
+    assert_eq!(worst["attainment"], every["worst_attainment"]);
+    assert_eq!(hours.iter().map(judged).sum::<u64>(), judged(&class["slo"]));
+    let met: f64 = hours
+        .iter()
+        .map(|hour| part(hour) * judged(hour) as f64)
+        .sum();
+    let whole = class["slo"]["attainment"].as_f64().expect("a part") * judged(&class["slo"]) as f64;
+    assert!(
+        (met - whole).abs() < 1e-6 && whole > 1_000.0,
+        "{met} of {whole}"
+    );
+
     let shown = tokentide(&["run", &path, "--set", "slo_every=1h"]);
     assert_eq!(shown.code, Some(3));
     let text = String::from_utf8_lossy(&shown.out).replace('\n', " ");

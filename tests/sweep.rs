@@ -386,7 +386,7 @@ fn mistakes_in_axes_are_shown_before_anything_runs() {
 fn gnu_parallel_runs_the_shards() {
     let there = Command::new("parallel").arg("--version").output();
     if !there.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("GNU parallel")) {
-        eprintln!("skipped: GNU parallel is not here");
+        support::skipped("GNU parallel is not here");
         return;
     }
     let scratch = Scratch::new("sweep-parallel");

@@ -37,6 +37,7 @@ fn cases(scratch: &Scratch) -> Vec<Case> {
         "figures",
         "pools",
         "classes",
+        "slo",
         "lengths",
         "audit",
         "warnings",

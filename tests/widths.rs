@@ -64,6 +64,7 @@ const HELPS: &[&str] = &[
     "init",
     "schema",
     "completions",
+    "man",
 ];
 
 /// What a command says in a terminal of so many columns.

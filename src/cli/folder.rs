@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 use super::{files, interrupt};
 
 /// The files of a run in the order in which they are put in place: the last one says that all are there.
-pub const OF_A_RUN: [&str; 5] = [
+pub const OF_A_RUN: [&str; 6] = [
     "scenario.resolved.toml",
     "hours.csv",
     "intervals.csv",
+    "requests.csv",
     "run.log",
     "summary.json",
 ];

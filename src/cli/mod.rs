@@ -11,6 +11,7 @@ mod files;
 mod folder;
 mod init;
 mod interrupt;
+mod man;
 mod plan;
 mod printing;
 mod progress;
@@ -66,6 +67,9 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print a manual page (roff) of the program or of one of its commands
+    #[command(hide = true)]
+    Man(man::ManArguments),
 }
 
 /// Which scenario.
@@ -129,6 +133,7 @@ pub fn execute(arguments: &Arguments) -> Exit {
         Command::Report(arguments) => report::execute(arguments),
         Command::Init(arguments) => init::execute(arguments),
         Command::Schema => schema::execute(),
+        Command::Man(arguments) => man::execute(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             let mut command = <Arguments as clap::CommandFactory>::command();

@@ -17,11 +17,12 @@ use crate::experiment::replicate::{replications, together, undrawn};
 use crate::experiment::uncertain::tables::TABLES;
 use crate::experiment::uncertain::{hypercube, judge, scenarios};
 use crate::experiment::unstable::bytes;
-use crate::experiment::{RunError, run_with_progress};
+use crate::experiment::{RunError, run_with_progress, run_with_requests};
+use crate::metrics::{RequestRow, Sample};
 use crate::report::records::RecordTable;
 use crate::report::summary::RunSummary;
 use crate::report::verdict::shortfalls;
-use crate::report::{Format, Style, csv, render};
+use crate::report::{Format, Style, csv, render, requests};
 use crate::scenario::Scenario;
 
 /// Arguments of `run`.
@@ -38,6 +39,10 @@ pub struct RunArguments {
     /// Also write summary.json, hours.csv, intervals.csv, scenario.resolved.toml and run.log here
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Also write requests.csv there, a row a request: of all that are in the service within the time that is counted,
+    /// or of a sample of so many that arrive in it, the same on any number of threads
+    #[arg(long, value_name = "all|N", requires = "out", conflicts_with = "replications", value_parser = sample)]
+    requests: Option<Sample>,
     /// Allow --out to replace the files of an earlier run
     #[arg(long, requires = "out")]
     overwrite: bool,
@@ -53,6 +58,15 @@ pub struct RunArguments {
     /// No progress, no remarks
     #[arg(long, short)]
     quiet: bool,
+}
+
+/// Which requests are written one by one.
+fn sample(text: &str) -> Result<Sample, String> {
+    match text.replace('_', "").parse() {
+        Ok(n) if n > 0 => Ok(Sample::Some(n)),
+        _ if text == "all" => Ok(Sample::All),
+        _ => Err("write all, or the size of a sample, such as 10000".to_owned()),
+    }
 }
 
 /// The tables of a run, and of draws of uncertain inputs.
@@ -83,8 +97,8 @@ pub fn execute(arguments: &RunArguments) -> Exit {
     };
     let interrupt = Interrupt::listen();
     let began = Instant::now();
-    let summary = match play(arguments, &scenario, &interrupt) {
-        Ok(summary) => summary,
+    let (summary, requests) = match play(arguments, &scenario, &interrupt) {
+        Ok(played) => played,
         Err(error) => return say(&error),
     };
     let shown = match of_run(&summary, printing) {
@@ -100,7 +114,12 @@ pub fn execute(arguments: &RunArguments) -> Exit {
             arguments.threads,
             began.elapsed().as_secs_f64()
         );
-        files = files_of(&scenario, &summary, log);
+        let requests = requests.map(|rows| requests::csv(&scenario, &rows));
+        let requests = match requests.transpose() {
+            Ok(requests) => requests,
+            Err(error) => return fail(&format!("requests.csv cannot be made: {error}")),
+        };
+        files = files_of(&scenario, &summary, requests, log);
         size += files.iter().map(|(_, text)| text.len()).sum::<usize>();
     }
     if size as u64 > scenario.limits.output_bytes {
@@ -159,45 +178,58 @@ fn play(
     arguments: &RunArguments,
     scenario: &Scenario,
     interrupt: &Interrupt,
-) -> Result<RunSummary, RunError> {
+) -> Result<(RunSummary, Option<Vec<RequestRow>>), RunError> {
     let threads = usize::from(arguments.threads);
     let is_replicated = arguments.replications > 1;
     if is_replicated && scenario.is_drawn() {
         let runs = replications(scenario, arguments.replications);
         let summaries = play_all(&runs, threads, arguments.quiet, interrupt);
         return summaries.and_then(|summaries| {
-            together(scenario, &summaries)
-                .ok_or_else(|| RunError::Audit("replications do not add up".to_owned()))
+            let summary = together(scenario, &summaries);
+            let summary = summary.map(|summary| (summary, None));
+            summary.ok_or_else(|| RunError::Audit("replications do not add up".to_owned()))
         });
     }
     let total = scenario.warm_up + scenario.duration;
     let mut progress = RunProgress::new(!arguments.quiet, scenario, total);
-    let result = run_with_progress(scenario, threads, &mut |now, requests| {
+    let mut watch = |now, requests| {
         progress.at(now, requests);
         !interrupt.has_come()
-    });
+    };
+    let result = match arguments.requests {
+        Some(sample) => run_with_requests(scenario, threads, sample, &mut watch)
+            .map(|(summary, rows)| (summary, Some(rows))),
+        None => run_with_progress(scenario, threads, &mut watch).map(|summary| (summary, None)),
+    };
     match result {
         Ok(_) => progress.finish(),
         Err(_) => progress.abandon(),
     }
-    result.map(|summary| match is_replicated {
-        true => undrawn(summary),
-        false => summary,
+    result.map(|(summary, rows)| match is_replicated {
+        true => (undrawn(summary), rows),
+        false => (summary, rows),
     })
 }
 
 /// The files of a run, in the order in which they are put in place.
-fn files_of(scenario: &Scenario, summary: &RunSummary, log: String) -> Vec<(&'static str, String)> {
-    let [resolved, hours, intervals, run_log, whole] = OF_A_RUN;
+fn files_of(
+    scenario: &Scenario,
+    summary: &RunSummary,
+    requests: Option<Vec<u8>>,
+    log: String,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let [resolved, hours, intervals, one_by_one, run_log, whole] = OF_A_RUN;
     let mut files = vec![
-        (resolved, scenario.resolved_toml.clone()),
-        (hours, csv::hours(summary)),
+        (resolved, scenario.resolved_toml.clone().into_bytes()),
+        (hours, csv::hours(summary).into_bytes()),
     ];
     if !summary.intervals.is_empty() {
-        files.push((intervals, csv::intervals(summary)));
+        files.push((intervals, csv::intervals(summary).into_bytes()));
     }
-    files.push((run_log, log));
-    files.push((whole, render(summary, Format::Json, &Style::default())));
+    files.extend(requests.map(|requests| (one_by_one, requests)));
+    files.push((run_log, log.into_bytes()));
+    let json = render(summary, Format::Json, &Style::default());
+    files.push((whole, json.into_bytes()));
     files
 }
 

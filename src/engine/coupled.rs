@@ -4,7 +4,7 @@
 //! plays its whole instant, then requests arrive, those of users whose answers have just ended among them,
 //! and the intake pool starts its steps.
 
-use super::feedback::Feedback;
+use super::feedback::Ended;
 use super::stretches::{GoOn, SimulationOutcome, stretches};
 use crate::cluster::Inside;
 use crate::cluster::decode::Decode;
@@ -18,8 +18,8 @@ use crate::workload::{ClosedLoops, Workload};
 pub struct Coupled<U: Server, P, D> {
     pub workload: Workload,
     pub loops: ClosedLoops,
-    pub intake: Intake<U, Feedback<P>>,
-    pub decode: Option<Decode<Feedback<D>>>,
+    pub intake: Intake<U, (P, Ended)>,
+    pub decode: Option<Decode<(D, Ended)>>,
 }
 
 impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
@@ -79,12 +79,12 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
         }
         let (intake, in_intake, mut balances) = self.intake.finish();
         let (decode, in_decode, more) = match self.decode.map(Decode::finish) {
-            Some((observer, inside, balances)) => (Some(observer.observer), inside, balances),
+            Some((observer, inside, balances)) => (Some(observer.0), inside, balances),
             None => (None, 0, Vec::new()),
         };
         balances.extend(more);
         SimulationOutcome {
-            intake: intake.observer,
+            intake: intake.0,
             decode,
             in_flight: in_intake + in_decode,
             balances,
@@ -94,14 +94,14 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
     /// Users hear that their answers have ended: class by class, the completed ones first, so that the order
     /// in which requests end within an instant, and pools say so, does not matter.
     fn hear(&mut self, now: SimTime) {
-        let mut ended = std::mem::take(&mut self.intake.observer.ended);
+        let mut ended = std::mem::take(&mut self.intake.observer.1.0);
         if let Some(decode) = &mut self.decode {
-            ended.append(&mut decode.observer.ended);
+            ended.append(&mut decode.observer.1.0);
         }
         ended.sort_unstable_by_key(|(class, well)| (*class, !well));
         for (class, well) in ended.drain(..) {
             self.loops.ended(now, class, well);
         }
-        self.intake.observer.ended = ended;
+        self.intake.observer.1.0 = ended;
     }
 }

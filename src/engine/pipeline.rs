@@ -2,7 +2,7 @@
 
 use super::belt::{BeltStretch, belt};
 use super::coupled::Coupled;
-use super::feedback::Feedback;
+use super::feedback::Ended;
 use super::stretches::{GoOn, SimulationOutcome, stretches};
 use super::watch::{Overload, Watch};
 use crate::cluster::decode::Decode;
@@ -83,11 +83,12 @@ where
     let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
     let decode = scenario.pools.iter().find(|p| p.role == Role::Decode);
     if let Some(loops) = ClosedLoops::new(scenario) {
-        let of_decode = Feedback::new(of_decode);
+        let of_intake = (of_intake, Ended::default());
+        let of_decode = (of_decode, Ended::default());
         return Coupled::<U, P, D> {
             workload,
             loops,
-            intake: Intake::new(scenario, pool, times.clone(), end, Feedback::new(of_intake)),
+            intake: Intake::new(scenario, pool, times.clone(), end, of_intake),
             decode: decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode)),
         }
         .play(scenario, go_on);

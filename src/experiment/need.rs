@@ -36,9 +36,11 @@ const PERIOD_BYTES: u64 = 128;
 /// A recorded request: its row, its text, its length among the sorted ones.
 const ROW_BYTES: u64 = 192;
 /// An hour or interval in the summary as JSON.
-const SPAN_OUTPUT_BYTES: u64 = 4_500;
+const SPAN_OUTPUT_BYTES: u64 = 5_000;
 /// A class or a published figure in the summary.
 const CLASS_OUTPUT_BYTES: u64 = 3_000;
+/// An hour of a class's SLO in the summary.
+const SLO_HOUR_OUTPUT_BYTES: u64 = 160;
 /// Everything else in the output.
 const REST_OUTPUT_BYTES: u64 = 50_000;
 
@@ -76,6 +78,7 @@ impl ResourceNeed {
         let users: u64 = scenario.classes.iter().map(users).sum();
         let text = scenario.resolved_toml.len() as u64;
         let output = spans * SPAN_OUTPUT_BYTES
+            + hours * classes * SLO_HOUR_OUTPUT_BYTES
             + (classes + scenario.published.len() as u64) * CLASS_OUTPUT_BYTES
             + text
             + REST_OUTPUT_BYTES;

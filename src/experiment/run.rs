@@ -4,16 +4,17 @@ use std::fmt;
 
 use super::{ResourceNeed, Unstable};
 use crate::economics::Tariff;
-use crate::engine::{Stop, simulate};
-use crate::metrics::{Recorder, Timeline};
+use crate::engine::{SimulationOutcome, Stop, simulate};
+use crate::metrics::{Observer, Recorder, RequestLog, RequestRow, Sample, Timeline};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::assemble::assemble;
 use crate::report::batches;
+use crate::report::format::count;
 use crate::report::stretch::Evidence;
 use crate::report::summary::RunSummary;
 use crate::scenario::Scenario;
 use crate::units::SimTime;
-use crate::workload::{Workload, WorkloadError};
+use crate::workload::{Workload, WorkloadError, mean_requests_per_s};
 
 /// Why a run gave no summary.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,38 +75,159 @@ pub fn run(scenario: &Scenario, threads: usize) -> Result<RunSummary, RunError> 
 pub fn run_with_progress(
     scenario: &Scenario,
     threads: usize,
-    progress: &mut dyn FnMut(SimTime, u64) -> bool,
+    progress: Progress<'_>,
 ) -> Result<RunSummary, RunError> {
-    let need = ResourceNeed::of(scenario);
-    if let Some(why) = need.beyond(scenario) {
-        return Err(RunError::TooLarge(why));
+    let run = Run::prepare(scenario, 0)?;
+    let observers = (run.recorder(), run.recorder());
+    let (scenario, timeline, outcome) = run.play(observers, threads, progress)?;
+    summary(&scenario, timeline, outcome)
+}
+
+/// The same, and what became of the requests of a sample, one by one, in the order of their ids.
+///
+/// # Errors
+/// As for [`run_with_progress`], and where the scenario's limits have no room for so many requests.
+pub fn run_with_requests(
+    scenario: &Scenario,
+    threads: usize,
+    sample: Sample,
+    progress: Progress<'_>,
+) -> Result<(RunSummary, Vec<RequestRow>), RunError> {
+    let most = most_rows(scenario);
+    let rows = rows_of(scenario, sample);
+    let too_many = || RunError::TooLarge(too_many_rows(sample, most));
+    if rows > most {
+        return Err(too_many());
     }
-    let scenario = &with_capacities(scenario).map_err(RunError::StepTimes)?;
-    let times = StepTimes::compile(scenario).map_err(RunError::StepTimes)?;
-    let workload = Workload::new(scenario).map_err(RunError::Workload)?;
-    let start = SimTime::ZERO + scenario.warm_up;
-    let mut edges = Tariff::new(scenario).changes(start, start + scenario.duration);
-    edges.extend(batches::edges(scenario));
-    if let Some(every) = scenario.slo_every {
-        let stretches = Timeline::spans(start, scenario.duration, every);
-        edges.extend(stretches.into_iter().map(|(from, _)| from));
+    let run = Run::prepare(scenario, rows * REQUEST_BYTES)?;
+    let start = run.timeline.start();
+    let observer = || {
+        let log = RequestLog::new(sample, start, most as usize);
+        (run.recorder(), log)
+    };
+    let observers = (observer(), observer());
+    let (scenario, timeline, outcome) = run.play(observers, threads, progress)?;
+    let (decode, log) = outcome.decode.unzip();
+    let requests = RequestLog::together(outcome.intake.1, log).ok_or_else(too_many)?;
+    let outcome = SimulationOutcome {
+        intake: outcome.intake.0,
+        decode,
+        in_flight: outcome.in_flight,
+        balances: outcome.balances,
+    };
+    Ok((summary(&scenario, timeline, outcome)?, requests))
+}
+
+/// Hears the simulated time and the number of requests so far, and says whether to go on.
+pub type Progress<'a> = &'a mut dyn FnMut(SimTime, u64) -> bool;
+
+/// Bytes of a remembered request: a row of 96 in the trees of two pools, which are two thirds full.
+const REQUEST_BYTES: u64 = 320;
+/// No row of `requests.csv` is shorter.
+const ROW_TEXT_BYTES: u64 = 24;
+
+/// How many requests may be remembered within the scenario's limits.
+fn most_rows(scenario: &Scenario) -> u64 {
+    let limits = &scenario.limits;
+    (limits.output_bytes / ROW_TEXT_BYTES).min(limits.memory_bytes / REQUEST_BYTES)
+}
+
+/// How many requests will be remembered, about; of recordings and users nothing is known before.
+fn rows_of(scenario: &Scenario, sample: Sample) -> u64 {
+    match sample {
+        Sample::All => {
+            let seconds = scenario.warm_up.as_secs_f64() + scenario.duration.as_secs_f64();
+            (mean_requests_per_s(scenario) * seconds) as u64
+        }
+        Sample::Some(n) => n,
     }
-    let timeline = Timeline::new(start, scenario.duration, scenario.report_every, &edges);
-    let recorder = || Recorder::new(scenario, timeline.clone());
-    let outcome = simulate(
-        scenario,
-        workload,
-        &times,
-        (recorder(), recorder()),
-        threads,
-        need.memory_bytes,
-        progress,
-    );
-    let outcome = outcome.map_err(|stop| match stop {
-        Stop::NoIntake => RunError::NoPrefillPool,
-        Stop::Overload(seen) => RunError::Unstable(Box::new(Unstable::new(scenario, seen))),
-        Stop::Cancelled => RunError::Cancelled,
-    })?;
+}
+
+fn too_many_rows(sample: Sample, most: u64) -> String {
+    let asked = match sample {
+        Sample::All => "all requests of this run are".to_owned(),
+        Sample::Some(n) => format!("{} requests are", count(n)),
+    };
+    format!(
+        "{asked} more than can be written one by one: limits.output_mb and limits.memory_gb have room for at most {}; \
+         take a sample (--requests 10000), or raise them",
+        count(most)
+    )
+}
+
+/// What is compiled before a simulation.
+struct Run {
+    scenario: Scenario,
+    times: StepTimes,
+    workload: Workload,
+    timeline: Timeline,
+    memory_bytes: u64,
+}
+
+impl Run {
+    /// Compiles a scenario; `more_bytes` of memory are for other things than the simulation.
+    fn prepare(scenario: &Scenario, more_bytes: u64) -> Result<Self, RunError> {
+        let mut need = ResourceNeed::of(scenario);
+        need.memory_bytes += more_bytes;
+        if let Some(why) = need.beyond(scenario) {
+            return Err(RunError::TooLarge(why));
+        }
+        let scenario = with_capacities(scenario).map_err(RunError::StepTimes)?;
+        let times = StepTimes::compile(&scenario).map_err(RunError::StepTimes)?;
+        let workload = Workload::new(&scenario).map_err(RunError::Workload)?;
+        let start = SimTime::ZERO + scenario.warm_up;
+        let mut edges = Tariff::new(&scenario).changes(start, start + scenario.duration);
+        edges.extend(batches::edges(&scenario));
+        if let Some(every) = scenario.slo_every {
+            let stretches = Timeline::spans(start, scenario.duration, every);
+            edges.extend(stretches.into_iter().map(|(from, _)| from));
+        }
+        let timeline = Timeline::new(start, scenario.duration, scenario.report_every, &edges);
+        Ok(Self {
+            scenario,
+            times,
+            workload,
+            timeline,
+            memory_bytes: need.memory_bytes,
+        })
+    }
+
+    fn recorder(&self) -> Recorder {
+        Recorder::new(&self.scenario, self.timeline.clone())
+    }
+
+    fn play<O: Observer + Send>(
+        self,
+        observers: (O, O),
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> Result<(Scenario, Timeline, SimulationOutcome<O, O>), RunError> {
+        let scenario = &self.scenario;
+        let (times, bytes) = (&self.times, self.memory_bytes);
+        let outcome = simulate(
+            scenario,
+            self.workload,
+            times,
+            observers,
+            threads,
+            bytes,
+            progress,
+        );
+        let outcome = outcome.map_err(|stop| match stop {
+            Stop::NoIntake => RunError::NoPrefillPool,
+            Stop::Overload(seen) => RunError::Unstable(Box::new(Unstable::new(scenario, seen))),
+            Stop::Cancelled => RunError::Cancelled,
+        })?;
+        Ok((self.scenario, self.timeline, outcome))
+    }
+}
+
+/// What the recorders say, if their balances hold.
+fn summary(
+    scenario: &Scenario,
+    timeline: Timeline,
+    outcome: SimulationOutcome<Recorder, Recorder>,
+) -> Result<RunSummary, RunError> {
     let evidence = Evidence {
         timeline,
         intake: outcome.intake.finish(),

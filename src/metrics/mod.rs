@@ -2,7 +2,7 @@
 //!
 //! [`Recorder`] is the observer behind every summary: counters, populations and latency histograms in
 //! *cells* of time whose edges are those of hours, intervals and prices, so that any hour or interval
-//! is a sum of cells, exactly. [`audit`] holds two independent counts of the same thing against each
+//! is a sum of cells, exactly. Where it is asked for, a [`RequestLog`] beside it remembers requests one by one. [`audit`] holds two independent counts of the same thing against each
 //! other; [`interval`] says how sure a mean is.
 
 pub mod audit;
@@ -13,9 +13,11 @@ pub mod left;
 pub mod live;
 pub mod observer;
 pub mod recorder;
+pub mod requests;
 
 pub use cells::{TimeCell, Timeline};
 pub use histogram::{Histogram, SparseHistogram};
 pub use interval::Interval;
 pub use observer::{Fate, Joined, Observer, Place, StepRecord, Unobserved};
 pub use recorder::Recorder;
+pub use requests::{RequestLog, RequestRow, Sample};

@@ -78,81 +78,85 @@ pub struct StepRecord<'a> {
     pub joined: &'a [Joined],
 }
 
-/// Hears what happens in a pool. Every call's `now` is at or after the one before.
-pub trait Observer {
+/// Defines [`Observer`], and that two observers side by side are one: from one list, so that nothing is told to one of
+/// them only.
+macro_rules! observers {
+    ($($(#[$doc:meta])+ fn $event:ident($($name:ident: $of:ty),*);)+) => {
+        /// Hears what happens in a pool. Every call's `now` is at or after the one before.
+        pub trait Observer {
+            $(
+                $(#[$doc])+
+                #[inline]
+                fn $event(&mut self, $($name: $of),*) {
+                    $(let _ = $name;)*
+                }
+            )+
+            /// The kind of a request: what per-kind counts of [`StepRecord`] are indexed by.
+            fn kind(&self, _request: &Request) -> u16 {
+                0
+            }
+            /// How many kinds there are.
+            fn kinds(&self) -> usize {
+                1
+            }
+        }
+
+        /// Both hear everything, the first before the second; kinds are those of the first.
+        impl<A: Observer, B: Observer> Observer for (A, B) {
+            $(
+                #[inline]
+                fn $event(&mut self, $($name: $of),*) {
+                    self.0.$event($($name),*);
+                    self.1.$event($($name),*);
+                }
+            )+
+            #[inline]
+            fn kind(&self, request: &Request) -> u16 {
+                self.0.kind(request)
+            }
+            fn kinds(&self) -> usize {
+                self.0.kinds()
+            }
+        }
+    };
+}
+
+observers! {
     /// Time moves on: every event before `now` has been told.
-    fn advance(&mut self, _now: SimTime) {}
+    fn advance(now: SimTime);
     /// A request arrives at the service.
-    fn arrived(&mut self, _request: &Request) {}
+    fn arrived(request: &Request);
     /// A request goes from one place, where it has been since `since`, to another.
-    fn moved(
-        &mut self,
-        _now: SimTime,
-        _request: &Request,
-        _from: Place,
-        _since: SimTime,
-        _to: Place,
-    ) {
-    }
+    fn moved(now: SimTime, request: &Request, from: Place, since: SimTime, to: Place);
     /// A request's first prefill step begins on a unit.
-    fn prefill_started(&mut self, _now: SimTime, _request: &Request) {}
+    fn prefill_started(now: SimTime, request: &Request, unit: usize);
     /// A prefill step begins; `tokens` over all ranks.
-    fn prefill_step(&mut self, _now: SimTime, _unit: usize, _length: SimDuration, _tokens: u64) {}
+    fn prefill_step(now: SimTime, unit: usize, length: SimDuration, tokens: u64);
     /// A request's first token leaves.
-    fn first_token(&mut self, _now: SimTime, _request: &Request) {}
+    fn first_token(now: SimTime, request: &Request);
     /// A request joins a decode rank after waiting since `since`.
-    fn joined(
-        &mut self,
-        _now: SimTime,
-        _request: &Request,
-        _unit: usize,
-        _rank: usize,
-        _since: SimTime,
-    ) {
-    }
+    fn joined(now: SimTime, request: &Request, unit: usize, rank: usize, since: SimTime);
     /// A decode step ends.
-    fn decode_step(&mut self, _step: &StepRecord<'_>) {}
+    fn decode_step(step: &StepRecord<'_>);
     /// A request has its last token, `overshoot_1024` / 1024 token before its last step's end (MTP).
-    fn completed(
-        &mut self,
-        _now: SimTime,
-        _request: &Request,
-        _first_token: SimTime,
-        _overshoot_1024: u64,
-    ) {
-    }
+    fn completed(now: SimTime, request: &Request, first_token: SimTime, overshoot_1024: u64);
     /// A request ends without completing.
-    fn ended(&mut self, _now: SimTime, _request: &Request, _fate: Fate) {}
+    fn ended(now: SimTime, request: &Request, fate: Fate);
     /// A request had to leave its full rank.
-    fn preempted(&mut self, _now: SimTime, _request: &Request) {}
+    fn preempted(now: SimTime, request: &Request);
     /// A request is moved because its unit is released.
-    fn migrated(&mut self, _now: SimTime, _request: &Request) {}
+    fn migrated(now: SimTime, request: &Request);
     /// The number of units paid and of units serving or draining changes.
-    fn units(&mut self, _now: SimTime, _paid: u64, _working: u64) {}
+    fn units(now: SimTime, paid: u64, working: u64);
     /// The number of busy units changes.
-    fn busy(&mut self, _now: SimTime, _units: u64) {}
+    fn busy(now: SimTime, units: u64);
     /// KV tokens resident on all ranks, in 1/1024.
-    fn kv(&mut self, _now: SimTime, _kv_1024: u64) {}
+    fn kv(now: SimTime, kv_1024: u64);
     /// Units whose queue waits for KV memory, and for a batch slot.
-    fn blocked(&mut self, _now: SimTime, _by_kv: u64, _by_batch: u64) {}
+    fn blocked(now: SimTime, by_kv: u64, by_batch: u64);
     /// When the simulation ends, a request is in `place`, where it has been since `since`; `first_token`:
     /// when its first token left, `NEVER` where it has none.
-    fn still_in(
-        &mut self,
-        _request: &Request,
-        _place: Place,
-        _since: SimTime,
-        _first_token: SimTime,
-    ) {
-    }
-    /// The kind of a request: what per-kind counts of [`StepRecord`] are indexed by.
-    fn kind(&self, _request: &Request) -> u16 {
-        0
-    }
-    /// How many kinds there are.
-    fn kinds(&self) -> usize {
-        1
-    }
+    fn still_in(request: &Request, place: Place, since: SimTime, first_token: SimTime);
 }
 
 /// Hears nothing.

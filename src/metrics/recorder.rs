@@ -265,7 +265,7 @@ impl Observer for Recorder {
     }
 
     #[inline]
-    fn prefill_started(&mut self, now: SimTime, request: &Request) {
+    fn prefill_started(&mut self, now: SimTime, request: &Request, _unit: usize) {
         self.live[Self::kind_of(request)]
             .queue
             .add(now.since(request.at).0);

@@ -16,11 +16,11 @@ use super::summary::{
 };
 use super::warnings::warnings;
 use crate::cluster::schedule::{paid_gpus, paid_nodes};
+use crate::metrics::Place;
 use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies};
 use crate::metrics::left::Left;
 use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS};
-use crate::metrics::{Place, Timeline};
 use crate::scenario::{Published, PublishedKind, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 
@@ -28,14 +28,11 @@ use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
     let (from, to) = (evidence.timeline.start(), evidence.timeline.end());
     let window = WindowStretch::new(evidence, from, to);
-    let spans = |every: SimDuration| -> Vec<SpanSummary> {
-        Timeline::spans(from, scenario.duration, every)
-            .into_iter()
-            .map(|(a, b)| span(scenario, &WindowStretch::new(evidence, a, b)))
-            .collect()
-    };
     let counted = of_stretch(scenario, &window);
-    let promised = Stretches::new(scenario, evidence);
+    let hours = Stretches::new(scenario, evidence, SimDuration(NS_PER_HOUR));
+    let promised = scenario
+        .slo_every
+        .map(|every| Stretches::new(scenario, evidence, every));
     let mut summary = RunSummary {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -53,14 +50,19 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
             ..counted.requests
         },
         input_length_buckets: length_buckets(evidence),
-        classes: classes(scenario, evidence, &window, &promised),
-        promised: promised.promised(scenario, evidence),
+        classes: classes(scenario, evidence, &window, &hours, promised.as_ref()),
+        promised: promised
+            .map(|every| every.promised(scenario, evidence))
+            .unwrap_or_default(),
         audit: audit(scenario, evidence, &window),
         ..counted
     };
     batches::judge(scenario, evidence, &mut summary);
-    summary.hours = spans(SimDuration(NS_PER_HOUR));
-    summary.intervals = scenario.report_every.map(spans).unwrap_or_default();
+    summary.hours = hours.into_spans();
+    summary.intervals = scenario
+        .report_every
+        .map(|every| Stretches::new(scenario, evidence, every).into_spans())
+        .unwrap_or_default();
     summary.published = published(scenario, &summary);
     summary.warnings = warnings(scenario, &summary);
     summary
@@ -136,7 +138,8 @@ fn classes(
     scenario: &Scenario,
     evidence: &Evidence,
     window: &WindowStretch,
-    promised: &Stretches,
+    hours: &Stretches,
+    promised: Option<&Stretches>,
 ) -> BTreeMap<String, ClassSummary> {
     let seconds = window.ns() as f64 / NS_PER_S as f64;
     let of_class = |(index, class): (usize, &crate::scenario::Class)| {
@@ -171,7 +174,8 @@ fn classes(
                     empty,
                 }),
             slo,
-            slo_every: promised.of_class(scenario, evidence, index),
+            slo_by_hour: hours.each_of_class(scenario, evidence, index),
+            slo_every: promised.and_then(|every| every.of_class(scenario, evidence, index)),
             revenue_usd: PicoUsd(counts.revenue).as_usd(),
         };
         (class.name.clone(), summary)

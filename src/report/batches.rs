@@ -164,6 +164,7 @@ fn behind(path: &str) -> Option<(String, u64)> {
         "p90" => 10 * BEYOND,
         "p95" => 20 * BEYOND,
         "p99" => 100 * BEYOND,
+        "p999" => 1_000 * BEYOND,
         _ => return None,
     };
     Some((format!("{distribution}.count"), least))

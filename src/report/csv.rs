@@ -39,7 +39,17 @@ pub const TABLES: &[RecordTable] = &[
     },
     RecordTable {
         key: "class",
+        without: &["slo_by_hour"],
         ..RecordTable::new("classes", "a class each", &[("classes{}", "")])
+    },
+    RecordTable {
+        key: "class",
+        columns: &["start", "judged", "attainment"],
+        ..RecordTable::new(
+            "slo",
+            "a class's SLO in an hour each",
+            &[("classes{}", "slo_by_hour[]")],
+        )
     },
     RecordTable {
         columns: &["from_tokens", "to_tokens", "completed"],
@@ -192,7 +202,7 @@ const LATENCIES: [&str; 6] = [
     "queue_s",
     "decode_queue_s",
 ];
-const DISTRIBUTION: [&str; 7] = ["count", "mean", "p50", "p90", "p95", "p99", "max"];
+const DISTRIBUTION: [&str; 8] = ["count", "mean", "p50", "p90", "p95", "p99", "p999", "max"];
 const MONEY: [&str; 6] = [
     "output_speed_tokens_per_s",
     "cost_usd",
@@ -279,7 +289,7 @@ fn cells(span: &SpanSummary, pools: &BTreeSet<&str>) -> Vec<String> {
     cells
 }
 
-fn distribution_cells(d: &DistributionSummary) -> [String; 7] {
+fn distribution_cells(d: &DistributionSummary) -> [String; 8] {
     [
         d.count.to_string(),
         maybe(d.mean),
@@ -287,6 +297,7 @@ fn distribution_cells(d: &DistributionSummary) -> [String; 7] {
         maybe(d.p90),
         maybe(d.p95),
         maybe(d.p99),
+        maybe(d.p999),
         maybe(d.max),
     ]
 }

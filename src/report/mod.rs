@@ -26,6 +26,7 @@ pub mod page;
 pub mod plot;
 mod promised;
 pub mod records;
+pub mod requests;
 pub mod stored;
 pub mod stretch;
 pub mod style;

@@ -1,4 +1,4 @@
-//! Promises in every stretch of a run: what `slo_every` asks for (S12).
+//! Promises in every stretch of a run: what `slo_every` asks for, and hour by hour (S12).
 //!
 //! A request is judged in the stretch in which it ends, and those that are inside at the end and can meet their
 //! targets no more in the last one. A stretch in which nobody ends and no token leaves, although somebody was
@@ -6,49 +6,77 @@
 
 use super::assemble::{inside_before, left_of, span};
 use super::stretch::{Evidence, WindowStretch, ratio};
-use super::summary::{Promised, SloEvery};
+use super::summary::{Promised, SloEvery, SloHour, SpanSummary};
 use crate::metrics::Timeline;
 use crate::metrics::cells::ClassCounts;
 use crate::scenario::{Scenario, Slo};
 use crate::units::SimDuration;
 
-/// The stretches in which promises are judged; none where the scenario judges the whole time only.
+/// The stretches in which promises are judged.
 pub(super) struct Stretches {
-    every: Option<SimDuration>,
-    all: Vec<WindowStretch>,
+    every: SimDuration,
+    parts: Vec<Part>,
+    spans: Vec<SpanSummary>,
+}
+
+/// What of a stretch promises are judged by.
+struct Part {
+    ns: u64,
+    classes: Vec<ClassCounts>,
+}
+
+/// What became of a class's promises in a stretch.
+struct Judged {
+    requests: u64,
+    /// `None` where nobody could be judged.
+    attainment: Option<f64>,
 }
 
 impl Stretches {
-    /// Cuts the window as the scenario asks.
-    pub(super) fn new(scenario: &Scenario, evidence: &Evidence) -> Self {
-        let every = scenario.slo_every;
-        let cut = |every| Timeline::spans(evidence.timeline.start(), scenario.duration, every);
-        let edges = every.map(cut).unwrap_or_default().into_iter();
+    /// Cuts the window into stretches of this length; the last one may be shorter.
+    pub(super) fn new(scenario: &Scenario, evidence: &Evidence, every: SimDuration) -> Self {
+        let (mut parts, mut spans) = (Vec::new(), Vec::new());
+        for (from, to) in Timeline::spans(evidence.timeline.start(), scenario.duration, every) {
+            let stretch = WindowStretch::new(evidence, from, to);
+            let classes = 0..scenario.classes.len();
+            parts.push(Part {
+                ns: stretch.ns(),
+                classes: classes.map(|class| stretch.class(class)).collect(),
+            });
+            spans.push(span(scenario, &stretch));
+        }
         Self {
             every,
-            all: edges
-                .map(|(a, b)| WindowStretch::new(evidence, a, b))
-                .collect(),
+            parts,
+            spans,
         }
     }
 
-    /// A class's attainment in each stretch; `None` where nobody could be judged.
-    fn attainment(&self, evidence: &Evidence, class: usize, slo: &Slo) -> Vec<Option<f64>> {
+    /// All figures of each stretch.
+    pub(super) fn into_spans(self) -> Vec<SpanSummary> {
+        self.spans
+    }
+
+    /// How a class fared in each stretch.
+    fn judge(&self, evidence: &Evidence, class: usize, slo: &Slo) -> Vec<Judged> {
         let left = left_of(evidence, class).missed;
         let mut inside = inside_before(evidence, class);
-        let last = self.all.len().saturating_sub(1);
-        let one = |(index, stretch): (usize, &WindowStretch)| {
-            let counts = stretch.class(class);
-            let ended = ended(&counts);
+        let last = self.parts.len().saturating_sub(1);
+        let one = |(index, part): (usize, &Part)| {
+            let counts = &part.classes[class];
+            let ended = ended(counts);
             let judged = ended + if index == last { left } else { 0 };
             let is_stuck = inside > 0
                 && counts.output_1024 == 0
-                && slo.ttft.is_none_or(|limit| stretch.ns() > limit.0);
+                && slo.ttft.is_none_or(|limit| part.ns > limit.0);
             inside = inside + counts.arrived - ended;
             let part = ratio(counts.met_slo as f64, judged as f64);
-            part.or(is_stuck.then_some(0.0))
+            Judged {
+                requests: judged,
+                attainment: part.or(is_stuck.then_some(0.0)),
+            }
         };
-        self.all.iter().enumerate().map(one).collect()
+        self.parts.iter().enumerate().map(one).collect()
     }
 
     /// What became of a class's SLO, stretch by stretch.
@@ -58,38 +86,58 @@ impl Stretches {
         evidence: &Evidence,
         class: usize,
     ) -> Option<SloEvery> {
-        let (every, slo) = (self.every?, scenario.classes.get(class)?.slo?);
-        let parts = self.attainment(evidence, class, &slo);
+        let slo = scenario.classes.get(class)?.slo?;
+        let parts = self.judge(evidence, class, &slo);
         let judged = || {
-            parts
-                .iter()
-                .zip(&self.all)
-                .filter_map(|(p, s)| Some(((*p)?, s)))
+            let each = parts.iter().zip(&self.spans);
+            each.filter_map(|(part, span)| Some((part.attainment?, &span.start)))
         };
         let missed = |part: f64| slo.attainment.is_some_and(|required| part < required);
         let worst = judged().reduce(|worst, one| if one.0 < worst.0 { one } else { worst });
         Some(SloEvery {
-            length_s: every.as_secs_f64(),
+            length_s: self.every.as_secs_f64(),
             judged: judged().count() as u64,
             missed: judged().filter(|(part, _)| missed(*part)).count() as u64,
             worst_attainment: worst.map(|(part, _)| part),
-            worst_start: worst.map(|(_, stretch)| span(scenario, stretch).start),
+            worst_start: worst.map(|(_, start)| start.clone()),
         })
+    }
+
+    /// The same, stretch by stretch; nothing without an SLO.
+    pub(super) fn each_of_class(
+        &self,
+        scenario: &Scenario,
+        evidence: &Evidence,
+        class: usize,
+    ) -> Vec<SloHour> {
+        let Some(slo) = scenario.classes.get(class).and_then(|class| class.slo) else {
+            return Vec::new();
+        };
+        let parts = self.judge(evidence, class, &slo).into_iter();
+        let hour = |(part, span): (Judged, &SpanSummary)| SloHour {
+            start: span.start.clone(),
+            judged: part.requests,
+            attainment: part.attainment,
+        };
+        parts.zip(&self.spans).map(hour).collect()
     }
 
     /// All figures of each stretch, and the least attainment of its classes.
     pub(super) fn promised(&self, scenario: &Scenario, evidence: &Evidence) -> Vec<Promised> {
-        let mut least: Vec<Option<f64>> = vec![None; self.all.len()];
+        let mut least: Vec<Option<f64>> = vec![None; self.parts.len()];
         for (class, slo) in scenario.classes.iter().enumerate() {
             let Some(slo) = &slo.slo else { continue };
-            let parts = self.attainment(evidence, class, slo);
+            let parts = self.judge(evidence, class, slo);
             for (least, part) in least.iter_mut().zip(parts) {
-                *least = [*least, part].into_iter().flatten().reduce(f64::min);
+                *least = [*least, part.attainment]
+                    .into_iter()
+                    .flatten()
+                    .reduce(f64::min);
             }
         }
-        let each = self.all.iter().zip(least);
-        each.map(|(stretch, attainment)| Promised {
-            span: span(scenario, stretch),
+        let each = self.spans.iter().zip(least);
+        each.map(|(span, attainment)| Promised {
+            span: span.clone(),
             attainment,
         })
         .collect()

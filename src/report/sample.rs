@@ -13,6 +13,7 @@ pub fn around(x: f64) -> DistributionSummary {
         p90: Some(1.5 * x),
         p95: Some(1.75 * x),
         p99: Some(2.5 * x),
+        p999: Some(3.0 * x),
         max: Some(4.0 * x),
     }
 }
@@ -132,6 +133,7 @@ pub fn day() -> RunSummary {
         without_first_token: 0,
         longest_wait_s: None,
         recorded: None,
+        slo_by_hour: Vec::new(),
         slo_every: None,
         slo: Some(SloSummary {
             attainment: Some(0.9975),

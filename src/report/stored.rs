@@ -24,7 +24,7 @@ const PARTS: [&str; 7] = [
 const ROUNDING: f64 = 1e-9;
 
 /// Quantiles from the lowest on.
-const QUANTILES: [&str; 4] = ["p50", "p90", "p95", "p99"];
+const QUANTILES: [&str; 5] = ["p50", "p90", "p95", "p99", "p999"];
 
 /// The first thing in a stored run that cannot be, as a sentence; nothing if all can.
 pub fn impossible(summary: &RunSummary) -> Option<String> {

@@ -176,6 +176,7 @@ fn distribution(d: &metrics::SparseHistogram) -> DistributionSummary {
         p90: quantile(900),
         p95: quantile(950),
         p99: quantile(990),
+        p999: quantile(999),
         max: d.max_ns().map(|ns| seconds(ns as f64)),
     }
 }
@@ -203,6 +204,7 @@ pub(super) fn decided(ended: &Latencies, inside: &Latencies) -> Decided {
             p90: quantile(900),
             p95: quantile(950),
             p99: quantile(990),
+            p999: quantile(999),
         }
     };
     Decided {

@@ -210,6 +210,8 @@ pub struct DistributionSummary {
     pub p95: Option<f64>,
     /// 99th percentile.
     pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p999: Option<f64>,
     /// Largest.
     pub max: Option<f64>,
 }
@@ -241,6 +243,8 @@ pub struct Quantiles {
     pub p95: Option<f64>,
     /// 99th percentile.
     pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p999: Option<f64>,
 }
 
 /// Requests whose input length lies in `[from_tokens, to_tokens)`.
@@ -347,6 +351,9 @@ pub struct ClassSummary {
     pub recorded: Option<Recorded>,
     /// Whether promises were kept; `null` without an SLO.
     pub slo: Option<SloSummary>,
+    /// The same by clock hour of the window, as [`SloEvery`] judges stretches; left out without an SLO.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slo_by_hour: Vec<SloHour>,
     /// The same in every stretch of the scenario's `slo_every`; left out where it has none, or the class no SLO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo_every: Option<SloEvery>,
@@ -377,6 +384,19 @@ pub struct SloSummary {
     pub required: Option<f64>,
     /// Requests per second that met every target.
     pub goodput_per_s: f64,
+}
+
+/// Promises kept in an hour of the run. A request is judged in the hour in which it ends, and those that are inside at
+/// the end and can meet their targets no more in the last one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SloHour {
+    /// Local start, with its offset from UTC.
+    pub start: String,
+    /// Requests judged.
+    pub judged: u64,
+    /// Part of them that met every target; `null` where nobody was judged, 0 where nobody could be because nothing was
+    /// served (S12).
+    pub attainment: Option<f64>,
 }
 
 /// Promises kept in stretches of the run. A request is judged in the stretch in which it ends.

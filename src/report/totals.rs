@@ -133,11 +133,11 @@ fn energy(e: &Economics) -> String {
     format!("energy of the GPUs {} kWh{each}, of {rest}", number(gpus))
 }
 
+/// Observations from which on a page for people shows a p99.9: ten lie beyond it.
+const MANY: u64 = 10_000;
+
 /// Every latency with its quantiles.
 pub fn latency(summary: &RunSummary) -> Section {
-    let heads = ["mean", "p50", "p90", "p95", "p99", "max"];
-    let mut columns = vec![GridColumn::left("")];
-    columns.extend(heads.map(GridColumn::right));
     let l = &summary.latency;
     let names: [(&str, &DistributionSummary); 6] = [
         ("TTFT", &l.ttft_s),
@@ -147,14 +147,27 @@ pub fn latency(summary: &RunSummary) -> Section {
         ("prefill queue", &l.queue_s),
         ("decode queue", &l.decode_queue_s),
     ];
+    type Figure = fn(&DistributionSummary) -> Option<f64>;
+    let mut figures: Vec<(&str, Figure)> = vec![
+        ("mean", |d| d.mean),
+        ("p50", |d| d.p50),
+        ("p90", |d| d.p90),
+        ("p95", |d| d.p95),
+        ("p99", |d| d.p99),
+        ("max", |d| d.max),
+    ];
+    if names.iter().any(|(_, d)| d.count >= MANY) {
+        figures.insert(5, ("p99.9", |d| d.p999.filter(|_| d.count >= MANY)));
+    }
+    let mut columns = vec![GridColumn::left("")];
+    columns.extend(figures.iter().map(|(head, _)| GridColumn::right(head)));
     let mut grid = Grid::new(columns);
     grid.rows = names
         .iter()
         .map(|(name, d)| {
-            let figures = [d.mean, d.p50, d.p90, d.p95, d.p99, d.max];
-            let mut row = vec![GridCell::new(name)];
-            row.extend(figures.map(|x| GridCell::new(maybe(x, seconds))));
-            row
+            let cells = figures.iter().map(|(_, figure)| figure(d));
+            let cells = cells.map(|x| GridCell::new(maybe(x, seconds)));
+            std::iter::once(GridCell::new(name)).chain(cells).collect()
         })
         .collect();
     Section {
@@ -369,6 +382,18 @@ mod tests {
         assert_eq!(rows(&summary), 1);
         summary.input_length_buckets[1].completed = 0;
         assert_eq!(rows(&summary), 0);
+    }
+
+    #[test]
+    fn a_quantile_of_one_in_a_thousand_needs_many_requests() {
+        let mut summary = day();
+        let text = |summary: &RunSummary| format!("{:?}", latency(summary).body);
+        assert!(!text(&summary).contains("p99.9"));
+        summary.latency.ttft_s.count = MANY;
+        let shown = text(&summary);
+        assert!(shown.contains("p99.9") && shown.contains("2.40 s"));
+        let others = summary.latency.e2e_s.p999.map(seconds);
+        assert!(!shown.contains(&others.unwrap_or_default()));
     }
 
     #[test]

@@ -168,23 +168,10 @@ fn fold(word: &str) -> Vec<char> {
         .collect()
 }
 
-/// Letters added, dropped, changed or swapped with their neighbour (optimal string alignment).
+/// Letters added, dropped, changed or swapped with their neighbour.
 fn edit_distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(before[j - 2] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
+    let [a, b] = [a, b].map(|word| word.iter().collect::<String>());
+    strsim::osa_distance(&a, &b)
 }
 
 #[cfg(test)]

@@ -41,6 +41,11 @@ impl Stream {
 /// Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// A hash of a number, whose neighbours it scatters: the output of SplitMix64 in that state.
+pub fn hash(number: u64) -> u64 {
+    mix(number.wrapping_add(GOLDEN_GAMMA))
+}
+
 /// The finalizer of SplitMix64 (Stafford's variant 13 of the MurmurHash3 finalizer).
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -398,14 +398,14 @@ impl Books<'_> {
                 longest,
                 theirs.max.unwrap_or_default(),
             );
-            let theirs = [theirs.p50, theirs.p90, theirs.p95, theirs.p99];
+            let theirs = [theirs.p50, theirs.p90, theirs.p95, theirs.p99, theirs.p999];
             self.quantiles(what, &ours, &[], theirs);
             samples.insert(what, ours);
         }
         let mut so_far = decided::so_far(self.lives(), self.end);
         for (what, theirs) in decided::shown(&summary.latency_decided) {
             let [ended, waits] = [&mut samples, &mut so_far].map(|of| of.remove(what));
-            let theirs = [theirs.p50, theirs.p90, theirs.p95, theirs.p99];
+            let theirs = [theirs.p50, theirs.p90, theirs.p95, theirs.p99, theirs.p999];
             let what = format!("{what}, decided");
             let [ended, waits] = [ended, waits].map(Option::unwrap_or_default);
             self.quantiles(&what, &ended, &waits, theirs);
@@ -413,12 +413,12 @@ impl Books<'_> {
     }
 
     /// The nearest rank, to what a bucket's width allows.
-    fn quantiles(&mut self, what: &str, ended: &[u64], so_far: &[u64], theirs: [Option<f64>; 4]) {
-        for (percent, theirs) in [50, 90, 95, 99].into_iter().zip(theirs) {
-            let exact = decided::quantile(ended, so_far, percent);
+    fn quantiles(&mut self, what: &str, ended: &[u64], so_far: &[u64], theirs: [Option<f64>; 5]) {
+        for (per_mille, theirs) in [500, 900, 950, 990, 999].into_iter().zip(theirs) {
+            let exact = decided::quantile(ended, so_far, per_mille);
             let theirs = theirs.unwrap_or_default();
             if (theirs - exact).abs() > BUCKET * exact {
-                self.row(&format!("{what}, {percent} % below"), exact, theirs);
+                self.row(&format!("{what}, {per_mille} of 1000 below"), exact, theirs);
             }
         }
     }

@@ -52,13 +52,13 @@ pub fn shown(decided: &Decided) -> [(&'static str, &Quantiles); 5] {
 }
 
 /// The least x, of all durations, so that of those that are decided at x at least that part has x or less, in seconds.
-pub fn quantile(ended: &[u64], so_far: &[u64], percent: usize) -> f64 {
+pub fn quantile(ended: &[u64], so_far: &[u64], per_mille: usize) -> f64 {
     let mut all: Vec<u64> = ended.iter().chain(so_far).copied().collect();
     all.sort_unstable();
     let holds = |x: &u64| {
         let have = ended.iter().filter(|ns| *ns <= x).count();
         let beyond = so_far.iter().filter(|ns| *ns > x).count();
-        100 * have >= percent * (ended.len() + beyond)
+        1000 * have >= per_mille * (ended.len() + beyond)
     };
     // What holds at x holds at what is longer.
     let at = all.partition_point(|x| !holds(x));

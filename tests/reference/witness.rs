@@ -139,7 +139,7 @@ impl Observer for Witness {
         }
     }
 
-    fn prefill_started(&mut self, now: SimTime, request: &Request) {
+    fn prefill_started(&mut self, now: SimTime, request: &Request, _unit: usize) {
         let life = self.life(request);
         assert_eq!(life.started, None, "request {} starts twice", request.id);
         life.started = Some(now.0);

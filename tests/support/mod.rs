@@ -1,6 +1,8 @@
 //! What tests share: which of them run here, and where measured data lies.
 //!
-//! Five environment variables decide, and only this file reads them, so that nothing is skipped
+//! What is left out is said on stderr, past the test harness, which keeps to itself what a test that passes prints.
+//! It is also counted: each becomes a line of the file that `TOKENTIDE_SKIPS` names. Five more environment
+//! variables decide, and only this file reads them, so that nothing is skipped
 //! silently: `TOKENTIDE_SLOW=1` asks for the long form of every test, `TOKENTIDE_SHORTER=N` makes that of the
 //! closed forms N times as short and its room the root of N times as wide, `TOKENTIDE_DATA` names the
 //! directory of measured data sets, `TOKENTIDE_SEED` (a whole number, 0 by default) asks tests that make up
@@ -11,15 +13,31 @@
 // Every test binary compiles this file and uses a part of it.
 #![allow(dead_code)]
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::PathBuf;
 
 pub mod program;
+
+/// Says that something is left out, and why.
+pub fn skipped(what: &str) {
+    let say = |to: &mut dyn Write| to.write_all(format!("skipped: {what}\n").as_bytes());
+    say(&mut std::io::stderr()).expect("stderr is there");
+    if let Some(file) = std::env::var_os("TOKENTIDE_SKIPS") {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .expect("TOKENTIDE_SKIPS names a file");
+        say(&mut file).expect("what is skipped can be counted");
+    }
+}
 
 /// Whether the long form of a test is wanted; says so on stderr when it is not.
 pub fn slow(what: &str) -> bool {
     let wanted = std::env::var("TOKENTIDE_SLOW").is_ok_and(|value| value == "1");
     if !wanted {
-        eprintln!("skipped: {what} (set TOKENTIDE_SLOW=1)");
+        skipped(&format!("{what} (set TOKENTIDE_SLOW=1)"));
     }
     wanted
 }
@@ -38,7 +56,7 @@ pub fn shorter() -> u64 {
 pub fn fresh_seeds(what: &str) -> Option<u64> {
     let base = std::env::var("TOKENTIDE_SEEDS").ok();
     if base.is_none() {
-        eprintln!("skipped: {what} (set TOKENTIDE_SEEDS to where they begin)");
+        skipped(&format!("{what} (set TOKENTIDE_SEEDS to where they begin)"));
     }
     // far from the seeds of the other tests, which are small
     base.map(|base| 10_000 * (1 + base.parse::<u64>().expect("TOKENTIDE_SEEDS is a number")))
@@ -50,7 +68,9 @@ pub fn data(name: &str) -> Option<PathBuf> {
     match file {
         Some(file) if file.exists() => Some(file),
         _ => {
-            eprintln!("skipped: {name} is not here (TOKENTIDE_DATA names its directory)");
+            skipped(&format!(
+                "{name} is not here (TOKENTIDE_DATA names its directory)"
+            ));
             None
         }
     }

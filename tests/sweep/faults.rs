@@ -98,7 +98,7 @@ fn a_read_only_folder_keeps_its_sweep() {
         mounted.is_ok_and(|done| done.status.success())
     };
     if !mount(&["--bind", &out, &out]) {
-        eprintln!("skipped: a folder cannot be mounted read-only here");
+        super::support::skipped("a folder cannot be mounted read-only here");
         return;
     }
     let read_only = mount(&["-o", "remount,ro,bind", &out]);

@@ -323,7 +323,7 @@ impl Server for MixedUnit {
             if s.fresh {
                 let request = &s.prompt.request;
                 if !s.started {
-                    observer.prefill_started(now, request);
+                    observer.prefill_started(now, request, index);
                 }
                 observer.moved(now, request, Place::PrefillQueue, s.since, Place::Prefill);
                 (s.since, s.started, s.fresh) = (now, true, false);

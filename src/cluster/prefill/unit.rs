@@ -252,7 +252,7 @@ impl Server for PrefillUnit {
             tokens += u64::from(s.chunk);
             if s.fresh {
                 if !s.started {
-                    observer.prefill_started(now, &s.request);
+                    observer.prefill_started(now, &s.request, index);
                 }
                 observer.moved(
                     now,

@@ -143,9 +143,9 @@ const REQUESTS: &[&str] = &[
 
 const TOKENS: &[&str] = &["input", "cached_input", "computed_input", "output"];
 
-const STATISTICS: &[&str] = &["count", "mean", "p50", "p90", "p95", "p99", "max"];
+const STATISTICS: &[&str] = &["count", "mean", "p50", "p90", "p95", "p99", "p999", "max"];
 
-const QUANTILES: &[&str] = &["p50", "p90", "p95", "p99"];
+const QUANTILES: &[&str] = &["p50", "p90", "p95", "p99", "p999"];
 
 /// Whether a dotted path names a figure of the summary, given the names of pools and classes.
 pub fn is_summary_field(path: &str, pools: &[&str], classes: &[&str]) -> bool {
