@@ -31,13 +31,9 @@ fn the_whole_day_is_the_published_one() {
 
     let mut wrong = Wrong::default();
     accounts(&summary, &mut wrong);
-    match support::data(HOURLY) {
-        Some(file) => {
-            let text = std::fs::read_to_string(file).expect("the hourly table is readable");
-            hours(&summary, &text, &mut wrong);
-        }
-        // support has said so
-        None => {}
+    if let Some(file) = support::data(HOURLY) {
+        let text = std::fs::read_to_string(file).expect("the hourly table is readable");
+        hours(&summary, &text, &mut wrong);
     }
     wrong.report();
 }
