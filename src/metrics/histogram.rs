@@ -36,13 +36,29 @@ fn bucket_of(ns: u64) -> usize {
     ((shift as usize + 1) << SUB_BITS) + ((ns >> shift) as usize & (SUB - 1))
 }
 
+/// The shortest duration of a bucket.
+fn lower_end(bucket: usize) -> u64 {
+    if bucket < SUB {
+        return bucket as u64;
+    }
+    let shift = (bucket >> SUB_BITS) - 1;
+    (((SUB + (bucket & (SUB - 1))) as u128) << shift).min(u128::from(u64::MAX)) as u64
+}
+
+/// The bucket that begins at this duration; one beyond the last for what no duration reaches.
+fn end_of(ns: u64) -> usize {
+    match ns {
+        u64::MAX => BUCKETS,
+        ns => bucket_of(ns),
+    }
+}
+
 fn middle_of(bucket: usize) -> u64 {
     if bucket < SUB {
         return bucket as u64;
     }
     let shift = (bucket >> SUB_BITS) - 1;
-    let low = ((SUB + (bucket & (SUB - 1))) as u64) << shift;
-    low + ((1_u64 << shift) >> 1)
+    lower_end(bucket) + ((1_u64 << shift) >> 1)
 }
 
 impl Histogram {
@@ -78,10 +94,16 @@ impl Histogram {
     pub fn take(&mut self) -> SparseHistogram {
         let mut buckets = Vec::new();
         if self.total > 0 {
-            for (bucket, count) in self.counts.iter_mut().enumerate() {
-                if *count > 0 {
-                    buckets.push((bucket as u16, *count));
-                    *count = 0;
+            // An octave that holds nothing, as most do, is passed over in a few instructions.
+            for (octave, counts) in self.counts.chunks_mut(SUB).enumerate() {
+                if counts.iter().fold(0, |all, count| all | count) == 0 {
+                    continue;
+                }
+                for (bucket, count) in counts.iter_mut().enumerate() {
+                    if *count > 0 {
+                        buckets.push(((octave * SUB + bucket) as u16, *count));
+                        *count = 0;
+                    }
                 }
             }
         }
@@ -100,6 +122,10 @@ impl SparseHistogram {
     /// Adds another distribution to this one.
     pub fn merge(&mut self, other: &Self) {
         if other.total == 0 {
+            return;
+        }
+        if self.total == 0 {
+            self.clone_from(other);
             return;
         }
         let mut merged = Vec::with_capacity(self.buckets.len().max(other.buckets.len()));
@@ -187,9 +213,7 @@ impl SparseHistogram {
 
     /// The nearest-rank quantile `per_mille` / 1000, in nanoseconds; `None` of nothing.
     pub fn quantile_ns(&self, per_mille: u64) -> Option<u64> {
-        let rank = (u128::from(self.total) * u128::from(per_mille))
-            .div_ceil(1000)
-            .max(1) as u64;
+        let rank = self.rank_of(per_mille);
         let mut seen = 0;
         for &(bucket, count) in &self.buckets {
             seen += count;
@@ -198,6 +222,32 @@ impl SparseHistogram {
             }
         }
         None
+    }
+
+    /// The nearest rank of a quantile `per_mille` / 1000, from 1.
+    pub fn rank_of(&self, per_mille: u64) -> u64 {
+        let rank = (u128::from(self.total) * u128::from(per_mille)).div_ceil(1000);
+        rank.max(1) as u64
+    }
+
+    /// The buckets that hold something, in nanoseconds, ascending: durations are not below the first number, and
+    /// below the second.
+    pub fn bucket_ends_ns(&self) -> Vec<(u64, u64)> {
+        let ends = |(bucket, _): &(u16, u64)| {
+            let bucket = usize::from(*bucket);
+            (lower_end(bucket), lower_end(bucket + 1))
+        };
+        self.buckets.iter().map(ends).collect()
+    }
+
+    /// How many durations lie below the end of a bucket, in nanoseconds.
+    pub fn below(&self, end_ns: u64) -> u64 {
+        let end = end_of(end_ns);
+        let within = self
+            .buckets
+            .iter()
+            .take_while(|(b, _)| usize::from(*b) < end);
+        within.map(|(_, count)| count).sum()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::batches;
+use super::confidence;
 use super::local::local_text;
 use super::promised::Stretches;
 use super::stretch::{
@@ -57,7 +57,7 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         audit: audit(scenario, evidence, &window),
         ..counted
     };
-    batches::judge(scenario, evidence, &mut summary);
+    confidence::judge(scenario, evidence, &mut summary);
     summary.hours = hours.into_spans();
     summary.intervals = scenario
         .report_every

@@ -77,6 +77,15 @@ pub const TABLES: &[RecordTable] = &[
         )
     },
     RecordTable {
+        key: "field",
+        columns: &["reason"],
+        ..RecordTable::new(
+            "no_interval",
+            "figures of one run without an interval, and why",
+            &[("no_interval{}", "")],
+        )
+    },
+    RecordTable {
         columns: &["in_system"],
         ..RecordTable::new(
             "in_system",
@@ -118,6 +127,7 @@ pub const TABLES: &[RecordTable] = &[
             "intervals",
             "published",
             "confidence",
+            "no_interval",
             "in_system",
             "audit",
             "warnings",

@@ -15,6 +15,7 @@ pub mod assemble;
 pub mod basis;
 pub mod batches;
 mod breaks;
+mod confidence;
 pub mod csv;
 pub mod format;
 pub mod grid;

@@ -247,6 +247,7 @@ pub fn day() -> RunSummary {
             ),
         ],
         confidence: Default::default(),
+        no_interval: Default::default(),
         in_system: Vec::new(),
         audit: [
             ("requests".to_string(), balance("300900")),

@@ -10,7 +10,7 @@ use crate::cluster::schedule::{paid_nodes, paid_nodes_of, paid_units};
 use crate::economics::cost::cost_of;
 use crate::economics::energy::{GpuTime, JOULES_PER_KWH, energy_kwh, overhead_kwh};
 use crate::metrics::audit::AuditBalance;
-use crate::metrics::cells::{ClassCounts, Latencies};
+use crate::metrics::cells::{ClassCounts, Latencies, StepCounts};
 use crate::metrics::recorder::Record;
 use crate::metrics::{self, Place, TimeCell, Timeline};
 use crate::scenario::{Pool, Role, Scenario};
@@ -109,9 +109,14 @@ impl WindowStretch {
         }
     }
 
-    pub(super) fn output_speed(&self) -> Option<f64> {
+    pub(super) fn steps(&self) -> StepCounts {
         let mut steps = self.intake.steps;
         steps.merge(&self.decode.steps);
+        steps
+    }
+
+    pub(super) fn output_speed(&self) -> Option<f64> {
+        let steps = self.steps();
         ratio(
             steps.tokens_after_first as f64 * NS_PER_S as f64,
             steps.ns_after_first as f64,
@@ -229,8 +234,7 @@ fn throughput(scenario: &Scenario, window: &WindowStretch, tokens: &TokenCounts)
 }
 
 fn decode_summary(scenario: &Scenario, window: &WindowStretch) -> DecodeSummary {
-    let mut steps = window.decode.steps;
-    steps.merge(&window.intake.steps);
+    let steps = window.steps();
     let pool = scenario.pools.iter().find(|p| p.role != Role::Prefill);
     DecodeSummary {
         output_speed_tokens_per_s: window.output_speed(),

@@ -71,6 +71,9 @@ pub struct RunSummary {
     /// one long run whose load does not change over time. Empty where neither can be had.
     #[serde(default)]
     pub confidence: BTreeMap<String, Interval>,
+    /// Why figures of one run have no interval where others do, by their path here.
+    #[serde(default)]
+    pub no_interval: BTreeMap<String, String>,
     /// Requests in the system, time average, in each batch of the window; empty where the load changes over
     /// time. What the check of the warm-up looks at.
     #[serde(default)]

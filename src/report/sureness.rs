@@ -1,5 +1,7 @@
 //! How sure the figures are: the intervals of those that people ask for first.
 
+use std::collections::BTreeMap;
+
 use super::format::{NONE, by_field, fixed};
 use super::grid::{Grid, GridCell, GridColumn};
 use super::page::{Body, Section};
@@ -56,16 +58,31 @@ pub fn confidence(summary: &RunSummary) -> Option<Section> {
         return None;
     }
     let how = match summary.replications {
-        1 => "Student's t over batches of this run".to_owned(),
+        1 => "From this run's own parts, each figure by how alike neighbours are in it".to_owned(),
         n => format!("Student's t over {n} replications with independent random streams"),
     };
+    let mut notes =
+        vec![how + "; the intervals of all figures are in the JSON output under `confidence`."];
+    notes.extend(without(summary).into_iter().map(|(why, names)| {
+        let names = names.join(", ");
+        format!("No interval of {names}: {why}.")
+    }));
     Some(Section {
         title: "How sure the figures are".to_string(),
         body: Body::Grid(grid),
-        notes: vec![
-            how + "; the intervals of all figures are in the JSON output under `confidence`.",
-        ],
+        notes,
     })
+}
+
+/// Which of the table's figures have no interval, by the reason.
+pub fn without(summary: &RunSummary) -> BTreeMap<&str, Vec<&'static str>> {
+    let mut names: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
+    for (name, path) in FIGURES {
+        if let Some(why) = summary.no_interval.get(path) {
+            names.entry(why).or_default().push(name);
+        }
+    }
+    names
 }
 
 /// Half of an interval as a part of the figure.

@@ -1,8 +1,10 @@
 //! What a careful reader should know before believing a summary, and what to do about it.
 
 use super::assemble::is_comparable;
+use super::confidence::DEPENDENT;
 use super::format::{count, fixed, length, seconds};
 use super::summary::{ClassSummary, RunSummary};
+use super::sureness;
 use crate::metrics::interval::{first_against_rest, mean, t_quantile};
 use crate::scenario::{Role, Scenario};
 
@@ -195,13 +197,15 @@ fn start_seen(scenario: &Scenario, summary: &RunSummary) -> Option<String> {
     ))
 }
 
-/// A long run of a steady load whose batches say nothing, since they depend on one another.
+/// A long run of a steady load some of whose figures depend too much on its own past to say how sure they are.
 fn no_interval(summary: &RunSummary) -> Option<String> {
-    let is_missing = !summary.in_system.is_empty() && summary.confidence.is_empty();
-    (is_missing && summary.replications == 1 && summary.requests.completed >= LONG).then(|| {
-        "no confidence interval: parts of this run depend on one another; a longer duration, or --replications 5, \
-         gives one"
-            .to_owned()
+    let without = sureness::without(summary);
+    let names = without.get(DEPENDENT)?;
+    (summary.replications == 1 && summary.requests.completed >= LONG).then(|| {
+        format!(
+            "no confidence interval of {}: {DEPENDENT}; a longer duration, or --replications 5, gives one",
+            names.join(", ")
+        )
     })
 }
 

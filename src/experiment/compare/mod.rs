@@ -3,7 +3,10 @@
 //! All scenarios are played with the same seeds (common random numbers): streams are named by purpose and
 //! class, so a class that two scenarios share has the same arrivals and lengths in both, and what differs
 //! between a pair of runs is what the scenarios make of them. The interval of a difference is Student's t
-//! over the differences of the pairs; where it holds zero, there is no significant difference. Where a
+//! over the differences of the pairs. The figure that decides is judged alone: where its interval holds zero, there is
+//! no significant difference. All the others are judged together, since of many that do not differ some intervals
+//! leave zero out by chance: of those that are called different, one in twenty is so by chance on average
+//! ([`largest_finding`]). Where a
 //! figure of every pair is the same to the last bit, its difference is exactly zero. Where nothing in the
 //! scenarios is drawn, as in a recorded workload, one run of each says all there is: differences are those of
 //! this workload, without an interval, and nothing is called better.
@@ -16,7 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::replicate::{self, together};
-use crate::metrics::interval::{mean, of_mean};
+use crate::metrics::interval::{chance_of, largest_finding, mean, of_mean};
 use crate::report::basis::basis;
 use crate::report::batches::{number, paths, value_of};
 use crate::report::summary::Basis;
@@ -112,6 +115,8 @@ pub struct Difference {
     pub difference: f64,
     /// Where the true difference lies with 95 % confidence; `None` of one pair of runs.
     pub interval: Option<Interval>,
+    /// How often chance alone would make so large a difference, 0 to 1; `None` where it has no interval.
+    pub chance: Option<f64>,
     /// What that means.
     pub finding: Finding,
 }
@@ -122,11 +127,11 @@ pub struct Difference {
 pub enum Finding {
     /// Every pair has the same figure.
     Equal,
-    /// The interval holds zero.
+    /// Chance may well have made the difference.
     NotSignificant,
-    /// The interval lies above zero.
+    /// The difference is above zero, and surely so.
     Higher,
-    /// The interval lies below zero.
+    /// The difference is below zero, and surely so.
     Lower,
     /// One pair of runs: nobody can say.
     Unknown,
@@ -192,10 +197,11 @@ pub fn judge(
     let fields = paths(scenarios.first()?);
     let chance = is_drawn(scenarios);
     let versus = others.iter().map(|side| {
-        let differences: Vec<Difference> = fields
+        let mut differences: Vec<Difference> = fields
             .iter()
             .filter_map(|field| difference(field, first, side, chance))
             .collect();
+        judge_together(differences.iter_mut().filter(|d| d.field != by).collect());
         Versus {
             label: side.label.clone(),
             against: first.label.clone(),
@@ -215,6 +221,20 @@ pub fn judge(
         by,
         sides,
     })
+}
+
+/// Takes back the findings that chance makes among so many.
+fn judge_together(mut differences: Vec<&mut Difference>) {
+    let is_judged = |d: &&mut Difference| d.finding != Finding::Equal;
+    let judged = differences.iter().filter(|d| is_judged(d));
+    let chances: Vec<f64> = judged.filter_map(|d| d.chance).collect();
+    let largest = largest_finding(&chances).unwrap_or(-1.0);
+    for difference in &mut differences {
+        let is_found = matches!(difference.finding, Finding::Higher | Finding::Lower);
+        if is_found && difference.chance.is_some_and(|chance| chance > largest) {
+            difference.finding = Finding::NotSignificant;
+        }
+    }
 }
 
 /// The figure that decides where nobody says: profit where requests pay, else goodput where something is
@@ -279,29 +299,35 @@ fn ranking(by: &str, sides: &[CompareSide], chance: bool) -> Vec<RankingPlace> {
         sides.iter().map(|s| (s, value(s))).collect();
     let merit = |x: &Option<f64>| x.map_or(f64::NEG_INFINITY, |x| better * x);
     sorted.sort_by(|a, b| merit(&b.1).total_cmp(&merit(&a.1)));
-    let mut rank = 1;
     let best = sorted.first().map(|(side, _)| *side);
-    let place = |(index, (side, value)): (usize, &(&CompareSide, Option<f64>))| {
-        let to_best = best
-            .filter(|best| best.label != side.label)
-            .and_then(|best| difference(by, best, side, chance));
-        let is_worse = |d: &Difference| matches!(d.finding, Finding::Higher | Finding::Lower);
-        let is_one = |d: &Difference| matches!(d.finding, Finding::Unknown | Finding::Undrawn);
-        let is_unknown = |d: &Difference| is_one(d) && d.difference != 0.0;
-        if to_best
-            .as_ref()
-            .is_none_or(|d| is_worse(d) || is_unknown(d))
-        {
-            rank = index + 1;
-        }
-        RankingPlace {
-            rank,
-            label: side.label.clone(),
-            value: *value,
-            to_best,
-        }
-    };
-    sorted.iter().enumerate().map(place).collect()
+    let mut to_best: Vec<Option<Difference>> = sorted
+        .iter()
+        .map(|(side, _)| {
+            let best = best.filter(|best| best.label != side.label)?;
+            difference(by, best, side, chance)
+        })
+        .collect();
+    judge_together(to_best.iter_mut().flatten().collect());
+    let mut rank = 1;
+    let place =
+        |(index, ((side, value), to_best)): (usize, (&(&CompareSide, _), Option<Difference>))| {
+            let is_worse = |d: &Difference| matches!(d.finding, Finding::Higher | Finding::Lower);
+            let is_one = |d: &Difference| matches!(d.finding, Finding::Unknown | Finding::Undrawn);
+            let is_unknown = |d: &Difference| is_one(d) && d.difference != 0.0;
+            if to_best
+                .as_ref()
+                .is_none_or(|d| is_worse(d) || is_unknown(d))
+            {
+                rank = index + 1;
+            }
+            RankingPlace {
+                rank,
+                label: side.label.clone(),
+                value: *value,
+                to_best,
+            }
+        };
+    sorted.iter().zip(to_best).enumerate().map(place).collect()
 }
 
 /// A figure of `side` less that of `first`, pair by pair, where `chance` has a part; `None` where a run has none.
@@ -334,6 +360,7 @@ fn difference(
         before: mean(&before)?,
         after: mean(&after)?,
         difference: mean(&pairs)?,
+        chance: interval.and_then(|_| chance_of(&pairs)),
         interval,
         finding,
     })

@@ -52,7 +52,7 @@ impl Comparison {
         };
         let mut sections = vec![self.sides(), self.ranked()];
         for versus in &self.versus {
-            sections.push(differences(versus));
+            sections.push(differences(versus, &self.by));
             sections.push(Section {
                 title: format!("Why {} differs from {}", versus.label, versus.against),
                 body: Body::Lines(match versus.reasons.as_slice() {
@@ -221,7 +221,7 @@ fn summary_of(versus: &Versus) -> String {
     )
 }
 
-fn differences(versus: &Versus) -> Section {
+fn differences(versus: &Versus, by: &str) -> Section {
     let (label, against) = (&versus.label, &versus.against);
     let mut grid = Grid::new(vec![
         GridColumn::left("figure"),
@@ -250,12 +250,17 @@ fn differences(versus: &Versus) -> Section {
         grid.rows.push(cells);
     }
     let mut notes = Vec::new();
-    if grid.rows.iter().len() > 1 && versus.differences.iter().any(|d| d.interval.is_some()) {
-        notes.push(
-            "Each interval holds the true difference 19 times in 20: of twenty figures that do not differ, one \
-             looks as if it did."
-                .to_owned(),
-        );
+    let judged = versus.differences.iter();
+    let judged = judged.filter(|d| d.finding != Finding::Equal && d.chance.is_some());
+    let judged = judged.filter(|d| d.field != by).count();
+    if judged > 0 {
+        notes.push(format!(
+            "Each interval alone holds the true difference 19 times in 20: if nothing differed, {} of {judged} figures \
+             would look as if they did. They are therefore judged together, so that of those called different one in \
+             twenty is so by chance; {} decides, and is judged alone.",
+            fixed(0.05 * judged as f64, 1),
+            label_of(by),
+        ));
     }
     Section {
         title: format!("{label} against {against}"),

@@ -100,6 +100,7 @@ fn done(scenario: &Scenario, mut summary: RunSummary) -> SweepEntry {
     summary.input_length_buckets.clear();
     summary.audit.clear();
     summary.in_system.clear();
+    summary.no_interval.clear();
     let kept = |path: &String| CERTAIN.iter().any(|group| path.starts_with(group));
     summary.confidence.retain(|path, _| kept(path));
     SweepEntry {

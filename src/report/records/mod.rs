@@ -287,7 +287,10 @@ fn figures(summary: &JsonValue) -> Vec<RecordCells> {
 fn numbers(path: &str, node: &JsonValue, found: &mut RecordCells) {
     match node {
         JsonValue::Map(fields) => {
-            for (name, node) in fields.iter().filter(|(name, _)| name != "confidence") {
+            for (name, node) in fields
+                .iter()
+                .filter(|(name, _)| !["confidence", "no_interval"].contains(&name.as_str()))
+            {
                 numbers(&join(path, name), node, found);
             }
         }
