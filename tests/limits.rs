@@ -101,7 +101,7 @@ fn growth_is_dated_from_its_beginning() {
 fn the_end_does_not_depend_on_threads() {
     for set in [
         vec!["limits.requests_in_flight=1000"],
-        vec!["limits.memory_gb=0.025", "duration=\"24h\""],
+        vec!["limits.memory_gb=0.05", "duration=\"24h\""],
     ] {
         let rate = rate(3.0);
         let scenario = scenario(&[&[rate.as_str()], set.as_slice()].concat());
