@@ -131,8 +131,10 @@ fn judged(what: &str, scenario: &Scenario, truths: &[(&str, f64)]) {
             "{what}, {path}: {}",
             given.len()
         );
-        // One in a hundred shares of 200 lies further from 95 % than 4 points.
-        let expected = if slow { 0.91..=0.99 } else { 0.85..=1.0 };
+        // One in a hundred shares of 200 lies further from 95 % than 4 points. A quantile's interval errs on the wide
+        // side: it ends at edges of buckets of 0.8 %, and a run without bursts is not trusted.
+        let most = if path.ends_with(".p99") { 1.0 } else { 0.99 };
+        let expected = if slow { 0.91..=most } else { 0.85..=1.0 };
         assert!(expected.contains(&share), "{what}, {path}: {share}");
     }
 }
