@@ -84,7 +84,7 @@ pub struct ExplainAnswer {
     pub pool: String,
     /// What the step does, in words.
     pub load: String,
-    /// The same in numbers.
+    /// What `at` says of the step, as numbers for programs.
     pub at: StepLoad,
     /// The engine and the accelerator on which its constants were measured.
     pub engine: String,

@@ -124,7 +124,7 @@ pub struct PoolUnits {
 pub struct SloRow {
     /// `ttft_p99 <= 5.00 s`.
     pub promise: String,
-    /// Its figure as `--slo` calls it: `ttft_p99`.
+    /// The promised figure as `--slo` calls it: `ttft_p99`.
     pub figure: String,
     /// Whether the limit is the least that it may be, rather than the most.
     pub is_floor: bool,

@@ -225,7 +225,7 @@ impl Scheduling<'_> {
             let lowered = |(tried, safe): (&u32, &u32)| tried < safe;
             let lowered: Vec<bool> = tried.iter().zip(&way.safe).map(lowered).collect();
             if parts.is_empty() {
-                // It outgrew its limits: nobody knows where.
+                // The run outgrew its limits: nobody knows in which slot.
                 let said = |lowered: &bool| if *lowered { Said::Broke } else { Said::Kept };
                 all.push((lowered.iter().map(said).collect(), true));
             } else {
@@ -314,16 +314,16 @@ mod tests {
     fn an_hour_is_blamed_for_itself_or_the_one_before_for_what_it_left() {
         use Said::{Broke, Kept, Nothing};
         let quiet = |slot| part(slot, false, false);
-        // Its own units are too few; those of the hour before are enough.
+        // The broken slot's own units are too few; those of the slot before are enough.
         let own = [quiet(0), part(1, true, false), quiet(2)];
         assert_eq!(blame(&own, &[true; 3]), (vec![Kept, Broke, Kept], true));
         // The hour before kept its promise and left a queue that grew: the later one is not judged.
         let left = [part(0, false, true), part(1, true, false), quiet(2)];
         assert_eq!(blame(&left, &[true; 3]), (vec![Broke, Nothing, Kept], true));
-        // The same where the hour before broke its promise.
+        // The slot before is blamed, too, where it broke its promise itself.
         let both = [part(0, true, false), part(1, true, false), quiet(2)];
         assert_eq!(blame(&both, &[true; 3]), (vec![Broke, Nothing, Kept], true));
-        // Who has as many as is known to be enough is not to blame, nor is anybody where nobody has less.
+        // A slot with as many units as are known to be enough is not to blame; nor is any, where none has fewer.
         let lowered = [true, false, true];
         assert_eq!(blame(&own, &lowered), (vec![Broke, Kept, Kept], true));
         assert_eq!(blame(&own, &[false; 3]), (vec![Kept; 3], false));
