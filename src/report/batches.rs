@@ -1,7 +1,7 @@
 //! How the window of one long run is cut so that its parts say how sure its figures are.
 //!
 //! Where the load does not change over time, it is cut into [`PARTS`] equal parts, short beside what the queues
-//! remember; [`super::confidence`] judges each figure by how alike its neighbours are. Sixteen parts are a batch:
+//! remember; the room `confidence` judges each figure by how alike its neighbours are. Sixteen parts are a batch:
 //! the number in the system of each batch shows a start that is counted.
 //!
 //! Where the load changes over the day, a part has to be a whole number of days: from ten days on.

@@ -1,7 +1,7 @@
 //! A table of text: columns with heads and alignment, rows of cells, and at most a few bars.
 //!
 //! The terminal and Markdown views print the same grid. Bars are given as fractions and become
-//! characters only when the width is known; how a grid is set in a terminal is [`layout`]'s.
+//! characters only when the width is known; how a grid is set in a terminal is `layout`'s.
 
 use super::format::plain;
 use super::layout;

@@ -24,7 +24,7 @@ pub struct RecordTable {
     /// What its rows are, for the help.
     pub about: &'static str,
     /// Where its records lie: paths of owners, and of the records from there; an empty path is the place itself.
-    /// See [`JsonValue::along`] for `[]` and `{}`.
+    /// See `JsonValue::along` for `[]` and `{}`.
     pub from: &'static [(&'static str, &'static str)],
     /// Column for the owner: the name of an entry of a map, otherwise its path; empty: none.
     pub key: &'static str,
