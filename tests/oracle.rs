@@ -16,8 +16,8 @@
 //! without their scales, logits whole on each accelerator, all-reduces between nodes at the link inside, a wrong
 //! number of KV heads in the catalog, and linear attention that reads KV. Each failed here.
 
-use tokentide::perf::roofline::explain::Explained;
 use tokentide::perf::roofline::memory_of;
+use tokentide::perf::roofline::step_parts::Explained;
 use tokentide::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
 use tokentide::scenario::{Role, Scenario};
 

@@ -122,6 +122,24 @@ fn a_type_name_of_src_means_one_thing() {
     );
 }
 
+#[test]
+fn a_file_name_of_src_means_one_thing() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in rust_files("src") {
+        let name = file.strip_prefix(root()).expect("inside the package");
+        let stem = name.file_name().expect("a file has a name");
+        let of_name = places.entry(stem.to_string_lossy().into_owned());
+        of_name
+            .or_default()
+            .push(name.to_string_lossy().into_owned());
+    }
+    places.retain(|name, places| name != "mod.rs" && places.len() > 1);
+    assert!(
+        places.is_empty(),
+        "name each file by what it holds: {places:#?}"
+    );
+}
+
 /// Type names that are defined more than once, each with the places: `Name: file:line, file:line`.
 fn namesakes(files: &[(String, String)]) -> Vec<String> {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -155,7 +173,7 @@ fn problems_of(file: &str, text: &str) -> Vec<String> {
     }
     let tokens = tokens(text);
     found.extend(unfinished(&tokens));
-    if file.starts_with("src/") && !file.ends_with("/tests.rs") {
+    if file.starts_with("src/") && !file.ends_with("tests.rs") {
         let code = without_tests(&tokens);
         found.extend(misdirected(file, &code));
         found.extend(unportable(&code));

@@ -4,7 +4,7 @@
 mod constants;
 mod data;
 mod engine;
-mod kv;
+mod kv_shape;
 mod model_rows;
 mod step_error;
 
@@ -13,7 +13,7 @@ pub use data::{
     CatalogEntry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million,
 };
 pub use engine::{GIVEN, Origin, Provenance, ServingEngine, SourcedValue, engine, engines};
-pub use kv::{KvShape, KvWeights, LayerKinds};
+pub use kv_shape::{KvShape, KvWeights, LayerKinds};
 pub use step_error::{StepError, StepErrorClass};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};

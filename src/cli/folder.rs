@@ -13,7 +13,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::{files, interrupt};
+use super::{interrupt, output_files};
 
 /// The files of a run in the order in which they are put in place: the last one says that all are there.
 pub const OF_A_RUN: [&str; 6] = [
@@ -74,7 +74,7 @@ impl Folder {
             folder.clear(&beside).map_err(said)?;
         }
         for name in names {
-            files::remove(&files::beside(dir, name)).map_err(said)?;
+            output_files::remove(&output_files::beside(dir, name)).map_err(said)?;
         }
         let mut held = fs::read_dir(dir).map_err(said)?.flatten();
         if held.any(|entry| entry.file_name() != LOCK) && !overwrite {
@@ -99,7 +99,7 @@ impl Folder {
         };
         match swapped {
             Ok(true) => Ok(()),
-            Ok(false) => files::write_these(&self.dir, self.names, files),
+            Ok(false) => output_files::write_these(&self.dir, self.names, files),
             Err((place, error)) => Err(format!("cannot write {}: {error}", place.display())),
         }
     }
@@ -133,7 +133,7 @@ impl Folder {
             return Ok(false);
         }
         for (name, text) in files {
-            if let Err(error) = files::write_new(&beside.join(name), text.as_ref()) {
+            if let Err(error) = output_files::write_new(&beside.join(name), text.as_ref()) {
                 let _ = self.clear(beside);
                 return Err((self.dir.join(name), error));
             }
@@ -142,14 +142,14 @@ impl Folder {
         let done = fs::metadata(home)
             .and_then(|home| fs::set_permissions(beside, home.permissions()))
             .and_then(|()| fs::hard_link(home.join(LOCK), beside.join(LOCK)))
-            .and_then(|()| files::synchronise(beside))
+            .and_then(|()| output_files::synchronise(beside))
             .and_then(|()| exchange(home, beside));
         if done.is_err() {
             let _ = self.clear(beside);
             return Ok(false);
         }
         if let Some(parent) = home.parent() {
-            let _ = files::synchronise(parent);
+            let _ = output_files::synchronise(parent);
         }
         self.clear(beside)
             .map_err(|error| (beside.to_path_buf(), error))?;
@@ -188,12 +188,12 @@ impl Folder {
         }
         // Whoever found the old folder at the last moment may have made a file to lock in it again.
         for _ in 1..LAST_LOOKS {
-            files::remove(&beside.join(LOCK))?;
+            output_files::remove(&beside.join(LOCK))?;
             if fs::remove_dir(beside).is_ok() {
                 return Ok(());
             }
         }
-        files::remove(&beside.join(LOCK))?;
+        output_files::remove(&beside.join(LOCK))?;
         fs::remove_dir(beside)
     }
 }
@@ -201,7 +201,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         // The file goes while it is locked: whoever has it open finds that it is not the one that lies there.
-        let _ = files::remove(&self.dir.join(LOCK));
+        let _ = output_files::remove(&self.dir.join(LOCK));
         let _ = self.lock.unlock();
         interrupt::remove_at_end(None);
     }

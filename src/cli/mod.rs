@@ -1,27 +1,27 @@
 //! Commands, one file each, thin: they read arguments, call the library, and write what it says.
 //! Results go to standard output, everything else to standard error.
 
-mod calibrate;
-mod catalog;
-mod check;
-mod compare;
+mod calibrate_command;
+mod catalog_command;
+mod check_command;
+mod compare_command;
 mod exit;
-mod explain;
-mod files;
+mod explain_command;
 mod folder;
-mod init;
+mod init_command;
 mod interrupt;
-mod man;
-mod plan;
+mod man_command;
+mod output_files;
+mod plan_command;
 mod printing;
 mod progress;
-mod report;
-mod run;
+mod report_command;
+mod run_command;
 mod runs;
-mod schema;
+mod schema_command;
 mod screen;
-mod sweep;
-mod validate;
+mod sweep_command;
+mod validate_command;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -39,27 +39,27 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Simulate a scenario and print what happened
-    Run(run::RunArguments),
+    Run(run_command::RunArguments),
     /// Hold scenarios against one another: differences with intervals, a ranking, and the reason
-    Compare(compare::CompareArguments),
+    Compare(compare_command::CompareArguments),
     /// Read and resolve a scenario without running it; show every mistake at once
-    Check(check::CheckArguments),
+    Check(check_command::CheckArguments),
     /// Search for the deployment, or the node schedule, that keeps given promises at the least cost
-    Plan(plan::PlanArguments),
+    Plan(plan_command::PlanArguments),
     /// Run many variants of a scenario in parallel; go on where an earlier one was interrupted
-    Sweep(Box<sweep::SweepArguments>),
+    Sweep(Box<sweep_command::SweepArguments>),
     /// Take a step apart, without a run: its parts, the memory, the capacity curve
-    Explain(explain::ExplainArguments),
+    Explain(explain_command::ExplainArguments),
     /// Hold the step-time model against what somebody measured
-    Validate(validate::ValidateArguments),
+    Validate(validate_command::ValidateArguments),
     /// Fit an engine's constants to measurements
-    Calibrate(calibrate::CalibrateArguments),
+    Calibrate(calibrate_command::CalibrateArguments),
     /// List what is known of accelerators, models, engines and prices, or show one with its sources
-    Catalog(catalog::CatalogArguments),
+    Catalog(catalog_command::CatalogArguments),
     /// Show a stored run (summary.json) again, without simulating
-    Report(report::ReportArguments),
+    Report(report_command::ReportArguments),
     /// Write a scenario file to start from
-    Init(init::InitArguments),
+    Init(init_command::InitArguments),
     /// Print the JSON Schema of scenario files
     Schema,
     /// Print a completion script for a shell
@@ -69,7 +69,7 @@ enum Command {
     },
     /// Print a manual page (roff) of the program or of one of its commands
     #[command(hide = true)]
-    Man(man::ManArguments),
+    Man(man_command::ManArguments),
 }
 
 /// Which scenario.
@@ -121,19 +121,19 @@ impl Arguments {
 pub fn execute(arguments: &Arguments) -> Exit {
     interrupt::begin();
     match &arguments.command {
-        Command::Run(arguments) => run::execute(arguments),
-        Command::Compare(arguments) => compare::execute(arguments),
-        Command::Sweep(arguments) => sweep::execute(arguments),
-        Command::Check(arguments) => check::execute(arguments),
-        Command::Plan(arguments) => plan::execute(arguments),
-        Command::Explain(arguments) => explain::execute(arguments),
-        Command::Validate(arguments) => validate::execute(arguments),
-        Command::Calibrate(arguments) => calibrate::execute(arguments),
-        Command::Catalog(arguments) => catalog::execute(arguments),
-        Command::Report(arguments) => report::execute(arguments),
-        Command::Init(arguments) => init::execute(arguments),
-        Command::Schema => schema::execute(),
-        Command::Man(arguments) => man::execute(arguments),
+        Command::Run(arguments) => run_command::execute(arguments),
+        Command::Compare(arguments) => compare_command::execute(arguments),
+        Command::Sweep(arguments) => sweep_command::execute(arguments),
+        Command::Check(arguments) => check_command::execute(arguments),
+        Command::Plan(arguments) => plan_command::execute(arguments),
+        Command::Explain(arguments) => explain_command::execute(arguments),
+        Command::Validate(arguments) => validate_command::execute(arguments),
+        Command::Calibrate(arguments) => calibrate_command::execute(arguments),
+        Command::Catalog(arguments) => catalog_command::execute(arguments),
+        Command::Report(arguments) => report_command::execute(arguments),
+        Command::Init(arguments) => init_command::execute(arguments),
+        Command::Schema => schema_command::execute(),
+        Command::Man(arguments) => man_command::execute(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             let mut command = <Arguments as clap::CommandFactory>::command();

@@ -8,7 +8,7 @@ use super::{Exit, fail, print, refuse, screen, tell};
 use crate::report::page::Page;
 use crate::report::records::{RecordTable, Records};
 use crate::report::summary::RunSummary;
-use crate::report::{Format, csv, markdown, render, table};
+use crate::report::{Format, csv, markdown, render, terminal};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,7 +95,7 @@ impl PrintArguments {
 /// Prints a page, or of the value behind it what is asked for.
 pub fn print_page(page: &Page, value: &impl Serialize, printing: Printing) -> Exit {
     let text = match printing {
-        Printing::Page => Ok(table::page(page, &screen::results())),
+        Printing::Page => Ok(terminal::page(page, &screen::results())),
         Printing::Markdown => Ok(markdown::page(page)),
         Printing::Csv(table) => {
             let text = Records::of(table, value).map(|records| records.to_csv());

@@ -1,37 +1,37 @@
 //! The decode pool (S8-S10, S14): requests are routed at hand-over, travel, wait, join a rank, and
 //! generate in lock-step.
 //!
-//! [`Decode::advance`] plays the pool up to a given instant. A unit is in `unit.rs`, its ranks in
-//! [`ranks`], its completions in `wheel.rs`; this file is the order of events at one instant (S2), the
+//! [`Decode::advance`] plays the pool up to a given instant. A unit is in `decode_unit.rs`, its ranks in
+//! [`decode_ranks`], its completions in `wheel.rs`; this file is the order of events at one instant (S2), the
 //! requests on their way, and those for which no unit serves. The receiving side of a transfer is not
 //! limited, and KV that waits takes no memory of a rank.
 
-mod arrivals;
-mod load;
-pub mod ranks;
+pub mod decode_ranks;
+mod decode_unit;
+mod kv_load;
 mod release;
 pub(super) mod resident;
 mod rules;
+mod transfer_arrivals;
 mod transit;
-mod unit;
 pub(super) mod wheel;
 
 use std::collections::VecDeque;
 
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
-use super::slots::Slots;
+use super::slab::Slab;
 
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{SimDuration, SimTime};
-use arrivals::TransferArrivals;
-use ranks::DecodeRefusal;
+use decode_ranks::DecodeRefusal;
+use decode_unit::DecodeUnit;
 use resident::Travel;
 use rules::DecodeRules;
-use unit::DecodeUnit;
+use transfer_arrivals::TransferArrivals;
 
 /// A request whose KV is on its way, or that no unit has taken yet.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +52,10 @@ pub struct Decode<O> {
     rules: DecodeRules,
     units: Vec<DecodeUnit>,
     routing: Routing,
-    moving: Slots<Moving>,
+    moving: Slab<Moving>,
     /// KV on its way; its slots are those of `moving`.
     arrivals: TransferArrivals,
-    /// Slots of `moving` for which no unit serves, first in first out.
+    /// Slab of `moving` for which no unit serves, first in first out.
     unrouted: VecDeque<u32>,
     events: VecDeque<Event>,
     /// The earliest step end or wake-up of a unit.
@@ -110,7 +110,7 @@ impl<O: Observer> Decode<O> {
                 .collect(),
             routing: Routing::new(pool.router, pool.report_interval, count),
             rules,
-            moving: Slots::default(),
+            moving: Slab::default(),
             arrivals: TransferArrivals::default(),
             unrouted: VecDeque::new(),
             events: events.into(),

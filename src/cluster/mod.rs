@@ -7,15 +7,15 @@
 
 pub mod decode;
 pub mod intake;
-mod kv;
 mod least;
 mod levels;
 pub mod mixed;
 pub mod prefill;
 mod queue;
+mod rank_memory;
 pub mod router;
 pub mod schedule;
-mod slots;
+mod slab;
 pub mod transfer;
 
 use crate::units::SimTime;

@@ -1,18 +1,18 @@
 //! A step of a scenario's pool, taken apart without a run: its parts with what they rest on, the memory, and
 //! the capacity curve, tokens/s per accelerator against tokens/s per user.
 
-mod memory;
+mod accelerator_memory;
+pub mod explain_tables;
 mod prompts;
-pub mod tables;
 
-pub use memory::MemoryRow;
+pub use accelerator_memory::MemoryRow;
 
 use serde::Serialize;
 
-use super::plan::load::Loads;
+use super::plan::average_load::Loads;
 use crate::catalog::Provenance;
-use crate::perf::roofline::explain::Explained;
-use crate::perf::roofline::unit::{RooflineUnit, prompt_tokens};
+use crate::perf::roofline::step_parts::Explained;
+use crate::perf::roofline::unit_shape::{RooflineUnit, prompt_tokens};
 use crate::perf::with_capacities;
 use crate::report::basis::{basis, sureness};
 use crate::report::format::{count, fixed, percent, seconds};

@@ -3,13 +3,13 @@
 //! The engine asks how long a step over all ranks of a unit lasts, and what a rank computes by itself in it
 //! (rule S7). [`StepTimes`] is compiled from a scenario before the run into integers, so that the same step
 //! lasts the same nanoseconds on every machine. There are three models: [`linear`], its
-//! coefficients in the scenario, [`roofline`], from first principles, and [`table`], from measured points.
+//! coefficients in the scenario, [`roofline`], from first principles, and [`profile_steps`], from measured points.
 //! Another one becomes another variant here, and nothing in the cluster changes.
 
 pub mod linear;
+pub mod profile_steps;
 pub mod roofline;
 pub mod room;
-pub mod table;
 
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ pub enum StepTimes {
     /// First principles.
     Roofline(Arc<roofline::Compiled>),
     /// Measured points.
-    Table(Arc<table::CompiledProfile>),
+    Table(Arc<profile_steps::CompiledProfile>),
 }
 
 impl StepTimes {
@@ -149,9 +149,9 @@ impl StepTimes {
             Performance::Roofline(model) => roofline::Compiled::new(model, scenario)
                 .map(Arc::new)
                 .map(Self::Roofline),
-            Performance::Table(profile) => {
-                Ok(Self::Table(Arc::new(table::CompiledProfile::new(profile))))
-            }
+            Performance::Table(profile) => Ok(Self::Table(Arc::new(
+                profile_steps::CompiledProfile::new(profile),
+            ))),
         }
     }
 

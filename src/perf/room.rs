@@ -2,7 +2,7 @@
 
 use super::roofline::memory::AcceleratorMemory;
 use super::roofline::memory_of;
-use super::roofline::unit::RooflineUnit;
+use super::roofline::unit_shape::RooflineUnit;
 use crate::scenario::{ArrivalKind, Class, Performance, Pool, Role, Scenario};
 use crate::units::NS_PER_S;
 

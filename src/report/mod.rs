@@ -3,7 +3,7 @@
 //! [`assemble`] makes the summary from what the recorders counted, [`stretch`] by stretch.
 //! [`summary::RunSummary`] is the one value that a run returns; everything else here is a view of it,
 //! so a stored run is shown again without simulating. [`verdict`] judges it, [`arrange`](mod@arrange)
-//! makes a [`page`] of it, sections of lines and [`grid`]s, which [`table`] (terminal) and [`markdown`]
+//! makes a [`page`] of it, sections of lines and [`grid`]s, which [`terminal`] and [`markdown`]
 //! print. [`batches`] says how sure the figures of one long run are. [`csv`] has a row an hour or
 //! interval, [`records`] makes any answer a table for programs, [`json`] writes and reads the value itself.
 //!
@@ -27,12 +27,12 @@ pub mod page;
 pub mod plot;
 mod promised;
 pub mod records;
-pub mod requests;
+pub mod request_rows;
 pub mod stored;
 pub mod stretch;
 pub mod style;
 pub mod summary;
-pub mod table;
+pub mod terminal;
 pub mod verdict;
 
 mod hourly;
@@ -66,7 +66,7 @@ pub enum Format {
 /// The run in a format, as text that ends with a line break. Only [`Format::Table`] looks at `style`.
 pub fn render(summary: &RunSummary, format: Format, style: &Style) -> String {
     match format {
-        Format::Table => table::render(summary, style),
+        Format::Table => terminal::render(summary, style),
         Format::Markdown => markdown::render(summary),
         Format::Json => json::to_text(summary),
         Format::Csv => csv::hours(summary),

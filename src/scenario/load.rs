@@ -13,7 +13,10 @@ use super::merge::merge;
 use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{TomlTable, TomlValue, parse, structure};
-use super::{Scenario, file, overrides, plan, recording, resolve, stated_price, sweep, uncertain};
+use super::{
+    Scenario, file, overrides, plan_section, recording, resolve, stated_price, sweep_section,
+    uncertain,
+};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -103,8 +106,8 @@ impl Reader {
         if let Some(at) = own_length {
             recording::give(&mut root, at, &mut self.report);
         }
-        let sweep = sweep::take(&mut root);
-        let plan = plan::take(&mut root);
+        let sweep = sweep_section::take(&mut root);
+        let plan = plan_section::take(&mut root);
         let scenario = resolve::resolve(&root, &mut self.report);
         match scenario {
             Some(scenario) if self.report.is_empty() => {

@@ -17,9 +17,11 @@ mod merge;
 mod ordinary;
 mod overrides;
 mod performance;
-mod plan;
+mod plan_section;
 mod recording;
 mod resolve;
+#[cfg(test)]
+mod scenario_tests;
 pub mod schema;
 mod shape;
 #[cfg(test)]
@@ -29,9 +31,7 @@ mod stated_price;
 mod step_basis;
 mod step_time;
 mod suggest;
-mod sweep;
-#[cfg(test)]
-mod tests;
+mod sweep_section;
 mod text;
 mod tree;
 mod uncertain;
@@ -52,9 +52,9 @@ pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap,
     Performance, Precision, ProfilePart, ProfileRow, Roofline, StepTimeProfile,
 };
-pub use plan::{PlanOption, PlanTable};
+pub use plan_section::{PlanOption, PlanTable};
 pub use step_basis::{Borrowed, StepBasis};
-pub use sweep::SweepTable;
+pub use sweep_section::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use write::hash as text_hash;

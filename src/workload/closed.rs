@@ -8,11 +8,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::class_source::unit_exponential;
 use super::generator::Workload;
 use super::quantile::QuantileTable;
 use super::random::Stream;
-use super::source::unit_exponential;
-use super::{Request, profile::PER_REQUEST};
+use super::{Request, rate_profile::PER_REQUEST};
 use crate::scenario::{ArrivalKind, Scenario};
 use crate::units::{NS_PER_S, SimDuration, SimTime};
 

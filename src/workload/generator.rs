@@ -6,9 +6,9 @@
 //! (time, order of the class, number in the class) (S2).
 
 use super::Request;
+use super::class_source::ClassSource;
 use super::error::WorkloadError;
-use super::profile::DayProfile;
-use super::source::ClassSource;
+use super::rate_profile::DayProfile;
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration, SimTime};
 

@@ -6,7 +6,7 @@
 //! accuracy of its own table, and jumps between parts stay jumps. Integers only, once built.
 
 use super::distribution::LengthDistribution;
-use super::law::{self, Quantile};
+use super::length_law::{self, Quantile};
 use super::quantile::{QuantilePiece, QuantileTable};
 use crate::scenario::{Law, LengthLaw};
 
@@ -123,7 +123,7 @@ impl ValueSource {
         match law {
             Law::Mixture { parts } => {
                 let mut parts: Vec<_> = parts.iter().filter(|(w, _)| *w > 0.0).collect();
-                parts.sort_by(|(_, a), (_, b)| law::mean(a).total_cmp(&law::mean(b)));
+                parts.sort_by(|(_, a), (_, b)| length_law::mean(a).total_cmp(&length_law::mean(b)));
                 let limits = cumulate(parts.iter().map(|(weight, _)| *weight));
                 let mut from = 0;
                 let parts = parts.iter().zip(limits).map(|((_, law), below)| {
@@ -145,7 +145,7 @@ impl ValueSource {
                         .collect(),
                 )
             }
-            single => Self::Constant((law::mean(single) * unit + 0.5) as u64),
+            single => Self::Constant((length_law::mean(single) * unit + 0.5) as u64),
         }
     }
 

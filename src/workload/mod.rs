@@ -1,6 +1,6 @@
 //! The load: when requests arrive and how long they are.
 //!
-//! Each class is a stream of requests: a [`profile`] says how its rate runs over the day and places
+//! Each class is a stream of requests: a [`rate_profile`] says how its rate runs over the day and places
 //! arrivals under it, [`length`] draws input and output lengths from their laws, [`hits`] says how
 //! much of each prompt the cache holds, and [`generator`] merges the classes in order of arrival. All
 //! draws come from named [`random`] streams through [`quantile`] tables, so the same scenario gives
@@ -14,6 +14,7 @@
 
 use crate::units::SimTime;
 
+mod class_source;
 pub mod closed;
 pub mod distribution;
 mod error;
@@ -22,15 +23,14 @@ mod fixture;
 mod gamma;
 pub mod generator;
 pub mod hits;
-pub mod law;
 pub mod length;
+pub mod length_law;
 pub mod normal;
-pub mod profile;
 pub mod quantile;
 pub mod random;
+pub mod rate_profile;
 pub mod realised;
 mod side;
-mod source;
 
 pub use closed::ClosedLoops;
 pub use error::WorkloadError;

@@ -151,7 +151,7 @@ pub(super) fn integrate(pieces: impl Iterator<Item = QuantilePiece>) -> (f64, f6
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::law::Quantile;
+    use super::super::length_law::Quantile;
     use super::*;
     use crate::scenario::Law;
 
@@ -198,7 +198,10 @@ mod tests {
             },
         ] {
             let (mean, cv) = integrate(table(&law).pieces());
-            let (true_mean, true_cv) = (super::super::law::mean(&law), super::super::law::cv(&law));
+            let (true_mean, true_cv) = (
+                super::super::length_law::mean(&law),
+                super::super::length_law::cv(&law),
+            );
             assert!(
                 (mean / true_mean - 1.0).abs() < 1e-6,
                 "{law:?}: mean {mean}"

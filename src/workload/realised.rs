@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::generator::Workload;
-use super::law;
+use super::length_law;
 use crate::scenario::Scenario;
 
 /// Expectations of one class over a day, averaged over its requests.
@@ -61,8 +61,10 @@ pub fn realised(scenario: &Scenario, workload: &Workload) -> Vec<Realised> {
             if total <= 0.0 {
                 (weights, total) = (vec![1.0; periods], periods as f64);
             }
-            let (stated_input, stated_output) =
-                (law::mean(&class.input.law), law::mean(&class.output.law));
+            let (stated_input, stated_output) = (
+                length_law::mean(&class.input.law),
+                length_law::mean(&class.output.law),
+            );
             let mut sums = [0.0; 5];
             let (mut inputs, mut outputs) = (BTreeMap::new(), BTreeMap::new());
             let each = source

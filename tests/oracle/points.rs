@@ -1,6 +1,6 @@
 //! The points that are compared: models, accelerators, engines, degrees of parallelism, kinds of numbers.
 
-use tokentide::perf::roofline::unit::RooflineUnit;
+use tokentide::perf::roofline::unit_shape::RooflineUnit;
 use tokentide::perf::with_capacities;
 use tokentide::scenario::{Performance, Pool, Role, Scenario, load_str};
 

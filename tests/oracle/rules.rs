@@ -1,9 +1,9 @@
 //! Rules of memory and step times, each with the value that it gives, worked out in its test: what a slip in one
 //! factor would change.
 
-use tokentide::perf::roofline::explain::Explained;
 use tokentide::perf::roofline::memory::AcceleratorMemory;
 use tokentide::perf::roofline::memory_of;
+use tokentide::perf::roofline::step_parts::Explained;
 use tokentide::perf::{MixedLoad, StepTimes};
 use tokentide::scenario::{Role, Scenario};
 

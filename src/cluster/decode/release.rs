@@ -1,8 +1,8 @@
 //! The release of a decode unit (S10): everything on it goes to the others.
 
-use super::load::KvLoad;
+use super::decode_unit::DecodeUnit;
+use super::kv_load::KvLoad;
 use super::resident::Travel;
-use super::unit::DecodeUnit;
 use super::{Decode, Moving};
 use crate::metrics::{Observer, Place};
 use crate::units::{SimDuration, SimTime};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::ranks::Joining;
+use super::decode_ranks::Joining;
 use super::resident::DecodePace;
-use crate::cluster::kv::RankMemory;
+use crate::cluster::rank_memory::RankMemory;
 use crate::cluster::transfer::Link;
 use crate::perf::{OwnLines, StepTimes};
 use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Router, Scenario};

@@ -1,7 +1,7 @@
 //! Requests on their way to a decode pool (S8): senders, receivers, arrivals.
 
-use super::arrivals::Arrival;
 use super::resident::Travel;
+use super::transfer_arrivals::Arrival;
 use super::{Decode, Moving};
 use crate::cluster::transfer::Sending;
 use crate::metrics::{Observer, Place};

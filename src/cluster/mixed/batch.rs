@@ -1,9 +1,9 @@
 //! Forming a batch at a step boundary (S17): who must leave, whose chunks are computed, who joins.
 
 use super::MixedRules;
-use super::ranks::{Head, MixedRefusal, choose};
+use super::mixed_ranks::{Head, MixedRefusal, choose};
+use super::mixed_unit::MixedUnit;
 use super::request::{Decoding, MixedPrompt, MixedWaiting, Past, Prefilling};
-use super::unit::MixedUnit;
 use crate::cluster::decode::resident::Due;
 use crate::cluster::intake::IntakeTokens;
 use crate::metrics::{Fate, Observer, Place};

@@ -1,7 +1,7 @@
 //! A request in a mixed pool: waiting, being prefilled, or decoding.
 
 use super::MixedRules;
-use super::ranks::Share;
+use super::mixed_ranks::Share;
 use crate::cluster::decode::resident::Resident;
 use crate::cluster::intake::{IntakeTokens, Queued};
 use crate::metrics::{Observer, Place};

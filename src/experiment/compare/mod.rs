@@ -11,9 +11,9 @@
 //! scenarios is drawn, as in a recorded workload, one run of each says all there is: differences are those of
 //! this workload, without an interval, and nothing is called better.
 
-pub mod page;
+pub mod compare_page;
+pub mod compare_tables;
 mod reason;
-pub mod tables;
 
 use serde::Serialize;
 use serde_json::Value;

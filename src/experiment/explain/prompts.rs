@@ -1,7 +1,7 @@
 //! The prompts of a prefill step that is taken apart: of one length, or the scenario's own mix.
 
-use crate::experiment::plan::load::Loads;
-use crate::perf::roofline::unit::RooflineUnit;
+use crate::experiment::plan::average_load::Loads;
+use crate::perf::roofline::unit_shape::RooflineUnit;
 use crate::scenario::Scenario;
 
 /// Prompts of a step: computed tokens of each, and (query, key) pairs of each token.

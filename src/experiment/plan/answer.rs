@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::design::{Candidate, Design, notes};
-use super::grid::{Found, Trial, outstanding};
+use super::candidate::{Candidate, Design, notes};
+use super::constant_units::{Found, Trial, outstanding};
 use super::question::{Goal, PlanQuestion};
 use super::slo::PlanSlo;
 use super::timetable::Timetable;

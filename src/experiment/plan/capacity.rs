@@ -1,6 +1,6 @@
 //! What a pool really carries, beside what steady-state arithmetic thinks.
 //!
-//! The arithmetic ([`super::screen`]) takes every request as the average one, and all ranks as equally loaded.
+//! The arithmetic ([`super::screening`]) takes every request as the average one, and all ranks as equally loaded.
 //! In truth a step lasts as long as its slowest rank, and where a batch has a budget of tokens and one of
 //! (query, key) pairs, it ends at whichever comes first: on the published day prefill carries a fifth less. So
 //! before schedules are sought, each pool is played for some minutes of the busiest slot with too few units,
@@ -9,11 +9,11 @@
 //! overloaded that way (it needs one unit, or something else held it up) keeps the yield 1: then only the
 //! search itself corrects.
 
-use super::design::{Design, bounds, changed, decode_begins};
-use super::load::OfferedLoad;
+use super::average_load::OfferedLoad;
+use super::candidate::{Design, bounds, changed, decode_begins};
+use super::day_slots::Slot;
 use super::question::PlanQuestion;
-use super::screen::Screen;
-use super::slots::Slot;
+use super::screening::Screen;
 use super::trial::{Bench, PlanStopped};
 use crate::report::summary::RunSummary;
 use crate::scenario::{Role, Scenario};
@@ -174,8 +174,8 @@ fn served_per_s(
 mod tests {
     use std::sync::atomic::AtomicU64;
 
-    use super::super::load::Loads;
-    use super::super::slots::slots;
+    use super::super::average_load::Loads;
+    use super::super::day_slots::slots;
     use super::*;
     use crate::scenario::{PlanTable, load_str};
     use crate::units::NS_PER_HOUR;
@@ -226,7 +226,7 @@ mod tests {
     fn of(scenario: &Scenario) -> (Vec<f64>, Screen, OfferedLoad) {
         let table: &PlanTable = &scenario.plan;
         let question = PlanQuestion::new(table, scenario).unwrap();
-        let design = super::super::design::designs(scenario, &question)
+        let design = super::super::candidate::designs(scenario, &question)
             .unwrap()
             .remove(0);
         let screen = design.screen.clone().unwrap();

@@ -1,14 +1,14 @@
 //! How many units each slot gets, for a target of the arithmetic: the cheapest schedule that reaches it.
 //!
-//! For each slot the steady-state step ([`super::screen`]) is known for every number of units. A target is on
+//! For each slot the steady-state step ([`super::screening`]) is known for every number of units. A target is on
 //! its mean over requests, or on the slowest slot. From the fewest units that carry each slot's peak, units
 //! are added where they shorten the mean most for what they cost (or in the slowest slot), until the target
 //! is reached. Where the step falls ever more slowly with units, that is the cheapest of all schedules: a
 //! separable convex problem, which the greedy choice solves (B. Fox, "Discrete optimization via marginal
 //! analysis", Management Science 13, 1966). Where it does not, several units are added at once.
 
-use super::screen::Screen;
-use super::slots::Slot;
+use super::day_slots::Slot;
+use super::screening::Screen;
 
 /// What a target is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,29 +1,29 @@
 //! `plan`: the deployment that keeps given promises at the least cost, or with the most profit or goodput.
 //!
-//! A [`question`] holds the promises ([`slo`]), the bounds and the options. [`design`] makes of the options
-//! and choices all deployments there are; `sieve` rules out by steady-state arithmetic (`screen`) what cannot
-//! work; `grid` simulates the others, from the cheapest up; `schedule` seeks numbers of units that change over
+//! A [`question`] holds the promises ([`slo`]), the bounds and the options. [`candidate`] makes of the options
+//! and choices all deployments there are; `sieve` rules out by steady-state arithmetic (`screening`) what cannot
+//! work; `constant_units` simulates the others, from the cheapest up; `plan_schedule` seeks numbers of units that change over
 //! the day. Nothing is promised that was not simulated: the [`answer`] is a scenario that has been run.
 //!
 //! What is taken for granted: more units of a pool never serve worse than fewer. The same question gives the
 //! same answer on any number of threads.
 
 pub mod answer;
+pub(in crate::experiment) mod average_load;
 mod axis;
+pub mod candidate;
 mod capacity;
 mod choice;
+mod constant_units;
 mod curve;
-pub mod design;
-mod grid;
-pub(in crate::experiment) mod load;
-pub mod page;
+mod day_slots;
+pub mod plan_page;
+mod plan_schedule;
+pub mod plan_tables;
 pub mod question;
-mod schedule;
-mod screen;
+mod screening;
 mod sieve;
 pub mod slo;
-mod slots;
-pub mod tables;
 mod timetable;
 pub mod trial;
 
@@ -50,7 +50,7 @@ pub fn plan(
         Some(every) => {
             let setting = format!("slo_every=\"{}ns\"", every.0);
             judged =
-                design::changed(base, "slo_every", &[setting]).map_err(PlanStopped::Question)?;
+                candidate::changed(base, "slo_every", &[setting]).map_err(PlanStopped::Question)?;
             (&judged, base.hash.clone())
         }
         None => (base, base.hash.clone()),
@@ -129,11 +129,13 @@ fn constant(
     question: &PlanQuestion,
     bench: &Bench<'_>,
 ) -> Result<PlanAnswer, PlanStopped> {
-    let designs = design::designs(base, question).map_err(PlanStopped::Question)?;
+    let designs = candidate::designs(base, question).map_err(PlanStopped::Question)?;
     let mut found = Vec::new();
     for (option, named) in question.options.iter().enumerate() {
         (bench.tell)(&format!("option {}", named.name));
-        found.push(grid::search(base, option, &designs, question, bench)?);
+        found.push(constant_units::search(
+            base, option, &designs, question, bench,
+        )?);
     }
     Ok(answer::of_grid(base, &designs, question, &found))
 }

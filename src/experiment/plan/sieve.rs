@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::design::{Candidate, Design, decode_begins};
-use super::load::{Loads, OfferedLoad};
+use super::average_load::{Loads, OfferedLoad};
+use super::candidate::{Candidate, Design, decode_begins};
 use super::question::PlanQuestion;
 use super::slo::{PlanSlo, SloFigure, Statistic};
 use crate::perf::room::mean_lengths;

@@ -6,10 +6,10 @@ use super::answer::{
     Deployment, OptionRow, PlanAnswer, StepTimesRow, binding, empty, lent, seconds, slo_rows,
     stretches,
 };
-use super::design::{Design, designs, notes};
+use super::candidate::{Design, designs, notes};
+use super::day_slots::assumed;
+use super::plan_schedule::{Played, Scheduling};
 use super::question::PlanQuestion;
-use super::schedule::{Played, Scheduling};
-use super::slots::assumed;
 use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::report::format::fixed;
 use crate::scenario::Scenario;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::design::decode_begins;
+use super::candidate::decode_begins;
 use super::slo::PlanSlo;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_with_progress};

@@ -2,7 +2,7 @@
 //! interrupts them.
 //!
 //! [`axes`] say what varies, [`design`] which points are run; the [`Manifest`] names every run by the hash
-//! of its resolved scenario. [`run`](mod@run) does what the [`ledger`]s of the folder lack, [`results`] and [`front`]s
+//! of its resolved scenario. [`missing_runs`] does what the [`ledger`]s of the folder lack, [`results`] and [`front`]s
 //! are views of the whole. Machines share nothing but folders: a [`shard`] is every n-th run of the manifest,
 //! which each machine works out for itself.
 
@@ -14,13 +14,13 @@ pub mod estimate;
 pub mod front;
 pub mod ledger;
 pub mod manifest;
+pub mod missing_runs;
 pub mod outcome;
-pub mod page;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod results;
-pub mod run;
 pub mod shard;
+pub mod sweep_page;
 
 pub use manifest::{Manifest, SweepQuestion, SweepRefusal, manifest};
 pub use shard::Shard;

@@ -6,8 +6,8 @@
 //! hangs on is the input with the greatest rank correlation (Spearman), if that is greater than chance makes
 //! it with 95 % confidence; its square is about the part of the figure's spread that this input explains.
 
-pub mod page;
-pub mod tables;
+pub mod uncertain_page;
+pub mod uncertain_tables;
 
 use std::collections::BTreeMap;
 
@@ -246,12 +246,12 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
             inputs: inputs
                 .iter()
                 .zip(row)
-                .map(|(i, x)| page::number(i, *x))
+                .map(|(i, x)| uncertain_page::number(i, *x))
                 .collect(),
             shown: inputs
                 .iter()
                 .zip(row)
-                .map(|(i, x)| page::value(i, *x))
+                .map(|(i, x)| uncertain_page::value(i, *x))
                 .collect(),
             verdict: (*word).to_owned(),
             figures: fields
@@ -266,9 +266,9 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
             .iter()
             .map(|i| Input {
                 path: i.path.clone(),
-                range: page::range(i),
-                low: page::number(i, i.law.low),
-                high: page::number(i, i.law.high),
+                range: uncertain_page::range(i),
+                low: uncertain_page::number(i, i.law.low),
+                high: uncertain_page::number(i, i.law.high),
             })
             .collect(),
         verdict_hangs_on: hang(&grades),

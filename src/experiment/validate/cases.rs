@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{self, Constant, NumberFormat};
 
-use crate::perf::roofline::unit::{Links, Reach, RooflineUnit, UnitShape};
+use crate::perf::roofline::unit_shape::{Links, Reach, RooflineUnit, UnitShape};
 use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
 
 /// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).

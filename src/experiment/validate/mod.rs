@@ -72,9 +72,9 @@ pub mod cases;
 pub mod errors;
 pub mod measured;
 pub mod mlperf;
-pub mod page;
 pub mod silicon;
-pub mod tables;
+pub mod validate_page;
+pub mod validate_tables;
 pub mod vllm;
 
 pub use cases::{CaseOutcome, Sensitivity, cases, outcomes, sensitivities};

@@ -18,7 +18,7 @@
 //! Ignored: norms and biases (0.2 % of the weights), uneven pipeline stages, fragmentation.
 
 use super::kernel::bytes_of;
-use super::unit::RooflineUnit;
+use super::unit_shape::RooflineUnit;
 use crate::catalog::{Architecture, Attention, Constant as C, KvShape, NumberFormat};
 
 /// Bytes in the units that engines' own rules are written in.
@@ -295,4 +295,4 @@ impl RooflineUnit<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+mod memory_tests;

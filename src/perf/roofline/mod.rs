@@ -24,25 +24,25 @@
 
 mod attention;
 pub mod experts;
-pub mod explain;
 mod ffn;
 mod kernel;
 mod meet;
 pub mod memory;
-mod mixed;
+mod mixed_step;
 mod network;
-pub mod step;
-mod table;
+mod roofline_table;
 #[cfg(test)]
-mod tests;
-pub mod unit;
+mod roofline_tests;
+pub mod step;
+pub mod step_parts;
+pub mod unit_shape;
 
 use super::{DecodeLoads, MixedLoad, OwnLines, PrefillLoad};
 use crate::scenario::{Pool, Role, Roofline, Scenario};
 use crate::units::SimDuration;
-use mixed::MixedTable;
-use table::{DecodeTable, PrefillTable};
-use unit::RooflineUnit;
+use mixed_step::MixedTable;
+use roofline_table::{DecodeTable, PrefillTable};
+use unit_shape::RooflineUnit;
 
 /// KV of a rank, in 1/1024 token.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +78,7 @@ impl Compiled {
                         &unit,
                         u64::from(pool.max_batch_tokens),
                         most_pairs(scenario, pool),
-                        unit::prompt_tokens(scenario),
+                        unit_shape::prompt_tokens(scenario),
                     );
                     compiled.prefill = Some(table.map_err(of_pool)?);
                 }
@@ -87,7 +87,10 @@ impl Compiled {
                     compiled.decode = Some(table.map_err(of_pool)?);
                 }
                 Role::Mixed => {
-                    let prompts = (most_pairs(scenario, pool), unit::prompt_tokens(scenario));
+                    let prompts = (
+                        most_pairs(scenario, pool),
+                        unit_shape::prompt_tokens(scenario),
+                    );
                     let table = MixedTable::new(&unit, pool, kv_tokens(pool), prompts);
                     compiled.mixed = Some(table.map_err(of_pool)?);
                 }

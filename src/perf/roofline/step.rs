@@ -12,7 +12,7 @@ use super::ffn::ExpertRows;
 use super::kernel::US;
 use super::meet::{Attended, Both, Pairwise, Plain, Shared, Stages, Times, Ways};
 use super::network::Exchange;
-use super::unit::RooflineUnit;
+use super::unit_shape::RooflineUnit;
 use crate::catalog::{Constant as C, Experts};
 
 /// One layer of one micro-batch as far as it hangs on a rank's own load, without what attention runs over; in

@@ -3,21 +3,21 @@
 //! To add a key, add it here (the checker, the defaults and the JSON Schema follow) and read it in
 //! [`super::resolve`]. Durations are text with units; names of the catalog stand for tables.
 
-mod arrivals;
-mod class;
-mod constants;
-mod hardware;
-mod law;
-mod limits;
-mod performance;
-mod plan;
-mod pool;
-mod published;
-mod sweep;
+mod arrivals_table;
+mod class_table;
+mod constants_table;
+mod hardware_tables;
+mod law_table;
+mod limits_table;
+mod performance_table;
+mod plan_table;
+mod pool_table;
+mod published_table;
+mod sweep_table;
 
-pub use arrivals::MAX_REQUESTS_PER_DAY;
-pub use published::{all_fields, is_of_window, is_sum, is_summary_field, suggest_field};
-pub use sweep::MAX_RUNS;
+pub use arrivals_table::MAX_REQUESTS_PER_DAY;
+pub use published_table::{all_fields, is_of_window, is_sum, is_summary_field, suggest_field};
+pub use sweep_table::MAX_RUNS;
 
 use super::shape::Grain::Nanosecond;
 use super::shape::ValueKind::{
@@ -157,19 +157,19 @@ pub static SCENARIO: TableShape = TableShape {
         ),
         required(
             "model",
-            Either(&Text, &Table(&hardware::MODEL)),
+            Either(&Text, &Table(&hardware_tables::MODEL)),
             "\"deepseek-v3\"",
             "The model that is served: a catalog name, or a table",
         ),
         required(
             "node",
-            Table(&hardware::NODE),
+            Table(&hardware_tables::NODE),
             "{ gpu = \"h800\", gpus = 8, price_per_gpu_hour = 2.0 }",
             "One server",
         ),
         required(
             "pools",
-            Table(&pool::POOLS),
+            Table(&pool_table::POOLS),
             "{ prefill = { … } }",
             "Units by role; the order decides ties",
         ),
@@ -181,7 +181,7 @@ pub static SCENARIO: TableShape = TableShape {
         ),
         required(
             "performance",
-            TaggedKind(&performance::PERFORMANCE),
+            TaggedKind(&performance_table::PERFORMANCE),
             "{ kind = \"linear\", … }",
             "How long steps take",
         ),
@@ -204,24 +204,28 @@ pub static SCENARIO: TableShape = TableShape {
         ),
         optional(
             "limits",
-            Table(&limits::LIMITS),
+            Table(&limits_table::LIMITS),
             "How large a run may become; left out: the defaults",
         ),
-        optional("plan", Table(&plan::PLAN), "What `tokentide plan` decides"),
+        optional(
+            "plan",
+            Table(&plan_table::PLAN),
+            "What `tokentide plan` decides",
+        ),
         optional(
             "sweep",
-            Table(&sweep::SWEEP),
+            Table(&sweep_table::SWEEP),
             "What `tokentide sweep` varies",
         ),
         required(
             "class",
-            List(&Table(&class::CLASS), 1, 1_000),
+            List(&Table(&class_table::CLASS), 1, 1_000),
             "[ … ]",
             "Streams of requests",
         ),
         default(
             "published",
-            List(&Table(&published::PUBLISHED), 0, 1_000),
+            List(&Table(&published_table::PUBLISHED), 0, 1_000),
             "[]",
             "Published figures to hold the results against",
         ),

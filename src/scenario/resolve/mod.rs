@@ -4,23 +4,23 @@
 //! checker did), and goes on, so that all mistakes come out together. Nothing else builds a scenario.
 
 mod architecture;
-mod arrivals;
-mod cells;
-mod class;
-mod csv;
-mod hardware;
-mod law;
-mod limits;
-mod performance;
-mod pool;
-mod profile;
+mod csv_cells;
 mod profile_table;
-mod published;
+mod resolve_arrivals;
+mod resolve_class;
+mod resolve_hardware;
+mod resolve_law;
+mod resolve_limits;
+mod resolve_performance;
+mod resolve_pool;
+mod resolve_profile;
+mod resolve_published;
 mod roofline;
 mod size;
 mod trace;
+mod traffic_csv;
 
-pub use cells::csv_node;
+pub use csv_cells::csv_node;
 pub use trace::end as trace_end;
 
 use std::collections::BTreeSet;
@@ -41,10 +41,12 @@ use crate::units::{NS_PER_S, SimDuration};
 
 /// Resolves a checked tree; what is wrong with it is added to the report.
 pub fn resolve(root: &TomlTable, report: &mut MistakeReport) -> Option<Scenario> {
-    let model = hardware::model(root, report);
-    let node = root.table("node").and_then(|t| hardware::node(t, report));
+    let model = resolve_hardware::model(root, report);
+    let node = root
+        .table("node")
+        .and_then(|t| resolve_hardware::node(t, report));
     let pools = root.table("pools").and_then(|t| {
-        pool::pools(
+        resolve_pool::pools(
             t,
             root.table("transfer"),
             model.as_ref(),
@@ -52,17 +54,23 @@ pub fn resolve(root: &TomlTable, report: &mut MistakeReport) -> Option<Scenario>
             report,
         )
     });
-    let transfer = root.table("transfer").and_then(hardware::transfer);
+    let transfer = root.table("transfer").and_then(resolve_hardware::transfer);
     let classes = classes(root, report);
     let performance = root.table("performance").and_then(|t| {
         let hardware = (model.as_ref(), node.as_ref());
-        performance::performance(t, hardware, pools.as_deref()?, classes.as_deref()?, report)
+        resolve_performance::performance(
+            t,
+            hardware,
+            pools.as_deref()?,
+            classes.as_deref()?,
+            report,
+        )
     });
     if let (Some(pools), Some(classes)) = (&pools, &classes) {
-        class::decode_is_there(root, pools, classes, report);
+        resolve_class::decode_is_there(root, pools, classes, report);
     }
-    published::fields_exist(root, report);
-    let published = published::published(root, report);
+    resolve_published::fields_exist(root, report);
+    let published = resolve_published::published(root, report);
     let report_every = stretches("report_every", root, report);
     let slo_every = stretches("slo_every", root, report);
     let start = root.get("start").and_then(|n| match &n.value {
@@ -75,7 +83,7 @@ pub fn resolve(root: &TomlTable, report: &mut MistakeReport) -> Option<Scenario>
     };
     let kv = model.as_ref().map(|m| kv(root, m, mtp.as_ref()));
     let first_token = first_token(root, report);
-    let limits = limits::limits(root.table("limits"));
+    let limits = resolve_limits::limits(root.table("limits"));
     let resolved_toml = write(root);
     let (performance, mut node, pools) = (performance?, node?, pools?);
     let step_basis = step_basis(&performance, model.as_ref()?, &node, &pools);
@@ -157,7 +165,7 @@ fn classes(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Class>> {
             let first = first.min().unwrap_or(table.at("name"));
             report.push(found.also(first, "first used here"));
         }
-        all.push(class::class(table, default_hit_rate, report));
+        all.push(resolve_class::class(table, default_hit_rate, report));
     }
     all.into_iter().collect()
 }

@@ -6,7 +6,7 @@ use super::super::source::Span;
 use super::super::suggest::{choices, nearest, quote};
 use super::super::tree::{TomlNode, TomlTable};
 use super::super::{Class, Pool, ProfilePart, ProfileRow, Role, StepTimeProfile};
-use super::cells::{CsvForm, CsvRow, rows};
+use super::csv_cells::{CsvForm, CsvRow, rows};
 
 const FORM: CsvForm<'static> = CsvForm {
     columns: &[

@@ -6,7 +6,7 @@ use super::super::tree::TomlTable;
 use super::super::{
     ExpertLoad, ExpertPopularity, Node, Overlap, Performance, Pool, Precision, Roofline,
 };
-use super::hardware::known;
+use super::resolve_hardware::known;
 use crate::catalog::{
     self, Architecture, Attention, CONSTANTS, GIVEN, Model, NumberFormat, Origin, Provenance,
     ServingEngine, SourcedValue,

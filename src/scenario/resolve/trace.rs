@@ -8,7 +8,7 @@ use super::super::shape::NumberBounds;
 use super::super::suggest::quote;
 use super::super::tree::TomlNode;
 use super::super::{Law, LengthLaw, TraceRow};
-use super::cells::{CsvForm, CsvRow, rows};
+use super::csv_cells::{CsvForm, CsvRow, rows};
 use crate::units::SimDuration;
 
 const FORM: CsvForm<'static> = CsvForm {

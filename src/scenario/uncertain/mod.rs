@@ -10,16 +10,16 @@
 //! that reads a scenario sees a plain number, the middle; who plays ranges draws numbers and sets them in
 //! the resolved text, as `--set` would.
 
-mod law;
 mod search;
+mod uncertain_law;
 
 use super::shape::{Grain, ValueKind};
 use super::source::Span;
 use super::text::parse_duration;
 use super::tree::{TomlNode, TomlValue};
 use super::{Mistakes, Scenario, load_str};
-pub use law::FORMS;
 pub use search::take;
+pub use uncertain_law::FORMS;
 
 /// A number that is not known exactly.
 #[derive(Clone, Debug, PartialEq)]

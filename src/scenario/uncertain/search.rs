@@ -6,7 +6,7 @@ use super::super::shape::{Field, TableShape, Tagged, ValueKind};
 use super::super::suggest::quote;
 use super::super::tree::{TomlNode, TomlTable, TomlValue};
 use super::super::write::{hash, write};
-use super::law::law;
+use super::uncertain_law::law;
 use super::{DrawUnit, Mistakes, Scenario, Uncertain, UncertainLaw};
 
 /// Keys of the root that every draw shares: what is counted, and how much a run may take.

@@ -7,13 +7,13 @@
 //!
 //! Ignored: which expert follows which from layer to layer, and that some batches are luckier than others.
 
-mod load;
+mod busiest_bin;
 mod placement;
 mod popularity;
 mod remembered;
 
 use crate::scenario::ExpertPopularity;
-use load::{busiest, spread};
+use busiest_bin::{busiest, spread};
 use placement::{ExpertSlots, Placement};
 use popularity::{drifted, of_layer};
 use remembered::{ImbalanceKey, or_made};

@@ -1,0 +1,204 @@
+//! `tokentide check`: read and resolve a scenario, show every mistake, and say what would be simulated.
+
+use std::fmt::Write;
+
+use clap::Args;
+
+use super::{Exit, ScenarioArguments, load_ranges, print, refuse, screen, tell};
+use crate::cluster::schedule::paid_nodes;
+use crate::experiment::ResourceNeed;
+use crate::experiment::uncertain::uncertain_page::range;
+use crate::perf::room::{self, Room};
+use crate::perf::{StepTimes, with_capacities};
+use crate::report::basis::{basis, of_model, sureness};
+use crate::report::format::{count, fixed, length, percent};
+use crate::scenario::{ArrivalKind, Pool, Scenario};
+use crate::units::{NS_PER_HOUR, SimTime};
+use crate::workload::{Workload, realised};
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// Print the resolved scenario (bases merged, overrides applied) instead
+    #[arg(long)]
+    resolved: bool,
+}
+
+/// Checks and prints.
+pub fn execute(arguments: &CheckArguments) -> Exit {
+    let scenario = match load_ranges(&arguments.scenario) {
+        Ok(scenario) => scenario,
+        Err(exit) => return exit,
+    };
+    if arguments.resolved {
+        return print(&scenario.resolved_toml);
+    }
+    if let Some(why) = ResourceNeed::of(&scenario).beyond(&scenario) {
+        return refuse(&why);
+    }
+    let scenario = match with_capacities(&scenario) {
+        Ok(scenario) => scenario,
+        Err(why) => return refuse(&why),
+    };
+    if let Err(why) = StepTimes::compile(&scenario) {
+        return refuse(&why);
+    }
+    match Workload::new(&scenario) {
+        Ok(workload) => {
+            let realised = realised::realised(&scenario, &workload);
+            for warning in realised::warnings(&realised) {
+                tell(&format!("warning: {warning}"));
+            }
+            for caution in scenario
+                .cautions()
+                .into_iter()
+                .chain(room::cautions(&scenario))
+            {
+                tell(&format!("warning: {caution}"));
+            }
+            print(&screen::labelled(&describe(&scenario, &realised)))
+        }
+        Err(why) => refuse(&why.to_string()),
+    }
+}
+
+/// A unit of a pool in words: its size, its copies of the model, their ranks.
+fn shape(pool: &Pool) -> String {
+    let plural = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let size = if pool.gpus_per_unit >= pool.node_gpus {
+        plural(pool.gpus_per_unit / pool.node_gpus, "node")
+    } else {
+        plural(pool.gpus_per_unit, "GPU")
+    };
+    let tensor = pool.parallelism.tensor;
+    match (pool.replicas, pool.ranks) {
+        (1, 1) => format!("{size}: one copy of the model, TP {tensor}"),
+        (1, ranks) => format!("{size}: {ranks} ranks that step together, TP {tensor}"),
+        (copies, _) => {
+            format!("{size}: {copies} copies of the model that step on their own, TP {tensor}")
+        }
+    }
+}
+
+/// What a pool has room for, in words.
+fn held(room: &Room) -> String {
+    let gb = |bytes: f64| fixed(bytes / 1e9, 1);
+    let gpus = match room.gpus {
+        1 => "1 GPU".to_string(),
+        n => format!("{n} GPUs"),
+    };
+    let weights = room.memory.map(|m| {
+        format!(
+            "{} GB of weights and {} GB for KV on each of {} GB",
+            gb(m.weights),
+            gb(m.kv),
+            gb(m.total)
+        )
+    });
+    let kv = match (room.kv_tokens, room.requests) {
+        (Some(tokens), Some(requests)) => format!(
+            "{} KV tokens a rank, {} requests of the mean length a copy",
+            count(tokens),
+            count(requests as u64)
+        ),
+        _ => "KV not limited".to_string(),
+    };
+    let parts = [
+        Some(format!("a copy on {gpus}, TP {}", room.tensor)),
+        weights,
+        Some(kv),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What would be simulated, in a few lines.
+fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
+    let mut text = String::new();
+    let end = scenario.warm_up + scenario.duration;
+    let start = SimTime::ZERO + scenario.warm_up;
+    let (node_ns, peak) = paid_nodes(scenario, start, start + scenario.duration);
+    let _ = writeln!(text, "{}", scenario.name);
+    let _ = writeln!(
+        text,
+        "  time     {} from {}, after {} of warm-up; seed {}",
+        length(scenario.duration.as_secs_f64()),
+        scenario.start.text,
+        length(scenario.warm_up.as_secs_f64()),
+        scenario.seed
+    );
+    let _ = writeln!(
+        text,
+        "  nodes    {} node-hours, at most {} at once, of {} x {} with {} GB each; model {}",
+        fixed(node_ns as f64 / NS_PER_HOUR as f64, 2),
+        count(peak),
+        scenario.node.gpus,
+        scenario.node.gpu.name,
+        fixed(scenario.node.gpu.usable_bytes as f64 / 1e9, 2),
+        scenario.model.name
+    );
+    for (pool, room) in scenario.pools.iter().zip(room::rooms(scenario)) {
+        let units = || pool.schedule.steps.iter().map(|s| s.1);
+        let (least, most) = (units().min().unwrap_or(0), units().max().unwrap_or(0));
+        let range = if least == most {
+            most.to_string()
+        } else {
+            format!("{least}-{most}")
+        };
+        let _ = writeln!(
+            text,
+            "  pool     {}: {range} units of {}",
+            pool.name,
+            shape(pool)
+        );
+        let _ = writeln!(text, "           {}", held(&room));
+    }
+    let basis = basis(scenario);
+    let _ = writeln!(text, "  steps    {}", of_model(&basis).join(", "));
+    for words in sureness(&basis) {
+        let _ = writeln!(text, "           {words}");
+    }
+    for (class, stated) in realised.iter().zip(&scenario.classes) {
+        let arrivals = match &stated.arrivals.kind {
+            ArrivalKind::ClosedLoop(closed) => match closed.requests {
+                Some(requests) => format!(
+                    "{} users, {} requests",
+                    count(u64::from(closed.users)),
+                    count(requests)
+                ),
+                None => format!("{} users", count(u64::from(closed.users))),
+            },
+            ArrivalKind::Trace(_) => {
+                let (played, all) = stated.recorded(end).unwrap_or_default();
+                format!(
+                    "{} of {} recorded requests",
+                    count(played as u64),
+                    count(all as u64)
+                )
+            }
+            _ => format!("{} requests a day", count(class.requests_per_day as u64)),
+        };
+        let _ = writeln!(
+            text,
+            "  class    {}: {arrivals}; input {} tokens (stated {}), {} of them hits; output {} (stated {})",
+            class.class,
+            fixed(class.input, 2),
+            fixed(class.stated_input, 2),
+            percent(class.hit_rate),
+            fixed(class.output, 2),
+            fixed(class.stated_output, 2)
+        );
+    }
+    for input in &scenario.uncertain {
+        let _ = writeln!(text, "  range    {}: {}", input.path, range(input));
+    }
+    if !scenario.uncertain.is_empty() {
+        let _ = writeln!(
+            text,
+            "  the figures above are those of the middles of the ranges"
+        );
+    }
+    let _ = writeln!(text, "no mistakes; scenario {}", scenario.hash);
+    text
+}

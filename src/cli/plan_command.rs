@@ -1,0 +1,200 @@
+//! `tokentide plan`: the deployment that keeps given promises at the least cost.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+
+use clap::{Args, ValueEnum};
+
+use super::folder::{Folder, OF_A_PLAN};
+use super::interrupt::Interrupt;
+use super::progress::SearchProgress;
+use super::{
+    Exit, PrintArguments, ScenarioArguments, fail, listed, load, print_page, refuse, stretch, tell,
+};
+use crate::experiment::parallel;
+use crate::experiment::plan::plan_tables::TABLES;
+use crate::experiment::plan::{Bench, PlanAnswer, PlanQuestion, PlanStopped, plan};
+use crate::report::markdown;
+use crate::scenario::{PlanOption, PlanTable, parse_duration};
+use crate::units::SimDuration;
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
+pub struct PlanArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// What must be kept, such as ttft_p99=5s, tpot_p99=60ms or output_speed_mean=20; instead of the
+    /// scenario's [plan] slo
+    #[arg(long, value_name = "FIGURE=LIMIT")]
+    slo: Vec<String>,
+    /// What is made least (cost) or most (profit, goodput)
+    #[arg(long, value_enum)]
+    goal: Option<GoalArgument>,
+    /// Most nodes at any time
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    nodes: Option<u32>,
+    /// Bounds of a pool's units, such as decode=1..9
+    #[arg(long, value_name = "POOL=LEAST..MOST")]
+    units: Vec<String>,
+    /// A key and the values that it may take, such as pools.mixed.parallelism.tensor=2,4 or
+    /// pools.mixed.max_batch_tokens=2048,8192; instead of the scenario's choices, and of an option's for the same
+    /// key
+    #[arg(long, value_name = "KEY=VALUES")]
+    vary: Vec<String>,
+    /// Promises must be kept in every stretch of this length, too. Default: the scenario's slo_every; with
+    /// --schedule 1h. As long as the scenario or longer: over the whole time only
+    #[arg(long, value_name = "DURATION", value_parser = stretch)]
+    slo_every: Option<String>,
+    /// Let units change over the day, at most this often
+    #[arg(long, value_name = "DURATION", value_parser = grain)]
+    schedule: Option<SimDuration>,
+    /// Independent runs in each of which the answer must keep every promise
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    replications: Option<u32>,
+    /// By what part step times may be wrong; 0: do not ask. Default: what the constants behind them are known for
+    #[arg(long, value_name = "PART", value_parser = part)]
+    step_error: Option<f64>,
+    /// Simulations at once; the answer is the same on any number. Default: the machine's cores
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    print: PrintArguments,
+    /// Also write scenario.toml (the answer, ready to run), plan.md and plan.json here
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Allow --out to replace the files of an earlier plan
+    #[arg(long, requires = "out")]
+    overwrite: bool,
+    /// No progress, no remarks
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What is sought.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GoalArgument {
+    Cost,
+    Profit,
+    Goodput,
+}
+
+fn grain(text: &str) -> Result<SimDuration, String> {
+    let ps = parse_duration(text)?;
+    let minutes = ps / 60_000_000_000_000;
+    if (15..=1_440).contains(&minutes) && ps % 60_000_000_000_000 == 0 {
+        Ok(SimDuration((ps / 1_000) as u64))
+    } else {
+        Err("whole minutes, from 15min to 24h".to_string())
+    }
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.0..=0.95).contains(&x) => Ok(x),
+        _ => Err("a number from 0 to 0.95".to_string()),
+    }
+}
+
+/// Plans, prints, writes.
+pub fn execute(arguments: &PlanArguments) -> Exit {
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
+    let scenario = &arguments.scenario;
+    let scenario = match load(&scenario.judged_every(arguments.slo_every.as_ref())) {
+        Ok(scenario) => scenario,
+        Err(exit) => return exit,
+    };
+    let question = match PlanQuestion::new(&asked(arguments, &scenario.plan), &scenario) {
+        Ok(question) => question,
+        Err(why) => return refuse(&why),
+    };
+    let prepare = |dir: &PathBuf| Folder::prepare(dir, &OF_A_PLAN, arguments.overwrite);
+    let folder = match arguments.out.as_ref().map(prepare).transpose() {
+        Ok(folder) => folder,
+        Err(why) => return refuse(&why),
+    };
+    let interrupt = Interrupt::listen();
+    let remarks = SearchProgress::new(!arguments.quiet);
+    let bench = Bench {
+        threads: arguments
+            .threads
+            .map_or_else(parallel::threads, usize::from),
+        go_on: &|| !interrupt.has_come(),
+        tell: &|what| remarks.say(what),
+        runs: AtomicU64::new(0),
+    };
+    let answer = plan(&scenario, &question, &bench);
+    remarks.finish();
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(PlanStopped::Question(why)) => return refuse(&why),
+        Err(PlanStopped::Failed(why)) => return fail(&why),
+        Err(PlanStopped::Cancelled) => {
+            tell("interrupted; nothing was written");
+            return Exit::Interrupted;
+        }
+    };
+    let written = folder.as_ref().map_or(Ok(()), |folder| {
+        of_plan(&answer).and_then(|of| folder.write(&of))
+    });
+    // It took minutes: an answer that cannot be written is printed all the same.
+    let printed = print_page(&answer.page(), &answer, printing);
+    match (written, printed) {
+        (Err(why), _) => fail(&format!("{why}; the answer was only printed")),
+        (Ok(()), Exit::Done) if answer.best.is_none() => Exit::SloMissed,
+        (Ok(()), exit) => exit,
+    }
+}
+
+/// What the scenario says, and over it what the command line says.
+fn asked(arguments: &PlanArguments, table: &PlanTable) -> PlanTable {
+    let or = |given: &Vec<String>, stated: &Vec<String>| {
+        let which = if given.is_empty() { stated } else { given };
+        which.clone()
+    };
+    let goal = arguments.goal.map(|goal| match goal {
+        GoalArgument::Cost => "cost".to_string(),
+        GoalArgument::Profit => "profit".to_string(),
+        GoalArgument::Goodput => "goodput".to_string(),
+    });
+    PlanTable {
+        slo: or(&arguments.slo, &table.slo),
+        goal: goal.or_else(|| table.goal.clone()),
+        nodes: arguments.nodes.or(table.nodes),
+        units: or(&arguments.units, &table.units),
+        vary: or(&arguments.vary, &table.vary),
+        schedule: arguments.schedule.or(table.schedule),
+        replications: arguments.replications.or(table.replications),
+        step_error: arguments.step_error.or(table.step_error),
+        options: table
+            .options
+            .iter()
+            .map(|option| under(option, &arguments.vary))
+            .collect(),
+    }
+}
+
+/// An option without choices of keys for which the command line gives values.
+fn under(option: &PlanOption, given: &[String]) -> PlanOption {
+    let key = |text: &String| text.split('=').next().map(|key| key.trim().to_owned());
+    let is_given = |choice: &String| given.iter().any(|text| key(text) == key(choice));
+    let mut option = option.clone();
+    option.vary.retain(|choice| !is_given(choice));
+    option
+}
+
+/// The files of an answer, in the order in which they are put in place.
+fn of_plan(answer: &PlanAnswer) -> Result<Vec<(&'static str, String)>, String> {
+    let [scenario, page, json] = OF_A_PLAN;
+    let mut of = Vec::new();
+    if let Some(text) = &answer.scenario_toml {
+        of.push((scenario, text.clone()));
+    }
+    of.push((page, markdown::page(&answer.page())));
+    let text = serde_json::to_string_pretty(answer).map_err(|error| error.to_string())?;
+    of.push((json, format!("{text}\n")));
+    Ok(of)
+}

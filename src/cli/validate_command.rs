@@ -1,0 +1,128 @@
+//! `tokentide validate`: the step-time model beside what somebody measured.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Exit, PrintArguments, fail, listed, print_page, refuse};
+use crate::experiment::validate::balance::{MeasuredImbalance, balances};
+use crate::experiment::validate::borrowed::ClassError;
+use crate::experiment::validate::measured::{ErrorReport, predictions, report};
+use crate::experiment::validate::validate_tables::TABLES;
+use crate::experiment::validate::{
+    CaseOutcome, Sensitivity, borrowed, mlperf, outcomes, sensitivities, silicon, validate_page,
+    vllm,
+};
+use crate::scenario::read_ordinary;
+
+/// Largest file of a measured set that is read, 256 MiB: the largest known one has a tenth.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+#[command(mut_arg("table", |table| listed(table, TABLES)))]
+pub struct ValidateArguments {
+    /// Directory of measured sets (silicon_dev.csv, …), which are played too
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Also say how much each published case hangs on each constant
+    #[arg(long)]
+    sensitivity: bool,
+    #[command(flatten)]
+    print: PrintArguments,
+}
+
+#[derive(Default, Serialize)]
+struct Everything {
+    cases: Vec<CaseOutcome>,
+    balance: Vec<MeasuredImbalance>,
+    sensitivities: Vec<Sensitivity>,
+    silicon: Vec<ErrorReport>,
+    borrowed: Vec<ClassError>,
+    vllm: Vec<vllm::VllmFigure>,
+    mlperf: Vec<mlperf::MlperfRow>,
+}
+
+/// Why there is nothing to print.
+enum Trouble {
+    /// The data are not what they should be.
+    Data(String),
+    /// A case could not be played.
+    Play(String),
+}
+
+/// Plays everything and prints it.
+pub fn execute(arguments: &ValidateArguments) -> Exit {
+    let printing = match arguments.print.of(TABLES) {
+        Ok(printing) => printing,
+        Err(exit) => return exit,
+    };
+    match everything(arguments) {
+        Ok(all) => {
+            let mut sections = vec![validate_page::balance(&all.balance)];
+            if !all.sensitivities.is_empty() {
+                sections.push(validate_page::sensitivity(&all.cases, &all.sensitivities));
+            }
+            sections.extend(all.silicon.iter().map(validate_page::measured));
+            if !all.borrowed.is_empty() {
+                sections.push(validate_page::borrowed(&all.borrowed));
+            }
+            if !all.vllm.is_empty() {
+                sections.push(validate_page::vllm(&all.vllm));
+            }
+            if !all.mlperf.is_empty() {
+                sections.push(validate_page::mlperf(&all.mlperf));
+            }
+            print_page(&validate_page::page(&all.cases, sections), &all, printing)
+        }
+        Err(Trouble::Data(why)) => refuse(&why),
+        Err(Trouble::Play(why)) => fail(&why),
+    }
+}
+
+fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
+    let mut all = Everything {
+        cases: outcomes().map_err(Trouble::Play)?,
+        balance: balances().to_vec(),
+        ..Everything::default()
+    };
+    if arguments.sensitivity {
+        all.sensitivities = sensitivities().map_err(Trouble::Play)?;
+    }
+    let Some(dir) = &arguments.data else {
+        return Ok(all);
+    };
+    let bytes = |name: &str| {
+        let file = dir.join(name);
+        read_ordinary(&file, MAX_BYTES)
+            .map_err(|error| Trouble::Data(format!("cannot read {}: {error}", file.display())))
+    };
+    let text = |name: &str| Ok(String::from_utf8_lossy(&bytes(name)?).into_owned());
+    let silicon =
+        silicon::read(&text(SILICON)?).map_err(|why| Trouble::Data(format!("{SILICON}: {why}")))?;
+    let others = dir.join(OTHERS);
+    if others.exists() {
+        let others = silicon::read(&text(OTHERS)?)
+            .map_err(|why| Trouble::Data(format!("{OTHERS}: {why}")))?;
+        all.borrowed = borrowed::errors(&silicon, &others);
+    }
+    for (constants, calibrated) in [
+        ("constants of kernels only, uncalibrated", false),
+        ("calibrated constants", true),
+    ] {
+        let predictions = predictions(&silicon, calibrated).map_err(Trouble::Play)?;
+        all.silicon.push(report(constants, &silicon, &predictions));
+    }
+    all.vllm =
+        vllm::figures(&bytes(VLLM)?).map_err(|why| Trouble::Data(format!("{VLLM}: {why}")))?;
+    all.mlperf =
+        mlperf::rows(&text(MLPERF)?).map_err(|why| Trouble::Data(format!("{MLPERF}: {why}")))?;
+    Ok(all)
+}
+
+/// The measured sets, in their directory. Nothing was fitted to the second, which may be missing.
+const OTHERS: &str = "silicon_dev2.csv";
+const SILICON: &str = "silicon_dev.csv";
+const VLLM: &str = "llmservingsim_rtxpro6000_llama8b.tar.xz";
+const MLPERF: &str = "mlperf_v4.1_llm_summary.csv";

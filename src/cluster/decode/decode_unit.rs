@@ -1,0 +1,479 @@
+//! One decode unit (S9, S14): a queue, ranks that advance in lock-step, and who is done when.
+//!
+//! There are no events per token. A step adds one progress to every resident at once; a request's last
+//! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that are left.
+
+use super::decode_ranks::{DecodeRefusal, Ranks};
+use super::kv_load::KvLoad;
+use super::resident::{Due, Resident, Travel};
+use super::wheel::Wheel;
+use super::{DecodeRules, DecodeTokens};
+use crate::cluster::queue::Queue;
+use crate::cluster::slab::Slab;
+use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
+use crate::units::SimTime;
+
+/// One decode unit.
+#[derive(Clone, Debug)]
+pub struct DecodeUnit {
+    /// Waiting requests, first in first out.
+    pub queue: Queue<Travel>,
+    ranks: Ranks,
+    residents: Slab<Resident>,
+    /// Those whose last step has just ended, with their ranks.
+    done: Vec<(u16, Resident)>,
+    wheel: Wheel,
+    /// When residents fill their windows; turns only where some layer has one.
+    windows: Wheel,
+    /// Residents whose first step here emits their first token.
+    fresh: Vec<u32>,
+    /// Residents that took part in the step before, by kind.
+    by_kind: Vec<u64>,
+    /// Residents new in this step.
+    joined: Vec<Joined>,
+    step_from: SimTime,
+    step_end: SimTime,
+    /// KV attended to in the running step.
+    step_kv_1024: u64,
+    /// An idle unit whose head is not ready looks again then.
+    wake: SimTime,
+    until: SimTime,
+    halted: bool,
+    /// Serving or draining.
+    pub working: bool,
+    /// What is resident, queued and in transfer to this unit.
+    pub load: KvLoad,
+    /// Why the head of the queue waits.
+    pub blocked: Option<DecodeRefusal>,
+    /// Progress of requests that failed here.
+    pub dropped_1024: u128,
+    /// By rank: when its network interface is free to send.
+    pub interface_free: Vec<SimTime>,
+    /// When its interfaces together are done with what they receive.
+    pub receive_free: SimTime,
+}
+
+impl DecodeUnit {
+    pub fn new(rules: &DecodeRules, kinds: usize) -> Self {
+        Self {
+            queue: Queue::default(),
+            ranks: Ranks::new(rules),
+            residents: Slab::default(),
+            done: Vec::new(),
+            wheel: Wheel::new(),
+            windows: Wheel::new(),
+            fresh: Vec::new(),
+            by_kind: vec![0; kinds],
+            joined: Vec::new(),
+            step_from: SimTime::ZERO,
+            step_end: SimTime::NEVER,
+            step_kv_1024: 0,
+            wake: SimTime::NEVER,
+            until: SimTime::NEVER,
+            halted: false,
+            working: false,
+            load: KvLoad::default(),
+            blocked: None,
+            dropped_1024: 0,
+            interface_free: vec![SimTime::ZERO; rules.ranks],
+            receive_free: SimTime::ZERO,
+        }
+    }
+
+    /// A new life begins.
+    pub fn pay(&mut self, until: SimTime) {
+        self.until = until;
+        self.halted = false;
+        self.interface_free.fill(SimTime::ZERO);
+        self.receive_free = SimTime::ZERO;
+    }
+
+    /// When something next happens here by itself.
+    #[inline]
+    pub fn next(&self) -> SimTime {
+        self.step_end.min(self.wake)
+    }
+
+    /// Between two steps, or idle.
+    #[inline]
+    pub fn at_boundary(&self) -> bool {
+        self.step_end == SimTime::NEVER && !self.halted
+    }
+
+    pub fn waiting(&self) -> impl Iterator<Item = &Travel> {
+        self.queue.iter()
+    }
+
+    /// Residents with their progress, in 1/1024 token.
+    pub fn residents(&self, rules: &DecodeRules) -> impl Iterator<Item = (&Resident, u64)> {
+        let (step, pace) = (self.wheel.step(), rules.pace);
+        self.wheel.iter().map(move |due| {
+            let resident = self.residents.get(due.slot);
+            (
+                resident,
+                resident.progress_before_1024(due.step - step, pace),
+            )
+        })
+    }
+
+    /// How many are on its ranks.
+    pub fn resident_count(&self) -> usize {
+        self.residents.len()
+    }
+
+    /// Memory taken on all ranks.
+    pub fn taken(&self) -> u64 {
+        self.ranks.taken()
+    }
+
+    /// The same, added up rank by rank.
+    pub fn kv_by_rank_1024(&self) -> u128 {
+        self.ranks.kv_1024().iter().map(|&kv| u128::from(kv)).sum()
+    }
+
+    /// Ends the running step, if it ends now: everybody has grown, some are done. False for a mere
+    /// wake-up.
+    pub fn end_step(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &DecodeRules,
+        observer: &mut impl Observer,
+        DecodeTokens {
+            stepped_1024,
+            finished_1024,
+        }: &mut DecodeTokens,
+    ) -> bool {
+        self.wake = SimTime::NEVER;
+        if self.step_end != now {
+            return false;
+        }
+        self.step_end = SimTime::NEVER;
+        let per_step = rules.pace.per_step_1024;
+        let window = self.ranks.window_total_1024;
+        self.load.kv_1024 += self.ranks.requests_total * per_step;
+        *stepped_1024 += u128::from(self.ranks.requests_total * per_step);
+        self.ranks.grow();
+        if rules.memory.has_windows() {
+            self.fill_windows(rules);
+            self.load.window_1024 += self.ranks.window_total_1024 - window;
+        }
+        for slot in self.fresh.drain(..) {
+            let resident = self.residents.get_mut(slot);
+            resident.first_token = now;
+            observer.first_token(now, &resident.request);
+        }
+        observer.decode_step(&StepRecord {
+            unit: index,
+            from: self.step_from,
+            since: self.step_from,
+            to: now,
+            requests_by_kind: &self.by_kind,
+            kv_1024: self.step_kv_1024,
+            shared: false,
+            progress_1024: per_step,
+            joined: &self.joined,
+        });
+        for new in self.joined.drain(..) {
+            self.by_kind[usize::from(new.kind)] += 1;
+        }
+        let before = (self.ranks.kv_total_1024, self.ranks.window_total_1024);
+        let requests = self.ranks.requests_total;
+        self.complete(now, rules, observer, finished_1024);
+        self.load.kv_1024 -= before.0 - self.ranks.kv_total_1024;
+        self.load.window_1024 -= before.1 - self.ranks.window_total_1024;
+        self.load.requests -= requests - self.ranks.requests_total;
+        true
+    }
+
+    /// Those who have filled their windows in this step grow there no more.
+    fn fill_windows(&mut self, rules: &DecodeRules) {
+        let mut bucket = self.windows.turn();
+        while let Some(due) = self.windows.pop(&mut bucket) {
+            let request = self.residents.get(due.slot).request;
+            let first = rules.pace.held_1024(&request, 0);
+            let per_step = rules.pace.per_step_1024;
+            let over = rules.memory.until_filled(first, per_step);
+            self.ranks
+                .fill_window(usize::from(due.rank), over.map_or(0, |(_, over)| over));
+        }
+    }
+
+    /// Takes a step in the wheel, and out of it everybody whose last step this was.
+    #[inline]
+    fn complete(
+        &mut self,
+        now: SimTime,
+        rules: &DecodeRules,
+        observer: &mut impl Observer,
+        finished_1024: &mut u128,
+    ) {
+        let mut bucket = self.wheel.turn();
+        let mut done = std::mem::take(&mut self.done);
+        // Copied out first, in a loop too tight to wait for one cache miss after another.
+        while let Some(due) = self.wheel.pop(&mut bucket) {
+            done.push((due.rank, self.residents.take(due.slot)));
+        }
+        for (rank, resident) in done.drain(..) {
+            let progress = rules.pace.progress_done_1024(&resident.request);
+            let overshoot = progress - rules.pace.wanted_1024(&resident.request);
+            observer.moved(
+                now,
+                &resident.request,
+                Place::Decode,
+                resident.since,
+                Place::Outside,
+            );
+            observer.completed(now, &resident.request, resident.first_token, overshoot);
+            *finished_1024 += u128::from(progress);
+            self.vacate(&resident, rank, progress, rules, observer);
+        }
+        self.done = done;
+    }
+
+    /// Gives a resident's place and memory back.
+    #[inline]
+    fn vacate(
+        &mut self,
+        resident: &Resident,
+        rank: u16,
+        progress_1024: u64,
+        rules: &DecodeRules,
+        observer: &impl Observer,
+    ) {
+        let leaving = rules.joining(&resident.request, progress_1024);
+        self.ranks.leave(usize::from(rank), &leaving);
+        self.by_kind[usize::from(observer.kind(&resident.request))] -= 1;
+    }
+
+    /// At a boundary: preempts, admits, and starts a step if anybody is there and the step would end
+    /// before the release. Says whether a step has started.
+    pub fn start_step(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &DecodeRules,
+        observer: &mut impl Observer,
+    ) -> bool {
+        self.wake = SimTime::NEVER;
+        self.preempt(now, rules, observer);
+        self.admit(now, index, rules, observer);
+        if self.ranks.requests_total == 0 {
+            self.wake = self
+                .queue
+                .front()
+                .map_or(SimTime::NEVER, |head| head.ready.max(now));
+            return false;
+        }
+        let length = rules.times.decode_step(self.ranks.loads());
+        let end = now + length;
+        self.step_from = now;
+        if end >= self.until {
+            self.halted = true;
+            return false;
+        }
+        self.step_kv_1024 = self.ranks.kv_total_1024;
+        self.step_end = end;
+        true
+    }
+
+    /// While a rank's growth in the coming step would exceed its capacity, its latest resident (then the
+    /// highest id) goes to the head of the queue, keeps its tokens, and must bring its KV back later.
+    fn preempt(&mut self, now: SimTime, rules: &DecodeRules, observer: &mut impl Observer) {
+        if !self.ranks.overfull() {
+            return;
+        }
+        // everybody on a rank that is too full, the latest last
+        let overfull = self.ranks.all_overfull();
+        let mut latest: Vec<(SimTime, u64, Due)> = Vec::new();
+        for due in self.wheel.iter() {
+            if overfull[usize::from(due.rank)] {
+                let resident = self.residents.get(due.slot);
+                latest.push((resident.since, resident.request.id, *due));
+            }
+        }
+        latest.sort_unstable_by_key(|&(since, id, _)| (since, id));
+        let mut out: Vec<Travel> = Vec::new();
+        while let Some((.., due)) = latest.pop() {
+            let rank = usize::from(due.rank);
+            if !self.ranks.is_overfull(rank) {
+                continue;
+            }
+            self.wheel.remove(due.step, |d| d.slot == due.slot);
+            let mut travel = self.uproot(due, now, rules, observer);
+            let held = travel.held_1024(rules.pace).div_ceil(1024);
+            travel.ready = now + rules.host.time(held);
+            observer.moved(
+                now,
+                &travel.request,
+                Place::Decode,
+                travel.since,
+                Place::DecodeQueue,
+            );
+            observer.preempted(now, &travel.request);
+            travel.since = now;
+            out.push(travel);
+        }
+        out.sort_unstable_by_key(|t| std::cmp::Reverse(t.request.id));
+        for travel in out {
+            self.queue.push_front(travel);
+        }
+    }
+
+    /// A resident leaves before it is done.
+    fn uproot(
+        &mut self,
+        due: Due,
+        last_token: SimTime,
+        rules: &DecodeRules,
+        observer: &impl Observer,
+    ) -> Travel {
+        let resident = self.residents.take(due.slot);
+        let steps_left = due.step - self.wheel.step();
+        let progress_1024 = resident.progress_before_1024(steps_left, rules.pace);
+        let held = rules.pace.held_1024(&resident.request, progress_1024);
+        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
+        if let Some((steps, _)) = filled.filter(|(steps, _)| *steps <= steps_left) {
+            let step = self.windows.step() + steps;
+            self.windows.remove(step, |d| d.slot == due.slot);
+        }
+        self.vacate(&resident, due.rank, progress_1024, rules, observer);
+        Travel {
+            request: resident.request,
+            first_token: resident.first_token,
+            last_token,
+            progress_1024,
+            since: resident.since,
+            ready: SimTime::ZERO,
+        }
+    }
+
+    /// Takes everybody off, with the rank of each, in no particular order. Only a halted unit has
+    /// residents at its release; those that had joined for the step that it did not start have had no
+    /// token since.
+    pub fn evict_all(
+        &mut self,
+        rules: &DecodeRules,
+        observer: &impl Observer,
+    ) -> Vec<(usize, Travel)> {
+        let joined = std::mem::take(&mut self.joined);
+        self.fresh.clear();
+        for new in &joined {
+            self.by_kind[usize::from(new.kind)] += 1;
+        }
+        let mut out = Vec::new();
+        for due in self.wheel.drain() {
+            let id = self.residents.get(due.slot).request.id;
+            let new = joined.iter().find(|new| new.id == id);
+            let last_token = new.map_or(self.step_from, |new| new.last_token);
+            let travel = self.uproot(due, last_token, rules, observer);
+            out.push((usize::from(due.rank), travel));
+        }
+        out
+    }
+
+    /// The queue's head joins the rank that suits it, until it must wait. What no empty rank could ever
+    /// hold fails.
+    fn admit(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &DecodeRules,
+        observer: &mut impl Observer,
+    ) {
+        self.blocked = None;
+        if self.queue.is_empty() {
+            return;
+        }
+        self.ranks.rank_all();
+        while let Some(head) = self.queue.front() {
+            let joining = rules.joining(&head.request, head.progress_1024);
+            if !self.ranks.could_fit(&joining) {
+                observer.moved(
+                    now,
+                    &head.request,
+                    Place::DecodeQueue,
+                    head.since,
+                    Place::Outside,
+                );
+                observer.ended(now, &head.request, Fate::Failed);
+                self.load.remove(joining.held_1024, rules);
+                self.dropped_1024 += u128::from(head.progress_1024);
+                self.queue.pop_front();
+                continue;
+            }
+            if head.ready > now {
+                break;
+            }
+            let rank = match self.ranks.choose(&joining) {
+                Ok(rank) => rank,
+                Err(refusal) => {
+                    self.blocked = Some(refusal);
+                    break;
+                }
+            };
+            let Some(travel) = self.queue.pop_front() else {
+                break;
+            };
+            self.ranks.join(rank, &joining);
+            self.settle(now, (index, rank), &travel, rules, observer);
+        }
+    }
+
+    /// Takes the last request out of a queue that is longer than allowed.
+    #[inline]
+    pub fn overflow(&mut self, rules: &DecodeRules) -> Option<Travel> {
+        if self.queue.len() <= rules.max_queue_requests? {
+            return None;
+        }
+        let last = self.queue.pop_back()?;
+        self.load.remove(last.held_1024(rules.pace), rules);
+        if self.queue.is_empty() {
+            self.blocked = None;
+        }
+        Some(last)
+    }
+
+    /// Enters a request in the wheel.
+    #[inline]
+    fn settle(
+        &mut self,
+        now: SimTime,
+        (index, rank): (usize, usize),
+        travel: &Travel,
+        rules: &DecodeRules,
+        observer: &mut impl Observer,
+    ) {
+        let kind = observer.kind(&travel.request);
+        observer.joined(now, &travel.request, index, rank, travel.since);
+        observer.moved(
+            now,
+            &travel.request,
+            Place::DecodeQueue,
+            travel.since,
+            Place::Decode,
+        );
+        self.joined.push(Joined {
+            id: travel.request.id,
+            kind,
+            last_token: travel.last_token,
+        });
+        let slot = self.residents.store(Resident {
+            request: travel.request,
+            first_token: travel.first_token,
+            since: now,
+        });
+        if travel.first_token == SimTime::NEVER {
+            self.fresh.push(slot);
+        }
+        let steps = rules.pace.steps_left(&travel.request, travel.progress_1024);
+        let rank = rank as u16;
+        let due = |step| Due { step, slot, rank };
+        self.wheel.push(due(self.wheel.step() + steps));
+        let held = travel.held_1024(rules.pace);
+        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
+        if let Some((after, _)) = filled.filter(|(after, _)| *after <= steps) {
+            self.windows.push(due(self.windows.step() + after));
+        }
+    }
+}

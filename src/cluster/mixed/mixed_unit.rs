@@ -1,0 +1,480 @@
+//! One mixed unit: queues by priority, prompts being computed, requests that decode, and the step that
+//! they share.
+//!
+//! As in a decode unit there are no events per token: everybody who decodes advances together, so a
+//! request's last decode step is known when its prefill ends.
+
+use super::MixedRules;
+use super::mixed_ranks::{MixedRank, MixedRefusal, Share};
+use super::mixed_unit_load::MixedUnitLoad;
+use super::request::{Decoding, MixedWaiting, Prefilling};
+use crate::cluster::Handover;
+use crate::cluster::decode::resident::{Due, Resident};
+use crate::cluster::decode::wheel::Wheel;
+use crate::cluster::intake::{IntakeTokens, Queued, Server};
+use crate::cluster::queue::Queue;
+use crate::cluster::slab::Slab;
+use crate::metrics::{Joined, Observer, Place, StepRecord};
+use crate::perf::{MixedLoad, StepTimes};
+use crate::scenario::{Batching, Pool, Router, Scenario};
+use crate::units::SimTime;
+
+/// One mixed unit.
+#[derive(Clone, Debug)]
+pub struct MixedUnit {
+    /// By priority level, first in first out.
+    pub(super) queues: Vec<Queue<MixedWaiting>>,
+    pub(super) queued: usize,
+    /// On ranks, in the order of joining.
+    pub(super) serving: Vec<Prefilling>,
+    pub(super) decoding: Slab<Decoding>,
+    pub(super) wheel: Wheel,
+    pub(super) ranks: Vec<MixedRank>,
+    pub(super) load: MixedUnitLoad,
+    /// When those who decode fill their windows; turns only where some layer has one.
+    pub(super) windows: Wheel,
+    /// Those that took part in the last decode step, by kind.
+    pub(super) by_kind: Vec<u64>,
+    /// Those that will take part in their first one, by id and last token.
+    pub(super) joined: Vec<Joined>,
+    /// When the last step ended in which anybody decoded.
+    pub(super) last_decode_end: SimTime,
+    step_from: SimTime,
+    /// Who waited then may join the coming step: the beginning of the step that has just ended, or any time
+    /// for a unit that was idle.
+    pub(super) planned: SimTime,
+    step_end: SimTime,
+    /// KV attended to by those who decode in the running step; `None` where nobody does.
+    step_kv_1024: Option<u64>,
+    pub(super) loads: Vec<MixedLoad>,
+    until: SimTime,
+    halted: bool,
+    /// Why the head of the queue waits.
+    pub(super) blocked: Option<MixedRefusal>,
+    /// Progress of requests that failed here.
+    pub(super) dropped_1024: u128,
+}
+
+impl MixedUnit {
+    /// Gives the place and memory of somebody who decodes back.
+    pub(super) fn vacate(
+        &mut self,
+        resident: &Resident,
+        rank: u16,
+        progress_1024: u64,
+        rules: &MixedRules,
+    ) {
+        let held = rules.pace.held_1024(&resident.request, progress_1024);
+        let share = Share::new(&resident.request, held, rules);
+        self.ranks[usize::from(rank)].leave_decode(&share, rules);
+        self.load.kv_1024 -= held;
+    }
+
+    /// The step's decode part ends: everybody has grown, some are done.
+    fn end_decode(
+        &mut self,
+        now: SimTime,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+    ) {
+        for rank in &mut self.ranks {
+            let growth = rank.grow(rules);
+            self.load.kv_1024 += growth;
+            tokens.generated_stepped_1024 += u128::from(growth);
+        }
+        for new in self.joined.drain(..) {
+            self.by_kind[usize::from(new.kind)] += 1;
+        }
+        self.last_decode_end = now;
+        if rules.memory.has_windows() {
+            self.fill_windows(rules);
+        }
+        let mut bucket = self.wheel.turn();
+        while let Some(due) = self.wheel.pop(&mut bucket) {
+            let Decoding { resident, .. } = self.decoding.take(due.slot);
+            let request = &resident.request;
+            let progress = rules.pace.progress_done_1024(request);
+            let overshoot = progress - rules.pace.wanted_1024(request);
+            observer.moved(now, request, Place::Decode, resident.since, Place::Outside);
+            observer.completed(now, request, resident.first_token, overshoot);
+            tokens.generated_1024 += u128::from(progress);
+            self.by_kind[usize::from(observer.kind(request))] -= 1;
+            self.vacate(&resident, due.rank, progress, rules);
+        }
+    }
+
+    /// Those who have filled their windows in this step grow there no more.
+    fn fill_windows(&mut self, rules: &MixedRules) {
+        let mut bucket = self.windows.turn();
+        while let Some(due) = self.windows.pop(&mut bucket) {
+            let request = self.decoding.get(due.slot).resident.request;
+            let first = rules.pace.held_1024(&request, 0);
+            let filled = rules.memory.until_filled(first, rules.pace.per_step_1024);
+            let over = filled.map_or(0, |(_, over)| over);
+            self.ranks[usize::from(due.rank)].fill_window(over);
+        }
+    }
+
+    /// A prompt is computed: it emits its first token, or, computed again, what a step emits.
+    fn end_prefill(
+        &mut self,
+        now: SimTime,
+        s: &Prefilling,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+    ) {
+        let request = &s.prompt.request;
+        tokens.finished += u128::from(s.done);
+        let held = s.prompt.held_1024(rules);
+        let first_token = match s.prompt.past {
+            None => {
+                observer.first_token(now, request);
+                now
+            }
+            Some(past) => {
+                tokens.generated_stepped_1024 += u128::from(rules.pace.per_step_1024);
+                past.first_token
+            }
+        };
+        let rank = &mut self.ranks[usize::from(s.rank)];
+        let steps_left = s.prompt.steps_left(rules);
+        if steps_left == 0 {
+            rank.leave_prefill(&s.prompt.share(rules));
+            self.load.kv_1024 -= held;
+            let progress = s.prompt.progress_after_1024(rules);
+            let overshoot = progress - rules.pace.wanted_1024(request);
+            tokens.generated_1024 += u128::from(progress);
+            observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
+            observer.completed(now, request, first_token, overshoot);
+            return;
+        }
+        rank.begin_decode(&s.prompt.share(rules), rules);
+        observer.moved(now, request, Place::Prefill, s.since, Place::Decode);
+        let slot = self.decoding.store(Decoding {
+            resident: Resident {
+                request: *request,
+                first_token,
+                since: now,
+            },
+            joined: s.joined,
+        });
+        let rank = s.rank;
+        let due = |step| Due { step, slot, rank };
+        self.wheel.push(due(self.wheel.step() + steps_left));
+        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
+        if let Some((after, _)) = filled.filter(|(after, _)| *after <= steps_left) {
+            self.windows.push(due(self.windows.step() + after));
+        }
+        self.joined.push(Joined {
+            id: request.id,
+            kind: observer.kind(request),
+            last_token: now,
+        });
+    }
+
+    /// Tells of the tokens that leave at the end of a step: of those who decoded, and of those who have
+    /// computed again what they had.
+    fn tell_tokens(
+        &self,
+        now: SimTime,
+        index: usize,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+    ) {
+        let (by_kind, new) = match self.step_kv_1024 {
+            Some(_) => (&self.by_kind[..], &self.joined[..]),
+            None => (&[][..], &[][..]),
+        };
+        let mut kv_1024 = self.step_kv_1024.unwrap_or(0);
+        let mut joined = new.to_vec();
+        for s in &self.serving {
+            if let Some(past) = s.prompt.past
+                && s.done + s.chunk == s.prompt.computed()
+            {
+                kv_1024 += s.prompt.held_1024(rules) - rules.pace.per_step_1024;
+                joined.push(Joined {
+                    id: s.prompt.request.id,
+                    kind: observer.kind(&s.prompt.request),
+                    last_token: past.last_token,
+                });
+            }
+        }
+        if self.step_kv_1024.is_some() || !joined.is_empty() {
+            observer.decode_step(&StepRecord {
+                unit: index,
+                from: self.step_from,
+                since: self.last_decode_end.min(self.step_from),
+                to: now,
+                requests_by_kind: by_kind,
+                kv_1024,
+                shared: self.serving.iter().any(|s| s.chunk > 0),
+                progress_1024: rules.pace.per_step_1024,
+                joined: &joined,
+            });
+        }
+    }
+}
+
+impl Server for MixedUnit {
+    const GENERATES: bool = true;
+    type Rules = MixedRules;
+    type Waiting = MixedWaiting;
+
+    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> MixedRules {
+        MixedRules::new(scenario, pool, times)
+    }
+
+    fn new(rules: &MixedRules, kinds: usize) -> Self {
+        Self {
+            queues: vec![Queue::default(); rules.levels.count()],
+            queued: 0,
+            serving: Vec::new(),
+            decoding: Slab::default(),
+            wheel: Wheel::new(),
+            ranks: vec![MixedRank::default(); rules.ranks],
+            load: MixedUnitLoad::default(),
+            windows: Wheel::new(),
+            by_kind: vec![0; kinds],
+            joined: Vec::new(),
+            last_decode_end: SimTime::ZERO,
+            step_from: SimTime::ZERO,
+            planned: SimTime::NEVER,
+            step_end: SimTime::NEVER,
+            step_kv_1024: None,
+            loads: vec![MixedLoad::default(); rules.ranks],
+            until: SimTime::NEVER,
+            halted: false,
+            blocked: None,
+            dropped_1024: 0,
+        }
+    }
+
+    fn pay(&mut self, until: SimTime) {
+        self.until = until;
+        self.halted = false;
+        self.planned = SimTime::NEVER;
+    }
+
+    fn enqueue(&mut self, waiting: MixedWaiting, rules: &MixedRules) {
+        self.load.add(&waiting.prompt, rules);
+        self.queued += 1;
+        self.queues[rules.levels.of(waiting.prompt.request.class)].push_back(waiting);
+    }
+
+    fn overflow(&mut self, most: usize, rules: &MixedRules) -> Option<MixedWaiting> {
+        if self.queued <= most {
+            return None;
+        }
+        let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
+        self.queued -= 1;
+        self.load.remove(&last.prompt, 0, rules);
+        Some(last)
+    }
+
+    fn load(&self, rules: &MixedRules) -> u64 {
+        match rules.router {
+            Router::LeastKv => self.load.kv_1024,
+            Router::LeastTime => self.time(rules),
+            Router::LeastLoaded | Router::RoundRobin => self.load.tokens,
+        }
+    }
+
+    fn step_end(&self) -> SimTime {
+        self.step_end
+    }
+
+    fn start_step(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+    ) -> bool {
+        if self.step_end != SimTime::NEVER || self.halted {
+            return false;
+        }
+        self.preempt(now, rules, observer, tokens);
+        let mut prompts = self.form(now, rules, observer);
+        let anybody = self.ranks.iter().any(|rank| rank.decoding > 0);
+        if !prompts && !anybody {
+            // nothing was planned ahead: whoever waits now may begin
+            self.planned = SimTime::NEVER;
+            prompts = self.form(now, rules, observer);
+        }
+        let decodes = anybody && (rules.batching != Batching::PrefillFirst || !prompts);
+        if !prompts && !decodes {
+            return false;
+        }
+        let (computed, kv_1024) = self.measure(decodes);
+        let length = rules.times.mixed_step(&self.loads);
+        let end = now + length;
+        if end >= self.until {
+            self.halted = true;
+            self.undo(rules);
+            return false;
+        }
+        self.step_from = now;
+        self.step_end = end;
+        self.step_kv_1024 = decodes.then_some(kv_1024);
+        for s in &mut self.serving {
+            if s.fresh {
+                let request = &s.prompt.request;
+                if !s.started {
+                    observer.prefill_started(now, request, index);
+                }
+                observer.moved(now, request, Place::PrefillQueue, s.since, Place::Prefill);
+                (s.since, s.started, s.fresh) = (now, true, false);
+            }
+        }
+        if computed > 0 {
+            observer.prefill_step(now, index, length, computed);
+        }
+        true
+    }
+
+    fn end_step(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+        _out: &mut Vec<Handover>,
+    ) {
+        self.step_end = SimTime::NEVER;
+        self.planned = self.step_from;
+        self.tell_tokens(now, index, rules, observer);
+        if self.step_kv_1024.take().is_some() {
+            self.end_decode(now, rules, observer, tokens);
+        }
+        let mut serving = std::mem::take(&mut self.serving);
+        serving.retain_mut(|s| {
+            s.done += s.chunk;
+            let rest = s.prompt.pairs(s.done - s.chunk) - s.prompt.pairs(s.done);
+            self.load.pairs -= rest;
+            self.load.tokens -= u64::from(s.chunk);
+            tokens.stepped += u128::from(s.chunk);
+            s.chunk = 0;
+            let ended = s.done == s.prompt.computed();
+            if ended {
+                self.end_prefill(now, s, rules, observer, tokens);
+            }
+            !ended
+        });
+        self.serving = serving;
+    }
+
+    fn release(
+        &mut self,
+        now: SimTime,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+    ) -> Vec<MixedWaiting> {
+        let mut moving: Vec<MixedWaiting> = self.queues.iter_mut().flat_map(Queue::drain).collect();
+        for prefilling in std::mem::take(&mut self.serving) {
+            moving.push(self.uproot_prefilling(&prefilling, now, rules, observer, tokens));
+        }
+        for due in self.wheel.drain() {
+            moving.push(self.uproot_decoding(due, now, rules, observer));
+        }
+        moving.sort_unstable_by_key(|w| w.prompt.request.id);
+        self.queued = 0;
+        self.load = MixedUnitLoad::default();
+        self.blocked = None;
+        moving
+    }
+
+    fn taken(&self, rules: &MixedRules) -> u64 {
+        self.ranks.iter().map(|rank| rank.taken(rules)).sum()
+    }
+
+    fn in_tokens_1024(taken: u128, rules: &MixedRules) -> u64 {
+        rules.memory.in_tokens_1024(taken)
+    }
+
+    fn blocked(&self) -> [bool; 2] {
+        self.waits_for()
+    }
+
+    fn inside(&self) -> (usize, usize) {
+        (self.queued, self.serving.len() + self.decoding.len())
+    }
+
+    fn still_in(
+        &self,
+        rules: &MixedRules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+    ) -> u64 {
+        for w in self.queues.iter().flat_map(Queue::iter) {
+            w.prompt.still_in(Place::PrefillQueue, w.since, observer);
+            w.carry(tokens);
+        }
+        for s in &self.serving {
+            s.prompt.still_in(Place::Prefill, s.since, observer);
+            tokens.finished += u128::from(s.done);
+            tokens.generated_1024 += u128::from(s.prompt.past.map_or(0, |p| p.progress_1024));
+            tokens.kv_requests_1024 += u128::from(s.prompt.held_1024(rules));
+        }
+        let mut decoding = 0;
+        for due in self.wheel.iter() {
+            let resident = &self.decoding.get(due.slot).resident;
+            let steps_left = due.step - self.wheel.step();
+            let progress = resident.progress_before_1024(steps_left, rules.pace);
+            let first = resident.first_token;
+            observer.still_in(&resident.request, Place::Decode, resident.since, first);
+            tokens.generated_1024 += u128::from(progress);
+            let held = rules.pace.held_1024(&resident.request, progress);
+            tokens.kv_requests_1024 += u128::from(held);
+            decoding += 1;
+        }
+        tokens.generated_1024 += self.dropped_1024;
+        let by_rank = self.ranks.iter().map(|rank| u128::from(rank.kv_1024));
+        tokens.kv_ranks_1024 += by_rank.sum::<u128>();
+        (self.queued + self.serving.len()) as u64 + decoding
+    }
+}
+
+impl MixedUnit {
+    /// What each rank does in the coming step, into `loads`. Says how many prompt tokens are in it, and the
+    /// KV of those who decode.
+    fn measure(&mut self, decodes: bool) -> (u64, u64) {
+        self.measure_decode(decodes);
+        let kv_1024 = self.loads.iter().map(|load| load.kv_1024).sum();
+        let mut computed = 0;
+        for s in &self.serving {
+            let context = u64::from(s.prompt.request.cached + s.done);
+            let load = &mut self.loads[usize::from(s.rank)];
+            load.add_chunk(u64::from(s.chunk), context, s.fresh);
+            computed += u64::from(s.chunk);
+        }
+        (computed, kv_1024)
+    }
+
+    /// What those who decode do in the coming step, if they do, into `loads`.
+    pub(super) fn measure_decode(&mut self, decodes: bool) {
+        for (load, rank) in self.loads.iter_mut().zip(&self.ranks) {
+            *load = MixedLoad::default();
+            if decodes {
+                load.requests = rank.decoding;
+                load.kv_1024 = rank.kv_1024 - rank.prefill_kv_1024;
+                load.window_1024 = rank.window_1024 - rank.prefill_window_1024;
+            }
+        }
+    }
+
+    /// What the router by time compares (S6).
+    fn time(&self, rules: &MixedRules) -> u64 {
+        let ranks = self.ranks.len() as u64;
+        let sum = |of: fn(&MixedRank) -> u64| self.ranks.iter().map(of).sum::<u64>();
+        let requests = sum(|rank| u64::from(rank.requests())) + 1;
+        let requests = u32::try_from(requests.div_ceil(ranks)).unwrap_or(u32::MAX);
+        let (kv, window) = (sum(|rank| rank.kv_1024), sum(|rank| rank.window_1024));
+        let prompts = rules.times.prefill_work(self.load.tokens, self.load.pairs);
+        prompts / ranks + rules.times.decode_own(requests, kv / ranks, window / ranks)
+    }
+}

@@ -1,0 +1,308 @@
+//! Arrivals: how many requests, and the rate over the day as straight pieces.
+
+use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::shape::show_number;
+use super::super::source::Span;
+use super::super::suggest::{choices, list};
+use super::super::text::show_time_of_day;
+use super::super::tree::{TomlEntry, TomlNode, TomlTable};
+use super::super::{
+    ArrivalKind, ArrivalProcess, ClosedLoop, LengthLaw, Period, RateSegment, TraceRow,
+};
+use super::resolve_pool::timed;
+use super::resolve_profile::{self, RateRow};
+use super::traffic_csv::{self, Traffic};
+use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
+
+/// Greatest rate at any time of the day.
+const MAX_PEAK_PER_S: f64 = 1e9;
+
+/// Seconds in a day.
+const DAY_S: f64 = 86_400.0;
+
+/// Ways to say how many requests come.
+const AMOUNTS: [&str; 3] = ["requests_per_day", "requests_per_s", "csv"];
+
+/// Ways to say how the rate runs over the day.
+const PROFILES: [&str; 4] = ["hourly_means", "stepwise", "linear", "csv"];
+
+/// The arrivals of a class whose lengths follow these laws.
+pub fn arrivals(
+    entry: &TomlEntry,
+    input: Option<&LengthLaw>,
+    output: Option<&LengthLaw>,
+    hit_rate: Option<f64>,
+    report: &mut MistakeReport,
+) -> Option<ArrivalProcess> {
+    let table = entry.node.table()?;
+    let kind = match table.text("kind")? {
+        "closed-loop" => return Some(alike(closed_loop(table)?, hit_rate?)),
+        "deterministic" => ArrivalKind::Deterministic,
+        _ => ArrivalKind::Poisson,
+    };
+    let amount = only_one(table, &AMOUNTS, report);
+    let amount = amount.and_then(|one| {
+        if one.is_none() {
+            let found = Diagnostic::new("nothing says how many requests arrive", entry.key_at);
+            let help = format!("give one of {}", choices(AMOUNTS));
+            report.push(found.label("not complete").help(help));
+        }
+        one
+    });
+    // a CSV is both amount and profile, and was compared with the amounts already
+    let csv_clash = table.get("csv").is_some() && amount.is_none();
+    let profile = if csv_clash {
+        None
+    } else {
+        only_one(table, &PROFILES, report)
+    };
+    if table.get("interpolation").is_some() && table.get("csv").is_none() {
+        let at = table
+            .entry("interpolation")
+            .map_or(Span::NOWHERE, |e| e.key_at);
+        let found = Diagnostic::new("`interpolation` needs a `csv`", at);
+        report.push(found.label("about the rows of no file"));
+    }
+    let (amount, profile) = (amount?, profile?);
+    if amount == "csv" {
+        return from_csv(kind, table, input?, output?, hit_rate?, report);
+    }
+    let per_day = match amount {
+        "requests_per_s" => table.number(amount)? * DAY_S,
+        _ => table.number(amount)?,
+    };
+    let mut rate = rate(table, profile, report)?;
+    let total = resolve_profile::total(&rate);
+    if total <= 0.0 && per_day > 0.0 {
+        let at = profile.map_or(entry.key_at, |key| table.at(key));
+        let found = Diagnostic::new("requests arrive, and the rate is zero all day", at);
+        report.push(found.label("every weight is 0"));
+        return None;
+    }
+    let scale = if per_day > 0.0 { per_day / total } else { 0.0 };
+    resolve_profile::scale(&mut rate, scale);
+    let at = profile.map_or(entry.key_at, |key| table.at(key));
+    peak_is_bounded(&rate, at, report)?;
+    let periods = vec![Period {
+        input_scale: 1.0,
+        output_scale: 1.0,
+        hit_rate: hit_rate?,
+    }];
+    Some(ArrivalProcess {
+        kind,
+        rate,
+        periods,
+    })
+}
+
+/// Recorded arrivals.
+pub fn recorded(rows: Vec<TraceRow>, hit_rate: f64) -> ArrivalProcess {
+    alike(ArrivalKind::Trace(rows.into()), hit_rate)
+}
+
+fn closed_loop(table: &TomlTable) -> Option<ArrivalKind> {
+    Some(ArrivalKind::ClosedLoop(ClosedLoop {
+        users: table.integer("users")?,
+        think_time: table.duration("think_time")?,
+        exponential: table.text("think")? == "exponential",
+        ramp_up: table.duration("ramp_up")?,
+        requests: table.integer("requests"),
+    }))
+}
+
+/// Arrivals without a rate, the same all day.
+fn alike(kind: ArrivalKind, hit_rate: f64) -> ArrivalProcess {
+    ArrivalProcess {
+        kind,
+        rate: Vec::new(),
+        periods: vec![Period {
+            input_scale: 1.0,
+            output_scale: 1.0,
+            hit_rate,
+        }],
+    }
+}
+
+/// Which of the keys is given: `None` after a complaint about two of them.
+fn only_one<'a>(
+    table: &TomlTable,
+    keys: &[&'a str],
+    report: &mut MistakeReport,
+) -> Option<Option<&'a str>> {
+    let given: Vec<&'a str> = keys
+        .iter()
+        .copied()
+        .filter(|k| table.get(k).is_some())
+        .collect();
+    match given.as_slice() {
+        [] => Some(None),
+        [one] => Some(Some(*one)),
+        [one, other, ..] => {
+            let at = |key: &str| table.entry(key).map_or(Span::NOWHERE, |e| e.key_at);
+            let message = format!("{} exclude one another", list([*one, *other]));
+            report.push(
+                Diagnostic::new(message, at(other))
+                    .label("give only one of them")
+                    .also(at(one), "the other one")
+                    .help(why_not(one, other)),
+            );
+            None
+        }
+    }
+}
+
+fn why_not(one: &str, other: &str) -> &'static str {
+    match (one, other) {
+        (_, "csv") if one.starts_with("requests") => "the CSV itself says how many requests arrive",
+        (_, "csv") => "the CSV itself says how the rate runs over the day",
+        _ => "take one of them out",
+    }
+}
+
+/// The rate over the day in units of nobody's choosing.
+fn rate(
+    table: &TomlTable,
+    profile: Option<&str>,
+    report: &mut MistakeReport,
+) -> Option<Vec<RateSegment>> {
+    let Some(key) = profile else {
+        return Some(resolve_profile::constant());
+    };
+    let items = table.list(key)?;
+    match key {
+        "hourly_means" => hourly(items, report),
+        "stepwise" => Some(resolve_profile::stepwise(&weights(items, key, report)?)),
+        _ => Some(resolve_profile::linear(&weights(items, key, report)?)),
+    }
+}
+
+fn weights(
+    items: &[TomlNode],
+    key: &str,
+    report: &mut MistakeReport,
+) -> Option<Vec<(SimDuration, f64)>> {
+    let entries = timed(items, key, report)?;
+    let weights = entries
+        .iter()
+        .map(|(time, node)| Some((*time, node.number()?)));
+    weights.collect()
+}
+
+fn hourly(items: &[TomlNode], report: &mut MistakeReport) -> Option<Vec<RateSegment>> {
+    let means = items
+        .iter()
+        .map(TomlNode::number)
+        .collect::<Option<Vec<f64>>>()?;
+    let rows: Vec<RateRow> = (0_u64..)
+        .zip(&means)
+        .map(|(hour, mean)| RateRow {
+            from: SimDuration(hour * NS_PER_HOUR),
+            to: SimDuration((hour + 1) * NS_PER_HOUR),
+            mean: *mean,
+        })
+        .collect();
+    resolve_profile::mean_preserving(&rows)
+        .map_err(|hour| {
+            let message = format!("the rate would be negative in the hour from {hour:02}:00");
+            let at = items.get(hour).map_or(Span::NOWHERE, |n| n.at);
+            report.push(
+                negative(Diagnostic::new(message, at)).help(
+                    "raise this hour's mean to a third of its neighbours', or use `stepwise`",
+                ),
+            );
+        })
+        .ok()
+}
+
+/// A day's requests within a microsecond are no load, and would have to be held all at once.
+fn peak_is_bounded(rate: &[RateSegment], at: Span, report: &mut MistakeReport) -> Option<()> {
+    let ends = rate
+        .iter()
+        .flat_map(|s| [s.rate_from_per_s, s.rate_to_per_s]);
+    let peak = ends.fold(0.0, f64::max);
+    if peak <= MAX_PEAK_PER_S {
+        return Some(());
+    }
+    let message = format!(
+        "{} requests a second at the peak",
+        show_number(libm::round(peak))
+    );
+    let label = format!("at most {} in a class", show_number(MAX_PEAK_PER_S));
+    report.push(Diagnostic::new(message, at).label(label));
+    None
+}
+
+/// Why a continuous rate can fail.
+fn negative(found: Diagnostic) -> Diagnostic {
+    found.label("too far below its neighbours").note(
+        "a continuous rate takes the average of the two means at an edge, and in the middle what \
+         keeps the mean: 2 x mean - (both edges)/2",
+    )
+}
+
+fn from_csv(
+    kind: ArrivalKind,
+    table: &TomlTable,
+    input: &LengthLaw,
+    output: &LengthLaw,
+    hit_rate: f64,
+    report: &mut MistakeReport,
+) -> Option<ArrivalProcess> {
+    let traffic = traffic_csv::read(table.table("csv")?.get("text")?, report)?;
+    let seconds = |r: &Traffic| (r.to.0 - r.from.0) as f64 / 1e9;
+    let rows: Vec<RateRow> = traffic
+        .iter()
+        .map(|r| RateRow {
+            from: r.from,
+            to: r.to,
+            mean: r.requests / seconds(r),
+        })
+        .collect();
+    let mut rate = match table.text("interpolation") {
+        Some("stepwise") => resolve_profile::rows_stepwise(&rows),
+        Some("linear") => resolve_profile::rows_linear(&rows),
+        _ => resolve_profile::mean_preserving(&rows)
+            .map_err(|row| {
+                let from = show_time_of_day(traffic[row].from);
+                let message = format!("the rate would be negative in the row from {from}");
+                let found = Diagnostic::new(message, traffic[row].requests_at);
+                let help = format!("set `interpolation` to {}", choices(["stepwise", "linear"]));
+                report.push(negative(found).help(help));
+            })
+            .ok()?,
+    };
+    let mut periods: Vec<Period> = Vec::new();
+    let mut of_row = Vec::new();
+    for row in &traffic {
+        let period = Period {
+            input_scale: row.input_mean.map_or(1.0, |mean| mean / input.law.mean()),
+            output_scale: row.output_mean.map_or(1.0, |mean| mean / output.law.mean()),
+            hit_rate: row.hit_rate.unwrap_or(hit_rate),
+        };
+        // equal rows share a period, so that work done for each period is shared; recent ones only,
+        // so that a file of 86,400 different rows stays quick
+        let recent = periods.len().saturating_sub(1_000);
+        let known = periods[recent..].iter().position(|p| *p == period);
+        let index = known.map_or(periods.len(), |i| recent + i);
+        if index == periods.len() {
+            periods.push(period);
+        }
+        of_row.push(index as u32);
+    }
+    for segment in &mut rate {
+        let row = traffic.partition_point(|r| r.from <= segment.from) - 1;
+        segment.period = of_row[row];
+    }
+    let requests: f64 = traffic.iter().map(|r| r.requests).sum();
+    let total = resolve_profile::total(&rate);
+    if total > 0.0 {
+        resolve_profile::scale(&mut rate, requests / total);
+    }
+    peak_is_bounded(&rate, table.at("csv"), report)?;
+    debug_assert!(rate.last().is_some_and(|s| s.to.0 == NS_PER_DAY));
+    Some(ArrivalProcess {
+        kind,
+        rate,
+        periods,
+    })
+}

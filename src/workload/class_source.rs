@@ -1,0 +1,328 @@
+//! The requests of one class, made a block at a time.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use super::Request;
+use super::distribution::LengthDistribution;
+use super::error::{MOST_REQUESTS_PER_DAY, WorkloadError};
+use super::hits::HitFactor;
+use super::length::{LengthScale, Lengths};
+use super::quantile::QuantileTable;
+use super::random::Stream;
+use super::rate_profile::{DayProfile, PER_REQUEST, PeriodRun, Position};
+use super::side::Tail;
+use crate::scenario::{ArrivalKind, Class, Scenario, TraceRow};
+use crate::units::{NS_PER_DAY, SimDuration, SimTime};
+
+/// The requests of one class.
+#[derive(Clone, Debug)]
+pub(super) struct ClassSource {
+    pub(super) name: String,
+    class: u16,
+    pub(super) profile: DayProfile,
+    pub(super) input: Lengths,
+    pub(super) output: Lengths,
+    pub(super) periods: Vec<PeriodDraw>,
+    position: Position,
+    gaps: Gaps,
+    streams: [Stream; 3],
+    /// Made but not yet taken: `block[taken..]`.
+    block: Vec<Request>,
+    taken: usize,
+    finished: bool,
+    work: Box<BlockBuffers>,
+    trace: Option<Trace>,
+}
+
+/// A recording and how far it has been taken.
+#[derive(Clone, Debug)]
+struct Trace {
+    rows: Arc<[TraceRow]>,
+    taken: usize,
+}
+
+/// What a block goes through before it is requests: kept between blocks, not cleared.
+#[derive(Clone, Debug)]
+struct BlockBuffers {
+    /// Random numbers, then amounts between arrivals.
+    gaps: [u64; BLOCK],
+    /// Random numbers of inputs, outputs and hits.
+    randoms: [[u64; BLOCK]; 3],
+    at: [u64; BLOCK],
+    runs: Vec<PeriodRun>,
+    inputs: [u32; BLOCK],
+    outputs: [u32; BLOCK],
+}
+
+/// What differs between the periods of a class.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PeriodDraw {
+    pub(super) input_scale: LengthScale,
+    pub(super) output_scale: LengthScale,
+    pub(super) hits: HitFactor,
+}
+
+/// The amounts between arrivals.
+#[derive(Clone, Debug)]
+enum Gaps {
+    /// Unit exponentials.
+    Random(Box<(Stream, QuantileTable)>),
+    /// Always 1.
+    Even,
+}
+
+/// Requests that a class makes at once: enough to overlap their work, few enough to stay in the
+/// processor's first cache.
+const BLOCK: usize = 256;
+
+impl ClassSource {
+    /// Builds the tables of `class`, the one with this index.
+    pub(super) fn new(
+        scenario: &Scenario,
+        index: u16,
+        class: &Class,
+    ) -> Result<Self, WorkloadError> {
+        let stream = |purpose| Stream::new(scenario.seed, purpose, &class.name);
+        let profile = DayProfile::new(&class.arrivals, begins_at(scenario));
+        let requests_per_day = profile.requests_per_day();
+        // Written so that NaN is refused too.
+        if !(0.0..=MOST_REQUESTS_PER_DAY).contains(&requests_per_day) {
+            let class = class.name.clone();
+            return Err(WorkloadError::TooManyRequests {
+                class,
+                requests_per_day,
+            });
+        }
+        let gaps = match &class.arrivals.kind {
+            ArrivalKind::Poisson => {
+                Gaps::Random(Box::new((stream("arrivals"), unit_exponential())))
+            }
+            _ => Gaps::Even,
+        };
+        let trace = match &class.arrivals.kind {
+            ArrivalKind::Trace(rows) => Some(Trace {
+                rows: Arc::clone(rows),
+                taken: 0,
+            }),
+            _ => None,
+        };
+        let input = Lengths::new(&class.input);
+        Ok(Self {
+            name: class.name.clone(),
+            class: index,
+            position: profile.begin(),
+            finished: requests_per_day == 0.0,
+            profile,
+            periods: draws(class, &input)?,
+            input,
+            output: Lengths::new(&class.output),
+            gaps,
+            streams: [stream("input"), stream("output"), stream("hits")],
+            block: Vec::new(),
+            taken: 0,
+            work: Box::new(BlockBuffers {
+                gaps: [PER_REQUEST; BLOCK],
+                randoms: [[0; BLOCK]; 3],
+                at: [0; BLOCK],
+                runs: Vec::new(),
+                inputs: [0; BLOCK],
+                outputs: [0; BLOCK],
+            }),
+            trace,
+        })
+    }
+
+    /// Appends the requests before `until`, making more as needed.
+    pub(super) fn take(&mut self, until: SimTime, end: SimTime, requests: &mut Vec<Request>) {
+        if self.trace.is_some() {
+            self.replay(until, requests);
+            return;
+        }
+        loop {
+            let rest = &self.block[self.taken..];
+            let ready = rest.partition_point(|request| request.at < until);
+            requests.extend_from_slice(&rest[..ready]);
+            self.taken += ready;
+            if self.taken < self.block.len() || self.finished {
+                return;
+            }
+            self.make_block(end);
+        }
+    }
+
+    /// Appends recorded requests before `until`.
+    fn replay(&mut self, until: SimTime, requests: &mut Vec<Request>) {
+        let Some(trace) = &mut self.trace else {
+            return;
+        };
+        let rest = &trace.rows[trace.taken..];
+        let ready = rest.partition_point(|row| row.at.0 < until.0);
+        trace.taken += ready;
+        for row in &rest[..ready] {
+            let hits = self.periods[0].hits;
+            let drawn = hits.cached(row.input, self.streams[2].draw());
+            requests.push(Request {
+                id: 0,
+                at: SimTime(row.at.0),
+                input: row.input,
+                output: row.output,
+                cached: row.cached.unwrap_or(drawn),
+                class: self.class,
+            });
+        }
+    }
+
+    /// A request of this class, issued now by a user of a closed loop.
+    pub(super) fn issue(&mut self, now: SimTime) -> Request {
+        let draw = self.periods[0];
+        let [of_input, of_output, of_hits] = &mut self.streams;
+        let input = self.input.at(of_input.draw(), draw.input_scale);
+        let output = self.output.at(of_output.draw(), draw.output_scale);
+        Request {
+            id: 0,
+            at: now,
+            input,
+            output,
+            cached: draw.hits.cached(input, of_hits.draw()),
+            class: self.class,
+        }
+    }
+
+    /// Replaces the block by the next one, of requests before `end`.
+    fn make_block(&mut self, end: SimTime) {
+        let BlockBuffers {
+            gaps,
+            randoms,
+            at,
+            runs,
+            inputs,
+            outputs,
+        } = self.work.as_mut();
+        let [of_input, of_output, of_hits] = &mut self.streams;
+        let [input_randoms, output_randoms, hit_randoms] = randoms;
+        let each = input_randoms
+            .iter_mut()
+            .zip(output_randoms.iter_mut())
+            .zip(hit_randoms.iter_mut());
+        match &mut self.gaps {
+            Gaps::Even => each.for_each(|((input, output), hits)| {
+                (*input, *output, *hits) = (of_input.draw(), of_output.draw(), of_hits.draw());
+            }),
+            Gaps::Random(random) => {
+                let (stream, exponential) = random.as_mut();
+                each.zip(gaps.iter_mut())
+                    .for_each(|(((input, output), hits), gap)| {
+                        (*input, *output, *hits) =
+                            (of_input.draw(), of_output.draw(), of_hits.draw());
+                        *gap = stream.draw();
+                    });
+                gaps.iter_mut().for_each(|gap| *gap = exponential.at(*gap));
+            }
+        }
+
+        let placed = self
+            .profile
+            .place(&mut self.position, gaps, at, runs, end.0);
+        self.finished = placed < BLOCK || at[BLOCK - 1] >= end.0;
+
+        self.block.clear();
+        self.taken = 0;
+        let mut first = 0;
+        for run in runs {
+            let here = first..run.end;
+            first = run.end;
+            let draw = self.periods[run.period as usize];
+            let (input, output) = (&mut inputs[here.clone()], &mut outputs[here.clone()]);
+            self.input
+                .fill(&input_randoms[here.clone()], draw.input_scale, input);
+            self.output
+                .fill(&output_randoms[here.clone()], draw.output_scale, output);
+            let lengths = input.iter().zip(output.iter());
+            let rest = at[here.clone()].iter().zip(&hit_randoms[here]);
+            self.block.extend(
+                lengths
+                    .zip(rest)
+                    .map(|((input, output), (at, random))| Request {
+                        id: 0,
+                        at: SimTime(*at),
+                        input: *input,
+                        output: *output,
+                        cached: draw.hits.cached(*input, *random),
+                        class: self.class,
+                    }),
+            );
+        }
+        let kept = self.block.partition_point(|request| request.at < end);
+        self.block.truncate(kept);
+    }
+}
+
+/// What holds in each period of a class; work is shared between equal periods.
+fn draws(class: &Class, input: &Lengths) -> Result<Vec<PeriodDraw>, WorkloadError> {
+    // Of the latest scale only: a day of seconds has 86,400, and each would take 68 KB.
+    let mut latest: Option<(u64, LengthDistribution, f64)> = None;
+    let mut factors = BTreeMap::new();
+    let mut draws = Vec::with_capacity(class.arrivals.periods.len());
+    for (index, period) in class.arrivals.periods.iter().enumerate() {
+        let input_scale = LengthScale::new(period.input_scale);
+        let key = (period.input_scale.to_bits(), period.hit_rate.to_bits());
+        let hits = match factors.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(_) if period.hit_rate <= 0.0 => HitFactor::ZERO,
+            Entry::Vacant(slot) => {
+                if latest.as_ref().is_none_or(|(scale, ..)| *scale != key.0) {
+                    let distribution = input.distribution(input_scale);
+                    let mean = distribution.mean();
+                    latest = Some((key.0, distribution, mean));
+                }
+                let Some((_, distribution, mean)) = &latest else {
+                    continue;
+                };
+                let unreachable = |largest| WorkloadError::UnreachableHitRate {
+                    class: class.name.clone(),
+                    period: index,
+                    asked: period.hit_rate,
+                    largest,
+                };
+                let solved = HitFactor::solve(distribution, *mean, period.hit_rate);
+                *slot.insert(solved.map_err(unreachable)?)
+            }
+        };
+        let output_scale = LengthScale::new(period.output_scale);
+        draws.push(PeriodDraw {
+            input_scale,
+            output_scale,
+            hits,
+        });
+    }
+    Ok(draws)
+}
+
+/// The exponential law with mean 1, in billionths.
+pub(super) fn unit_exponential() -> QuantileTable {
+    QuantileTable::new(PER_REQUEST as f64, |side, p| match side {
+        Tail::Lower => -libm::log1p(-p),
+        Tail::Upper => -libm::log(p),
+    })
+}
+
+/// The time of day at which a simulation begins: its warm-up before `start`.
+fn begins_at(scenario: &Scenario) -> SimDuration {
+    let warm_up = scenario.warm_up.0 % NS_PER_DAY;
+    SimDuration((scenario.start.time_of_day.0 + NS_PER_DAY - warm_up) % NS_PER_DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::quantile::integrate;
+    use super::*;
+
+    #[test]
+    fn gaps_are_exponential_without_bias() {
+        let (mean, cv) = integrate(unit_exponential().pieces());
+        assert!((mean - 1.0).abs() < 1e-8, "{mean}");
+        assert!((cv - 1.0).abs() < 1e-8, "{cv}");
+    }
+}
