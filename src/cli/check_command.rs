@@ -33,7 +33,7 @@ pub fn execute(arguments: &CheckArguments) -> Exit {
         Err(exit) => return exit,
     };
     if arguments.resolved {
-        return print(&scenario.resolved_toml);
+        return print(scenario.resolved_toml());
     }
     if let Some(why) = ResourceNeed::of(&scenario).beyond(&scenario) {
         return refuse(&why);
@@ -199,6 +199,6 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             "  the figures above are those of the middles of the ranges"
         );
     }
-    let _ = writeln!(text, "no mistakes; scenario {}", scenario.hash);
+    let _ = writeln!(text, "no mistakes; scenario {}", scenario.hash());
     text
 }

@@ -53,28 +53,29 @@ pub fn execute(arguments: &CompareArguments) -> Exit {
         Ok(printing) => printing,
         Err(exit) => return exit,
     };
-    let scenarios = match scenarios(arguments) {
-        Ok(scenarios) => scenarios,
+    let (names, scenarios) = match scenarios(arguments) {
+        Ok(sides) => sides.into_iter().unzip::<_, _, Vec<_>, Vec<_>>(),
         Err(exit) => return exit,
     };
     if let Some(by) = &arguments.by
-        && let Some(scenario) = scenarios.iter().find(|s| !paths(s).contains(by))
+        && let Some(side) = scenarios.iter().position(|s| !paths(s).contains(by))
     {
         return refuse(&format!(
             "--by {by}: the summary of {} has no such figure, or none that can be compared; the paths are those of \
              run --format json, such as latency.ttft_s.p99 or economics.profit_usd",
-            scenario.name
+            names[side]
         ));
     }
-    for scenario in &scenarios {
+    for (name, scenario) in names.iter().zip(&scenarios) {
         for caution in scenario.loans() {
-            tell(&format!("warning: {}: {caution}", scenario.name));
+            tell(&format!("warning: {name}: {caution}"));
         }
     }
     let question = CompareQuestion {
         replications: arguments.replications,
         independent: arguments.independent,
         by: arguments.by.clone(),
+        names,
     };
     let interrupt = Interrupt::listen();
     let runs = runs(&scenarios, &question);
@@ -89,8 +90,8 @@ pub fn execute(arguments: &CompareArguments) -> Exit {
     }
 }
 
-/// Reads all of them.
-fn scenarios(arguments: &CompareArguments) -> Result<Vec<Scenario>, Exit> {
+/// Reads all of them, and says what each is called.
+fn scenarios(arguments: &CompareArguments) -> Result<Vec<(String, Scenario)>, Exit> {
     let sides = arguments.scenarios.len() + arguments.variants.len();
     if sides < 2 {
         return Err(refuse(
@@ -109,13 +110,11 @@ fn scenarios(arguments: &CompareArguments) -> Result<Vec<Scenario>, Exit> {
             set,
             seed: arguments.seed,
         })?;
-        Ok(match variant {
-            Some(change) => Scenario {
-                name: format!("{}, {change}", scenario.name),
-                ..scenario
-            },
-            None => scenario,
-        })
+        let name = match variant {
+            Some(change) => format!("{}, {change}", scenario.name),
+            None => scenario.name.clone(),
+        };
+        Ok((name, scenario))
     };
     let mut scenarios = Vec::new();
     for name in &arguments.scenarios {

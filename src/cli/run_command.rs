@@ -220,7 +220,7 @@ fn files_of(
 ) -> Vec<(&'static str, Vec<u8>)> {
     let [resolved, hours, intervals, one_by_one, run_log, whole] = OF_A_RUN;
     let mut files = vec![
-        (resolved, scenario.resolved_toml.clone().into_bytes()),
+        (resolved, scenario.resolved_toml().as_bytes().to_vec()),
         (hours, csv::hours(summary).into_bytes()),
     ];
     if !summary.intervals.is_empty() {

@@ -8,8 +8,8 @@
 use std::fmt::Write;
 
 use super::run;
-use crate::catalog::{NumberFormat, ServingEngine};
-use crate::scenario::{Performance, Scenario, load_str};
+use crate::catalog::{CONSTANTS, NumberFormat, ServingEngine};
+use crate::scenario::{KeyChange, Scenario, load_str};
 
 /// One measured point.
 #[derive(Clone, Debug)]
@@ -142,11 +142,14 @@ impl Measurement {
         scenario: &Scenario,
         engine: Option<&ServingEngine>,
     ) -> Result<Prediction, String> {
-        let mut scenario = scenario.clone();
-        if let (Performance::Roofline(roofline), Some(engine)) = (&mut scenario.performance, engine)
-        {
-            roofline.engine = engine.clone();
-        }
+        let constants = engine.into_iter().flat_map(|engine| {
+            CONSTANTS.iter().map(|(constant, info)| {
+                let key = format!("performance.constants.{}", info.key);
+                KeyChange::set(key, engine.get(*constant))
+            })
+        });
+        let changed = scenario.with(&constants.collect::<Vec<_>>());
+        let scenario = changed.map_err(|m| m.render(false))?;
         let summary = run(&scenario, 1).map_err(|e| e.to_string())?;
         Ok(Prediction {
             ttft_s: summary.latency.ttft_s.mean.unwrap_or(f64::NAN),

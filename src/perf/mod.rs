@@ -22,17 +22,16 @@ use crate::units::SimDuration;
 /// Where the model does not fit an accelerator's memory, in whatever pool. Models of step times that are given
 /// know nothing of memory.
 pub fn with_capacities(scenario: &Scenario) -> Result<Scenario, String> {
-    let mut whole = scenario.clone();
+    let whole = scenario.clone();
     let Performance::Roofline(roofline) = &scenario.performance else {
         return Ok(whole);
     };
-    for (pool, held) in scenario.pools.iter().zip(&mut whole.pools) {
+    let left = scenario.pools.iter().map(|pool| {
         let tokens = roofline::kv_capacity(roofline, scenario, pool)?;
-        if pool.role != Role::Prefill && pool.kv_capacity_tokens.is_none() {
-            held.kv_capacity_tokens = Some(tokens);
-        }
-    }
-    Ok(whole)
+        Ok((pool.role != Role::Prefill).then_some(tokens))
+    });
+    let left: Vec<Option<u64>> = left.collect::<Result<_, String>>()?;
+    Ok(whole.with_capacities(&left))
 }
 
 /// What one rank computes in a prefill step.

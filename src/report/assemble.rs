@@ -38,7 +38,7 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: ScenarioId {
             name: scenario.name.clone(),
-            hash: scenario.hash.clone(),
+            hash: scenario.hash().to_owned(),
         },
         seed: scenario.seed,
         start: scenario.start.text.clone(),

@@ -10,13 +10,10 @@ use super::diagnostic::{Diagnostic, MistakeReport, Mistakes};
 use super::files::Files;
 use super::inherit::inherit;
 use super::merge::merge;
-use super::source::{Sources, Span};
+use super::source::{Origin, Sources, Span};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{TomlTable, TomlValue, parse, structure};
-use super::{
-    Scenario, file, overrides, plan_section, recording, resolve, stated_price, sweep_section,
-    uncertain,
-};
+use super::{Scenario, file, overrides, recording, resolve, stated_price, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -42,7 +39,7 @@ pub fn load(target: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
         end: target.len(),
     };
     let tree = reader.open(target, at, None);
-    reader.finish(tree, overrides)
+    reader.overridden(tree, overrides)
 }
 
 /// Reads a scenario from a text; `name` is what messages call it. It may extend bundled scenarios, and
@@ -54,7 +51,30 @@ pub fn load(target: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
 pub fn load_str(name: &str, text: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
     let mut reader = Reader::default();
     let tree = reader.text(name, name, text.to_string(), Some(PathBuf::new()), None);
-    reader.finish(tree, overrides)
+    reader.overridden(tree, overrides)
+}
+
+/// Changes the tree of a scenario and resolves it anew.
+///
+/// # Errors
+///
+/// All mistakes in what comes out, at once.
+pub fn resolved_anew(
+    scenario: &Scenario,
+    change: impl FnOnce(&mut TomlTable, &mut Sources) -> Result<(), Diagnostic>,
+) -> Result<Scenario, Mistakes> {
+    let (tree, origin) = scenario.tree();
+    let mut reader = Reader {
+        sources: origin.sources.clone(),
+        main: Some(origin.main),
+        ..Reader::default()
+    };
+    let mut root = tree.clone();
+    let before = root.table("node").cloned();
+    if let Err(found) = change(&mut root, &mut reader.sources) {
+        reader.report.push(found);
+    }
+    reader.finish(root, before.as_ref())
 }
 
 #[derive(Default)]
@@ -71,7 +91,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn finish(
+    /// Applies `--set`, and goes on.
+    fn overridden(
         mut self,
         tree: Option<TomlTable>,
         overrides: &[String],
@@ -79,13 +100,22 @@ impl Reader {
         let Some(mut root) = tree else {
             return Err(self.report.into_mistakes(self.sources));
         };
-        let node = root.table("node").cloned();
+        let before = root.table("node").cloned();
         for argument in overrides {
             if let Err(found) = overrides::apply(&mut root, argument, &mut self.sources) {
                 self.report.push(found);
             }
         }
-        stated_price::note(node.as_ref(), &mut root);
+        self.finish(root, before.as_ref())
+    }
+
+    /// Checks and resolves a tree whose `[node]` was this before it was changed.
+    fn finish(
+        mut self,
+        mut root: TomlTable,
+        before: Option<&TomlTable>,
+    ) -> Result<Scenario, Mistakes> {
+        stated_price::note(before, &mut root);
         let main = self.main.unwrap_or(0);
         let own_length = recording::take(&mut root);
         let taken = uncertain::take(&mut root, &file::SCENARIO, main, &mut self.report);
@@ -106,20 +136,15 @@ impl Reader {
         if let Some(at) = own_length {
             recording::give(&mut root, at, &mut self.report);
         }
-        let sweep = sweep_section::take(&mut root);
-        let plan = plan_section::take(&mut root);
-        let scenario = resolve::resolve(&root, &mut self.report);
-        match scenario {
-            Some(scenario) if self.report.is_empty() => {
-                let scenario = taken.into_scenario(scenario, &mut root)?;
-                Ok(Scenario {
-                    sweep,
-                    plan,
-                    ..scenario
-                })
-            }
-            _ => Err(self.report.into_mistakes(self.sources)),
-        }
+        let origin = Origin {
+            sources: self.sources,
+            main,
+        };
+        let Some(scenario) = resolve::resolve(root, taken, &origin, &mut self.report) else {
+            return Err(self.report.into_mistakes(origin.sources));
+        };
+        uncertain::both_ends(&scenario)?;
+        Ok(scenario)
     }
 
     /// Opens what the user named, or what a file in `directory` names at `at`.

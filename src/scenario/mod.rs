@@ -1,8 +1,10 @@
 //! A scenario: what is simulated, in the field's words.
 //!
-//! Two types, one way: `file` knows the *shape* of the TOML (keys, types, bounds), `resolve` turns
-//! a well-shaped file into the *meaning*, [`Scenario`], which is all that the rest of the program
-//! sees. Nothing but `resolve` builds a `Scenario`, so whoever holds one holds a checked one.
+//! One way: `file` knows the *shape* of the TOML (keys, types, bounds), `resolve` turns a well-shaped tree
+//! into its *meaning*, [`ScenarioMeaning`], which is all that the rest of the program reads. A [`Scenario`] is
+//! a meaning and the tree that it is the meaning of. Its fields are closed and nothing but `resolve` builds
+//! one, so whoever holds one holds a checked one, and its text and hash describe it. Who wants another
+//! changes keys of the tree ([`Scenario::with`]) and has it resolved anew.
 
 mod bundled;
 mod caution;
@@ -12,6 +14,7 @@ mod diagnostic;
 mod file;
 mod files;
 mod inherit;
+mod key_change;
 mod load;
 mod merge;
 mod ordinary;
@@ -46,6 +49,7 @@ pub use diagnostic::Mistakes;
 pub use file::MAX_RUNS;
 pub use file::MAX_TOKENS as MAX_LENGTH;
 pub use file::{all_fields as summary_fields, is_sum};
+pub use key_change::{KeyChange, KeyValue};
 pub use load::{load, load_str};
 pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
 pub use performance::{
@@ -53,6 +57,7 @@ pub use performance::{
     Performance, Precision, ProfilePart, ProfileRow, Roofline, StepTimeProfile,
 };
 pub use plan_section::{PlanOption, PlanTable};
+pub use resolve::Scenario;
 pub use step_basis::{Borrowed, StepBasis};
 pub use sweep_section::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
@@ -62,15 +67,11 @@ pub use write::hash as text_hash;
 use crate::catalog::{Gpu, KvShape, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 
-/// A checked, complete description of one simulation.
+/// What a scenario says, in types: the fields that a [`Scenario`] lets everybody read and nobody change.
 #[derive(Clone, Debug)]
-pub struct Scenario {
+pub struct ScenarioMeaning {
     /// The human name.
     pub name: String,
-    /// Hexadecimal hash of the resolved text: equal meaning in equal words, equal hash.
-    pub hash: String,
-    /// The scenario in full (bases merged, overrides applied), as TOML that reproduces the run.
-    pub resolved_toml: String,
     /// Seeds every random stream.
     pub seed: u64,
     /// When counting starts.

@@ -12,6 +12,9 @@ use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote};
 use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue, parse_value};
 
+/// What a change looks like.
+const EXAMPLE: &str = "write --set pools.prefill.units=12";
+
 /// Most keys in a path: trees are walked by functions that call themselves.
 const MAX_PATH: usize = 64;
 
@@ -28,37 +31,16 @@ pub fn apply(
     let source = sources.add("argument --set".to_string(), argument.to_string(), None);
     let part = |start, end| Span { source, start, end };
     let whole = part(0, argument.len().max(1));
-    let example = "write --set pools.prefill.units=12";
     let Some(equals) = argument.find('=') else {
         let found = Diagnostic::new("--set needs a key and a value", whole);
-        return Err(found.label("there is no `=`").help(example));
+        return Err(found.label("there is no `=`").help(EXAMPLE));
     };
     let text = &argument[equals + 1..];
     if text.trim().is_empty() {
         let found = Diagnostic::new("--set needs a value", part(equals, equals + 1));
-        return Err(found.label("nothing after this").help(example));
+        return Err(found.label("nothing after this").help(EXAMPLE));
     }
-    let mut path = Vec::new();
-    let mut start = 0;
-    for key in argument[..equals].split('.') {
-        let lead = key.len() - key.trim_start().len();
-        let at = part(start + lead, start + lead + key.trim().len());
-        if key.trim().is_empty() {
-            let at = part(start, (start + key.len()).max(start + 1));
-            let found = Diagnostic::new("--set has an empty key", at);
-            return Err(found.label("a key is missing here").help(example));
-        }
-        path.push((key.trim(), at));
-        start += key.len() + 1;
-    }
-    if path.len() > MAX_PATH {
-        let found = Diagnostic::new("--set has too many keys", whole);
-        return Err(found.label(format!("at most {MAX_PATH}")).help(example));
-    }
-    if let Some(&("extends", at)) = path.first() {
-        let found = Diagnostic::new("`extends` cannot be set from the command line", at);
-        return Err(found.help("name that scenario as the one to run, and set what differs"));
-    }
+    let path = key_path(&argument[..equals], source)?;
     let lead = text.len() - text.trim_start().len();
     let node = read_value(&text[lead..], source, equals + 1 + lead)?;
     if let Some(at) = empty_table(&node) {
@@ -68,6 +50,33 @@ pub fn apply(
         return Err(found.label("no key in it").help(help));
     }
     set(root, &path, node)
+}
+
+/// The keys of a path, which is written at the beginning of a source.
+pub fn key_path(text: &str, source: usize) -> Result<Vec<PathStep<'_>>, Diagnostic> {
+    let part = |start, end| Span { source, start, end };
+    let mut path = Vec::new();
+    let mut start = 0;
+    for key in text.split('.') {
+        let lead = key.len() - key.trim_start().len();
+        let at = part(start + lead, start + lead + key.trim().len());
+        if key.trim().is_empty() {
+            let at = part(start, (start + key.len()).max(start + 1));
+            let found = Diagnostic::new("--set has an empty key", at);
+            return Err(found.label("a key is missing here").help(EXAMPLE));
+        }
+        path.push((key.trim(), at));
+        start += key.len() + 1;
+    }
+    if path.len() > MAX_PATH {
+        let found = Diagnostic::new("--set has too many keys", part(0, text.len().max(1)));
+        return Err(found.label(format!("at most {MAX_PATH}")).help(EXAMPLE));
+    }
+    if let Some(&("extends", at)) = path.first() {
+        let found = Diagnostic::new("`extends` cannot be set from the command line", at);
+        return Err(found.help("name that scenario as the one to run, and set what differs"));
+    }
+    Ok(path)
 }
 
 /// Where a value is a table without a key, or holds one.
@@ -99,9 +108,14 @@ fn read_value(text: &str, source: usize, offset: usize) -> Result<TomlNode, Diag
 }
 
 /// A key of the path and where it stands in the argument.
-type PathStep<'a> = (&'a str, Span);
+pub type PathStep<'a> = (&'a str, Span);
 
-fn set(table: &mut TomlTable, path: &[PathStep<'_>], value: TomlNode) -> Result<(), Diagnostic> {
+/// Sets one key.
+pub fn set(
+    table: &mut TomlTable,
+    path: &[PathStep<'_>],
+    value: TomlNode,
+) -> Result<(), Diagnostic> {
     let Some((&(key, key_at), rest)) = path.split_first() else {
         return Ok(());
     };
@@ -123,6 +137,37 @@ fn set(table: &mut TomlTable, path: &[PathStep<'_>], value: TomlNode) -> Result<
     entry.node = as_catalog_table(node, key);
     entry.key_at = key_at;
     step_into(&mut entry.node, key, rest, value)
+}
+
+/// Takes one key, or one member of a list, out; where it is not there, nothing happens.
+pub fn remove(root: &mut TomlTable, path: &[PathStep<'_>]) {
+    let Some((&(last, _), above)) = path.split_last() else {
+        return;
+    };
+    let Some((&(first, _), between)) = above.split_first() else {
+        root.remove(last);
+        return;
+    };
+    let first = root.entry_mut(first).map(|e| &mut e.node);
+    let holder = between.iter().try_fold(first, |node, &(key, _)| {
+        let below = match &mut node?.value {
+            TomlValue::Table(table) => table.entry_mut(key).map(|e| &mut e.node),
+            TomlValue::List(items) => member(items, key).map(|index| &mut items[index]),
+            _ => None,
+        };
+        Some(below)
+    });
+    match holder.flatten().map(|node| &mut node.value) {
+        Some(TomlValue::Table(table)) => {
+            table.remove(last);
+        }
+        Some(TomlValue::List(items)) => {
+            if let Some(index) = member(items, last) {
+                items.remove(index);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Tables for the keys that the tree does not have yet.
@@ -212,7 +257,7 @@ fn no_member(items: &[TomlNode], parent: &str, key: &str, at: Span) -> Diagnosti
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::tree::parse;
-    use super::super::write::write;
+    use super::super::write::write_without;
     use super::*;
 
     fn after(base: &str, arguments: &[&str]) -> String {
@@ -224,7 +269,7 @@ mod tests {
                 return found.render(&sources, false);
             }
         }
-        write(&root)
+        write_without(&root, &[])
     }
 
     #[test]

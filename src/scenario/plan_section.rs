@@ -1,8 +1,11 @@
-//! What the scenario says about plans for it. It is taken out of the tree before that is resolved, so that
-//! a run has the same text and hash whatever plan it belongs to.
+//! What the scenario says about plans for it. It is no part of the resolved text, so that a run has the same text
+//! and hash whatever plan it belongs to.
 
 use super::tree::{TomlNode, TomlTable};
 use crate::units::SimDuration;
+
+/// The key of the table.
+pub const PLAN: &str = "plan";
 
 /// `[plan]` of a scenario, texts as they are written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,10 +41,9 @@ pub struct PlanOption {
     pub vary: Vec<String>,
 }
 
-/// Takes `[plan]` out of a checked tree.
-pub fn take(root: &mut TomlTable) -> PlanTable {
-    let entry = root.remove("plan");
-    let Some(table) = entry.as_ref().and_then(|e| e.node.table()) else {
+/// The `[plan]` of a checked tree.
+pub fn plan(root: &TomlTable) -> PlanTable {
+    let Some(table) = root.table(PLAN) else {
         return PlanTable::default();
     };
     let options = table.list("option").unwrap_or_default();

@@ -5,6 +5,7 @@
 //! is put together, still points at the bytes that made it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// One text that a scenario is read from.
 #[derive(Clone, Debug)]
@@ -21,7 +22,16 @@ pub struct SourceText {
 /// All texts of one scenario, in the order they were read.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    list: Vec<SourceText>,
+    list: Vec<Arc<SourceText>>,
+}
+
+/// Where a tree came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The texts in which its keys and values were written.
+    pub sources: Sources,
+    /// Which of them is the scenario itself.
+    pub main: usize,
 }
 
 /// A stretch of bytes in one source.
@@ -61,16 +71,16 @@ impl Span {
 impl Sources {
     /// Adds a text and returns its index.
     pub fn add(&mut self, name: String, text: String, directory: Option<PathBuf>) -> usize {
-        self.list.push(SourceText {
+        self.list.push(Arc::new(SourceText {
             name,
             text,
             directory,
-        });
+        }));
         self.list.len() - 1
     }
 
     /// The source of a span; `None` for defaults.
     pub fn get(&self, source: usize) -> Option<&SourceText> {
-        self.list.get(source)
+        self.list.get(source).map(|text| &**text)
     }
 }

@@ -1,7 +1,10 @@
-//! What the scenario says about sweeps over it. It is taken out of the tree before that is resolved, so
-//! that a run has the same text and hash whatever sweep it belongs to.
+//! What the scenario says about sweeps over it. It is no part of the resolved text, so that a run has the same
+//! text and hash whatever sweep it belongs to.
 
 use super::tree::TomlTable;
+
+/// The key of the table.
+pub const SWEEP: &str = "sweep";
 
 /// `[sweep]` of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,12 +17,9 @@ pub struct SweepTable {
     pub replications: Option<u64>,
 }
 
-/// Takes `[sweep]` out of a checked tree.
-pub fn take(root: &mut TomlTable) -> SweepTable {
-    let Some(entry) = root.remove("sweep") else {
-        return SweepTable::default();
-    };
-    let Some(table) = entry.node.table() else {
+/// The `[sweep]` of a checked tree.
+pub fn sweep(root: &TomlTable) -> SweepTable {
+    let Some(table) = root.table(SWEEP) else {
         return SweepTable::default();
     };
     let texts = table.list("vary").unwrap_or_default();

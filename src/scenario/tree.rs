@@ -248,6 +248,26 @@ impl TomlNode {
         }
     }
 
+    /// Says that all of it was written in one place.
+    pub fn place(&mut self, at: Span) {
+        self.at = at;
+        match &mut self.value {
+            TomlValue::List(items) => items.iter_mut().for_each(|item| item.place(at)),
+            TomlValue::Table(table) => {
+                for entry in &mut table.entries {
+                    entry.key_at = at;
+                    entry.node.place(at);
+                }
+            }
+            TomlValue::Text(_)
+            | TomlValue::Integer(_)
+            | TomlValue::Float(_)
+            | TomlValue::Boolean(_)
+            | TomlValue::Datetime(_)
+            | TomlValue::Bad => {}
+        }
+    }
+
     /// What kind of value it is, in words.
     pub fn kind(&self) -> &'static str {
         match self.value {

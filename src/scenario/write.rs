@@ -9,11 +9,18 @@ use toml::value::{Datetime, Offset};
 
 use super::tree::{TomlNode, TomlTable, TomlValue};
 
-/// The whole tree as TOML.
-pub fn write(root: &TomlTable) -> String {
+/// The whole tree as TOML, but for these keys of the root.
+pub fn write_without(root: &TomlTable, left_out: &[&str]) -> String {
     let mut out = String::new();
-    section(&mut out, root, "");
+    section(&mut out, root, "", left_out);
     out.trim_start_matches('\n').to_string()
+}
+
+/// A value as TOML.
+pub fn write_value(node: &TomlNode) -> String {
+    let mut out = String::new();
+    value(&mut out, node);
+    out
 }
 
 /// 128-bit FNV-1a of a text, in 32 hexadecimal digits: stable over versions, platforms and time. It
@@ -59,14 +66,16 @@ pub fn datetime(when: &Datetime) -> String {
     text
 }
 
-fn section(out: &mut String, table: &TomlTable, path: &str) {
+fn section(out: &mut String, table: &TomlTable, path: &str, left_out: &[&str]) {
     let own = |n: &TomlNode| !is_section(n, path) && !is_list_of_tables(n, path);
-    for entry in table.entries.iter().filter(|e| own(&e.node)) {
+    let entries = || table.entries.iter();
+    let entries = || entries().filter(|e| !left_out.contains(&e.key.as_str()));
+    for entry in entries().filter(|e| own(&e.node)) {
         let _ = write!(out, "{} = ", key(&entry.key));
         value(out, &entry.node);
         out.push('\n');
     }
-    for entry in table.entries.iter().filter(|e| !own(&e.node)) {
+    for entry in entries().filter(|e| !own(&e.node)) {
         let name = if path.is_empty() {
             key(&entry.key)
         } else {
@@ -78,7 +87,7 @@ fn section(out: &mut String, table: &TomlTable, path: &str) {
                 if inner.entries.is_empty() || !all_nest {
                     let _ = write!(out, "\n[{name}]\n");
                 }
-                section(out, inner, &name);
+                section(out, inner, &name, &[]);
             }
             TomlValue::List(items) => {
                 for table in items.iter().filter_map(TomlNode::table) {
@@ -180,6 +189,10 @@ fn text(out: &mut String, words: &str) {
 mod tests {
     use super::super::tree::parse;
     use super::*;
+
+    fn write(root: &TomlTable) -> String {
+        write_without(root, &[])
+    }
 
     #[test]
     fn what_is_written_reads_back() {

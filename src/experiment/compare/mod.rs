@@ -38,6 +38,8 @@ pub struct CompareQuestion {
     pub independent: bool,
     /// The figure that decides; `None`: what suits the scenarios.
     pub by: Option<String>,
+    /// What the scenarios are called, in their order; who has none here is called by its own name.
+    pub names: Vec<String>,
 }
 
 /// The answer.
@@ -182,7 +184,7 @@ pub fn judge(
         let summary = together(scenario, &of_side)?;
         Some(CompareSide {
             label: char::from(b'A' + index as u8).to_string(),
-            name: scenario.name.clone(),
+            name: question.names.get(index).unwrap_or(&scenario.name).clone(),
             limited_by: reason::limited_by(&summary),
             recorded: scenario.recorded_part(),
             step_times: basis(scenario),

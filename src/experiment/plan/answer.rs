@@ -374,7 +374,7 @@ pub fn of_grid(
         let scenario = trial
             .candidate
             .scenario(base, &designs[trial.candidate.design]);
-        scenario.ok().map(|s| s.resolved_toml)
+        scenario.ok().map(|s| s.resolved_toml().to_owned())
     });
     PlanAnswer {
         notes: notes(designs, best.map(|t| t.candidate.design), base),
@@ -396,7 +396,7 @@ pub fn of_grid(
 pub fn empty(base: &Scenario, question: &PlanQuestion) -> PlanAnswer {
     PlanAnswer {
         scenario: base.name.clone(),
-        hash: base.hash.clone(),
+        hash: base.hash().to_owned(),
         goal: match question.goal {
             Goal::Cost => "cost",
             Goal::Profit => "profit",

@@ -4,7 +4,7 @@ use super::choice::{Choice, UnitBounds};
 use super::question::PlanQuestion;
 use super::screening::Screen;
 use crate::perf::with_capacities;
-use crate::scenario::{FirstToken, Pool, Role, Scenario, load_str, nodes_of};
+use crate::scenario::{FirstToken, Pool, Role, Scenario, nodes_of};
 use crate::units::NS_PER_HOUR;
 
 /// Most designs of one plan, and most candidates.
@@ -156,7 +156,7 @@ pub fn notes(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<
 /// # Errors
 /// The mistakes in them, and whose they are.
 pub fn changed(base: &Scenario, whose: &str, settings: &[String]) -> Result<Scenario, String> {
-    load_str(&base.name, &base.resolved_toml, settings)
+    base.overridden(settings)
         .map_err(|mistakes| format!("option `{whose}`:\n{}", mistakes.render(false)))
 }
 

@@ -16,7 +16,7 @@ use super::question::PlanQuestion;
 use super::screening::Screen;
 use super::trial::{Bench, PlanStopped};
 use crate::report::summary::RunSummary;
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{KeyChange, Role, Scenario};
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Units of the overloaded pool, as a part of those that arithmetic says are needed.
@@ -125,7 +125,7 @@ fn stretch(
     let each = pools.iter().zip(units);
     let settings = each.map(|(pool, n)| format!("pools.{}.units={n}", pool.name));
     let settings: Vec<String> = design.settings.iter().cloned().chain(settings).collect();
-    let mut scenario = changed(base, &design.label, &settings).map_err(PlanStopped::Question)?;
+    let scenario = changed(base, &design.label, &settings).map_err(PlanStopped::Question)?;
     let life_s: f64 = pools
         .iter()
         .enumerate()
@@ -142,11 +142,15 @@ fn stretch(
         .sum();
     let stretch_s = (LIVES * life_s).clamp(STRETCH_S.0, STRETCH_S.1).ceil();
     let stretch = SimDuration(stretch_s as u64 * NS_PER_S);
-    (scenario.warm_up, scenario.duration) = (stretch, stretch);
-    scenario.start.time_of_day = slot.from;
-    scenario.report_every = None;
-    scenario.slo_every = None;
-    Ok(scenario)
+    let changes = [
+        KeyChange::set("warm_up", stretch),
+        KeyChange::set("duration", stretch),
+        KeyChange::set("start", scenario.start.on_that_day(slot.from)),
+        KeyChange::unset("report_every"),
+        KeyChange::unset("slo_every"),
+    ];
+    let stretch = scenario.with(&changes);
+    stretch.map_err(|mistakes| PlanStopped::Question(mistakes.render(false)))
 }
 
 /// Requests per second that a pool served in a stretch; `None` where it was not kept busy by a queue.

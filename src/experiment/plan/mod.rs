@@ -51,9 +51,9 @@ pub fn plan(
             let setting = format!("slo_every=\"{}ns\"", every.0);
             judged =
                 candidate::changed(base, "slo_every", &[setting]).map_err(PlanStopped::Question)?;
-            (&judged, base.hash.clone())
+            (&judged, base.hash().to_owned())
         }
-        None => (base, base.hash.clone()),
+        None => (base, base.hash().to_owned()),
     };
     let mut answer = answered(base, question, bench)?;
     answer.hash = hash;

@@ -115,7 +115,7 @@ pub fn scheduled(
                 best.node_hours(),
                 timetable(design, scheduling, best),
                 steps,
-                scenario.resolved_toml,
+                scenario.resolved_toml().to_owned(),
             ));
         }
         all.extend(

@@ -73,7 +73,7 @@ pub fn entry(
         ),
     };
     Some(SweepEntry {
-        key: scenario.hash.clone(),
+        key: scenario.hash().to_owned(),
         status: status.0,
         reason: Some(status.1),
         verdict: None,
@@ -104,7 +104,7 @@ fn done(scenario: &Scenario, mut summary: RunSummary) -> SweepEntry {
     let kept = |path: &String| CERTAIN.iter().any(|group| path.starts_with(group));
     summary.confidence.retain(|path, _| kept(path));
     SweepEntry {
-        key: scenario.hash.clone(),
+        key: scenario.hash().to_owned(),
         status: Status::Done,
         reason: None,
         verdict: Some(verdict.to_string()),

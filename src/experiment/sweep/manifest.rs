@@ -135,8 +135,8 @@ pub fn manifest(question: &SweepQuestion, threads: usize) -> Result<Manifest, Sw
     Ok(Manifest {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").to_string(),
-        scenario: base.name,
-        hash: base.hash,
+        scenario: base.name.clone(),
+        hash: base.hash().to_owned(),
         keys,
         replications,
         cautions,
@@ -186,7 +186,7 @@ fn seeds_and_keys(
     let replications = if first.is_drawn() { replications } else { 1 };
     let all = (0..replications).map(|i| if i == 0 { first.clone() } else { with(i) });
     Ok(ManifestPoint {
-        runs: all.map(|scenario| (scenario.seed, scenario.hash)).collect(),
+        runs: all.map(|scenario| (scenario.seed, scenario.hash().to_owned())).collect(),
         cautions: first
             .loans()
             .into_iter()

@@ -71,7 +71,7 @@ pub fn run(
             return;
         }
         let scenario = match scenario_of(question, &manifest.keys, &run.values, run.replication) {
-            Ok(scenario) if Some(&scenario.hash) == run.key.as_ref() => scenario,
+            Ok(scenario) if Some(scenario.hash()) == run.key.as_deref() => scenario,
             _ => {
                 give_up(format!(
                     "the scenario has changed while the sweep ran (run {}): let it be as it was, or start \

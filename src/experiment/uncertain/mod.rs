@@ -261,7 +261,7 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
         });
     Outlook {
         name: scenario.name.clone(),
-        hash: scenario.hash.clone(),
+        hash: scenario.hash().to_owned(),
         inputs: inputs
             .iter()
             .map(|i| Input {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive;
 use crate::experiment::run;
-use crate::scenario::load_str;
+use crate::scenario::{KeyChange, load_str};
 
 const PROFILE: &str = "profiler/perf/RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp1/";
 const REQUESTS: &str = "bench/examples/RTXPRO6000/Llama-3.1-8B/vllm/requests.jsonl";
@@ -112,8 +112,8 @@ pub fn figures(bytes: &[u8]) -> Result<Vec<VllmFigure>, String> {
 /// When the last request completes: found by halving the time that is simulated.
 fn makespan(scenario: &crate::scenario::Scenario) -> Option<f64> {
     let completed = |seconds: f64| {
-        let mut shorter = scenario.clone();
-        shorter.duration = crate::units::SimDuration::from_secs_f64(seconds);
+        let duration = crate::units::SimDuration::from_secs_f64(seconds);
+        let shorter = scenario.with(&[KeyChange::set("duration", duration)]).ok()?;
         let requests = run(&shorter, 1).ok()?.requests;
         Some(requests.in_flight == 0 && requests.completed == 300)
     };

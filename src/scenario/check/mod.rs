@@ -160,22 +160,13 @@ fn missing_keys(missing: &[(&'static Field, &str)], place: &TreePlace) -> Diagno
 
 fn default_entry(field: &Field, text: &str, report: &mut MistakeReport) -> Option<TomlEntry> {
     let mut node = parse_value(text, Span::NOWHERE.source, 0).ok()?;
-    unplace(&mut node);
+    node.place(Span::NOWHERE);
     value(&mut node, Span::NOWHERE, &field.kind, String::new(), report);
     Some(TomlEntry {
         key: field.key.to_string(),
         key_at: Span::NOWHERE,
         node,
     })
-}
-
-fn unplace(node: &mut TomlNode) {
-    node.at = Span::NOWHERE;
-    match &mut node.value {
-        TomlValue::List(items) => items.iter_mut().for_each(unplace),
-        TomlValue::Table(table) => table.entries.iter_mut().for_each(|e| unplace(&mut e.node)),
-        _ => {}
-    }
 }
 
 fn value(

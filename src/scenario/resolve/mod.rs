@@ -1,9 +1,11 @@
 //! From a well-shaped tree to the meaning: a [`Scenario`].
 //!
 //! Every function here returns `None` for what it cannot make, after reporting why (or after the
-//! checker did), and goes on, so that all mistakes come out together. Nothing else builds a scenario.
+//! checker did), and goes on, so that all mistakes come out together. Nothing else builds a scenario: that is
+//! done in `closed_scenario`, which is private to this module.
 
 mod architecture;
+mod closed_scenario;
 mod csv_cells;
 mod profile_table;
 mod resolve_arrivals;
@@ -20,6 +22,7 @@ mod size;
 mod trace;
 mod traffic_csv;
 
+pub use closed_scenario::Scenario;
 pub use csv_cells::csv_node;
 pub use trace::end as trace_end;
 
@@ -32,15 +35,35 @@ use super::file::MAX_INTERVALS;
 use super::shape::show_integer;
 use super::step_basis::step_basis;
 use super::step_time::{STEP_TIME_FACTOR, slower};
+use super::source::Origin;
 use super::suggest::quote;
 use super::tree::{TomlTable, TomlValue};
-use super::write::{datetime, hash, write};
-use super::{Class, FirstToken, LocalTime, Mtp, PlanTable, Scenario, SweepTable};
+use super::uncertain::Taken;
+use super::write::datetime;
+use super::{Class, FirstToken, LocalTime, Mtp, ScenarioMeaning, plan_section, sweep_section};
 use crate::catalog::{KvShape, Model, NumberFormat};
 use crate::units::{NS_PER_S, SimDuration};
 
-/// Resolves a checked tree; what is wrong with it is added to the report.
-pub fn resolve(root: &TomlTable, report: &mut MistakeReport) -> Option<Scenario> {
+/// Resolves a checked tree, from which uncertain numbers were taken out; what is wrong with it is added to the
+/// report.
+pub fn resolve(
+    mut root: TomlTable,
+    taken: Taken,
+    origin: &Origin,
+    report: &mut MistakeReport,
+) -> Option<Scenario> {
+    let meaning = meaning(&root, &taken, report)?;
+    taken.put_back(&mut root);
+    report
+        .is_empty()
+        .then(|| Scenario::new(meaning, root, origin.clone()))
+}
+
+fn meaning(
+    root: &TomlTable,
+    taken: &Taken,
+    report: &mut MistakeReport,
+) -> Option<ScenarioMeaning> {
     let model = resolve_hardware::model(root, report);
     let node = root
         .table("node")
@@ -84,16 +107,13 @@ pub fn resolve(root: &TomlTable, report: &mut MistakeReport) -> Option<Scenario>
     let kv = model.as_ref().map(|m| kv(root, m, mtp.as_ref()));
     let first_token = first_token(root, report);
     let limits = resolve_limits::limits(root.table("limits"));
-    let resolved_toml = write(root);
     let (performance, mut node, pools) = (performance?, node?, pools?);
     let step_basis = step_basis(&performance, model.as_ref()?, &node, &pools);
     let factor = root.table("performance")?.number(STEP_TIME_FACTOR);
     let step_time_factor = factor.unwrap_or(1.0);
     let performance = slower(performance, &mut node.gpu, step_time_factor);
-    Some(Scenario {
+    Some(ScenarioMeaning {
         name: root.text("name")?.to_string(),
-        hash: hash(&resolved_toml),
-        resolved_toml,
         seed: root.integer("seed")?,
         start: start?,
         duration: root.duration("duration")?,
@@ -113,9 +133,9 @@ pub fn resolve(root: &TomlTable, report: &mut MistakeReport) -> Option<Scenario>
         limits: limits?,
         classes: classes?,
         published: published?,
-        plan: PlanTable::default(),
-        uncertain: Vec::new(),
-        sweep: SweepTable::default(),
+        plan: plan_section::plan(root),
+        uncertain: taken.inputs.clone(),
+        sweep: sweep_section::sweep(root),
     })
 }
 
@@ -128,19 +148,6 @@ fn kv(root: &TomlTable, model: &Model, mtp: Option<&Mtp>) -> KvShape {
         .and_then(|t| t.text("kv"));
     let number = precision.map(NumberFormat::named).unwrap_or_default();
     model.kv_shape(number, mtp.is_some_and(|m| m.drafts > 0))
-}
-
-impl Scenario {
-    /// The same scenario with another seed, in its resolved text and hash too.
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        let old = format!("seed = {}\n", self.seed);
-        let new = format!("seed = {seed}\n");
-        // the line is at the start of the text or after another root key, before any table
-        self.resolved_toml = self.resolved_toml.replacen(&old, &new, 1);
-        self.hash = hash(&self.resolved_toml);
-        self.seed = seed;
-        self
-    }
 }
 
 fn classes(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Class>> {

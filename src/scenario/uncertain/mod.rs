@@ -17,8 +17,8 @@ use super::shape::{Grain, ValueKind};
 use super::source::Span;
 use super::text::parse_duration;
 use super::tree::{TomlNode, TomlValue};
-use super::{Mistakes, Scenario, load_str};
-pub use search::take;
+use super::{KeyChange, KeyValue, Mistakes, Scenario};
+pub use search::{Taken, take};
 pub use uncertain_law::FORMS;
 
 /// A number that is not known exactly.
@@ -89,6 +89,11 @@ impl Uncertain {
     pub fn text(&self, x: f64) -> String {
         self.unit.text(x)
     }
+
+    /// The same value, for a change of the scenario.
+    pub fn value(&self, x: f64) -> KeyValue {
+        KeyValue::of(self.unit.node(x, Span::NOWHERE))
+    }
 }
 
 impl DrawUnit {
@@ -149,6 +154,24 @@ impl UncertainLaw {
     }
 }
 
+/// Tries what the parts of a scenario must be beside one another at all low ends of its uncertain numbers together,
+/// and at all high ones.
+///
+/// # Errors
+///
+/// The mistakes there.
+pub fn both_ends(scenario: &Scenario) -> Result<(), Mistakes> {
+    if scenario.uncertain.is_empty() {
+        return Ok(());
+    }
+    let ends: [fn(&UncertainLaw) -> f64; 2] = [|law| law.low, |law| law.high];
+    for end in ends {
+        let values: Vec<f64> = scenario.uncertain.iter().map(|u| end(&u.law)).collect();
+        scenario.drawn(&values)?;
+    }
+    Ok(())
+}
+
 impl Scenario {
     /// The scenario with numbers in the places of its uncertain inputs, in their order.
     ///
@@ -157,9 +180,9 @@ impl Scenario {
     /// Where the numbers do not go together.
     pub fn drawn(&self, values: &[f64]) -> Result<Scenario, Mistakes> {
         let inputs = self.uncertain.iter().zip(values);
-        let set: Vec<String> = inputs
-            .map(|(input, x)| format!("{}={}", input.path, input.unit.text(*x)))
+        let changes: Vec<KeyChange> = inputs
+            .map(|(input, x)| KeyChange::set(&input.path, input.value(*x)))
             .collect();
-        load_str(&self.name, &self.resolved_toml, &set)
+        self.with(&changes)
     }
 }

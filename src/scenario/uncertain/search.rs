@@ -5,9 +5,8 @@ use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::{Field, TableShape, Tagged, ValueKind};
 use super::super::suggest::quote;
 use super::super::tree::{TomlNode, TomlTable, TomlValue};
-use super::super::write::{hash, write};
 use super::uncertain_law::law;
-use super::{DrawUnit, Mistakes, Scenario, Uncertain, UncertainLaw};
+use super::{DrawUnit, Uncertain};
 
 /// Keys of the root that every draw shares: what is counted, and how much a run may take.
 const CERTAIN: [&str; 8] = [
@@ -84,35 +83,13 @@ pub fn take(
 }
 
 impl Taken {
-    /// The scenario that was made of the middles, with the ranges in its resolved text again. What its parts
-    /// must be beside one another is tried at all low ends together, and at all high ones.
-    pub fn into_scenario(
-        self,
-        scenario: Scenario,
-        root: &mut TomlTable,
-    ) -> Result<Scenario, Mistakes> {
-        if self.places.is_empty() {
-            return Ok(scenario);
-        }
-        for place in &self.places {
+    /// Puts what was taken out of a tree back into it.
+    pub fn put_back(self, root: &mut TomlTable) {
+        for place in self.places {
             if let Some(node) = find(root, &place.steps) {
-                *node = place.written.clone();
+                *node = place.written;
             }
         }
-        let resolved_toml = write(root);
-        let scenario = Scenario {
-            hash: hash(&resolved_toml),
-            resolved_toml,
-            uncertain: self.inputs,
-            ..scenario
-        };
-        let end = |of: fn(&UncertainLaw) -> f64| {
-            let values: Vec<f64> = scenario.uncertain.iter().map(|u| of(&u.law)).collect();
-            scenario.drawn(&values)
-        };
-        end(|law| law.low)?;
-        end(|law| law.high)?;
-        Ok(scenario)
     }
 }
 

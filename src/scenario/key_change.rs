@@ -1,0 +1,182 @@
+//! Changes to a scenario that are values, not text: a key's path and what it becomes.
+//!
+//! [`Scenario::with`] changes keys of the tree that the scenario was resolved from, and has it checked and resolved
+//! anew. So the text and the hash of what comes out describe it, and a mistake is shown where it was written: in
+//! the scenario's own file, or in the change.
+
+use toml::value::{Datetime, Time};
+
+use super::diagnostic::{Diagnostic, Mistakes};
+use super::load::resolved_anew;
+use super::overrides::{PathStep, apply, key_path, remove, set};
+use super::source::{Sources, Span};
+use super::tree::{TomlNode, TomlTable, TomlValue};
+use super::write::write_value;
+use super::{LocalTime, Scenario};
+use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
+
+/// A key of a scenario, named as for `--set`, and what becomes of it.
+///
+/// ```
+/// # use tokentide::scenario::{KeyChange, load};
+/// let day = load("deepseek-day", &[])?;
+/// let fewer = day.with(&[KeyChange::set("pools.decode.max_batch_requests", 64)])?;
+/// assert_eq!(fewer.pools[1].max_batch_requests, 64);
+/// assert!(fewer.resolved_toml().contains("max_batch_requests = 64") && fewer.hash() != day.hash());
+/// # Ok::<(), tokentide::scenario::Mistakes>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeyChange {
+    path: String,
+    /// `None`: the key is taken out, and what it says by default holds again.
+    to: Option<KeyValue>,
+}
+
+/// A value that a key may take: what TOML knows, and durations.
+#[derive(Clone, Debug)]
+pub struct KeyValue(TomlNode);
+
+impl KeyChange {
+    /// The key takes this value.
+    pub fn set(path: impl Into<String>, value: impl Into<KeyValue>) -> Self {
+        Self {
+            path: path.into(),
+            to: Some(value.into()),
+        }
+    }
+
+    /// The key is taken out, where it is there; so is a member of a list.
+    pub fn unset(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            to: None,
+        }
+    }
+
+    /// The change as one would write it: `pools.decode.units=12`.
+    pub fn text(&self) -> String {
+        match &self.to {
+            Some(value) => format!("{}={}", self.path, write_value(&value.0)),
+            None => self.path.clone(),
+        }
+    }
+
+    fn apply(&self, root: &mut TomlTable, sources: &mut Sources) -> Result<(), Diagnostic> {
+        let text = self.text();
+        let end = text.len();
+        let source = sources.add("change".to_string(), text, None);
+        let path: Vec<PathStep<'_>> = key_path(&self.path, source)?;
+        match &self.to {
+            None => {
+                remove(root, &path);
+                Ok(())
+            }
+            Some(value) => {
+                let start = self.path.len() + 1;
+                let mut node = value.0.clone();
+                node.place(Span { source, start, end });
+                set(root, &path, node)
+            }
+        }
+    }
+}
+
+impl Scenario {
+    /// The scenario with changes, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in what comes out, at once.
+    pub fn with(&self, changes: &[KeyChange]) -> Result<Self, Mistakes> {
+        resolved_anew(self, |root, sources| {
+            changes.iter().try_for_each(|one| one.apply(root, sources))
+        })
+    }
+
+    /// The scenario with changes as `--set` takes them, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in them and in what comes out, at once.
+    pub fn overridden(&self, overrides: &[String]) -> Result<Self, Mistakes> {
+        resolved_anew(self, |root, sources| {
+            overrides.iter().try_for_each(|one| apply(root, one, sources))
+        })
+    }
+}
+
+impl LocalTime {
+    /// Another time of the same day, for a change of a scenario.
+    pub fn on_that_day(&self, time_of_day: SimDuration) -> KeyValue {
+        let Ok(mut moment) = self.text.parse::<Datetime>() else {
+            return KeyValue::from(self.text.as_str());
+        };
+        let (seconds, nanosecond) = (
+            time_of_day.0 % NS_PER_DAY / NS_PER_S,
+            time_of_day.0 % NS_PER_S,
+        );
+        moment.time = Some(Time {
+            hour: (seconds / 3600) as u8,
+            minute: (seconds / 60 % 60) as u8,
+            second: Some((seconds % 60) as u8),
+            nanosecond: Some(nanosecond as u32),
+        });
+        TomlValue::Datetime(moment).into()
+    }
+}
+
+impl KeyValue {
+    /// A value of the tree.
+    pub(super) fn of(node: TomlNode) -> Self {
+        Self(node)
+    }
+
+    /// A list of values.
+    pub fn list(values: impl IntoIterator<Item = Self>) -> Self {
+        let items = values.into_iter().map(|value| value.0);
+        TomlValue::List(items.collect()).into()
+    }
+}
+
+impl From<TomlValue> for KeyValue {
+    fn from(value: TomlValue) -> Self {
+        Self(TomlNode::of(value))
+    }
+}
+
+impl From<&str> for KeyValue {
+    fn from(text: &str) -> Self {
+        TomlValue::Text(text.to_string()).into()
+    }
+}
+
+impl From<bool> for KeyValue {
+    fn from(yes: bool) -> Self {
+        TomlValue::Boolean(yes).into()
+    }
+}
+
+impl From<f64> for KeyValue {
+    fn from(number: f64) -> Self {
+        TomlValue::Float(number).into()
+    }
+}
+
+impl From<u32> for KeyValue {
+    fn from(number: u32) -> Self {
+        TomlValue::Integer(i128::from(number)).into()
+    }
+}
+
+impl From<u64> for KeyValue {
+    fn from(number: u64) -> Self {
+        TomlValue::Integer(i128::from(number)).into()
+    }
+}
+
+impl From<SimDuration> for KeyValue {
+    /// In whole nanoseconds.
+    fn from(duration: SimDuration) -> Self {
+        TomlValue::Text(format!("{}ns", duration.0)).into()
+    }
+}

@@ -1,0 +1,94 @@
+//! The type [`Scenario`]: what only this module's parent can build, and what nobody can change in place.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use super::super::ScenarioMeaning;
+use super::super::plan_section::PLAN;
+use super::super::source::Origin;
+use super::super::sweep_section::SWEEP;
+use super::super::tree::{TomlTable, TomlValue};
+use super::super::write::{hash, write_without};
+
+/// A checked, complete description of one simulation: the tree of its keys and values, and their meaning, whose
+/// fields it lends to everybody.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    meaning: Arc<ScenarioMeaning>,
+    /// In standard form, uncertain numbers as they were written.
+    tree: Arc<TomlTable>,
+    origin: Arc<Origin>,
+    described: Arc<OnceLock<Description>>,
+}
+
+/// A scenario in words.
+#[derive(Debug)]
+struct Description {
+    toml: String,
+    hash: String,
+}
+
+impl Deref for Scenario {
+    type Target = ScenarioMeaning;
+
+    fn deref(&self) -> &ScenarioMeaning {
+        &self.meaning
+    }
+}
+
+impl Scenario {
+    /// A tree, what it means, and where it came from.
+    pub(super) fn new(meaning: ScenarioMeaning, tree: TomlTable, origin: Origin) -> Self {
+        Self {
+            meaning: Arc::new(meaning),
+            tree: Arc::new(tree),
+            origin: Arc::new(origin),
+            described: Arc::default(),
+        }
+    }
+
+    /// The scenario in full (bases merged, overrides applied), as TOML that reproduces the run. What it says about
+    /// plans and sweeps is no part of it: each of their runs is a scenario of its own.
+    pub fn resolved_toml(&self) -> &str {
+        &self.description().toml
+    }
+
+    /// Hexadecimal hash of the resolved text: equal meaning in equal words, equal hash.
+    pub fn hash(&self) -> &str {
+        &self.description().hash
+    }
+
+    /// Written when somebody asks first: of the many scenarios that a search tries few are ever shown.
+    fn description(&self) -> &Description {
+        self.described.get_or_init(|| {
+            let toml = write_without(&self.tree, &[PLAN, SWEEP]);
+            let hash = hash(&toml);
+            Description { toml, hash }
+        })
+    }
+
+    /// The tree and where it came from, to be changed and resolved anew.
+    pub(in crate::scenario) fn tree(&self) -> (&TomlTable, &Origin) {
+        (&self.tree, &self.origin)
+    }
+
+    /// The same scenario with another seed, in its resolved text and hash too. No other field hangs on it.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        if let Some(entry) = Arc::make_mut(&mut self.tree).entry_mut("seed") {
+            entry.node.value = TomlValue::Integer(i128::from(seed));
+        }
+        Arc::make_mut(&mut self.meaning).seed = seed;
+        self.described = Arc::default();
+        self
+    }
+
+    /// The same scenario where a pool that leaves its ranks' KV capacity to the memory has this many tokens, in the
+    /// order of the pools. The text stays: it is what it leaves open.
+    pub(crate) fn with_capacities(mut self, tokens: &[Option<u64>]) -> Self {
+        let meaning = Arc::make_mut(&mut self.meaning);
+        for (pool, tokens) in meaning.pools.iter_mut().zip(tokens) {
+            pool.kv_capacity_tokens = pool.kv_capacity_tokens.or(*tokens);
+        }
+        self
+    }
+}
