@@ -280,6 +280,7 @@ fn of_figures_that_do_not_differ_none_is_found() {
         replications: 5,
         independent: true,
         by: None,
+        names: Vec::new(),
     };
     let seeds: Vec<u64> = (1..=if slow { 200 } else { 20 }).collect();
     let found = in_parallel_on(2, &seeds, |seed| {

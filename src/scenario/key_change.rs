@@ -162,6 +162,12 @@ impl From<f64> for KeyValue {
     }
 }
 
+impl From<i32> for KeyValue {
+    fn from(number: i32) -> Self {
+        TomlValue::Integer(i128::from(number)).into()
+    }
+}
+
 impl From<u32> for KeyValue {
     fn from(number: u32) -> Self {
         TomlValue::Integer(i128::from(number)).into()

@@ -99,11 +99,11 @@ fn same_kind(below: &TomlTable, over: &TomlTable) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::tree::parse;
-    use super::super::write::write;
+    use super::super::write::write_without;
     use super::*;
 
     fn merged(base: &str, over: &str) -> String {
-        write(&merge(parse(base, 0).unwrap(), parse(over, 1).unwrap()))
+        write_without(&merge(parse(base, 0).unwrap(), parse(over, 1).unwrap()), &[])
     }
 
     #[test]

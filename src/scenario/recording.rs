@@ -260,7 +260,7 @@ mod tests {
         let own = read(ROWS, "duration = 'trace'\nwarm_up = '10s'", &[]).unwrap();
         assert_eq!(own.duration, SimDuration((599_001 - 10) * NS_PER_S));
         assert_eq!(own.cautions(), Vec::<String>::new());
-        assert!(own.resolved_toml.contains("duration = \"598991s\""));
+        assert!(own.resolved_toml().contains("duration = \"598991s\""));
         let set = read(ROWS, "duration = '1h'", &["duration=trace"]).unwrap();
         assert_eq!(set.duration, SimDuration(599_001 * NS_PER_S));
         let within = read("5,10,10,0", "duration = 'trace'\nwarm_up = '1min'", &[]).unwrap_err();

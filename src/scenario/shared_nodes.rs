@@ -44,11 +44,8 @@ fn one_by_one(units: &[(u32, u32)], gpus: u32) -> u64 {
 
 #[test]
 fn paid_nodes_are_those_that_units_one_by_one_would_fill() {
-    let Scenario {
-        mut pools,
-        mut node,
-        ..
-    } = scenario();
+    let scenario = scenario();
+    let (mut pools, mut node) = (scenario.pools.clone(), scenario.node.clone());
     for gpus in 1..=8 {
         node.gpus = gpus;
         let sizes: Vec<u32> = (1..=gpus).chain([2 * gpus, 3 * gpus]).collect();

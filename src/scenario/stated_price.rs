@@ -98,9 +98,9 @@ mod tests {
         assert_eq!(of(&scenario).len(), 1);
         let again = |set: &[&str]| {
             let set: Vec<String> = set.iter().map(|s| (*s).to_string()).collect();
-            load_str("again", &scenario.resolved_toml, &set).unwrap()
+            load_str("again", scenario.resolved_toml(), &set).unwrap()
         };
-        assert_eq!(again(&[]).hash, scenario.hash);
+        assert_eq!(again(&[]).hash(), scenario.hash());
         assert_eq!(of(&again(&[])), of(&scenario));
         assert!(of(&again(&["node.price_per_gpu_hour=4"])).is_empty());
         assert!(of(&again(&["node.gpu=h800"])).is_empty());

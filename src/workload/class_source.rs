@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Request;
 use super::distribution::LengthDistribution;
-use super::error::{MOST_REQUESTS_PER_DAY, WorkloadError};
+use super::error::WorkloadError;
 use super::hits::HitFactor;
 use super::length::{LengthScale, Lengths};
 use super::quantile::QuantileTable;
@@ -87,14 +87,6 @@ impl ClassSource {
         let stream = |purpose| Stream::new(scenario.seed, purpose, &class.name);
         let profile = DayProfile::new(&class.arrivals, begins_at(scenario));
         let requests_per_day = profile.requests_per_day();
-        // Written so that NaN is refused too.
-        if !(0.0..=MOST_REQUESTS_PER_DAY).contains(&requests_per_day) {
-            let class = class.name.clone();
-            return Err(WorkloadError::TooManyRequests {
-                class,
-                requests_per_day,
-            });
-        }
         let gaps = match &class.arrivals.kind {
             ArrivalKind::Poisson => {
                 Gaps::Random(Box::new((stream("arrivals"), unit_exponential())))

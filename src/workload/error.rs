@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-/// The largest number of requests in a day: beyond what a scenario may state, and far enough below
-/// 2^63 billionths.
-pub(super) const MOST_REQUESTS_PER_DAY: f64 = 8e9;
-
 /// Why a workload cannot be made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkloadError {
@@ -20,13 +16,6 @@ pub enum WorkloadError {
         asked: f64,
         /// The largest hit rate that these input lengths allow.
         largest: f64,
-    },
-    /// More requests in a day than amounts can hold.
-    TooManyRequests {
-        /// Name of the class.
-        class: String,
-        /// What the scenario asks for.
-        requests_per_day: f64,
     },
 }
 
@@ -43,13 +32,6 @@ impl fmt::Display for WorkloadError {
                 "class `{class}`: a hit rate of {asked} is out of reach of its input lengths: hits \
                  are whole blocks of 64 tokens and never a prompt's last token, which allows {largest:.4} \
                  at most"
-            ),
-            Self::TooManyRequests {
-                class,
-                requests_per_day,
-            } => write!(
-                f,
-                "class `{class}`: {requests_per_day:e} requests a day, more than {MOST_REQUESTS_PER_DAY:e}"
             ),
         }
     }

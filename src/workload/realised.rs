@@ -149,21 +149,24 @@ impl fmt::Display for WorkloadWarning {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::fixture::{PLAIN, class, scenario};
+    use super::super::fixture::{HalfDay, PLAIN, class, class_of, lognormal, scenario};
     use super::*;
-    use crate::scenario::{ArrivalKind, Law, Period};
 
     #[test]
     fn long_lengths_are_as_stated_and_short_ones_are_not() {
-        let late = Period {
-            input_scale: 2.0,
+        let late = HalfDay {
+            input_mean: 6000.0,
             hit_rate: 0.8,
             ..PLAIN
         };
-        let plain = class("long", ArrivalKind::Poisson, 1.0, [PLAIN, late]);
-        let mut clamped = class("short", ArrivalKind::Poisson, 1.0, [PLAIN; 2]);
-        clamped.output.law = Law::Exponential { mean: 1.0 };
-        let scenario = scenario(vec![plain, clamped]);
+        let plain = class("long", "poisson", 1.0, [PLAIN, late]);
+        let brief = HalfDay {
+            output_mean: 1.0,
+            ..PLAIN
+        };
+        let laws = [&lognormal(3000.0), "{ kind = 'exponential', mean = 1.0 }"];
+        let clamped = class_of("short", "poisson", 1.0, [brief; 2], laws);
+        let scenario = scenario(&[plain, clamped]);
         let realised = realised(&scenario, &Workload::new(&scenario).unwrap());
 
         let long = &realised[0];

@@ -250,16 +250,13 @@ mod tests {
     fn nodes_that_are_few_are_not_exceeded() {
         let lengths = "input  = { kind = \"constant\", value = 500 }\n\
                        output = { kind = \"constant\", value = 101 }";
-        let mut scenario = scenario(lengths);
         // Six units of prefill and 23 of decode are needed: no room for a third more.
-        scenario.plan.nodes = Some(30);
-        let settings = [
-            "node.fleet=30".to_string(),
-            "pools.prefill.units=6".to_string(),
+        let changes = [
+            KeyChange::set("plan.nodes", 30),
+            KeyChange::set("node.fleet", 30),
+            KeyChange::set("pools.prefill.units", 6),
         ];
-        let mut tight = load_str("yields", &scenario.resolved_toml, &settings).unwrap();
-        tight.plan = scenario.plan;
-        let (yields, ..) = of(&tight);
+        let (yields, ..) = of(&scenario(lengths).with(&changes).unwrap());
         assert!((yields[1] - 1.0).abs() < 0.03, "{yields:?}");
     }
 
@@ -302,14 +299,14 @@ mod tests {
         let most = |pool: usize, units: u32| yields[pool] * most_per_s(&screen, pool, units, &load);
         for (factor, carried) in [(0.96, true), (1.04, false)] {
             let rate = factor * most(0, 4);
-            let settings = [
-                "pools.prefill.units=4".to_string(),
-                "pools.decode.units=20".to_string(),
-                "duration=10min".to_string(),
-                "warm_up=5min".to_string(),
-                format!("class.chat.arrivals.requests_per_s={rate}"),
+            let changes = [
+                KeyChange::set("pools.prefill.units", 4),
+                KeyChange::set("pools.decode.units", 20),
+                KeyChange::set("duration", "10min"),
+                KeyChange::set("warm_up", "5min"),
+                KeyChange::set("class.chat.arrivals.requests_per_s", rate),
             ];
-            let scenario = load_str("yields", &scenario.resolved_toml, &settings).unwrap();
+            let scenario = scenario.with(&changes).unwrap();
             let run = crate::experiment::run(&scenario, 1).unwrap();
             let waiting = run.pools["prefill"].queue_length_end;
             // Of 4 % too many, 15 minutes leave some thousand behind.

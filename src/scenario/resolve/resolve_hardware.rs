@@ -277,7 +277,7 @@ mod tests {
             "#
         );
         load_str("test", &text, &[])
-            .map(|s| s.node.gpu)
+            .map(|s| s.node.gpu.clone())
             .map_err(|mistakes| mistakes.to_string())
     }
 

@@ -266,8 +266,8 @@ mod tests {
         );
         let set: Vec<String> = set.iter().map(|s| (*s).to_string()).collect();
         match load_str("own", &text, &set) {
-            Ok(scenario) => match scenario.performance {
-                Performance::Roofline(roofline) => Ok(*roofline),
+            Ok(scenario) => match &scenario.performance {
+                Performance::Roofline(roofline) => Ok((**roofline).clone()),
                 _ => Err("another kind".to_string()),
             },
             Err(mistakes) => Err(mistakes.to_string()),

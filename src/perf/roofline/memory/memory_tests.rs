@@ -3,7 +3,7 @@
 use super::super::super::with_capacities;
 use super::super::memory_of;
 use super::*;
-use crate::scenario::{Performance, Scenario, load_str};
+use crate::scenario::{KeyChange, Performance, Scenario, load_str};
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -218,9 +218,12 @@ fn precision_shows_in_memory() {
 #[test]
 fn a_draft_module_takes_memory() {
     let of = |drafts: u32| {
-        let mut all = scenario("'deepseek-r1'", "h200", 8, "vllm", "");
-        all.mtp.drafts = drafts;
-        memory(&all)
+        let plain = scenario("'deepseek-r1'", "h200", 8, "vllm", "");
+        let set = [
+            KeyChange::set("mtp.drafts", drafts),
+            KeyChange::set("mtp.acceptance", 0.5),
+        ];
+        memory(&plain.with(&set).expect("it drafts"))
     };
     let experts = 257.0 * 3.0 * 7168.0 * 2048.0 / 8.0 + 2.0 * 7168.0 * 256.0;
     let down = 7168.0 * (1536.0 + 576.0);
