@@ -29,6 +29,7 @@ fn compared(scenarios: &[Scenario], replications: u32, independent: bool) -> Com
         replications,
         independent,
         by: None,
+        names: Vec::new(),
     };
     let runs = runs(scenarios, &question);
     let summaries = run_all(&runs, 1, &|_, _, _| true);

@@ -9,7 +9,7 @@ mod support;
 use serde_json::Value;
 use support::program::{Said, Scratch, tokentide};
 use tokentide::experiment::{ResourceNeed, RunError, run};
-use tokentide::scenario::{Scenario, load, load_str};
+use tokentide::scenario::{KeyChange, Scenario, load, load_str};
 
 /// Prefill alone: 1 s a request.
 const SMALL: &str = "tests/limits/one-server.toml";
@@ -228,8 +228,8 @@ fn everybody_at_once() {
     assert_eq!(summary.requests.completed, 20_000);
     // the last one waits for the 19,999 before it
     assert_eq!(summary.latency.e2e_s.max, Some(20_000.0));
-    let mut capped = scenario.clone();
-    capped.limits.requests_in_flight = 10_000;
+    let cap = KeyChange::set("limits.requests_in_flight", 10_000);
+    let capped = scenario.with(&[cap]).expect("a cap");
     let why = run(&capped, 1)
         .map(|_| ())
         .expect_err("more than the cap")

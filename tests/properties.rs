@@ -9,7 +9,7 @@ use std::fmt::Write;
 use tokentide::experiment::run;
 use tokentide::perf::{DecodeLoads, StepTimes};
 use tokentide::report::summary::{ClassSummary, RunSummary};
-use tokentide::scenario::{Scenario, load_str};
+use tokentide::scenario::{KeyChange, Scenario, load_str};
 
 #[path = "properties/known.rs"]
 mod known;
@@ -404,8 +404,8 @@ fn overload_grows_linearly() {
             performance: "prefill = { per_token = \"1ms\" }".into(),
             classes: vec![("all", rows.clone())],
         };
-        let mut scenario = case.scenario();
-        scenario.duration.0 = seconds * 1_000_000_000;
+        let duration = KeyChange::set("duration", format!("{seconds}s").as_str());
+        let scenario = case.scenario().with(&[duration]).expect("a duration");
         let summary = run(&scenario, 1).unwrap_or_else(|why| panic!("{why}"));
         let waiting = summary.requests.in_flight;
         assert!(

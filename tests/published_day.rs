@@ -71,10 +71,8 @@ fn the_number_of_threads_changes_nothing() {
             "{threads} threads give another summary than one"
         );
     }
-    let other = Scenario {
-        seed: scenario.seed + 1,
-        ..scenario
-    };
+    let other = scenario.seed + 1;
+    let other = scenario.with_seed(other);
     assert!(
         play(&other, 1).requests != one.requests,
         "another seed gives the same requests"

@@ -4,7 +4,7 @@
 
 use tokentide::catalog::{Attention, Compute, NumberFormat};
 use tokentide::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes, with_capacities};
-use tokentide::scenario::{ExpertPopularity, Performance, Role, Scenario, load, load_str};
+use tokentide::scenario::{KeyChange, Performance, Role, Scenario, load, load_str};
 use tokentide::units::SimDuration;
 
 /// Expert-parallel pools of the published day, with and without drafts, and pools that mix prefill and
@@ -100,13 +100,14 @@ fn steps(scenario: &Scenario) -> Vec<u64> {
 }
 
 /// Asserts that a change never makes a step slower, and at least one quicker.
-fn never_slower(what: &str, change: impl Fn(&mut Scenario) -> bool) {
+fn never_slower(what: &str, change: impl Fn(&Scenario) -> Vec<KeyChange>) {
     let mut quicker = 0;
     for (number, plain) in scenarios().iter().enumerate() {
-        let mut better = plain.clone();
-        if !change(&mut better) {
+        let changes = change(plain);
+        if changes.is_empty() {
             continue;
         }
+        let better = plain.with(&changes).expect("a better one");
         for (step, (now, before)) in steps(&better).iter().zip(steps(plain)).enumerate() {
             // Tables are quantised: a picosecond per unit of what a step is linear in.
             assert!(
@@ -119,25 +120,30 @@ fn never_slower(what: &str, change: impl Fn(&mut Scenario) -> bool) {
     assert!(quicker > 0, "{what} makes no step quicker");
 }
 
-fn compute(scenario: &mut Scenario) -> &mut Compute {
-    let compute = scenario.node.gpu.compute.as_mut();
+fn compute(scenario: &Scenario) -> Compute {
+    let compute = scenario.node.gpu.compute;
     compute.expect("the catalog knows the accelerator")
+}
+
+/// A figure of the accelerator's data sheet.
+fn sheet(key: &str, value: f64) -> KeyChange {
+    KeyChange::set(format!("node.gpu.{key}"), value)
 }
 
 #[test]
 fn more_bandwidth_never_makes_a_step_slower() {
     for factor in [1.01, 1.5, 10.0] {
         never_slower(&format!("{factor} x the memory bandwidth"), |s| {
-            compute(s).memory_bytes_per_s *= factor;
-            true
+            let bandwidth = compute(s).memory_bytes_per_s / 1e12 * factor;
+            vec![sheet("compute.memory_tb_per_s", bandwidth)]
         });
         never_slower(&format!("{factor} x the scale-up bandwidth"), |s| {
-            compute(s).scale_up_bytes_per_s *= factor;
-            true
+            let bandwidth = compute(s).scale_up_bytes_per_s / 1e9 * factor;
+            vec![sheet("compute.scale_up_gb_per_s", bandwidth)]
         });
         never_slower(&format!("{factor} x the network"), |s| {
-            s.node.gpu.nic.0 = (s.node.gpu.nic.0 as f64 * factor) as u64;
-            true
+            let bandwidth = s.node.gpu.nic.0 as f64 / 1e9 * factor;
+            vec![sheet("nic_gb_per_s", bandwidth)]
         });
     }
 }
@@ -147,28 +153,25 @@ fn more_compute_never_makes_a_step_slower() {
     for factor in [1.01, 1.5, 10.0] {
         never_slower(&format!("{factor} x the compute"), |s| {
             let compute = compute(s);
-            compute.bf16_per_s *= factor;
-            compute.fp8_per_s *= factor;
-            compute.fp4_per_s *= factor;
-            true
+            let figures = [
+                ("compute.bf16_tflops", compute.bf16_per_s),
+                ("compute.fp8_tflops", compute.fp8_per_s),
+                ("compute.fp4_tflops", compute.fp4_per_s),
+            ];
+            let better = figures.map(|(key, value)| sheet(key, value / 1e12 * factor));
+            better.to_vec()
         });
     }
 }
 
 #[test]
 fn less_imbalance_never_makes_a_step_slower() {
-    let with = |scenario: &mut Scenario, popularity: ExpertPopularity| {
-        if let Performance::Roofline(roofline) = &mut scenario.performance {
-            roofline.experts.popularity = popularity;
-        }
-    };
+    let zipf = |exponent: f64| KeyChange::set("performance.experts.zipf", exponent);
     for (from, to) in [(0.9, 0.6352), (0.6352, 0.3), (0.3, 0.0)] {
         let mut quicker = 0;
-        for scenario in &mut scenarios()[..3] {
-            with(scenario, ExpertPopularity::Zipf { exponent: from });
-            let before = steps(scenario);
-            with(scenario, ExpertPopularity::Zipf { exponent: to });
-            for (now, before) in steps(scenario).iter().zip(before) {
+        for scenario in &scenarios()[..3] {
+            let of = |exponent| steps(&scenario.with(&[zipf(exponent)]).expect("an exponent"));
+            for (now, before) in of(to).iter().zip(of(from)) {
                 // The placement is a heuristic: between two evenly placed popularities it may lose 1 %.
                 assert!(
                     *now <= before + before / 100,
@@ -182,9 +185,8 @@ fn less_imbalance_never_makes_a_step_slower() {
             "1/k^{to} makes no step quicker than 1/k^{from}"
         );
     }
-    never_slower("a router that gives every rank the same", |s| {
-        with(s, ExpertPopularity::Balanced);
-        true
+    never_slower("a router that gives every rank the same", |_| {
+        vec![KeyChange::set("performance.experts.even_router", true)]
     });
 }
 
@@ -192,15 +194,17 @@ fn less_imbalance_never_makes_a_step_slower() {
 fn fewer_layers_never_make_a_step_slower() {
     for layers in [1, 4, 20] {
         never_slower(&format!("{layers} layers fewer"), |s| {
-            let architecture = s.model.architecture.as_mut().expect("a known model");
-            architecture.layers -= layers;
+            let architecture = s.model.architecture.expect("a known model");
+            let left = architecture.layers - layers;
+            let mut changes = vec![KeyChange::set("model.layers", left)];
             if architecture.experts.is_none() {
-                architecture.dense_layers = architecture.layers;
+                changes.push(KeyChange::set("model.dense_layers", left));
             }
-            if let Attention::Grouped { window_layers, .. } = &mut architecture.attention {
-                *window_layers = (*window_layers).min(architecture.layers);
+            if let Attention::Grouped { window_layers, .. } = architecture.attention {
+                let windows = window_layers.min(left);
+                changes.push(KeyChange::set("model.grouped.window_layers", windows));
             }
-            true
+            changes
         });
     }
 }
@@ -208,12 +212,16 @@ fn fewer_layers_never_make_a_step_slower() {
 #[test]
 fn fewer_bits_never_make_a_step_slower() {
     never_slower("dense products in FP8 instead of BF16", |s| {
-        let Performance::Roofline(roofline) = &mut s.performance else {
-            return false;
+        let Performance::Roofline(roofline) = &s.performance else {
+            panic!("from first principles")
         };
-        let changed = roofline.precision.gemm == NumberFormat::Bf16;
-        roofline.precision.gemm = NumberFormat::Fp8;
-        changed
+        let precision = &roofline.precision;
+        if precision.gemm != NumberFormat::Bf16 {
+            return Vec::new();
+        }
+        // experts stay what they are
+        let same = KeyChange::set("performance.precision.experts", precision.experts.word());
+        vec![KeyChange::set("performance.precision.gemm", "fp8"), same]
     });
 }
 

@@ -100,7 +100,9 @@ impl Scenario {
     /// All mistakes in them and in what comes out, at once.
     pub fn overridden(&self, overrides: &[String]) -> Result<Self, Mistakes> {
         resolved_anew(self, |root, sources| {
-            overrides.iter().try_for_each(|one| apply(root, one, sources))
+            overrides
+                .iter()
+                .try_for_each(|one| apply(root, one, sources))
         })
     }
 }

@@ -103,7 +103,10 @@ mod tests {
     use super::*;
 
     fn merged(base: &str, over: &str) -> String {
-        write_without(&merge(parse(base, 0).unwrap(), parse(over, 1).unwrap()), &[])
+        write_without(
+            &merge(parse(base, 0).unwrap(), parse(over, 1).unwrap()),
+            &[],
+        )
     }
 
     #[test]

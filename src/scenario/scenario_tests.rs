@@ -58,7 +58,8 @@ fn every_bundled_scenario_resolves_and_reproduces_itself() {
         let scenario = load(bundled.name, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let again = read(scenario.resolved_toml());
         assert_eq!(
-            scenario.resolved_toml(), again.resolved_toml(),
+            scenario.resolved_toml(),
+            again.resolved_toml(),
             "{}",
             bundled.name
         );

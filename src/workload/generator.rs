@@ -194,12 +194,7 @@ mod tests {
             output_mean: 250.0,
             hit_rate: 0.0,
         };
-        let hour = scenario(&[class(
-            "a",
-            "poisson",
-            2.0,
-            [PLAIN, evening],
-        )]);
+        let hour = scenario(&[class("a", "poisson", 2.0, [PLAIN, evening])]);
         // From 11:00 to 13:00, with the day's change at noon.
         let scenario = hour.with(&[KeyChange::set("warm_up", HOUR)]).unwrap();
         let requests = all(&scenario, NS_PER_DAY);

@@ -5,7 +5,7 @@ use std::thread;
 
 use tokentide::experiment::run;
 use tokentide::report::summary::RunSummary;
-use tokentide::scenario::load;
+use tokentide::scenario::{KeyChange, load};
 use tokentide::units::SimDuration;
 
 use crate::support;
@@ -104,14 +104,15 @@ impl System {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/closed_forms")
             .join(self.file);
-        let mut scenario = match load(&path.to_string_lossy(), &self.set) {
+        let whole = match load(&path.to_string_lossy(), &self.set) {
             Ok(scenario) => scenario,
             Err(mistakes) => panic!("{}:\n{mistakes}", self.file),
         };
-        scenario.duration = SimDuration(scenario.duration.0 / shorter);
+        let duration = SimDuration(whole.duration.0 / shorter);
+        let scenario = whole.with(&[KeyChange::set("duration", duration)]);
+        let scenario = scenario.unwrap_or_else(|mistakes| panic!("{}:\n{mistakes}", self.file));
         let one = |seed| {
-            let mut scenario = scenario.clone();
-            scenario.seed = base + seed;
+            let scenario = scenario.clone().with_seed(base + seed);
             run(&scenario, 1).unwrap_or_else(|why| panic!("{}, seed {seed}: {why}", self.file))
         };
         let half = |from: u64| (from..=SEEDS).step_by(2).map(one).collect::<Vec<_>>();

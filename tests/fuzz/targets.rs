@@ -7,7 +7,7 @@ use tokentide::experiment::calibrate::measurements;
 use tokentide::experiment::run;
 use tokentide::perf::{DecodeLoads, StepTimes};
 use tokentide::report::{Format, Style, json, render};
-use tokentide::scenario::{Mistakes, Performance, Scenario, load_str};
+use tokentide::scenario::{KeyChange, Mistakes, Performance, Scenario, load_str};
 use tokentide::units::{NS_PER_S, Picoseconds, SimDuration};
 use tokentide::workload::{Workload, mean_requests_per_s, realised};
 
@@ -152,23 +152,38 @@ fn play(bytes: &[u8]) {
         set.remove(0);
         text = mixed();
     }
-    let Ok(mut scenario) = load_str("small.toml", &text, &set) else {
+    let Ok(scenario) = load_str("small.toml", &text, &set) else {
         return;
     };
-    scenario.duration = scenario.duration.min(SimDuration(NS_PER_S));
-    scenario.warm_up = scenario.warm_up.min(SimDuration(NS_PER_S));
+    let second = SimDuration(NS_PER_S);
+    let mut changes = vec![
+        KeyChange::set("duration", scenario.duration.min(second)),
+        KeyChange::set("warm_up", scenario.warm_up.min(second)),
+        KeyChange::unset("report_every"),
+    ];
     // No instant without end, and nothing that takes long to play.
-    #[allow(irrefutable_let_patterns)] // other kinds may come
-    if let Performance::Linear(times) = &mut scenario.performance {
-        times.prefill.base = times.prefill.base.max(MILLISECOND);
-        times.decode.base = times.decode.base.max(MILLISECOND);
+    if let Performance::Linear(times) = &scenario.performance {
+        let bases = [
+            ("prefill", times.prefill.base),
+            ("decode", times.decode.base),
+        ];
+        for (of, _) in bases.iter().filter(|(_, base)| *base < MILLISECOND) {
+            changes.push(KeyChange::set(format!("performance.{of}.base"), "1ms"));
+        }
     }
-    for pool in &mut scenario.pools {
-        pool.report_interval = pool.report_interval.max(SimDuration(NS_PER_S / 100));
+    for pool in &scenario.pools {
+        let interval = pool.report_interval.max(SimDuration(NS_PER_S / 100));
+        changes.push(KeyChange::set(
+            format!("pools.{}.report_interval", pool.name),
+            interval,
+        ));
         if pool.ranks > 64 || pool.schedule.steps.iter().any(|(_, units)| *units > 16) {
             return;
         }
     }
+    let Ok(scenario) = scenario.with(&changes) else {
+        return;
+    };
     if mean_requests_per_s(&scenario) > 1e4 || scenario.classes.len() > 8 {
         return;
     }
@@ -190,9 +205,9 @@ fn understood(read: Result<Scenario, Mistakes>) {
                 let realised = realised::realised(&scenario, &workload);
                 let _ = realised::warnings(&realised);
             }
-            let again = load_str("resolved.toml", &scenario.resolved_toml, &[]);
+            let again = load_str("resolved.toml", scenario.resolved_toml(), &[]);
             let again = again.unwrap_or_else(|why| panic!("resolved, but not read again:\n{why}"));
-            assert_eq!(again.hash, scenario.hash);
+            assert_eq!(again.hash(), scenario.hash());
         }
         Err(mistakes) => {
             assert!(mistakes.count() > 0);

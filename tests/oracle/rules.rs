@@ -249,7 +249,7 @@ fn copies_of_experts_take_memory() {
 /// Each token sends 8 messages a layer, 7,168 bytes and 4 more for 128, and gets back twice 7,168.
 #[test]
 fn tokens_go_to_experts_in_fp8_and_come_back_in_bf16() {
-    let text = deepseek(64, 0).resolved_toml;
+    let text = deepseek(64, 0).resolved_toml().to_owned();
     assert!(text.contains("even_router = false"), "{text}");
     let scenario = well_formed(&text.replace("even_router = false", "even_router = true"));
     let of = |name, requests| part(&decode(&scenario, Role::Decode, requests, 1000.0), name);

@@ -6,6 +6,24 @@ use tokentide::catalog::KvShape;
 use crate::rules::{BASE, check_in, check_played, scenario};
 use crate::rules_mixed;
 
+/// A token takes 2 x 100 heads x 250 x 2 bytes in each of 10 layers that keep all, and of 10 with a window.
+const WINDOWS: &str = "model={ name = \"windows\", layers = 20, hidden = 1000, ffn = 1000, vocabulary = 1000, \
+                       grouped = { heads = 100, kv_heads = 100, head = 250, window_layers = 10, window = 4 } }";
+
+/// One more layer, whose states take 10 x 125 x 100 numbers of 4 bytes.
+const STATES: &str = "model={ layers = 21, linear = { layers = 1, key_heads = 1, key_head = 125, value_heads = 10, \
+                      value_head = 100, convolution = 1 } }";
+
+/// What [`WINDOWS`] and [`STATES`] make of a context.
+fn shape(state_bytes: u64) -> KvShape {
+    KvShape {
+        full_bytes: 1_000_000,
+        window_bytes: 1_000_000,
+        window_tokens: 4,
+        state_bytes,
+    }
+}
+
 const FROM_DECODE: &str = "first_token=\"decode\"";
 
 #[test]
@@ -109,14 +127,10 @@ fn memory_counts_what_lies_within_windows() {
     // A token takes as much in layers with a window of 4 as in the others. At 2 s the first holds 12 tokens and
     // 4 of its window, the second 3 and 3; a step adds 2, and 1 to the second's window: 17 + 8.
     let check = |capacity: u32, second: &str| {
-        let set = format!("pools.decode.kv_capacity_tokens={capacity}");
-        let mut scenario = scenario(BASE, &[&set], &["0,10,5", "0.5,2,2"]);
-        scenario.kv = KvShape {
-            full_bytes: 1_000_000,
-            window_bytes: 1_000_000,
-            window_tokens: 4,
-            state_bytes: 0,
-        };
+        let capacity = format!("pools.decode.kv_capacity_tokens={capacity}");
+        let set = [WINDOWS, capacity.as_str()];
+        let scenario = scenario(BASE, &set, &["0,10,5", "0.5,2,2"]);
+        assert_eq!(scenario.kv, shape(0));
         check_played(
             &scenario,
             &["start 0 first 1 kv 1 join 1@0.0 done 5", second],
@@ -132,14 +146,9 @@ fn links_carry_windows_and_states() {
     // it takes 12 + 4 + 1/2 of memory.
     let check = |capacity: u32, expected: &str| {
         let capacity = format!("pools.decode.kv_capacity_tokens={capacity}");
-        let set = ["transfer.overlap=0.0", capacity.as_str()];
-        let mut scenario = scenario(BASE, &set, &["0,10,2"]);
-        scenario.kv = KvShape {
-            full_bytes: 1_000_000,
-            window_bytes: 1_000_000,
-            window_tokens: 4,
-            state_bytes: 500_000,
-        };
+        let set = [WINDOWS, STATES, "transfer.overlap=0.0", capacity.as_str()];
+        let scenario = scenario(BASE, &set, &["0,10,2"]);
+        assert_eq!(scenario.kv, shape(500_000));
         check_played(&scenario, &[expected]);
     };
     check(9, "start 0 first 1 kv 15.5 join 15.5@0.0 done 16.5");

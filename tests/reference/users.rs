@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use tokentide::scenario::{ArrivalKind, ClosedLoop, Scenario};
+use tokentide::scenario::{ArrivalKind, ClosedLoop, KeyChange, Scenario};
 use tokentide::units::SimTime;
 use tokentide::workload::{ClosedLoops, Request, Workload};
 
@@ -102,11 +102,14 @@ struct Draws {
 
 impl Draws {
     fn new(scenario: &Scenario, class: usize) -> Self {
-        let mut scenario = scenario.clone();
-        scenario.classes = vec![scenario.classes[class].clone()];
-        if let ArrivalKind::ClosedLoop(closed) = &mut scenario.classes[0].arrivals.kind {
-            (closed.users, closed.requests) = (1, None);
-        }
+        let own = &scenario.classes[class].name;
+        let others = scenario.classes.iter().filter(|c| c.name != *own);
+        let mut changes: Vec<KeyChange> = others
+            .map(|c| KeyChange::unset(format!("class.{}", c.name)))
+            .collect();
+        changes.push(KeyChange::set(format!("class.{own}.arrivals.users"), 1));
+        changes.push(KeyChange::unset(format!("class.{own}.arrivals.requests")));
+        let scenario = scenario.with(&changes).expect("a user alone");
         let alone = ClosedLoops::new(&scenario).expect("the class is a closed loop");
         let workload = Workload::new(&scenario).expect("the class is part of a workload");
         let mut draws = Self {

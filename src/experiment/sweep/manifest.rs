@@ -186,7 +186,9 @@ fn seeds_and_keys(
     let replications = if first.is_drawn() { replications } else { 1 };
     let all = (0..replications).map(|i| if i == 0 { first.clone() } else { with(i) });
     Ok(ManifestPoint {
-        runs: all.map(|scenario| (scenario.seed, scenario.hash().to_owned())).collect(),
+        runs: all
+            .map(|scenario| (scenario.seed, scenario.hash().to_owned()))
+            .collect(),
         cautions: first
             .loans()
             .into_iter()

@@ -113,7 +113,9 @@ pub fn figures(bytes: &[u8]) -> Result<Vec<VllmFigure>, String> {
 fn makespan(scenario: &crate::scenario::Scenario) -> Option<f64> {
     let completed = |seconds: f64| {
         let duration = crate::units::SimDuration::from_secs_f64(seconds);
-        let shorter = scenario.with(&[KeyChange::set("duration", duration)]).ok()?;
+        let shorter = scenario
+            .with(&[KeyChange::set("duration", duration)])
+            .ok()?;
         let requests = run(&shorter, 1).ok()?.requests;
         Some(requests.in_flight == 0 && requests.completed == 300)
     };

@@ -33,9 +33,9 @@ use toml::value::{Datetime, Offset};
 use super::diagnostic::{Diagnostic, MistakeReport};
 use super::file::MAX_INTERVALS;
 use super::shape::show_integer;
+use super::source::Origin;
 use super::step_basis::step_basis;
 use super::step_time::{STEP_TIME_FACTOR, slower};
-use super::source::Origin;
 use super::suggest::quote;
 use super::tree::{TomlTable, TomlValue};
 use super::uncertain::Taken;
@@ -59,11 +59,7 @@ pub fn resolve(
         .then(|| Scenario::new(meaning, root, origin.clone()))
 }
 
-fn meaning(
-    root: &TomlTable,
-    taken: &Taken,
-    report: &mut MistakeReport,
-) -> Option<ScenarioMeaning> {
+fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Option<ScenarioMeaning> {
     let model = resolve_hardware::model(root, report);
     let node = root
         .table("node")
