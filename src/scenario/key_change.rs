@@ -188,3 +188,110 @@ impl From<SimDuration> for KeyValue {
         TomlValue::Text(format!("{}ns", duration.0)).into()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::{BUNDLED, load, load_str};
+    use super::*;
+
+    fn set(all: &[&str]) -> Vec<String> {
+        all.iter().map(|one| (*one).to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_changed_is_what_would_have_been_read_so() {
+        for bundled in BUNDLED {
+            let plain = load(bundled.name, &[]).unwrap();
+            let read = load(
+                bundled.name,
+                &set(&["seed=77", "duration=3h", "node.price_per_gpu_hour=2.25"]),
+            );
+            let changes = [
+                KeyChange::set("duration", "3h"),
+                KeyChange::set("node.price_per_gpu_hour", 2.25),
+                KeyChange::set("seed", 77),
+            ];
+            let (read, changed) = (read.unwrap(), plain.with(&changes).unwrap());
+            assert_eq!(changed.resolved_toml(), read.resolved_toml());
+            assert_eq!(changed.hash(), read.hash());
+            let seeded = plain.with(&changes[..2]).unwrap().with_seed(77);
+            assert_eq!(seeded.hash(), read.hash());
+            assert_eq!((seeded.seed, changed.seed), (77, 77));
+            // what it says is what it is, and says again when it is read
+            let again = load_str("again", changed.resolved_toml(), &[]).unwrap();
+            assert_eq!(again.hash(), changed.hash());
+            assert_eq!(plain.overridden(&[]).unwrap().hash(), plain.hash());
+        }
+    }
+
+    #[test]
+    fn keys_are_taken_out_and_their_defaults_hold_again() {
+        let changed = [
+            KeyChange::set("report_every", SimDuration(900 * NS_PER_S)),
+            KeyChange::set("warm_up", "1min"),
+        ];
+        let day = load("deepseek-day", &[]).unwrap().with(&changed).unwrap();
+        assert_eq!(day.report_every, Some(SimDuration(900 * NS_PER_S)));
+        let back = [
+            KeyChange::unset("report_every"),
+            KeyChange::unset("warm_up"),
+        ];
+        let plain = day.with(&back).unwrap();
+        assert_eq!(
+            (plain.report_every, plain.warm_up),
+            (None, SimDuration::ZERO)
+        );
+        assert!(!plain.resolved_toml().contains("report_every"));
+        let members = plain.classes.len();
+        let gone = format!("class.{}", plain.classes[0].name);
+        let without = plain.with(&[KeyChange::unset(gone.as_str())]);
+        match without {
+            Ok(scenario) => assert_eq!(scenario.classes.len() + 1, members),
+            Err(mistakes) => assert!(members == 1, "{mistakes}"),
+        }
+        assert!(plain.with(&[KeyChange::unset("no.such.key")]).is_ok());
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_was_written() {
+        let day = load("deepseek-day", &[]).unwrap();
+        let shown = |change| day.with(&[change]).unwrap_err().render(false);
+        let wrong = shown(KeyChange::set("pools.decode.units", -3));
+        assert!(
+            wrong.contains("change:1:20") && wrong.contains("pools.decode.units=-3"),
+            "{wrong}"
+        );
+        let strange = shown(KeyChange::set("pools.decode.router", "least-spoons"));
+        assert!(strange.contains("`round-robin`, `least-kv`"), "{strange}");
+        // a key of the file that does not go with the change is shown in the file
+        let clash = shown(KeyChange::set("class.r1.arrivals.requests_per_day", 1e30));
+        assert!(clash.contains("change:"), "{clash}");
+        let missing = shown(KeyChange::unset("model"));
+        assert!(missing.contains("`model` is missing"), "{missing}");
+    }
+
+    #[test]
+    fn another_time_is_of_the_same_day_and_offset() {
+        let day = load("deepseek-day", &[]).unwrap();
+        let at = SimDuration(((7 * 60 + 8) * 60 + 9) * NS_PER_S + 10);
+        let changes = [KeyChange::set("start", day.start.on_that_day(at))];
+        let other = day.with(&changes).unwrap();
+        assert_eq!(other.start.time_of_day, at);
+        assert_eq!(other.start.text, "2025-02-27T07:08:09.00000001+08:00");
+    }
+
+    #[test]
+    fn plans_and_sweeps_go_along_and_are_no_part_of_the_text() {
+        let day = load("deepseek-day", &[]).unwrap();
+        let plans = [
+            KeyChange::set("plan.nodes", 300),
+            KeyChange::set("sweep.sample", 5),
+        ];
+        let asked = day.with(&plans).unwrap();
+        assert_eq!(asked.hash(), day.hash());
+        let again = asked.with(&[KeyChange::set("seed", 5)]).unwrap();
+        assert_eq!((again.plan.nodes, again.sweep.sample), (Some(300), Some(5)));
+        assert_ne!(again.hash(), day.hash());
+    }
+}

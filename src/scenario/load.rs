@@ -10,7 +10,7 @@ use super::diagnostic::{Diagnostic, MistakeReport, Mistakes};
 use super::files::Files;
 use super::inherit::inherit;
 use super::merge::merge;
-use super::source::{Origin, Sources, Span};
+use super::source::{Sources, Span, TreeOrigin};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{TomlTable, TomlValue, parse, structure};
 use super::{Scenario, file, overrides, recording, resolve, stated_price, uncertain};
@@ -136,7 +136,7 @@ impl Reader {
         if let Some(at) = own_length {
             recording::give(&mut root, at, &mut self.report);
         }
-        let origin = Origin {
+        let origin = TreeOrigin {
             sources: self.sources,
             main,
         };
@@ -331,6 +331,14 @@ fn attach_csv(
             }
         }
         TomlValue::Table(inline) => {
+            let held = inline.get("text");
+            let is_attached = held.is_some_and(|node| {
+                let source = sources.get(node.at.source);
+                source.is_some_and(|s| Some(s.text.as_str()) == node.text())
+            });
+            if is_attached {
+                return;
+            }
             if let Some(text) = inline.text("text") {
                 let text = plain_newlines(text);
                 let source = sources.add("csv text of the scenario".to_string(), text, None);

@@ -27,7 +27,7 @@ pub struct Sources {
 
 /// Where a tree came from.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct TreeOrigin {
     /// The texts in which its keys and values were written.
     pub sources: Sources,
     /// Which of them is the scenario itself.

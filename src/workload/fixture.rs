@@ -56,7 +56,7 @@ pub(super) fn class(name: &str, kind: &str, rate: f64, halves: [HalfDay; 2]) -> 
 pub(super) fn scenario(classes: &[String]) -> Scenario {
     let head = "name = 'classes'\nstart = 2026-01-05T12:00:00Z\nduration = '1h'\nmodel = 'llama-3.1-8b'\n\
                 node = { gpu = 'h100', gpus = 8, price_per_gpu_hour = 2.0 }\n\
-                performance = { kind = 'linear', prefill = { per_token = '1us' } }\n\
+                performance = { kind = 'linear', prefill = { per_token = '1us' }, decode = { base = '1ms' } }\n\
                 pools.mixed = { nodes_per_unit = 1, max_batch_tokens = 8192, units = 1, kv_capacity_tokens = 1_000_000 }\n";
     let text = [head, &classes.concat()].concat();
     load_str("classes", &text, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"))

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::super::ScenarioMeaning;
 use super::super::plan_section::PLAN;
-use super::super::source::Origin;
+use super::super::source::TreeOrigin;
 use super::super::sweep_section::SWEEP;
 use super::super::tree::{TomlTable, TomlValue};
 use super::super::write::{hash, write_without};
@@ -17,7 +17,7 @@ pub struct Scenario {
     meaning: Arc<ScenarioMeaning>,
     /// In standard form, uncertain numbers as they were written.
     tree: Arc<TomlTable>,
-    origin: Arc<Origin>,
+    origin: Arc<TreeOrigin>,
     described: Arc<OnceLock<Description>>,
 }
 
@@ -38,7 +38,7 @@ impl Deref for Scenario {
 
 impl Scenario {
     /// A tree, what it means, and where it came from.
-    pub(super) fn new(meaning: ScenarioMeaning, tree: TomlTable, origin: Origin) -> Self {
+    pub(super) fn new(meaning: ScenarioMeaning, tree: TomlTable, origin: TreeOrigin) -> Self {
         Self {
             meaning: Arc::new(meaning),
             tree: Arc::new(tree),
@@ -68,7 +68,7 @@ impl Scenario {
     }
 
     /// The tree and where it came from, to be changed and resolved anew.
-    pub(in crate::scenario) fn tree(&self) -> (&TomlTable, &Origin) {
+    pub(in crate::scenario) fn tree(&self) -> (&TomlTable, &TreeOrigin) {
         (&self.tree, &self.origin)
     }
 

@@ -33,7 +33,7 @@ use toml::value::{Datetime, Offset};
 use super::diagnostic::{Diagnostic, MistakeReport};
 use super::file::MAX_INTERVALS;
 use super::shape::show_integer;
-use super::source::Origin;
+use super::source::TreeOrigin;
 use super::step_basis::step_basis;
 use super::step_time::{STEP_TIME_FACTOR, slower};
 use super::suggest::quote;
@@ -49,7 +49,7 @@ use crate::units::{NS_PER_S, SimDuration};
 pub fn resolve(
     mut root: TomlTable,
     taken: Taken,
-    origin: &Origin,
+    origin: &TreeOrigin,
     report: &mut MistakeReport,
 ) -> Option<Scenario> {
     let meaning = meaning(&root, &taken, report)?;
