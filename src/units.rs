@@ -37,9 +37,9 @@ pub struct PicoUsd(pub u128);
 pub struct BytesPerSecond(pub u64);
 
 impl SimTime {
-    /// The first instant.
+    /// The first instant of the simulation.
     pub const ZERO: Self = Self(0);
-    /// Later than every event: "never".
+    /// An instant later than every event: "never".
     pub const NEVER: Self = Self(u64::MAX);
 
     /// The time since `earlier`, or zero if that lies in the future.
@@ -49,37 +49,37 @@ impl SimTime {
 }
 
 impl SimDuration {
-    /// No time at all.
+    /// A duration of zero nanoseconds.
     pub const ZERO: Self = Self(0);
 
-    /// From seconds, rounded to the nanosecond. Negative and NaN become zero; the scenario reader
-    /// has refused them long before.
+    /// A duration from seconds, rounded to the nanosecond. Negative and NaN become zero; the scenario
+    /// reader has refused them long before.
     pub fn from_secs_f64(seconds: f64) -> Self {
         Self(libm::round(seconds * NS_PER_S as f64) as u64)
     }
 
-    /// In seconds, for people.
+    /// The duration in seconds, for people.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / NS_PER_S as f64
     }
 }
 
 impl Picoseconds {
-    /// To nanoseconds, half up, and at least one: every step takes time (S1).
+    /// The duration rounded to nanoseconds, half up, and at least one: every step takes time (S1).
     pub fn to_step(self) -> SimDuration {
         SimDuration(((self.0 + 500) / 1000).max(1))
     }
 }
 
 impl PicoUsd {
-    /// In dollars, for people.
+    /// The amount in dollars, for people.
     pub fn as_usd(self) -> f64 {
         self.0 as f64 / PICO_PER_USD as f64
     }
 }
 
 impl BytesPerSecond {
-    /// How long `bytes` take, rounded half up to the nanosecond.
+    /// The time that `bytes` take at this rate, rounded half up to the nanosecond.
     pub fn time_for(self, bytes: u128) -> SimDuration {
         let per_s = u128::from(self.0);
         SimDuration(((bytes * u128::from(NS_PER_S) + per_s / 2) / per_s) as u64)
