@@ -6,16 +6,16 @@
 //! `max(F/C, B/W) + loss x min(F/C, B/W) + launch`, where F are its operations, B its bytes, C and W the
 //! data sheet's figures times `compute` and `bandwidth`.
 
-/// A constant: its name, its bounds, what it is.
+/// What is known of a constant: its name, its bounds, its meaning.
 #[derive(Clone, Copy, Debug)]
 pub struct ConstantInfo {
-    /// In files and reports.
+    /// Name of the constant in files and reports.
     pub key: &'static str,
-    /// Least value.
+    /// Least value that the constant may have, in its unit.
     pub low: f64,
-    /// Greatest value.
+    /// Greatest value that the constant may have, in its unit.
     pub high: f64,
-    /// What it is, with its unit.
+    /// Meaning of the constant, with its unit.
     pub doc: &'static str,
 }
 
@@ -27,7 +27,7 @@ macro_rules! constants {
             $(#[doc = $doc] $name,)*
         }
 
-        /// All of them, in order.
+        /// All constants of an engine, in the order of files and reports.
         pub const CONSTANTS: &[(Constant, ConstantInfo)] = &[
             $((Constant::$name, ConstantInfo { key: $key, low: $low, high: $high, doc: $doc }),)*
         ];
@@ -116,12 +116,12 @@ constants! {
 }
 
 impl Constant {
-    /// Its name, bounds and meaning.
+    /// The constant's name, bounds and meaning.
     pub fn info(self) -> &'static ConstantInfo {
         &CONSTANTS[self as usize].1
     }
 
-    /// The one with this name.
+    /// The constant of this name in files; `None`: there is none.
     pub fn named(key: &str) -> Option<Self> {
         let found = CONSTANTS.iter().find(|(_, info)| info.key == key)?;
         Some(found.0)

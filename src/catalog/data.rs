@@ -15,14 +15,14 @@ use crate::units::{BytesPerSecond, NS_PER_S, PICO_PER_USD, PicoUsd, SimDuration}
 /// Bytes in a gigabyte, as network and memory makers count.
 const BYTES_PER_GB: f64 = 1e9;
 
-/// Something in the catalog, with where it comes from.
+/// An entry of the catalog with its sources.
 #[derive(Clone, Debug)]
 pub struct CatalogEntry<T> {
-    /// What is known.
+    /// The accelerator, model or price list itself.
     pub item: T,
-    /// Where it was published.
+    /// Where the entry's figures were published.
     pub source: String,
-    /// What is not published but assumed; empty: nothing.
+    /// What of the entry is not published but assumed; empty: nothing.
     pub assumed: String,
 }
 
@@ -53,19 +53,19 @@ pub fn prices() -> &'static [CatalogEntry<Price>] {
     })
 }
 
-/// The accelerator of this name.
+/// The accelerator of this name; `None`: the catalog has none.
 pub fn gpu(name: &str) -> Option<&'static Gpu> {
     let found = gpus().iter().find(|e| e.item.name == name)?;
     Some(&found.item)
 }
 
-/// The model of this name.
+/// The model of this name; `None`: the catalog has none.
 pub fn model(name: &str) -> Option<&'static Model> {
     let found = models().iter().find(|e| e.item.name == name)?;
     Some(&found.item)
 }
 
-/// The price list of this name.
+/// The price list of this name; `None`: the catalog has none.
 pub fn price(name: &str) -> Option<&'static Price> {
     let found = prices().iter().find(|e| e.item.name == name)?;
     Some(&found.item)
@@ -86,8 +86,8 @@ pub fn gb(gb: f64) -> u64 {
     libm::round(gb * BYTES_PER_GB) as u64
 }
 
-/// Embedded text is part of the program; that it reads well is proven by this module's tests, so the
-/// empty fallback never leaves the house.
+/// Reads an embedded file. It is part of the program and this module's tests prove that it reads well,
+/// so the empty fallback is never used.
 fn read<T: DeserializeOwned + Default>(text: &str) -> T {
     toml::from_str(text).unwrap_or_default()
 }
@@ -231,7 +231,7 @@ impl DiscountRow {
     }
 }
 
-/// Since midnight; a date without a time counts as midnight.
+/// Time of day of a TOML date and time, since midnight; a date without a time counts as midnight.
 fn time_of_day(value: &toml::value::Datetime) -> SimDuration {
     let Some(time) = value.time else {
         return SimDuration::ZERO;

@@ -7,23 +7,23 @@ use serde::Deserialize;
 
 use super::constants::{CONSTANTS, Constant};
 
-/// How a number came to be.
+/// How the value of a constant came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Provenance {
-    /// Somebody measured it.
+    /// Measured, by whom its source says.
     Measured,
-    /// It follows from measurements by arithmetic or a fit of kernels.
+    /// Derived from measurements by arithmetic or a fit of kernels.
     Derived,
-    /// It was fitted to end-to-end measurements.
+    /// Fitted to end-to-end measurements.
     Calibrated,
-    /// Nobody measured it.
+    /// Assumed: nobody measured it.
     Assumed,
-    /// The scenario says it.
+    /// Stated by the scenario.
     Given,
 }
 
 impl Provenance {
-    /// In a word.
+    /// The provenance in a word, as files and reports say it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Measured => "measured",
@@ -38,23 +38,23 @@ impl Provenance {
 /// A constant's value and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourcedValue {
-    /// The value, in the unit of its name.
+    /// The constant's value, in the unit of its name.
     pub value: f64,
-    /// How it came to be.
+    /// How the value came to be known.
     pub provenance: Provenance,
-    /// Where it was published, or how it was derived.
+    /// Where the value was published, or how it was derived.
     pub source: String,
-    /// Of a calibrated constant: its value before calibration.
+    /// Value of a calibrated constant before calibration; `None`: the constant is not calibrated.
     pub before: Option<f64>,
-    /// The engine and the accelerator that it was found for: those of the entry that states it, or other ones
-    /// that the entry names.
+    /// The engine and the accelerator that the value was found for: those of the entry that states it, or
+    /// other ones that the entry names.
     pub of: Origin,
 }
 
-/// The engine of constants that a scenario states.
+/// Name of the engine whose constants a scenario states.
 pub const GIVEN: &str = "the scenario";
 
-/// What a constant was found for.
+/// The engine and the accelerator that a constant was found for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// Catalog name of the engine.
@@ -66,9 +66,9 @@ pub struct Origin {
 /// A serving engine on an accelerator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServingEngine {
-    /// Catalog name.
+    /// Catalog name of the engine.
     pub name: String,
-    /// What it is.
+    /// What the engine is, in a sentence.
     pub about: String,
     /// The accelerator on which its figures were measured.
     pub gpu: String,
@@ -78,8 +78,8 @@ pub struct ServingEngine {
 }
 
 impl ServingEngine {
-    /// An engine of one's own on an accelerator, with all its constants in their order; `None` where there are
-    /// not as many.
+    /// An engine of one's own on an accelerator, with all its constants in their order; `None`: there are not
+    /// as many figures as constants.
     pub fn own(name: &str, gpu: &str, figures: Vec<SourcedValue>) -> Option<Self> {
         (figures.len() == CONSTANTS.len()).then(|| Self {
             name: name.to_string(),
@@ -90,7 +90,7 @@ impl ServingEngine {
         })
     }
 
-    /// A constant's value.
+    /// A constant's value, in the unit of its name.
     pub fn get(&self, constant: Constant) -> f64 {
         self.figures[constant as usize].value
     }
@@ -100,7 +100,7 @@ impl ServingEngine {
         &self.figures[constant as usize]
     }
 
-    /// The same engine before calibration: what kernels and publications say.
+    /// The engine as it was before calibration: what kernels and publications say.
     pub fn uncalibrated(&self) -> Self {
         let mut plain = self.clone();
         for figure in &mut plain.figures {
@@ -111,7 +111,7 @@ impl ServingEngine {
         plain
     }
 
-    /// This engine with every constant that is a time multiplied by `factor`.
+    /// The engine with every constant that is a time multiplied by `factor`.
     pub fn slower(mut self, factor: f64) -> Self {
         for (figure, (_, info)) in self.figures.iter_mut().zip(CONSTANTS) {
             if info.key.ends_with("_us") {
@@ -121,7 +121,7 @@ impl ServingEngine {
         self
     }
 
-    /// Replaces a constant.
+    /// Replaces the value of a constant.
     pub fn set(&mut self, constant: Constant, figure: SourcedValue) {
         self.figures[constant as usize] = figure;
     }
@@ -140,7 +140,7 @@ pub fn engines() -> &'static [ServingEngine] {
 }
 
 /// The engine of this name on this accelerator, or, where it was not measured there, on the accelerator
-/// that comes first in the file.
+/// that comes first in the file; `None`: the catalog has no engine of this name.
 pub fn engine(name: &str, gpu: &str) -> Option<&'static ServingEngine> {
     let named = || engines().iter().filter(|e| e.name == name);
     named().find(|e| e.gpu == gpu).or_else(|| named().next())
@@ -171,13 +171,13 @@ struct ConstantRow {
     value: f64,
     is: String,
     source: String,
-    /// Of a calibrated constant: what it was before.
+    /// Value of a calibrated constant before calibration; `None`: the constant is not calibrated.
     before: Option<f64>,
-    /// `engine on gpu`, where it was found for others than the entry's.
+    /// `engine on gpu` that the value was found for; `None`: the entry's own.
     of: Option<String>,
 }
 
-/// Reads the file; an error says what is wrong with it.
+/// Reads the file of engines; an error says what is wrong with it.
 fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
     let file: EngineFile = toml::from_str(text).map_err(|error| error.to_string())?;
     let mut engines: Vec<ServingEngine> = Vec::new();
@@ -226,7 +226,7 @@ fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
     Ok(engines)
 }
 
-/// Reads `engine on gpu`.
+/// Reads `engine on gpu`; `None`: the text has another form.
 fn origin(text: &str) -> Option<Origin> {
     let (engine, gpu) = text.split_once(" on ")?;
     Some(Origin {

@@ -10,9 +10,9 @@ pub struct KvShape {
     pub full_bytes: u64,
     /// Bytes of one token in the layers that keep a window's tokens only.
     pub window_bytes: u64,
-    /// Tokens of that window; 0: no layer has one.
+    /// Tokens of the window; 0: no layer has one.
     pub window_tokens: u32,
-    /// Bytes of one request whatever its length: the states of linear attention.
+    /// Bytes of the states of linear attention that one request keeps, whatever its length.
     pub state_bytes: u64,
 }
 
@@ -20,16 +20,16 @@ pub struct KvShape {
 /// `full` x tokens + `window` x tokens within the window + `request_1024` / 1024 for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvWeights {
-    /// Of a token in the layers that keep every token.
+    /// Weight of a token in the layers that keep every token.
     pub full: u64,
-    /// Of a token within the window in the layers that have one.
+    /// Weight of a token within the window in the layers that have one.
     pub window: u64,
-    /// Of a request whatever its length, in 1/1024, rounded up.
+    /// Weight of a request whatever its length, in 1/1024, rounded up.
     pub request_1024: u64,
 }
 
 impl KvShape {
-    /// So many bytes for every token, without windows or states.
+    /// A shape of so many bytes for every token, without windows or states.
     pub fn of_tokens(bytes_per_token: u64) -> Self {
         Self {
             full_bytes: bytes_per_token,
@@ -37,7 +37,7 @@ impl KvShape {
         }
     }
 
-    /// Bytes of one token while every layer keeps it.
+    /// Bytes of one token that every layer keeps.
     pub fn bytes_per_token(&self) -> u64 {
         self.full_bytes.saturating_add(self.window_bytes)
     }
@@ -49,7 +49,7 @@ impl KvShape {
             + self.state_bytes as f64
     }
 
-    /// The parts in lowest terms.
+    /// The parts of the shape in lowest terms.
     pub fn weights(&self) -> KvWeights {
         let granule = gcd(self.full_bytes, self.window_bytes).max(1);
         let state = (u128::from(self.state_bytes) * 1024).div_ceil(u128::from(granule));
@@ -61,7 +61,7 @@ impl KvShape {
         }
     }
 
-    /// These shares scaled to `bytes` in all for a token that every layer keeps.
+    /// The shape scaled so that a token that every layer keeps takes `bytes` in all.
     fn scaled_to(self, bytes: u64) -> Self {
         let whole = u128::from(self.bytes_per_token()).max(1);
         let part = u128::from(bytes) * u128::from(self.window_bytes) / whole;
@@ -74,24 +74,24 @@ impl KvShape {
     }
 }
 
-/// The greatest common divisor.
+/// The greatest common divisor of two numbers.
 fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Layers by what they keep of a context.
+/// Numbers of layers by what they keep of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerKinds {
-    /// Those that keep every token.
+    /// Layers that keep every token.
     pub full: u32,
-    /// Those that keep a window's tokens.
+    /// Layers that keep the tokens of a window only.
     pub window: u32,
-    /// Those that keep a state.
+    /// Layers that keep a state of linear attention.
     pub linear: u32,
 }
 
 impl Architecture {
-    /// How many layers keep what.
+    /// Numbers of layers that keep every token, a window's tokens, or a state.
     pub fn layer_kinds(&self) -> LayerKinds {
         let linear = self.linear.map_or(0, |l| l.layers).min(self.layers);
         let window = match self.attention {
@@ -145,21 +145,21 @@ impl Architecture {
 }
 
 impl Model {
-    /// Whether its KV of a token is stated and another than its architecture's in BF16: then what is stated
-    /// holds everywhere, whatever KV is kept in.
+    /// Whether the KV of a token is stated and differs from what the architecture gives in BF16: then what is
+    /// stated holds everywhere, whatever KV is kept in.
     pub fn kv_is_stated(&self) -> bool {
         self.kv_by_architecture()
             .is_none_or(|bytes| bytes != self.kv_bytes_per_token)
     }
 
-    /// Bytes of a token by its architecture, in BF16.
+    /// KV bytes of a token by the architecture, in BF16; `None`: the architecture is not known.
     pub fn kv_by_architecture(&self) -> Option<u64> {
         let shape = self.architecture?.kv_shape(NumberFormat::Bf16, false);
         Some(shape.bytes_per_token())
     }
 
-    /// What a context occupies: by the architecture, KV in numbers of this kind, `drafts` with a draft module's
-    /// layer; or as stated.
+    /// What a context occupies: by the architecture, KV in numbers of this kind, `drafts` with a draft
+    /// module's layer; or as stated.
     pub fn kv_shape(&self, number: NumberFormat, drafts: bool) -> KvShape {
         let Some(architecture) = &self.architecture else {
             return KvShape::of_tokens(self.kv_bytes_per_token);

@@ -18,117 +18,119 @@ pub use step_error::{StepError, StepErrorClass};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 
-/// An accelerator.
+/// Data sheet, memory and power of an accelerator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gpu {
-    /// Catalog name.
+    /// Catalog name of the accelerator.
     pub name: String,
-    /// The catalog's accelerator that it is or starts from; `None`: it stands alone.
+    /// The catalog's accelerator that this one is or starts from; `None`: it stands alone.
     pub base: Option<String>,
-    /// Memory, in bytes, as its data sheet says.
+    /// Memory in bytes, as the accelerator's data sheet says.
     pub memory_bytes: u64,
     /// Memory that programs see, in bytes: the driver's total; in a scenario's own table what that states.
     pub usable_bytes: u64,
-    /// One way, of the network interface that belongs to this accelerator.
+    /// Bandwidth, one way, of the network interface that belongs to this accelerator.
     pub nic: BytesPerSecond,
-    /// One way, between the accelerator and its host.
+    /// Bandwidth, one way, between the accelerator and its host.
     pub host: BytesPerSecond,
-    /// What it draws; `None`: not known.
+    /// Electric power of the accelerator; `None`: not known.
     pub power: Option<Power>,
-    /// What the rest draws for it, from the utility, in watts: host, network, cooling, conversion; `None`: not known.
+    /// Power in watts of what serves the accelerator (host, network, cooling, conversion), from the utility;
+    /// `None`: not known.
     pub overhead_w: Option<f64>,
-    /// What it computes and moves; `None`: not known, so that step times cannot be derived.
+    /// What the accelerator computes and moves; `None`: not known, so that step times cannot be derived.
     pub compute: Option<Compute>,
 }
 
-/// What one accelerator draws, in watts, by what it does.
+/// Electric power of one accelerator, in watts, by what it does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Power {
-    /// While it holds a model and computes nothing.
+    /// Power while the accelerator holds a model and computes nothing, in watts.
     pub idle_w: f64,
-    /// While it generates: a step bound by memory.
+    /// Power while it generates (a step bound by memory), in watts.
     pub busy_w: f64,
-    /// While it computes prompts: its power limit.
+    /// Power while it computes prompts, in watts: its power limit.
     pub peak_w: f64,
 }
 
-/// What an accelerator's data sheet says, dense.
+/// Speeds on an accelerator's data sheet; operations are those of dense matrices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compute {
     /// Memory bandwidth, in bytes per second.
     pub memory_bytes_per_s: f64,
     /// Operations per second in BF16.
     pub bf16_per_s: f64,
-    /// Operations per second in FP8; 0: it has none.
+    /// Operations per second in FP8; 0: the accelerator has none.
     pub fp8_per_s: f64,
-    /// Operations per second in FP4; 0: it has none.
+    /// Operations per second in FP4; 0: the accelerator has none.
     pub fp4_per_s: f64,
-    /// Link to the accelerators of its scale-up domain, one way, in bytes per second.
+    /// Bandwidth of the link to the accelerators of the scale-up domain, one way, in bytes per second.
     pub scale_up_bytes_per_s: f64,
     /// Accelerators in a scale-up domain.
     pub scale_up_gpus: u32,
-    /// Whether a scale-up domain reaches over several nodes; otherwise it ends with the node.
+    /// Whether a scale-up domain reaches over several nodes; false: it ends with the node.
     pub scale_up_spans_nodes: bool,
 }
 
-/// A model.
+/// Context, KV and architecture of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// Catalog name.
+    /// Catalog name of the model.
     pub name: String,
     /// KV cache of one token over all layers, in bytes: by its architecture in BF16, or as stated.
     pub kv_bytes_per_token: u64,
     /// Most tokens of a request, input and output together; `None`: not known.
     pub context: Option<u32>,
-    /// What a step computes; `None`: not known, so that step times cannot be derived.
+    /// The transformer's shape, which says what a step computes; `None`: not known, so that step times cannot
+    /// be derived.
     pub architecture: Option<Architecture>,
 }
 
 /// The shape of a transformer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Architecture {
-    /// Layers.
+    /// Number of layers.
     pub layers: u32,
-    /// Of them, those with a dense feed-forward network (all, where there are no experts).
+    /// Layers with a dense feed-forward network (all, where there are no experts).
     pub dense_layers: u32,
     /// Width of the residual stream.
     pub hidden: u32,
     /// Inner width of the dense feed-forward network.
     pub ffn: u32,
-    /// Tokens there are.
+    /// Tokens in the vocabulary.
     pub vocabulary: u32,
-    /// How tokens attend.
+    /// Kind of attention, with its dimensions.
     pub attention: Attention,
-    /// Layers that attend linearly; `None`: there are none.
+    /// Layers of linear attention; `None`: there are none.
     pub linear: Option<LinearAttention>,
-    /// Whether embedding and head are one table.
+    /// Whether embedding and output head share one table of weights.
     pub tied_embeddings: bool,
-    /// Routed and shared experts.
+    /// Routed and shared experts of a layer; `None`: the model is dense.
     pub experts: Option<Experts>,
-    /// What its dense weights are published in.
+    /// Number format in which the dense weights are published.
     pub weights: NumberFormat,
-    /// What its experts' weights are published in.
+    /// Number format in which the experts' weights are published.
     pub expert_weights: NumberFormat,
 }
 
-/// A kind of number.
+/// A number format of weights, activations or KV.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NumberFormat {
-    /// 16 bits.
+    /// BF16: 16 bits.
     #[default]
     Bf16,
-    /// 8 bits.
+    /// FP8: 8 bits.
     Fp8,
-    /// 8 bits with a scale for each block of 128 x 128.
+    /// FP8 of 8 bits with a scale for each block of 128 x 128.
     Fp8Block,
-    /// 4 bits with a scale of 8 bits for 32 of them (MXFP4).
+    /// FP4 with a scale of 8 bits for 32 numbers (MXFP4).
     Fp4,
-    /// 4 bits with a scale of 8 bits for 16 of them (NVFP4).
+    /// FP4 with a scale of 8 bits for 16 numbers (NVFP4).
     Nvfp4,
 }
 
 impl NumberFormat {
-    /// Its name in files.
+    /// The format's name in files.
     pub fn word(self) -> &'static str {
         match self {
             Self::Bf16 => "bf16",
@@ -139,7 +141,7 @@ impl NumberFormat {
         }
     }
 
-    /// Quarters of a bit that it takes, its share of a scale included.
+    /// Quarters of a bit that a number takes, its share of a scale included.
     pub fn quarter_bits(self) -> u32 {
         match self {
             Self::Bf16 => 64,
@@ -149,13 +151,13 @@ impl NumberFormat {
         }
     }
 
-    /// Bytes of so many of them, rounded up.
+    /// Bytes of `numbers` numbers of this format, rounded up.
     pub fn bytes_of(self, numbers: u128) -> u64 {
         let bits = numbers.saturating_mul(u128::from(self.quarter_bits()));
         u64::try_from(bits.div_ceil(32)).unwrap_or(u64::MAX)
     }
 
-    /// The one of this name; BF16 otherwise.
+    /// The format of this name; BF16 for any other word.
     pub fn named(word: &str) -> Self {
         match word {
             "fp8" => Self::Fp8,
@@ -167,7 +169,7 @@ impl NumberFormat {
     }
 }
 
-/// How tokens attend.
+/// A kind of attention, with its dimensions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Attention {
     /// Multi-head latent attention.
@@ -178,11 +180,11 @@ pub enum Attention {
         query_rank: u32,
         /// Rank of the compressed keys and values.
         kv_rank: u32,
-        /// Head dimension without position.
+        /// Dimension of a head's part without position.
         nope: u32,
-        /// Head dimension with rotary position.
+        /// Dimension of a head's part with rotary position.
         rope: u32,
-        /// Head dimension of values.
+        /// Dimension of a head's values.
         value: u32,
     },
     /// Grouped-query attention; multi-head where `kv_heads` equals `heads`.
@@ -191,15 +193,15 @@ pub enum Attention {
         heads: u32,
         /// Key and value heads.
         kv_heads: u32,
-        /// Head dimension.
+        /// Dimension of a head.
         head: u32,
-        /// Key and value heads of the layers without a window, where others have one.
+        /// Key and value heads of the layers without a window, where these differ from `kv_heads`.
         global_kv_heads: u32,
-        /// Head dimension of those layers.
+        /// Dimension of a head of the layers without a window.
         global_head: u32,
         /// Layers that attend to a window only.
         window_layers: u32,
-        /// Tokens in that window.
+        /// Tokens in the window of the layers that have one.
         window: u32,
         /// Whether queries and keys are normalised.
         qk_norm: bool,
@@ -209,9 +211,9 @@ pub enum Attention {
 /// Layers of linear attention (a gated delta network or the like), whose state does not grow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearAttention {
-    /// How many layers.
+    /// Number of layers of linear attention.
     pub layers: u32,
-    /// Query and key heads.
+    /// Number of query heads, and of key heads.
     pub key_heads: u32,
     /// Dimension of a query and key head.
     pub key_head: u32,
@@ -219,13 +221,13 @@ pub struct LinearAttention {
     pub value_heads: u32,
     /// Dimension of a value head.
     pub value_head: u32,
-    /// Tokens that the convolution before it sees.
+    /// Tokens that the convolution before linear attention sees.
     pub convolution: u32,
 }
 
 impl LinearAttention {
-    /// State of a request in one layer, in bytes: a matrix for each value head in FP32, and the convolution's
-    /// past inputs in BF16.
+    /// State of a request in one layer, in bytes: a matrix for each value head in FP32, and the past inputs
+    /// of the convolution in BF16.
     pub fn state_bytes(&self) -> u64 {
         let [keys, key, values, value, past] = [
             self.key_heads,
@@ -262,49 +264,49 @@ impl LinearAttention {
 /// The experts of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Experts {
-    /// Routed experts.
+    /// Routed experts of a layer.
     pub routed: u32,
-    /// Of them, chosen by a token.
+    /// Routed experts that a token chooses.
     pub top_k: u32,
-    /// Experts that every token goes through.
+    /// Shared experts of a layer, which every token goes through.
     pub shared: u32,
-    /// Inner width of one expert.
+    /// Inner width of one expert's network.
     pub ffn: u32,
-    /// Groups of experts; 1: none.
+    /// Groups of routed experts; 1: they are not grouped.
     pub groups: u32,
-    /// Of them, those in which a token may choose.
+    /// Groups of routed experts in which a token may choose.
     pub top_groups: u32,
 }
 
 /// A price list, per token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Price {
-    /// Catalog name.
+    /// Catalog name of the price list.
     pub name: String,
-    /// Without discount.
+    /// Prices without discount.
     pub full: TokenPrices,
-    /// Time-of-day windows with other prices.
+    /// Time-of-day windows with other prices; empty: none.
     pub discounts: Vec<Discount>,
 }
 
-/// Prices of one token of each kind.
+/// Prices of one token of each kind, in picodollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenPrices {
-    /// An input token that hits the cache.
+    /// Price of an input token that hits the cache.
     pub hit: PicoUsd,
-    /// An input token that is computed.
+    /// Price of an input token that is computed.
     pub miss: PicoUsd,
-    /// An output token.
+    /// Price of an output token.
     pub output: PicoUsd,
 }
 
 /// Other prices from one UTC time of day to another, `[from, to)`; may reach over midnight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Discount {
-    /// Since UTC midnight.
+    /// Time of day at which the discount begins, since UTC midnight.
     pub from_utc: SimDuration,
-    /// Since UTC midnight.
+    /// Time of day at which the discount ends, since UTC midnight.
     pub to_utc: SimDuration,
-    /// The prices in the window.
+    /// Prices in the discount's window.
     pub prices: TokenPrices,
 }

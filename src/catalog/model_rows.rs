@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::data::CatalogEntry;
 use super::{Architecture, Attention, Experts, LinearAttention, Model, NumberFormat};
 
-/// The file of models.
+/// The text of models.toml as types.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
@@ -146,7 +146,7 @@ impl ModelRow {
         })
     }
 
-    /// The model, with its KV as the architecture says.
+    /// The catalog's entry of this row, with KV as the architecture says.
     pub fn entry(self) -> CatalogEntry<Model> {
         let architecture = self.architecture();
         CatalogEntry {

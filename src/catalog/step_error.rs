@@ -13,31 +13,31 @@ pub enum StepErrorClass {
     Published,
     /// Coefficients, measurements or constants that the scenario states.
     Own,
-    /// Fitted to this engine on this accelerator serving other models.
+    /// Constants that were fitted to this engine on this accelerator serving other models.
     OtherModel,
-    /// Borrowed from another engine on the same accelerator.
+    /// Constants borrowed from another engine on the same accelerator.
     OtherEngine,
-    /// Borrowed from another accelerator, and measured to suit this one so well.
+    /// Constants borrowed from another accelerator, and measured to suit this one so well.
     OtherGpu,
-    /// Borrowed from another accelerator; only the data sheet of this one is known.
+    /// Constants borrowed from another accelerator; only the data sheet of this one is known.
     DataSheet,
-    /// Prefill and decode apart, on constants that were fitted to servers that do both.
+    /// Constants fitted to servers that do prefill and decode, used where these are apart.
     Separate,
 }
 
-/// The error of a class.
+/// How far the step times of a class may be wrong.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepError {
-    /// The class.
+    /// Name of the class.
     class: String,
     /// By what part a step of a dense model may take longer or less than the model of step times says.
     dense: f64,
-    /// Error of models with experts, as a part of a step.
+    /// Error of steps of models with experts, as a part of the step.
     experts: f64,
-    /// What the class is, in words.
+    /// Description of the class.
     pub about: String,
-    /// Accelerators for which it was measured; empty: for all.
+    /// Accelerators for which the error was measured; empty: it holds for all.
     #[serde(default)]
     gpus: Vec<String>,
     /// How the error was found.
@@ -45,7 +45,8 @@ pub struct StepError {
 }
 
 impl StepError {
-    /// By what part a step may take longer or less than the model of step times says; of a model of that kind.
+    /// By what part a step may take longer or less than the model of step times says, for a model with or
+    /// without experts.
     pub fn error(&self, experts: bool) -> f64 {
         if experts { self.experts } else { self.dense }
     }
@@ -71,7 +72,7 @@ impl StepErrorClass {
         }
     }
 
-    /// Of constants that another accelerator lends to this one.
+    /// The class of constants that another accelerator lends to this one.
     pub fn of_loan(gpu: &str) -> Self {
         let is_measured = Self::OtherGpu
             .error()
