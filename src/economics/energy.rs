@@ -15,18 +15,18 @@ use crate::units::NS_PER_S;
 /// Joules in a kilowatt-hour.
 pub const JOULES_PER_KWH: f64 = 3.6e6;
 
-/// What accelerators did, in accelerator-nanoseconds.
+/// What the accelerators did during the window, in accelerator-nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GpuTime {
-    /// On paid nodes.
+    /// Accelerator-nanoseconds on paid nodes.
     pub paid: u128,
-    /// Of that, in a step.
+    /// Accelerator-nanoseconds in a step.
     pub busy: u128,
-    /// Of that, in a step that computes prompts.
+    /// Accelerator-nanoseconds in a step that computes prompts.
     pub prompts: u128,
 }
 
-/// Energy of the accelerators in kilowatt-hours, where their power is known.
+/// Energy of the accelerators in kilowatt-hours; `None`: their power is not known.
 pub fn energy_kwh(time: &GpuTime, gpu: &Gpu) -> Option<f64> {
     let power = gpu.power?;
     let generating = time.busy - time.prompts.min(time.busy);
@@ -36,7 +36,7 @@ pub fn energy_kwh(time: &GpuTime, gpu: &Gpu) -> Option<f64> {
     Some(kwh(watt_ns))
 }
 
-/// Energy of the rest in kilowatt-hours, where it is known.
+/// Energy of host, network, cooling and conversion in kilowatt-hours; `None`: their power is not known.
 pub fn overhead_kwh(time: &GpuTime, gpu: &Gpu) -> Option<f64> {
     Some(kwh(time.paid as f64 * gpu.overhead_w?))
 }

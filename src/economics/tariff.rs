@@ -7,9 +7,9 @@ use crate::units::{NS_PER_DAY, NS_PER_S, PicoUsd, SimTime};
 /// Every class's prices over the simulated time.
 #[derive(Clone, Debug)]
 pub struct Tariff {
-    /// UTC time of day of the first simulated instant, ns.
+    /// UTC time of day of the first simulated instant, in ns.
     origin_utc_ns: u64,
-    /// By class: its price list, and whether discounts apply; `None`: free.
+    /// Price list of each class, and whether its discounts apply; `None`: the class is free.
     classes: Vec<Option<(Price, bool)>>,
 }
 
@@ -30,7 +30,7 @@ impl Tariff {
         }
     }
 
-    /// When some price may change, ascending, within `(from, to)`.
+    /// Instants at which some price may change, ascending, within `(from, to)`.
     pub fn changes(&self, from: SimTime, to: SimTime) -> Vec<SimTime> {
         let mut edges: Vec<SimTime> = Vec::new();
         for (price, _) in self
@@ -56,7 +56,7 @@ impl Tariff {
         edges
     }
 
-    /// Whether the class pays at all.
+    /// Whether requests of the class pay at all.
     pub fn is_billed(&self, class: usize) -> bool {
         self.classes[class].is_some()
     }
@@ -84,7 +84,7 @@ impl Tariff {
     }
 }
 
-/// What a request pays.
+/// What a request pays, by its cached, computed and output tokens.
 pub fn bill(prices: &TokenPrices, cached: u32, computed: u32, output: u32) -> PicoUsd {
     PicoUsd(
         u128::from(cached) * prices.hit.0
