@@ -16,7 +16,7 @@ use super::side::Tail;
 use crate::scenario::{ArrivalKind, Class, Scenario, TraceRow};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
-/// The requests of one class.
+/// Makes the requests of one class, in blocks.
 #[derive(Clone, Debug)]
 pub(super) struct ClassSource {
     pub(super) name: String,
@@ -28,7 +28,7 @@ pub(super) struct ClassSource {
     position: Position,
     gaps: Gaps,
     streams: [Stream; 3],
-    /// Made but not yet taken: `block[taken..]`.
+    /// The block of requests; those from `taken` on are made but not yet taken.
     block: Vec<Request>,
     taken: usize,
     finished: bool,
@@ -36,19 +36,19 @@ pub(super) struct ClassSource {
     trace: Option<Trace>,
 }
 
-/// A recording and how far it has been taken.
+/// A recording and how many of its requests have been taken.
 #[derive(Clone, Debug)]
 struct Trace {
     rows: Arc<[TraceRow]>,
     taken: usize,
 }
 
-/// What a block goes through before it is requests: kept between blocks, not cleared.
+/// Buffers from which a block's requests are made; kept between blocks, not cleared.
 #[derive(Clone, Debug)]
 struct BlockBuffers {
-    /// Random numbers, then amounts between arrivals.
+    /// Random numbers of the arrivals, then the amounts between arrivals, in billionths of a request.
     gaps: [u64; BLOCK],
-    /// Random numbers of inputs, outputs and hits.
+    /// Random numbers of inputs, outputs and hits, in this order.
     randoms: [[u64; BLOCK]; 3],
     at: [u64; BLOCK],
     runs: Vec<PeriodRun>,
@@ -56,7 +56,7 @@ struct BlockBuffers {
     outputs: [u32; BLOCK],
 }
 
-/// What differs between the periods of a class.
+/// What the draws of a class's requests take from the period of their arrival.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PeriodDraw {
     pub(super) input_scale: LengthScale,
@@ -64,12 +64,12 @@ pub(super) struct PeriodDraw {
     pub(super) hits: HitFactor,
 }
 
-/// The amounts between arrivals.
+/// Where the amounts between arrivals come from.
 #[derive(Clone, Debug)]
 enum Gaps {
-    /// Unit exponentials.
+    /// Amounts that are unit exponentials (Poisson arrivals).
     Random(Box<(Stream, QuantileTable)>),
-    /// Always 1.
+    /// An amount of always 1 (even arrivals).
     Even,
 }
 
@@ -78,7 +78,7 @@ enum Gaps {
 const BLOCK: usize = 256;
 
 impl ClassSource {
-    /// Builds the tables of `class`, the one with this index.
+    /// Builds the tables of `class`, which has this index in the scenario.
     pub(super) fn new(
         scenario: &Scenario,
         index: u16,
@@ -251,7 +251,7 @@ impl ClassSource {
     }
 }
 
-/// What holds in each period of a class; work is shared between equal periods.
+/// What the draws take from each period of a class; work is shared between equal periods.
 fn draws(class: &Class, input: &Lengths) -> Result<Vec<PeriodDraw>, WorkloadError> {
     // Of the latest scale only: a day of seconds has 86,400, and each would take 68 KB.
     let mut latest: Option<(u64, LengthDistribution, f64)> = None;
@@ -300,7 +300,7 @@ pub(super) fn unit_exponential() -> QuantileTable {
     })
 }
 
-/// The time of day at which a simulation begins: its warm-up before `start`.
+/// Time of day, local, at which a simulation begins: its warm-up before `start`.
 fn begins_at(scenario: &Scenario) -> SimDuration {
     let warm_up = scenario.warm_up.0 % NS_PER_DAY;
     SimDuration((scenario.start.time_of_day.0 + NS_PER_DAY - warm_up) % NS_PER_DAY)

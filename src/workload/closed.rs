@@ -25,7 +25,7 @@ struct Users {
     class: u16,
     think_time: SimDuration,
     exponential: Option<Box<(Stream, QuantileTable)>>,
-    /// Requests that may still be issued.
+    /// Requests that the users may still issue together.
     left: u64,
 }
 
@@ -33,12 +33,12 @@ struct Users {
 #[derive(Clone, Debug)]
 pub struct ClosedLoops {
     classes: Vec<Users>,
-    /// When a user issues: (time, class).
+    /// When each free user issues the next request, and its class: (time, class).
     next: BinaryHeap<Reverse<(SimTime, u16)>>,
 }
 
 impl ClosedLoops {
-    /// The closed classes of a scenario; `None` where there are none.
+    /// The closed classes of a scenario; `None`: there are none.
     pub fn new(scenario: &Scenario) -> Option<Self> {
         let mut loops = Self {
             classes: Vec::new(),
@@ -66,14 +66,14 @@ impl ClosedLoops {
         (!loops.classes.is_empty()).then_some(loops)
     }
 
-    /// When the next user issues a request.
+    /// When the next user issues a request; `NEVER`: nobody will.
     pub fn next(&self) -> SimTime {
         self.next
             .peek()
             .map_or(SimTime::NEVER, |Reverse((at, _))| *at)
     }
 
-    /// Appends the requests that are issued now, in the order of classes.
+    /// Appends the requests that users issue at `now`, in the order of classes.
     pub fn issue(&mut self, now: SimTime, workload: &mut Workload, requests: &mut Vec<Request>) {
         while let Some(Reverse((at, class))) = self.next.peek().copied() {
             if at != now {
@@ -90,7 +90,7 @@ impl ClosedLoops {
         }
     }
 
-    /// A request of a class has ended now, well or not. Open classes do not care.
+    /// Tells that a request of a class has ended now, completed or not; of open classes nothing follows.
     pub fn ended(&mut self, now: SimTime, class: u16, well: bool) {
         let Some(users) = self.classes.iter_mut().find(|u| u.class == class) else {
             return;

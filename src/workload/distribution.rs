@@ -9,14 +9,14 @@ use super::quantile::QuantilePiece;
 /// How lengths are distributed, after scaling, rounding and clamping.
 #[derive(Clone, Debug)]
 pub struct LengthDistribution {
-    /// Scaled, not rounded, with `from <= to`.
+    /// The law's pieces after scaling, before rounding, each with `from <= to`.
     pieces: Vec<QuantilePiece>,
     min: u64,
     max: u64,
 }
 
 impl LengthDistribution {
-    /// Of draws from these pieces, multiplied by `factor`, rounded and clamped.
+    /// The distribution of draws from these pieces, multiplied by `factor`, rounded and clamped.
     pub(super) fn new(mut pieces: Vec<QuantilePiece>, factor: f64, min: u64, max: u64) -> Self {
         for piece in &mut pieces {
             let (a, b) = (piece.from * factor, piece.to * factor);
@@ -33,7 +33,7 @@ impl LengthDistribution {
             .sum()
     }
 
-    /// The mean of the rounded and clamped values of an even stretch.
+    /// The mean of the rounded and clamped values of one piece, in tokens.
     fn mean_over(&self, piece: &QuantilePiece) -> f64 {
         let (min, max) = (self.min as f64, self.max as f64);
         let round = |x: f64| (x + 0.5).floor().clamp(min, max);

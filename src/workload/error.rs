@@ -5,14 +5,14 @@ use std::fmt;
 /// Why a workload cannot be made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkloadError {
-    /// Short prompts do not let that many tokens hit: only whole blocks of 64 tokens do, and never a
+    /// The stated hit rate is too high for short prompts: only whole blocks of 64 tokens hit, and never a
     /// prompt's last token.
     UnreachableHitRate {
         /// Name of the class.
         class: String,
         /// Index into the class's `ArrivalProcess::periods`.
         period: usize,
-        /// What the scenario asks for.
+        /// Hit rate that the scenario asks for, as a part of the input tokens.
         asked: f64,
         /// The largest hit rate that these input lengths allow.
         largest: f64,

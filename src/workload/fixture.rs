@@ -2,7 +2,7 @@
 
 use crate::scenario::{Scenario, load_str};
 
-/// What holds in half a day.
+/// Lengths and hits of half a day.
 #[derive(Clone, Copy)]
 pub(super) struct HalfDay {
     /// Mean of the input law, in tokens.
@@ -13,7 +13,7 @@ pub(super) struct HalfDay {
     pub hit_rate: f64,
 }
 
-/// Half of the input hits.
+/// A half of the day in which half of the input hits.
 pub(super) const PLAIN: HalfDay = HalfDay {
     input_mean: 3000.0,
     output_mean: 500.0,
@@ -46,13 +46,13 @@ pub(super) fn class_of(
     )
 }
 
-/// The same with the laws of [`PLAIN`].
+/// A class as [`class_of`] makes it, with the lengths of [`PLAIN`].
 pub(super) fn class(name: &str, kind: &str, rate: f64, halves: [HalfDay; 2]) -> String {
     let [input, output] = [PLAIN.input_mean, PLAIN.output_mean].map(lognormal);
     class_of(name, kind, rate, halves, [&input, &output])
 }
 
-/// From 12:00 with these classes, for an hour; nothing else of it matters here.
+/// A scenario of an hour from 12:00 with these classes; nothing else of it matters in the tests here.
 pub(super) fn scenario(classes: &[String]) -> Scenario {
     let head = "name = 'classes'\nstart = 2026-01-05T12:00:00Z\nduration = '1h'\nmodel = 'llama-3.1-8b'\n\
                 node = { gpu = 'h100', gpus = 8, price_per_gpu_hour = 2.0 }\n\

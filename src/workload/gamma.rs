@@ -16,23 +16,23 @@ use super::side::Tail;
 #[derive(Clone, Debug)]
 pub(super) struct GammaQuantile {
     shape: f64,
-    /// ln Gamma(shape).
+    /// ln Gamma(shape) of the law.
     log_gamma: f64,
-    /// ln Gamma(shape + 1).
+    /// ln Gamma(shape + 1) of the law.
     log_gamma_1: f64,
     /// ln of the last quantile on each side: where the next search starts.
     log_x: [f64; 2],
 }
 
-/// From this shape on the law is so nearly normal that the Wilson-Hilferty cube is as good.
+/// Shape from which on the law is so nearly normal that the Wilson-Hilferty cube is as good.
 const NEARLY_NORMAL_SHAPE: f64 = 1e5;
-/// Below this ln x, the first term of the power series is the whole lower tail in double precision.
+/// Bound of ln x below which the first term of the power series is the whole lower tail in double precision.
 const POWER_LAW_LOG_X: f64 = -40.0;
 /// Relative accuracy of the series and the continued fraction.
 const EPSILON: f64 = 1e-16;
 
 impl GammaQuantile {
-    /// Of the law with this shape, greater than 0.
+    /// The quantiles of the law with this shape, greater than 0.
     pub(super) fn new(shape: f64) -> Self {
         let log_gamma_1 = libm::lgamma(shape + 1.0);
         let median = (libm::log(0.5) + log_gamma_1) / shape;
@@ -94,7 +94,7 @@ impl GammaQuantile {
         }
     }
 
-    /// P(shape, x) by the power series.
+    /// The lower regularised gamma function P(shape, x), by the power series.
     fn series(&self, x: f64) -> f64 {
         let (mut term, mut sum, mut n) = (1.0, 1.0, self.shape);
         while term > sum * EPSILON {
@@ -105,7 +105,7 @@ impl GammaQuantile {
         sum * libm::exp(self.shape * libm::log(x) - x - self.log_gamma_1)
     }
 
-    /// Q(shape, x) by the continued fraction.
+    /// The upper regularised gamma function Q(shape, x), by the continued fraction.
     fn continued_fraction(&self, x: f64) -> f64 {
         let mut b = x + 1.0 - self.shape;
         let mut c = f64::MAX;
@@ -126,7 +126,7 @@ impl GammaQuantile {
         h * libm::exp(self.shape * libm::log(x) - x - self.log_gamma)
     }
 
-    /// The cube of a normal variable (Wilson and Hilferty, PNAS 17, 1931).
+    /// The quantile as the cube of a normal variable (Wilson and Hilferty, PNAS 17, 1931).
     fn wilson_hilferty(&self, side: Tail, p: f64) -> f64 {
         let z = normal::upper_quantile(p);
         let z = if side == Tail::Lower { -z } else { z };

@@ -64,7 +64,7 @@ impl Workload {
         self.sources[usize::from(class)].issue(now)
     }
 
-    /// The classes, in order.
+    /// The sources of requests of the classes, in order.
     pub(super) fn sources(&self) -> &[ClassSource] {
         &self.sources
     }

@@ -9,7 +9,7 @@
 
 use super::distribution::LengthDistribution;
 
-/// The factor f of S4, in 2^-38.
+/// The factor f of S4 that turns input into cached tokens, in 2^-38.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HitFactor(u64);
 
@@ -18,15 +18,15 @@ pub struct HitFactor(u64);
 const BLOCK: u64 = 64;
 const BLOCK_BITS: u32 = 6;
 const FACTOR_BITS: u32 = 38;
-/// The rate is met when it is missed by less than this part of itself.
+/// How closely the stated hit rate is met, as a part of it.
 const TOLERANCE: f64 = 1e-9;
-/// A smaller step of f is lost when f is rounded: an eighth of its grain.
+/// Least step of f that is not lost when f is rounded: an eighth of its grain.
 const SMALLEST_STEP: f64 = 1.0 / (1_u64 << (FACTOR_BITS + 3)) as f64;
-/// Longer prompts never count as capped: they lose at most 64 tokens, less than 10^-4 of themselves.
+/// Longest prompts that may count as capped, in tokens: longer ones lose at most 64, less than 10^-4 of themselves.
 const LONGEST_CAPPED: f64 = (1_u64 << 20) as f64;
 
 impl HitFactor {
-    /// No hits.
+    /// The factor under which nothing hits.
     pub const ZERO: Self = Self(0);
 
     /// The factor under which `hit_rate` of all input tokens hit, to 10^-4, given the distribution
@@ -67,7 +67,7 @@ impl HitFactor {
         expectation(&probabilities, mean, factor).0 / mean
     }
 
-    /// How many tokens of a prompt hit: a multiple of 64, less than `input`, which is below 2^25 and
+    /// Tokens of a prompt that hit: a multiple of 64, less than `input`, which is below 2^25 and
     /// at least 1. `random` is uniform over all 64-bit numbers.
     #[inline]
     pub fn cached(self, input: u32, random: u64) -> u32 {

@@ -22,7 +22,7 @@ pub struct Lengths {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthScale(u64);
 
-/// Where unscaled values come from, in 2^-24 tokens.
+/// Where values before scaling come from, in 2^-24 tokens.
 #[derive(Clone, Debug)]
 enum ValueSource {
     Constant(u64),
@@ -43,24 +43,24 @@ struct LengthStep {
 struct MixturePart {
     from: u64,
     width: u64,
-    /// 2^127 over `width` with its leading zeros shifted out.
+    /// Reciprocal of `width`: 2^127 over `width` with its leading zeros shifted out.
     stretch: u64,
     source: ValueSource,
 }
 
-/// Parts of a token in a table. 2^-24 leaves the mean of short lengths exact to 10^-7.
+/// Bits of a token's fraction in a table. 2^-24 leaves the mean of short lengths exact to 10^-7.
 const TOKEN_BITS: u32 = 24;
 const SCALE_BITS: u32 = 64 - TOKEN_BITS;
-/// Random numbers there are.
+/// How many 64-bit random numbers there are.
 const RANDOMS: f64 = 18_446_744_073_709_551_616.0;
 
 impl LengthScale {
-    /// From a factor; negative ones and NaN become zero.
+    /// The scale of a factor; negative ones and NaN become zero.
     pub fn new(factor: f64) -> Self {
         Self((factor * Self::one() + 0.5) as u64)
     }
 
-    /// The factor that is applied.
+    /// The factor that is applied to lengths.
     pub fn factor(self) -> f64 {
         self.0 as f64 / Self::one()
     }
@@ -81,13 +81,13 @@ impl Lengths {
         }
     }
 
-    /// The length that `random` addresses.
+    /// The length that `random` addresses, in tokens.
     #[inline]
     pub fn at(&self, random: u64, scale: LengthScale) -> u32 {
         self.round(self.source.at(random), scale)
     }
 
-    /// The lengths that `randoms` address; `lengths` is as long.
+    /// Writes the lengths that `randoms` address, in tokens, to `lengths`, which is as long.
     pub fn fill(&self, randoms: &[u64], scale: LengthScale, lengths: &mut [u32]) {
         let each = lengths.iter_mut().zip(randoms);
         match &self.source {
@@ -99,14 +99,14 @@ impl Lengths {
         }
     }
 
-    /// max(1, floor(x scale + 1/2)), clamped to the bounds.
+    /// The length of a drawn value: max(1, floor(value x scale + 1/2)), clamped to the bounds.
     #[inline]
     fn round(&self, value: u64, scale: LengthScale) -> u32 {
         let scaled = u128::from(value) * u128::from(scale.0) + (1 << 63);
         ((scaled >> 64) as u64).clamp(self.min, self.max) as u32
     }
 
-    /// How the lengths are distributed under one scale.
+    /// The distribution of lengths under one scale.
     pub fn distribution(&self, scale: LengthScale) -> LengthDistribution {
         let mut pieces = Vec::new();
         self.source.add_pieces(1.0, &mut pieces);
@@ -211,7 +211,7 @@ impl MixturePart {
         }
     }
 
-    /// Stretches the part's random numbers over all of them.
+    /// Stretches the part's random numbers over all random numbers.
     #[inline]
     fn at(&self, random: u64) -> u64 {
         let place = (random - self.from).min(self.width - 1) << self.width.leading_zeros();
@@ -220,7 +220,7 @@ impl MixturePart {
     }
 }
 
-/// Where each weight's share of the random numbers ends; the last share takes what rounding leaves.
+/// Ends of each weight's share of the random numbers; the last share takes what rounding leaves.
 fn cumulate(weights: impl Iterator<Item = f64> + Clone) -> Vec<u64> {
     let total: f64 = weights.clone().sum();
     let mut sum = 0.0;

@@ -35,7 +35,7 @@ fn moments(law: &Law) -> (f64, f64) {
     }
 }
 
-/// Averages of both moments.
+/// Averages of first and second moments, weighted.
 fn weighted(parts: impl Iterator<Item = (f64, (f64, f64))>) -> (f64, f64) {
     let (total, first, second) = parts.fold((0.0, 0.0, 0.0), |sum, (w, m)| {
         (sum.0 + w, sum.1 + w * m.0, sum.2 + w * m.1)
@@ -53,7 +53,7 @@ pub(super) enum Quantile {
 }
 
 impl Quantile {
-    /// `None` for laws made of single values, and for mixtures.
+    /// The quantile function of a law; `None`: the law is made of single values, or is a mixture.
     pub(super) fn new(law: &Law) -> Option<Self> {
         Some(match *law {
             Law::Uniform { low, high } => Self::Uniform { low, high },

@@ -41,9 +41,9 @@ pub use realised::{Realised, WorkloadWarning};
 /// One request as it arrives. Ids rank requests by arrival, class order and number in the class (S2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Rank of arrival, from 0.
+    /// Number of the request in the order of arrival, from 0.
     pub id: u64,
-    /// When it arrives.
+    /// When the request arrives.
     pub at: SimTime,
     /// Input tokens, at least 1.
     pub input: u32,
@@ -51,6 +51,6 @@ pub struct Request {
     pub output: u32,
     /// Input tokens found in the cache, less than `input`.
     pub cached: u32,
-    /// Index of its class.
+    /// Index of the request's class.
     pub class: u16,
 }

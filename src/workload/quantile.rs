@@ -22,7 +22,7 @@ use super::side::Tail;
 #[derive(Clone, Debug)]
 pub struct QuantileTable {
     cells: Box<[QuantileCell; SIZE]>,
-    /// Table units in 1.
+    /// Table units for a value of 1.
     unit: f64,
 }
 
@@ -37,11 +37,11 @@ struct QuantileCell {
 /// order of the random number, not of size. Equal ends are an atom.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuantilePiece {
-    /// Probability.
+    /// Probability of the piece.
     pub weight: f64,
-    /// One end.
+    /// Value at the first random number of the piece.
     pub from: f64,
-    /// The other end.
+    /// Value after the last random number of the piece.
     pub to: f64,
 }
 
@@ -52,7 +52,7 @@ const CELL_BITS: u32 = 5;
 const CELLS: u32 = 1 << CELL_BITS;
 /// Cells of both halves, with octaves rounded up to a power of two for cheap addresses.
 const SIZE: usize = 2 << (6 + CELL_BITS);
-/// Largest value, in table units; beyond every length that a scenario can state.
+/// Largest value, in table units: beyond every length that a scenario can state.
 const LARGEST: f64 = (1_u64 << 54) as f64;
 
 impl QuantileTable {
@@ -91,7 +91,7 @@ impl QuantileTable {
         (line.base + ((i128::from(line.slope) * i128::from(x)) >> 32) as i64) as u64
     }
 
-    /// The whole law as it is tabulated, in the law's own unit.
+    /// All pieces of the law as it is tabulated, in the law's own unit.
     pub fn pieces(&self) -> impl Iterator<Item = QuantilePiece> + '_ {
         [Tail::Lower, Tail::Upper]
             .into_iter()
@@ -130,7 +130,7 @@ fn index(side: Tail, octave: u32, cell: u32) -> usize {
     (half << (6 + CELL_BITS) | octave << CELL_BITS | cell) as usize
 }
 
-/// 2^-n.
+/// The number 2^-n.
 fn power_of_half(n: u32) -> f64 {
     1.0 / (1_u64 << n) as f64
 }

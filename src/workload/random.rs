@@ -46,14 +46,14 @@ pub fn hash(number: u64) -> u64 {
     mix(number.wrapping_add(GOLDEN_GAMMA))
 }
 
-/// The finalizer of SplitMix64 (Stafford's variant 13 of the MurmurHash3 finalizer).
+/// Finalizer of SplitMix64 (Stafford's variant 13 of the MurmurHash3 finalizer).
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
 
-/// FNV-1a, 64 bits (Fowler, Noll and Vo; offset basis and prime of RFC 9923).
+/// Hash FNV-1a, 64 bits (Fowler, Noll and Vo; offset basis and prime of RFC 9923).
 fn fnv_1a(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -17,34 +17,34 @@
 use crate::scenario::{ArrivalProcess, RateSegment};
 use crate::units::{NS_PER_DAY, SimDuration};
 
-/// The day of one class, from the time of day at which the simulation begins.
+/// The rates of one class over a day, from the time of day at which the simulation begins.
 #[derive(Clone, Debug)]
 pub struct DayProfile {
-    /// In order, 24 hours in all; none is empty.
+    /// Segments in order, 24 hours in all; none is empty.
     segments: Vec<Segment>,
 }
 
 /// Billionths in a request: the unit of amounts.
 pub const PER_REQUEST: u64 = 1_000_000_000;
 
-/// A stretch of the day.
+/// A segment of the day over which the rate runs in a straight line.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     length_ns: u64,
-    /// Requests per second at its beginning.
+    /// Rate at the segment's beginning, in requests per second.
     rate: f64,
-    /// Change of the rate in each nanosecond.
+    /// Change of the rate, in requests per second for each nanosecond.
     slope: f64,
-    /// The amount that it holds, in billionths: whole ...
+    /// Amount of requests in the segment, in billionths: the whole ones of these.
     whole: i64,
-    /// ... and the rest, smaller than 1.
+    /// Amount in the segment beyond `whole`, in billionths, smaller than 1.
     rest: f64,
-    /// The same in requests.
+    /// Requests in the segment.
     requests: f64,
     period: u32,
 }
 
-/// Where the arrivals of a class have got to.
+/// How far the arrivals of a class have been placed.
 #[derive(Clone, Debug)]
 pub struct Position {
     /// Index of the current segment and its beginning.
@@ -54,16 +54,16 @@ pub struct Position {
     /// until the first arrival of the segment.
     amount: i64,
     fraction: f64,
-    /// The last arrival.
+    /// Time of the last arrival, in ns.
     last_ns: u64,
 }
 
 /// Consecutive arrivals of one period: those up to `end` (not included) of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeriodRun {
-    /// Index of the first arrival after it.
+    /// Index of the first arrival after the run.
     pub end: usize,
-    /// Index into `ArrivalProcess::periods`.
+    /// Index of the run's period in `ArrivalProcess::periods`.
     pub period: u32,
 }
 
@@ -80,7 +80,7 @@ impl DayProfile {
         }
     }
 
-    /// Where arrivals begin: at the simulation's first instant.
+    /// The position before the first arrival: the simulation's first instant.
     pub fn begin(&self) -> Position {
         Position {
             segment: 0,
@@ -171,7 +171,7 @@ impl DayProfile {
 }
 
 impl Segment {
-    /// The part of `whole` between two times of day; `None` if there is none.
+    /// The part of segment `whole` between two times of day; `None`: there is none.
     fn new(whole: &RateSegment, from_ns: u64, to_ns: u64) -> Option<Self> {
         if from_ns >= to_ns {
             return None;
@@ -206,7 +206,7 @@ impl Segment {
         })
     }
 
-    /// Turns amounts since `base` into times.
+    /// Turns amounts since `base` into times of arrival.
     #[inline]
     fn invert(&self, at: &mut [u64], base: i64, position: &mut Position) {
         let starts = position.starts_ns;
@@ -231,7 +231,7 @@ impl Segment {
     }
 }
 
-/// a b as an unevaluated sum (high, low) without error (Dekker, "A Floating-Point Technique for
+/// The product a b as an unevaluated sum (high, low) without error (Dekker, "A Floating-Point Technique for
 /// Extending the Available Precision", 1971; the splitting is Veltkamp's).
 fn exact_product(a: f64, b: f64) -> (f64, f64) {
     let split = |x: f64| {
@@ -251,7 +251,7 @@ mod tests {
     use crate::scenario::ArrivalKind;
     use crate::units::{NS_PER_HOUR, NS_PER_S};
 
-    /// (from hour, rate there, to hour, rate there)
+    /// A profile of segments (from hour, rate there, to hour, rate there), seen from an hour of the day.
     fn profile(segments: &[(u64, f64, u64, f64)], begins_at_hour: u64) -> DayProfile {
         let hour = |h: u64| SimDuration(h * NS_PER_HOUR);
         let rate = (0..).zip(segments).map(|(period, s)| RateSegment {

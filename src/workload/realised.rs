@@ -11,7 +11,7 @@ use super::generator::Workload;
 use super::length_law;
 use crate::scenario::Scenario;
 
-/// Expectations of one class over a day, averaged over its requests.
+/// Expected requests and lengths of one class over a day, averaged over its requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Realised {
     /// Name of the class.
@@ -30,23 +30,23 @@ pub struct Realised {
     pub hit_rate: f64,
 }
 
-/// Something about the workload that a careful reader should know.
+/// A fact about the workload that a careful reader should know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkloadWarning {
     /// Rounding and clamping move a mean length by more than [`TOLERANCE`].
     MeanMoved {
         /// Name of the class.
         class: String,
-        /// `input` or `output`.
+        /// Which length it is: `input` or `output`.
         length: &'static str,
-        /// The mean of the law, in tokens.
+        /// Mean of the law as stated, in tokens.
         stated: f64,
-        /// The mean of what is drawn, in tokens.
+        /// Mean of what is drawn, in tokens.
         realised: f64,
     },
 }
 
-/// How far a realised mean may be from the stated one, as a part of it, without a warning (S3).
+/// How far a realised mean may be from the stated one without a warning (S3), as a part of it.
 pub const TOLERANCE: f64 = 1e-3;
 
 /// The expectations of every class, in order. A class without requests is averaged over its periods
@@ -107,7 +107,7 @@ pub fn realised(scenario: &Scenario, workload: &Workload) -> Vec<Realised> {
         .collect()
 }
 
-/// What deserves a warning in these expectations.
+/// The warnings that these expectations deserve.
 pub fn warnings(realised: &[Realised]) -> Vec<WorkloadWarning> {
     let lengths = realised.iter().flat_map(|class| {
         [

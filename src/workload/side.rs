@@ -1,10 +1,10 @@
 //! Probabilities are told by the tail that they lie in, so that far ones keep their precision.
 
-/// Which tail a probability is measured in.
+/// The tail that a probability is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tail {
-    /// Below the quantile.
+    /// The tail below the quantile.
     Lower,
-    /// Above the quantile.
+    /// The tail above the quantile.
     Upper,
 }
