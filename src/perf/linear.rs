@@ -9,7 +9,7 @@ use super::{DecodeLoads, MixedLoad, OwnLines, PrefillLoad};
 use crate::scenario::{LinearDecode, LinearPerformance, LinearPrefill, Role, Scenario};
 use crate::units::{Picoseconds, SimDuration};
 
-/// A full rank's step must stay under this (2^62 ps = 53 days), so that sums never wrap.
+/// Bound of a full rank's step (2^62 ps = 53 days), so that sums never wrap.
 const STEP_MAX_PS: u128 = 1 << 62;
 
 /// The compiled model: the scenario's coefficients, proven not to overflow.
@@ -57,14 +57,14 @@ impl LinearModel {
         })
     }
 
-    /// A prefill step over these ranks.
+    /// The time of a prefill step over these ranks.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         let own = ranks.iter().map(|load| self.prefill_own(*load)).max();
         Picoseconds(self.prefill.base.0 + own.unwrap_or(0)).to_step()
     }
 
-    /// A step over ranks that compute prompts and decode: what both take, and the larger of the two
-    /// constants of those that are in it, because weights are read once.
+    /// The time of a step over ranks that compute prompts and decode: what both take, and the larger of the
+    /// two constants of those that are in it, because weights are read once.
     pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
         let (p, d) = (&self.prefill, &self.decode);
         let mut base = 0;
@@ -81,7 +81,7 @@ impl LinearModel {
         Picoseconds(base + busiest).to_step()
     }
 
-    /// A decode step over these ranks. The time of KV is rounded down to a picosecond a rank.
+    /// The time of a decode step over these ranks. The time of KV is rounded down to a picosecond a rank.
     pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
         let loads = ranks.requests.iter().zip(ranks.kv_1024);
         let own = loads.map(|(&n, &kv)| self.decode_own(n, kv)).max();
@@ -95,7 +95,7 @@ impl LinearModel {
         u64::from(requests) * c.per_request.0 + ((kv_1024 * c.per_kv_token.0) >> 10)
     }
 
-    /// What a rank of up to so many requests adds, laid out.
+    /// What a rank adds to a decode step, laid out for up to `most` requests.
     pub fn decode_lines(&self, most: u32) -> OwnLines {
         let c = &self.decode;
         OwnLines {
@@ -117,7 +117,7 @@ impl LinearModel {
         self.prefill_own(load.prefill) + self.decode_own(load.requests, load.kv_1024)
     }
 
-    /// So many tokens and pairs, in ps.
+    /// Time of `tokens` prompt tokens and `pairs` (query, key) pairs, in ps.
     #[inline]
     pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
         let c = &self.prefill;

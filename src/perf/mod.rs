@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::scenario::{Performance, Role, Scenario};
 use crate::units::SimDuration;
 
-/// The same scenario with every rank's KV capacity: what it states, or what the memory leaves.
+/// The scenario with every rank's KV capacity: what it states, or what the memory leaves.
 ///
 /// # Errors
 /// Where the model does not fit an accelerator's memory, in whatever pool. Models of step times that are given
@@ -58,26 +58,26 @@ impl PrefillLoad {
     }
 }
 
-/// What one rank of a mixed pool does in a step.
+/// What one rank of a mixed pool computes in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MixedLoad {
-    /// Prompts computed.
+    /// Prompts computed by the rank in the step.
     pub prefill: PrefillLoad,
-    /// Requests that decode.
+    /// Requests on the rank that decode.
     pub requests: u32,
-    /// KV that they hold, in 1/1024 token.
+    /// KV of the requests that decode, in 1/1024 token.
     pub kv_1024: u64,
     /// KV within the windows of layers that have one, in 1/1024 token; 0 where no layer has a window.
     pub window_1024: u64,
     /// Prompts of which tokens are computed.
     pub chunks: u32,
-    /// Of them, those of requests that have just joined.
+    /// Prompts of requests that have just joined, of which tokens are computed.
     pub joins: u32,
 }
 
 impl MixedLoad {
-    /// Adds `chunk` tokens of a prompt that follow `context` tokens in the cache; of a request that has just
-    /// joined, or not.
+    /// Adds `chunk` tokens of a prompt that follow `context` tokens in the cache; `joins`: the request has just
+    /// joined.
     pub fn add_chunk(&mut self, chunk: u64, context: u64, joins: bool) {
         self.prefill.add_chunk(chunk, context);
         self.chunks += u32::from(chunk > 0);
@@ -88,53 +88,54 @@ impl MixedLoad {
 /// What the ranks of a unit hold in a decode step, rank by rank.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DecodeLoads<'a> {
-    /// Requests.
+    /// Requests on each rank.
     pub requests: &'a [u32],
-    /// KV that they hold, in 1/1024 token.
+    /// KV that each rank's requests hold, in 1/1024 token.
     pub kv_1024: &'a [u64],
-    /// KV within the windows of layers that have one, in 1/1024 token; empty where no layer has a window.
+    /// KV within the windows of layers that have one, by rank, in 1/1024 token; empty where no layer has a window.
     pub window_1024: &'a [u64],
 }
 
 /// A rank's own part of a decode step laid out: one line for each number of requests.
 #[derive(Clone, Debug)]
 pub struct OwnLines {
-    /// By requests, in ps.
+    /// Time by the number of requests, without KV, in ps.
     base: Vec<u64>,
-    /// For each 1/1024 token of KV, and of what of it lies within windows, in 2^-bits ps.
+    /// Slope for each 1/1024 token of KV, in 2^-bits ps.
     kv: u64,
+    /// Slope for each 1/1024 token of KV within windows, in 2^-bits ps.
     window: u64,
     bits: u32,
 }
 
 impl OwnLines {
-    /// What [`StepTimes::decode_own`] says.
+    /// A rank's own part of a decode step, as [`StepTimes::decode_own`] says it, in ps.
     #[inline]
     pub fn at(&self, requests: u32, kv_1024: u64, window_1024: u64) -> u64 {
         self.base(requests) + self.over(kv_1024) + ((window_1024 * self.window) >> self.bits)
     }
 
-    /// The line's beginning: so many requests without KV, in ps.
+    /// The line's beginning: a rank's own part for `requests` requests without KV, in ps.
     #[inline]
     pub fn base(&self, requests: u32) -> u64 {
         self.base[(requests as usize).min(self.base.len() - 1)]
     }
 
-    /// The line over so much KV, none of it within windows, in ps.
+    /// What KV adds to a rank's own part, none of it within windows, in ps.
     #[inline]
     pub fn over(&self, kv_1024: u64) -> u64 {
         (kv_1024 * self.kv) >> self.bits
     }
 }
 
-/// Step times, compiled.
+/// The scenario's model of step times, compiled.
 #[derive(Clone, Debug)]
 pub enum StepTimes {
-    /// Constant coefficients.
+    /// A model of constant coefficients.
     Linear(linear::LinearModel),
-    /// First principles.
+    /// A roofline model: kernels, networks and host from first principles.
     Roofline(Arc<roofline::Compiled>),
-    /// Measured points.
+    /// A profile of measured points.
     Table(Arc<profile_steps::CompiledProfile>),
 }
 
@@ -154,7 +155,7 @@ impl StepTimes {
         }
     }
 
-    /// A prefill step over these ranks: the longest rank's own part and what the unit's total takes.
+    /// The time of a prefill step: the longest rank's own part and what the unit's total takes.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         match self {
             Self::Linear(model) => model.prefill_step(ranks),
@@ -163,7 +164,7 @@ impl StepTimes {
         }
     }
 
-    /// A step of a mixed pool over these ranks.
+    /// The time of a step of a mixed pool over these ranks.
     pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
         match self {
             Self::Linear(model) => model.mixed_step(ranks),
@@ -172,7 +173,7 @@ impl StepTimes {
         }
     }
 
-    /// A decode step over ranks.
+    /// The time of a decode step over these ranks.
     pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
         match self {
             Self::Linear(model) => model.decode_step(ranks),
@@ -200,8 +201,8 @@ impl StepTimes {
         }
     }
 
-    /// The same of a rank in a decode step that holds so many requests, their KV and what of it lies within
-    /// windows.
+    /// What a rank computes by itself in a decode step, in ps, holding `requests` requests, their KV and what of
+    /// it lies within windows: its routed experts and all communication aside.
     #[inline]
     pub fn decode_own(&self, requests: u32, kv_1024: u64, window_1024: u64) -> u64 {
         match self {
@@ -211,7 +212,7 @@ impl StepTimes {
         }
     }
 
-    /// [`StepTimes::decode_own`] of up to so many requests laid out, where it is made of lines.
+    /// [`StepTimes::decode_own`] laid out for up to `most` requests; `None`: it is not made of lines.
     pub fn decode_lines(&self, most: u32) -> Option<OwnLines> {
         match self {
             Self::Linear(model) => Some(model.decode_lines(most)),
@@ -220,7 +221,7 @@ impl StepTimes {
         }
     }
 
-    /// Work of prompts that are not in any batch yet, in ps of one rank: so many tokens and (query, key) pairs
+    /// Work of prompts that are not in any batch yet, in ps of one rank: these tokens and (query, key) pairs
     /// at the pace of a full batch.
     pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
         match self {

@@ -20,14 +20,14 @@ const PS_PER_US: f64 = 1e6;
 /// Tokens of the batch at whose pace work that waits is counted.
 const WORK_TOKENS: u64 = 1_024;
 
-/// Points and lines between them.
+/// A function of one variable: measured points and straight lines between them.
 #[derive(Clone, Debug, Default)]
 struct PiecewiseLinear {
     points: Vec<(f64, f64)>,
 }
 
 impl PiecewiseLinear {
-    /// From points in any order; of equal ones the first stays.
+    /// A function from points in any order; of those of equal x the first stays.
     fn new(mut points: Vec<(f64, f64)>) -> Self {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points.dedup_by(|later, first| later.0 == first.0);
@@ -49,7 +49,7 @@ impl PiecewiseLinear {
     }
 }
 
-/// Rows of points.
+/// A function of two variables: rows of measured points, interpolated along and between rows.
 #[derive(Clone, Debug, Default)]
 struct Surface {
     rows: Vec<(f64, PiecewiseLinear)>,
@@ -67,7 +67,7 @@ impl Surface {
         Self { rows }
     }
 
-    /// Below the first row that row holds.
+    /// The value at a point; below the first row, that row holds.
     fn at(&self, x: f64, y: f64) -> f64 {
         let last = self.rows.len().saturating_sub(1);
         match self.rows.first() {
@@ -84,20 +84,21 @@ impl Surface {
     }
 }
 
-/// The compiled profile; times in ps.
+/// A measured profile, compiled; times in ps.
 #[derive(Clone, Debug)]
 pub struct CompiledProfile {
     tokens: PiecewiseLinear,
     sequences: PiecewiseLinear,
     prefill: Surface,
     decode: Surface,
-    /// By the tokens of the prompts: what both take beyond the sum, by requests and mean KV.
+    /// What prompts and decode in one step take beyond the sum of both: by the prompts' tokens, a surface over
+    /// requests and mean KV.
     together: Vec<(f64, Surface)>,
     step: f64,
 }
 
 impl CompiledProfile {
-    /// Arranges a profile.
+    /// Compiles a measured profile.
     pub fn new(profile: &StepTimeProfile) -> Self {
         let rows = |part: ProfilePart| profile.rows.iter().filter(move |r| r.part == part);
         let time = |us: f64| us * PS_PER_US;
@@ -131,33 +132,33 @@ impl CompiledProfile {
         }
     }
 
-    /// A prefill step over these ranks; every batch computes the logits of one prompt at least.
+    /// The time of a prefill step over these ranks; every batch computes the logits of one prompt at least.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         self.busiest(ranks.iter().map(|load| prompts(*load)))
     }
 
-    /// A decode step over these ranks.
+    /// The time of a decode step over these ranks.
     pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
         let loads = ranks.requests.iter().zip(ranks.kv_1024);
         self.busiest(loads.map(|(&requests, &kv_1024)| decoding(requests, kv_1024)))
     }
 
-    /// A decode step of one rank, in ps.
+    /// The time of a decode step of one rank, in ps.
     pub fn decode_own(&self, requests: u32, kv_1024: u64) -> u64 {
         self.rank(&decoding(requests, kv_1024)) as u64
     }
 
-    /// A prefill step of one rank, in ps.
+    /// The time of a prefill step of one rank, in ps.
     pub fn prefill_own(&self, load: PrefillLoad) -> u64 {
         self.rank(&prompts(load)) as u64
     }
 
-    /// A mixed step of one rank, in ps.
+    /// The time of a mixed step of one rank, in ps.
     pub fn mixed_own(&self, load: &MixedLoad) -> u64 {
         self.rank(load) as u64
     }
 
-    /// So many tokens and pairs at the pace of a batch of 1,024 tokens, in ps.
+    /// Time of `tokens` prompt tokens and `pairs` (query, key) pairs at the pace of a batch of 1,024 tokens, in ps.
     pub fn prefill_work(&self, tokens: u64, pairs: u64) -> u64 {
         let of = |pairs| {
             let load = PrefillLoad {
@@ -173,7 +174,7 @@ impl CompiledProfile {
         (tokens as f64 * per_token + pairs as f64 * per_pair) as u64
     }
 
-    /// A mixed step over these ranks.
+    /// The time of a mixed step over these ranks.
     pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
         self.busiest(ranks.iter().copied())
     }
@@ -219,7 +220,7 @@ impl CompiledProfile {
     }
 }
 
-/// A rank that decodes.
+/// The load of a rank that decodes only.
 fn decoding(requests: u32, kv_1024: u64) -> MixedLoad {
     MixedLoad {
         requests,
@@ -228,7 +229,7 @@ fn decoding(requests: u32, kv_1024: u64) -> MixedLoad {
     }
 }
 
-/// A rank that computes prompts; every batch computes the logits of one of them at least.
+/// The load of a rank that computes prompts only; every batch computes the logits of one of them at least.
 fn prompts(load: PrefillLoad) -> MixedLoad {
     MixedLoad {
         prefill: load,

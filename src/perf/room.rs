@@ -6,14 +6,14 @@ use super::roofline::unit_shape::RooflineUnit;
 use crate::scenario::{ArrivalKind, Class, Performance, Pool, Role, Scenario};
 use crate::units::NS_PER_S;
 
-/// Requests of the mean length on a rank below which a pool is named.
+/// Requests of the mean length on a rank below which `check` names a pool.
 const FEW: f64 = 2.0;
 
-/// Weights as a part of what the engine fills, from which a pool is named that holds fewer than so many requests:
-/// nobody runs a server that is all weights and decodes so few at once.
+/// Weights as a part of what the engine fills, from which a pool is named that holds fewer requests than the second
+/// number: nobody runs a server that is all weights and decodes so few at once.
 const FULL: (f64, f64) = (0.8, 16.0);
 
-/// What a pool has room for.
+/// The memory and KV of a pool, and the requests that it has room for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Room {
     /// Name of the pool.
@@ -22,24 +22,24 @@ pub struct Room {
     pub gpus: u32,
     /// Accelerators that share a rank's attention.
     pub tensor: u32,
-    /// Ranks of a copy.
+    /// Ranks of one copy of the model.
     pub ranks: u32,
-    /// Memory of one accelerator; `None` where step times are given and nothing is known of memory.
+    /// Memory of one accelerator; `None`: step times are given and nothing is known of memory.
     pub memory: Option<AcceleratorMemory>,
     /// KV tokens that a rank holds, stated or left by the memory; `None`: not known.
     pub kv_tokens: Option<u64>,
-    /// Requests of the mean length (in a prefill pool prompts) that the KV of a copy holds at once.
+    /// Requests of the mean length (in a prefill pool prompts) that the KV of a copy holds at once; `None`: not known.
     pub requests: Option<f64>,
 }
 
-/// What each pool has room for, in their order.
+/// What each pool has room for, in the pools' order.
 pub fn rooms(scenario: &Scenario) -> Vec<Room> {
     let pools = scenario.pools.iter();
     pools.map(|pool| Room::of(scenario, pool)).collect()
 }
 
 impl Room {
-    /// That of a pool.
+    /// What a pool has room for.
     pub fn of(scenario: &Scenario, pool: &Pool) -> Self {
         let memory = match &scenario.performance {
             Performance::Roofline(roofline) => RooflineUnit::of(scenario, pool, roofline)

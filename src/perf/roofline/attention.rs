@@ -12,32 +12,32 @@ use super::kernel::{Machine, US, bytes_of};
 use crate::catalog::{Architecture, Attention, Constant as C, NumberFormat};
 use crate::scenario::Precision;
 
-/// Projections around the core, in seconds a layer.
+/// Times of the projections around the core of attention, in seconds a layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Projections {
-    /// Norm, queries, keys and values.
+    /// Time of the norm and the projections to queries, keys and values, in seconds.
     pub before: f64,
-    /// Output.
+    /// Time of the output projection, in seconds.
     pub after: f64,
 }
 
-/// A core: seconds a layer for each start, request, token and unit of attention.
+/// Times of the core of attention: seconds a layer for each start, request, token and unit of attention.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Core {
-    /// Of each step.
+    /// Seconds for each step.
     pub step: f64,
-    /// Of each decoding request.
+    /// Seconds for each decoding request.
     pub request: f64,
-    /// Of each prompt token.
+    /// Seconds for each prompt token.
     pub token: f64,
-    /// Of each (query, key) pair of a prompt, or each KV token of decode, in layers that keep all.
+    /// Seconds for each (query, key) pair of a prompt, or each KV token of decode, in layers that keep all.
     pub unit: f64,
-    /// Of each KV token of decode that lies within windows, in layers with one.
+    /// Seconds for each KV token of decode that lies within windows, in layers with one.
     pub window: f64,
 }
 
-/// Operations of a token on each number of a layer's state: forgetting aside, what the state says of the token's
-/// key, the correction by it, and the answer to its query, a product and a sum each.
+/// Operations for a token and each number of a layer's state: what the state says of the token's key, the correction
+/// by it, and the answer to its query, a product and a sum each; forgetting is left out.
 const STATE_OPERATIONS: f64 = 6.0;
 
 /// Layers by what they keep of a context, as parts of all.
@@ -51,9 +51,9 @@ struct Shares {
 /// A scenario's mean prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanPrompt {
-    /// Tokens whose KV is there already.
+    /// Tokens of the prompt that the cache holds.
     pub cached: f64,
-    /// Tokens that are computed.
+    /// Tokens of the prompt that are computed.
     pub computed: f64,
 }
 
@@ -70,7 +70,7 @@ impl MeanPrompt {
     }
 }
 
-/// Attention of a model with its heads over `tensor` accelerators.
+/// The attention layers of a model with heads divided over `tensor` accelerators.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionLayer<'a> {
     pub model: &'a Architecture,
@@ -87,7 +87,7 @@ impl AttentionLayer<'_> {
         matches!(self.model.attention, Attention::Latent { .. })
     }
 
-    /// Projections of `m` tokens; `absorbed` in decode.
+    /// Times of the projections of `m` tokens; `absorbed`: as in decode.
     pub fn projections(&self, machine: &Machine<'_>, m: f64, absorbed: bool) -> Projections {
         if m <= 0.0 {
             return Projections::default();
@@ -173,7 +173,7 @@ impl AttentionLayer<'_> {
         }
     }
 
-    /// The core over prompts like this one, by (query, key) pairs; averaged over layers of all kinds.
+    /// Times of the core over prompts like this one, by (query, key) pairs; averaged over layers of all kinds.
     pub fn prefill_core(&self, machine: &Machine<'_>, prompt: MeanPrompt) -> Core {
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor) * machine.sms;
         let start = machine.start(C::PrefillAttentionLaunch);
@@ -227,7 +227,7 @@ impl AttentionLayer<'_> {
         }
     }
 
-    /// The core of decode with `queries` tokens a request, by KV tokens; averaged likewise.
+    /// Times of the core in decode with `queries` tokens a request, by KV tokens; averaged over layers of all kinds.
     pub fn decode_core(&self, machine: &Machine<'_>, queries: f64) -> Core {
         let memory = machine.memory_bandwidth();
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor);
@@ -291,7 +291,7 @@ impl AttentionLayer<'_> {
         }
     }
 
-    /// Tokens of the layers' window; without end where no layer has one.
+    /// Tokens of the layers' window; infinity where no layer has one.
     pub fn window(&self) -> f64 {
         match self.model.attention {
             Attention::Grouped { window, .. } if self.shares(0.0).window > 0.0 => f64::from(window),
@@ -299,7 +299,7 @@ impl AttentionLayer<'_> {
         }
     }
 
-    /// Layers by kind, as parts of all, `drafts` passes of a draft module's among them.
+    /// Layers by kind, as parts of all, with `drafts` passes of a draft module's layer among them.
     fn shares(&self, drafts: f64) -> Shares {
         let kinds = self.model.layer_kinds();
         let all = f64::from(self.model.layers) + drafts;

@@ -4,7 +4,7 @@ use super::kernel::Machine;
 use crate::catalog::{Architecture, Constant as C, Experts, NumberFormat};
 use crate::scenario::Precision;
 
-/// The feed-forward part of a model.
+/// The feed-forward part of a model on one machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
     pub model: &'a Architecture,
@@ -14,22 +14,22 @@ pub struct Network<'a> {
 /// What the routed experts of one rank compute.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpertRows {
-    /// (Token, expert) pairs.
+    /// (Token, expert) pairs of the rank.
     pub rows: f64,
-    /// Experts on the rank.
+    /// Experts on the rank, copies included.
     pub slots: f64,
-    /// Inner width of its part of each.
+    /// Inner width of the rank's part of each expert.
     pub ffn: f64,
-    /// Tokens that chose.
+    /// Tokens that chose an expert of the rank.
     pub tokens: f64,
-    /// Whether tokens were sent here; otherwise every rank has them all.
+    /// Whether tokens were sent to this rank; false: every rank has them all.
     pub exchanged: bool,
     /// Whether rows are sorted by expert first, as for prompts.
     pub permute: bool,
 }
 
 impl Network<'_> {
-    /// A dense network of inner width `ffn` (its part of a tensor-parallel group) on `m` tokens.
+    /// Time in seconds of a dense network of inner width `ffn` (its part of a tensor-parallel group) on `m` tokens.
     pub fn dense(&self, machine: &Machine<'_>, m: f64, ffn: f64) -> f64 {
         if m <= 0.0 || ffn <= 0.0 {
             return 0.0;
@@ -46,7 +46,7 @@ impl Network<'_> {
         gemm(2.0 * ffn, hidden) + machine.elementwise(kernels, bytes) + gemm(hidden, ffn)
     }
 
-    /// Router and choice of experts, and where `norm` the norm with the residual stream before it.
+    /// Time in seconds of router and choice of experts; `norm`: and of the norm with the residual stream before it.
     pub fn gate(&self, machine: &Machine<'_>, experts: &Experts, m: f64, norm: bool) -> f64 {
         if m <= 0.0 {
             return 0.0;
@@ -62,7 +62,7 @@ impl Network<'_> {
             + machine.elementwise(3.0, m * routed * 8.0)
     }
 
-    /// Routed experts of one rank.
+    /// Time in seconds of the routed experts of one rank.
     pub fn routed(&self, machine: &Machine<'_>, experts: &Experts, load: ExpertRows) -> f64 {
         let ExpertRows {
             rows,
@@ -96,7 +96,7 @@ impl Network<'_> {
         time
     }
 
-    /// Logits and sampling of `m` tokens, the vocabulary over `tensor` accelerators.
+    /// Time in seconds of logits and sampling of `m` tokens, the vocabulary divided over `tensor` accelerators.
     pub fn head(&self, machine: &Machine<'_>, m: f64, tensor: f64) -> f64 {
         if m <= 0.0 {
             return 0.0;

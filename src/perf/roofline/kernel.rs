@@ -14,14 +14,14 @@ pub const US: f64 = 1e-6;
 #[derive(Clone, Copy, Debug)]
 pub struct Machine<'a> {
     pub gpu: &'a Compute,
-    /// How it reaches others.
+    /// Links from the accelerator to others.
     pub links: Links,
     pub engine: &'a ServingEngine,
-    /// Part of the multiprocessors that compute.
+    /// Part of the multiprocessors that compute; the rest communicates.
     pub sms: f64,
 }
 
-/// How a kind of kernel uses the machine.
+/// Speeds and losses of one kind of kernel on a machine.
 struct Roof {
     compute: f64,
     bandwidth: f64,
@@ -46,7 +46,7 @@ impl<'a> Machine<'a> {
         self.engine.get(constant)
     }
 
-    /// The same machine on a part of its multiprocessors. What memory binds keeps its speed.
+    /// The machine with a part of its multiprocessors. What memory binds keeps its speed.
     pub fn with_sms(self, sms: f64) -> Self {
         Self { sms, ..self }
     }
@@ -106,7 +106,7 @@ impl<'a> Machine<'a> {
         self.roof(number, constants)
     }
 
-    /// `batch` products of m x k by k x n, written in BF16.
+    /// Time in seconds of `batch` products of m x k by k x n, written in BF16.
     pub fn gemms(&self, number: NumberFormat, batch: f64, m: f64, n: f64, k: f64) -> f64 {
         if m <= 0.0 {
             return 0.0;
@@ -122,7 +122,7 @@ impl<'a> Machine<'a> {
         self.get(C::GemmFactor) * self.gemm_roof(number).time(operations, bytes)
     }
 
-    /// One product.
+    /// Time in seconds of one product of m x k by k x n.
     pub fn gemm(&self, number: NumberFormat, m: f64, n: f64, k: f64) -> f64 {
         self.gemms(number, 1.0, m, n, k)
     }
@@ -179,7 +179,7 @@ impl<'a> Machine<'a> {
         self.get(C::ExpertsFactor) * self.roof(number, constants).time(operations, bytes)
     }
 
-    /// Element-wise kernels that move so many bytes in all.
+    /// Time in seconds of element-wise kernels that move `bytes` bytes in all.
     pub fn elementwise(&self, kernels: f64, bytes: f64) -> f64 {
         let bandwidth = self.get(C::ElementwiseBandwidth) * self.memory_bandwidth();
         kernels * self.start(C::ElementwiseLaunch) + bytes / bandwidth

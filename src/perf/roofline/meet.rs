@@ -13,7 +13,7 @@ use std::ops::Add;
 
 /// A length of time: picoseconds, or seconds.
 pub trait Time: Copy + Default + Add<Output = Self> {
-    /// The longer of two.
+    /// The longer of two times.
     #[must_use]
     fn longer(self, other: Self) -> Self;
 }
@@ -34,20 +34,20 @@ impl Time for f64 {
 /// The shared part of a step in one mode, over all layers with experts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Shared<T> {
-    /// Until the busiest accelerator has received its tokens.
+    /// Time until the busiest accelerator has received its tokens.
     pub dispatch: T,
-    /// Its routed experts.
+    /// Time of the busiest accelerator's routed experts.
     pub experts: T,
-    /// Until it has sent them back.
+    /// Time until the busiest accelerator has sent its tokens back.
     pub combine: T,
 }
 
-/// The shared part in both modes. One that does not run takes for ever.
+/// The shared part in both modes. A mode that does not run takes for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Both<T> {
-    /// One batch.
+    /// Shared part of a step of one batch.
     pub plain: Shared<T>,
-    /// Two micro-batches that overlap.
+    /// Shared part of a step of two micro-batches that overlap.
     pub overlapped: Shared<T>,
 }
 
@@ -55,22 +55,22 @@ pub struct Both<T> {
 /// and beside an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Attended<T> {
-    /// In all layers.
+    /// Time in all layers.
     pub all: T,
-    /// In layers without experts.
+    /// Time in layers without experts, with two micro-batches.
     pub dense: T,
-    /// In layers with experts, in each stage that runs beside an exchange.
+    /// Time in layers with experts, in each stage that runs beside an exchange.
     pub moe: T,
 }
 
-/// A rank's own part of one batch, part after part.
+/// A rank's own part of a step of one batch, part after part.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Plain<T> {
-    /// What it computes by itself.
+    /// Time of what the rank computes by itself.
     pub alone: T,
-    /// Its own sending to experts.
+    /// Time of the rank's own sending to experts.
     pub send: T,
-    /// What it takes back.
+    /// Time in which the rank takes tokens back from experts.
     pub receive: T,
 }
 
@@ -78,36 +78,36 @@ pub struct Plain<T> {
 /// projections before the core, combine beside the core and what follows it; routed experts run alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stages<T> {
-    /// Dense layers and what a step has once.
+    /// Time of dense layers and of what a step has once.
     pub fixed: T,
-    /// What runs beside dispatch, or the rank's own sending where that is longer.
+    /// Time of what runs beside dispatch, or of the rank's own sending where that is longer.
     pub first: T,
-    /// What it takes back.
+    /// Time in which the rank takes tokens back from experts.
     pub receive: T,
-    /// What runs beside combine, attention's growth with the KV aside.
+    /// Time of what runs beside combine, attention's growth with the KV aside.
     pub second: T,
 }
 
 /// A rank's own part of a prefill step of two micro-batches whose stages overlap pairwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pairwise<T> {
-    /// Dense layers and what a step has once.
+    /// Time of dense layers and of what a step has once.
     pub fixed: T,
-    /// Its own sending to experts.
+    /// Time of the rank's own sending to experts.
     pub send: T,
-    /// What it takes back.
+    /// Time in which the rank takes tokens back from experts.
     pub receive: T,
-    /// Shared experts.
+    /// Time of the shared experts.
     pub shared: T,
-    /// Attention and gate, attention's growth with the pairs aside.
+    /// Time of attention and gate, attention's growth with the pairs aside.
     pub attention: T,
-    /// The same and shared experts.
+    /// Time of attention, gate and shared experts, attention's growth with the pairs aside.
     pub both: T,
 }
 
-/// A rank's own part in a way to run steps.
+/// A rank's own part of a step in one mode.
 pub trait Own<T>: Copy + Default {
-    /// The step of a unit of which this rank is the busiest.
+    /// The time of a step of a unit of which this rank is the busiest.
     fn step(self, shared: Shared<T>, attended: Attended<T>) -> T;
 }
 
@@ -151,30 +151,30 @@ impl<T: Time> Own<T> for Pairwise<T> {
 /// A rank's own part in both modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Ways<T, O> {
-    /// One batch.
+    /// Own part of a step of one batch.
     pub plain: Plain<T>,
-    /// Two micro-batches that overlap.
+    /// Own part of a step of two micro-batches that overlap.
     pub overlapped: O,
 }
 
-/// Steps of a unit whose ranks are alike, in seconds; a mode that does not run takes for ever.
+/// Times of a step of a unit whose ranks are alike, in seconds; a mode that does not run takes for ever.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// One batch.
+    /// Time of one batch, in seconds.
     pub plain: f64,
-    /// Two micro-batches that overlap.
+    /// Time of two micro-batches that overlap, in seconds.
     pub overlapped: f64,
 }
 
 impl Times {
-    /// The quicker mode's.
+    /// Time of the quicker mode, in seconds.
     pub fn quicker(self) -> f64 {
         self.plain.min(self.overlapped)
     }
 }
 
 impl<O: Own<f64>> Ways<f64, O> {
-    /// Steps of a unit of which this rank is the busiest.
+    /// Times of a step of a unit of which this rank is the busiest, in seconds.
     pub fn times(self, shared: Both<f64>, attended: Attended<f64>) -> Times {
         Times {
             plain: self.plain.step(shared.plain, attended),
@@ -183,11 +183,11 @@ impl<O: Own<f64>> Ways<f64, O> {
     }
 }
 
-/// In whole numbers: each time through `to`.
+/// Times that can be rounded to whole numbers.
 pub trait Whole {
-    /// The same in picoseconds.
+    /// The type of these times in picoseconds.
     type Of;
-    /// Rounds every time.
+    /// Rounds every time by `to`.
     fn whole(self, to: impl Fn(f64) -> u64) -> Self::Of;
 }
 

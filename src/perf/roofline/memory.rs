@@ -21,7 +21,7 @@ use super::kernel::bytes_of;
 use super::unit_shape::RooflineUnit;
 use crate::catalog::{Architecture, Attention, Constant as C, KvShape, NumberFormat};
 
-/// Bytes in the units that engines' own rules are written in.
+/// Bytes in a MiB, the unit that engines' own rules are written in.
 const MIB: f64 = 1_048_576.0;
 
 /// Requests for which vLLM profiles sampling where nobody states them (engine/arg_utils.py): on accelerators of
@@ -36,17 +36,17 @@ const FP4_BLOCKS: [f64; 2] = [256.0, 64.0];
 /// Memory of one accelerator, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AcceleratorMemory {
-    /// All of it.
+    /// All memory of the accelerator.
     pub total: f64,
-    /// What the engine's fraction leaves; where `activations` are 0, for them and for graphs.
+    /// Memory that the engine's fraction leaves; where `activations` are 0, for them and for graphs.
     pub unused: f64,
-    /// Weights.
+    /// Memory of the weights.
     pub weights: f64,
-    /// Runtime, buffers of collectives, and graphs.
+    /// Memory of the runtime, of buffers of collectives, and of graphs.
     pub runtime: f64,
-    /// Activations of the largest step, where the engine sets them apart from what it leaves.
+    /// Memory of the largest step's activations, where the engine sets them apart from what it leaves.
     pub activations: f64,
-    /// What is left for KV; below zero where the model does not fit.
+    /// Memory left for KV; below zero where the model does not fit.
     pub kv: f64,
     /// KV of one token that every layer holds.
     pub kv_per_token: f64,
@@ -236,9 +236,9 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// The fraction that SGLang chooses where nobody states one: all but 512 MiB, 1.5 MiB for each token of a
-    /// chunk (2,048 at least), 2 MiB for each request of the largest graph, and 128 MiB for each accelerator; with
-    /// data-parallel attention 3 MiB more for each such request and rank, beyond 300 requests 4.5; at least
+    /// The fraction of memory that SGLang chooses where nobody states one: all but 512 MiB, 1.5 MiB for each token
+    /// of a chunk (2,048 at least), 2 MiB for each request of the largest graph, and 128 MiB for each accelerator;
+    /// with data-parallel attention 3 MiB more for each such request and rank, beyond 300 requests 4.5; at least
     /// 10 GiB of accelerators above 60 GiB, and 2 GiB more with drafts.
     fn own_fraction(&self, bytes: f64, tokens: f64, requests: f64) -> f64 {
         let gpus = self.spread.group.gpus;
@@ -261,8 +261,8 @@ impl RooflineUnit<'_> {
         (libm::round(1_000.0 * (all - reserve) / all) / 1_000.0).max(0.0)
     }
 
-    /// Of the largest step, in bytes: the forward pass or sampling, whichever is more, and what experts keep
-    /// between their two matrices (4-bit experts nothing).
+    /// Activations of the largest step, in bytes: the forward pass or sampling, whichever is more, and what experts
+    /// keep between their two matrices (4-bit experts nothing).
     fn activation_bytes(&self, tokens: f64, bytes: f64) -> f64 {
         let model = self.model;
         let hidden = f64::from(model.hidden);

@@ -16,23 +16,24 @@ use crate::perf::MixedLoad;
 use crate::scenario::Pool;
 use crate::units::{Picoseconds, SimDuration};
 
-/// Tokens that have an entry each; beyond, one entry serves [`GRAIN`].
+/// Tokens that have a table entry each; beyond, one entry serves [`GRAIN`].
 const FINE: u64 = 1_024;
 const GRAIN: u64 = 16;
 
-/// A mixed step, compiled. Pairs of tables are of steps without prompts and with them.
+/// Tables of a mixed step. Pairs of tables are of steps without prompts and with them.
 #[derive(Clone, Debug)]
 pub struct MixedTable {
-    /// By a rank's tokens.
+    /// Own parts, by a rank's tokens.
     own: [Vec<Plain<u64>>; 2],
-    /// By the tokens of all ranks.
+    /// Shared parts, by the tokens of all ranks.
     shared: [Vec<Shared<u64>>; 2],
-    /// Entries of totals; none where there is one rank.
+    /// How totals of tokens map to entries of `shared`; `None`: there is one rank.
     totals: Option<Totals>,
-    /// Latent attention only: projections of prompts, by tokens, and of decode, by requests.
+    /// Projections of prompts with latent attention, by tokens, in ps; empty: attention is not latent.
     unfolded: Vec<u64>,
+    /// Projections of decode with latent attention, by requests, in ps; empty: attention is not latent.
     folded: Vec<u64>,
-    /// By rows of logits: each token that is verified, and one of each prompt.
+    /// Logits and sampling, by rows of logits (each token that is verified, and one of each prompt), in ps.
     head: Vec<u64>,
     pair: u64,
     kv: u64,
@@ -46,14 +47,14 @@ pub struct MixedTable {
     work: FullBatchPace,
 }
 
-/// The host's time, in ps.
+/// Times of the host in a step, in ps.
 #[derive(Clone, Copy, Debug)]
 struct Host {
     prompts: u64,
     decode: u64,
     request: u64,
     join: u64,
-    /// Whether it works while the step before runs.
+    /// Whether the host works while the step before runs.
     beside: bool,
 }
 
@@ -75,7 +76,7 @@ fn tokens_of(entry: usize) -> f64 {
     tokens as f64
 }
 
-/// A rank's work in a step, and its host's, in ps.
+/// Times of a rank's work in a step, and of its host's, in ps.
 #[derive(Clone, Copy, Debug, Default)]
 struct MixedRankWork {
     own: Plain<u64>,
@@ -83,7 +84,7 @@ struct MixedRankWork {
 }
 
 impl MixedTable {
-    /// For the batches of a pool over so much attention, in prompts of `prompt` computed tokens.
+    /// Tables for the batches of a pool in prompts of `prompt` computed tokens.
     pub fn new(
         unit: &RooflineUnit<'_>,
         pool: &Pool,
@@ -186,7 +187,7 @@ impl MixedTable {
         Ok(table)
     }
 
-    /// A step over ranks: the longest own part, and what hangs on all their tokens.
+    /// The time of a step over ranks: the longest own part, and what hangs on all their tokens.
     pub fn step(&self, ranks: &[MixedLoad]) -> SimDuration {
         let tokens =
             |rank: &MixedLoad| rank.prefill.tokens + u64::from(rank.requests) * self.queries;
@@ -213,7 +214,7 @@ impl MixedTable {
         self.with_host(rank.own.alone, rank.host)
     }
 
-    /// Tokens and pairs at the pace of a full batch, in ps.
+    /// Time of `tokens` prompt tokens and `pairs` (query, key) pairs at the pace of a full batch, in ps.
     pub fn work(&self, tokens: u64, pairs: u64) -> u64 {
         self.work.of(tokens, pairs)
     }
@@ -226,7 +227,7 @@ impl MixedTable {
         }
     }
 
-    /// A rank's work, in a step in which some rank has prompts or none.
+    /// A rank's work in a step; `with_prompts`: some rank of the unit has prompts.
     fn rank(&self, load: &MixedLoad, with_prompts: bool) -> MixedRankWork {
         let (prompt, requests) = (load.prefill.tokens, u64::from(load.requests));
         if prompt == 0 && requests == 0 {
@@ -262,13 +263,13 @@ impl MixedTable {
     }
 }
 
-/// An entry, or the last one.
+/// The table's value at an entry, or its last one.
 fn at<T: Copy + Default>(table: &[T], entry: usize) -> T {
     let last = table.len().saturating_sub(1);
     table.get(entry.min(last)).copied().unwrap_or_default()
 }
 
-/// Tokens of one stage.
+/// The batch of one stage of a pipeline: prompt tokens, or requests that decode.
 fn batch(unit: &RooflineUnit<'_>, tokens: f64, prompts: bool) -> Batch {
     let tokens = tokens / unit.pipeline;
     if prompts {
@@ -299,7 +300,7 @@ fn own(unit: &RooflineUnit<'_>, tokens: f64, prompts: bool) -> Plain<f64> {
     }
 }
 
-/// All layers' routed experts and exchange, with so many tokens on each rank in the mean.
+/// All layers' routed experts and exchange, with `tokens` tokens on each rank in the mean.
 fn shared(unit: &RooflineUnit<'_>, tokens: f64, prompts: bool) -> Shared<f64> {
     if tokens <= 0.0 {
         return Shared::default();

@@ -47,9 +47,9 @@ use unit_shape::RooflineUnit;
 /// KV of a rank, in 1/1024 token.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kv1024 {
-    /// All of it.
+    /// KV of the rank's requests.
     tokens: u64,
-    /// What lies within windows.
+    /// KV of the rank's requests that lies within windows.
     window: u64,
 }
 
@@ -99,12 +99,12 @@ impl Compiled {
         Ok(compiled)
     }
 
-    /// A prefill step over these ranks.
+    /// The time of a prefill step over these ranks.
     pub fn prefill_step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         self.prefill.as_ref().map_or(NO_STEP, |t| t.step(ranks))
     }
 
-    /// A decode step over these ranks.
+    /// The time of a decode step over these ranks.
     #[inline]
     pub fn decode_step(&self, ranks: DecodeLoads<'_>) -> SimDuration {
         self.decode.as_ref().map_or(NO_STEP, |t| t.step(ranks))
@@ -115,7 +115,7 @@ impl Compiled {
         self.prefill.as_ref().map_or(0, |t| t.own(load))
     }
 
-    /// The same in a decode step.
+    /// What a rank computes by itself in a decode step, in ps.
     #[inline]
     pub fn decode_own(&self, requests: u32, kv_1024: u64, window_1024: u64) -> u64 {
         let kv = Kv1024 {
@@ -134,12 +134,12 @@ impl Compiled {
         }
     }
 
-    /// [`Compiled::decode_own`] of a decode pool of up to so many requests laid out.
+    /// [`Compiled::decode_own`] of a decode pool, laid out for up to `most` requests; `None`: there is no such pool.
     pub fn decode_lines(&self, most: u32) -> Option<OwnLines> {
         self.decode.as_ref().map(|table| table.lines(most))
     }
 
-    /// The same in a mixed step.
+    /// What a rank computes by itself in a mixed step, in ps.
     pub fn mixed_own(&self, load: &MixedLoad) -> u64 {
         self.mixed.as_ref().map_or(0, |t| t.own(load))
     }
@@ -152,7 +152,7 @@ impl Compiled {
             .unwrap_or(0)
     }
 
-    /// A mixed step over these ranks.
+    /// The time of a mixed step over these ranks.
     pub fn mixed_step(&self, ranks: &[MixedLoad]) -> SimDuration {
         self.mixed.as_ref().map_or(NO_STEP, |t| t.step(ranks))
     }
@@ -165,7 +165,7 @@ fn kv_tokens(pool: &Pool) -> u64 {
     pool.kv_capacity_tokens.unwrap_or(0)
 }
 
-/// Memory of one accelerator of a pool, for its largest step.
+/// Memory of one accelerator of a pool, for the pool's largest step.
 pub fn memory_of(
     unit: &RooflineUnit<'_>,
     scenario: &Scenario,
@@ -239,7 +239,7 @@ pub fn kv_capacity(roofline: &Roofline, scenario: &Scenario, pool: &Pool) -> Res
     Ok(tokens as u64)
 }
 
-/// Of a pool that is not there.
+/// The time of a step in a pool that does not exist.
 const NO_STEP: SimDuration = SimDuration(1);
 
 /// (Query, key) pairs of a full batch of the longest prompts.

@@ -11,27 +11,27 @@ use super::experts::Imbalance;
 use super::kernel::{Machine, US};
 use crate::catalog::{Compute, Constant as C, Experts, Gpu};
 
-/// Dispatch and combine, in seconds.
+/// Times of dispatch to experts and combine, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exchange {
     pub dispatch: f64,
     pub combine: f64,
 }
 
-/// Accelerators that share experts.
+/// The accelerators of a unit that share experts.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpertGroup {
     pub gpus: f64,
-    /// Nodes they lie on; a scale-up domain that spans nodes counts as one.
+    /// Nodes that the group lies on; a scale-up domain that spans nodes counts as one.
     pub nodes: f64,
 }
 
 /// How an accelerator reaches others; rates one way, in bytes per second.
 #[derive(Clone, Copy, Debug)]
 pub struct Links {
-    /// Its network interface: to other nodes.
+    /// Rate of the accelerator's network interface, to other nodes.
     pub nic: f64,
-    /// Its link to its host: to accelerators of its node outside its scale-up domain.
+    /// Rate of its link to its host: to accelerators of its node outside its scale-up domain.
     pub host: f64,
     /// Accelerators of a scale-up domain.
     pub domain: u32,
@@ -41,7 +41,7 @@ pub struct Links {
 }
 
 impl Links {
-    /// Of an accelerator in nodes of `node_gpus`.
+    /// The links of an accelerator in nodes of `node_gpus`.
     pub fn of(gpu: &Gpu, compute: &Compute, node_gpus: u32) -> Self {
         let (domain, node) = if compute.scale_up_spans_nodes {
             let domain = compute.scale_up_gpus;
@@ -57,7 +57,7 @@ impl Links {
         }
     }
 
-    /// Nodes over which so many accelerators lie.
+    /// Nodes over which `gpus` accelerators lie.
     pub fn nodes(self, gpus: u32) -> u32 {
         gpus.div_ceil(self.node).max(1)
     }
@@ -89,7 +89,7 @@ impl Machine<'_> {
         US * members * self.get(C::RingLatencyGpu) + 2.0 * (members - 1.0) / members * bytes / link
     }
 
-    /// The quicker of the engine's own kernels and of rings.
+    /// Time in seconds of an all-reduce in a domain: the quicker of the engine's own kernels and of rings.
     fn reduce_inside(&self, gpus: f64, bytes: f64) -> f64 {
         if gpus <= 1.0 {
             return 0.0;
@@ -121,7 +121,7 @@ impl Machine<'_> {
         (1..stages).map(|stage| 1.0 / boundary(stage)).sum()
     }
 
-    /// The rate at which experts' tokens move between accelerators of a node, of which the group has so many.
+    /// The rate, in bytes per second, at which experts' tokens move between the group's accelerators in a node.
     fn inside_node(&self, group: ExpertGroup) -> f64 {
         if group.gpus.min(f64::from(self.links.node)) > f64::from(self.links.domain) {
             self.links.host
@@ -130,7 +130,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Dispatch and combine of prompts: `tokens` on each rank.
+    /// Times of dispatch and combine for prompts: `tokens` on each rank.
     pub fn exchange_prompts(
         &self,
         experts: &Experts,
@@ -153,7 +153,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Dispatch and combine in decode: `tokens` on each rank.
+    /// Times of dispatch and combine in decode: `tokens` on each rank.
     pub fn exchange_decode(
         &self,
         experts: &Experts,
@@ -193,7 +193,7 @@ impl Machine<'_> {
     }
 }
 
-/// Bytes of a token on the way to an expert (FP8 with a scale of 4 bytes for 128) and back (BF16).
+/// Bytes of a token sent to an expert (FP8 with a scale of 4 bytes for 128) and back (BF16).
 fn message_bytes(hidden: f64) -> (f64, f64) {
     (hidden * (1.0 + 4.0 / 128.0), hidden * 2.0)
 }
@@ -221,7 +221,7 @@ fn ranks_visited(experts: &Experts, ranks: f64) -> f64 {
     ranks * (1.0 - missing(among, among / ranks, f64::from(experts.top_k)))
 }
 
-/// Probability that none of `chosen` out of `all` without replacement is among `these`.
+/// Probability that none of `chosen` out of `all`, drawn without replacement, is among `these`.
 fn missing(all: f64, these: f64, chosen: f64) -> f64 {
     let mut probability = 1.0;
     let mut drawn = 0.0;
@@ -236,7 +236,7 @@ fn missing(all: f64, these: f64, chosen: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// DeepSeek-V3: 256 experts in 8 groups, a token in 8 experts of 4 groups.
+    /// Experts of DeepSeek-V3: 256 in 8 groups, a token in 8 experts of 4 groups.
     const V3: Experts = Experts {
         routed: 256,
         top_k: 8,

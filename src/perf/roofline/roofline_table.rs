@@ -17,11 +17,11 @@ use crate::units::{Picoseconds, SimDuration};
 const PS: f64 = 1e12;
 /// Fraction bits of a slope.
 const SLOPE_BITS: u32 = 12;
-/// Prompt tokens to an entry.
+/// Prompt tokens for which one entry of a table stands.
 pub const TOKENS_PER_ENTRY: u64 = 16;
-/// A full rank's step must stay under this (4 x 10^15 ps, 67 minutes), so that products never wrap.
+/// Bound of a full rank's step (4 x 10^15 ps, 67 minutes), so that products never wrap.
 const STEP_MAX_PS: f64 = 4e15;
-/// What a mode takes that does not run, in ps.
+/// Time of a mode that does not run, in ps.
 const FOR_EVER: u64 = u64::MAX >> 2;
 
 /// Totals of a unit and their entries: each total up to `exact`, then [`Totals::OCTAVE`] for every doubling,
@@ -32,11 +32,11 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Entries for a doubling: within 0.2 % of the total.
+    /// Entries for each doubling of the total: within 0.2 % of it.
     const OCTAVE: u64 = 512;
 
-    /// For a unit of so many ranks, a full one of which counts `most`. Where there is one rank only, every
-    /// total has its entry.
+    /// The entries for a unit of `ranks` ranks, a full one of which counts `most`. Where there is one rank only,
+    /// every total has its entry.
     pub fn of(ranks: u64, most: u64) -> Self {
         let twice = 2 * Self::OCTAVE;
         Self {
@@ -44,7 +44,7 @@ impl Totals {
         }
     }
 
-    /// The entry of a total.
+    /// The entry that serves a total.
     #[inline]
     pub fn entry(self, total: u64) -> usize {
         if total <= self.exact {
@@ -57,7 +57,7 @@ impl Totals {
         (self.exact + u64::from(k - 1) * (self.exact / 2) + steps) as usize
     }
 
-    /// The total of an entry.
+    /// The total that an entry stands for.
     pub fn total(self, entry: usize) -> u64 {
         let entry = entry as u64;
         if entry <= self.exact {
@@ -105,7 +105,7 @@ struct RooflineTable<O> {
 }
 
 impl<O: Own<u64>> RooflineTable<O> {
-    /// `most` and totals are counted in entries of own parts.
+    /// Fills the tables; `most` and totals are counted in entries of own parts.
     fn new<F>(
         ranks: u64,
         most: u64,
@@ -156,7 +156,7 @@ impl<O: Own<u64>> RooflineTable<O> {
         &self.shared[self.totals.entry(total).min(last)]
     }
 
-    /// A step over ranks, each with its entry and what its attention takes.
+    /// The time of a step over ranks, each with its entry and what its attention takes.
     #[inline]
     fn step(
         &self,
@@ -198,7 +198,7 @@ pub struct DecodeTable {
 }
 
 impl DecodeTable {
-    /// For up to `most` requests and `kv_tokens` on a rank.
+    /// Tables for up to `most` requests and `kv_tokens` tokens of KV on a rank.
     pub fn new(unit: &RooflineUnit<'_>, most: u32, kv_tokens: u64) -> Result<Self, String> {
         let all = Kv {
             tokens: kv_tokens as f64,
@@ -215,7 +215,7 @@ impl DecodeTable {
         Ok(Self { table, kv, window })
     }
 
-    /// A step over ranks.
+    /// The time of a decode step over these ranks.
     #[inline]
     pub fn step(&self, loads: DecodeLoads<'_>) -> SimDuration {
         let total = loads.requests.iter().map(|n| u64::from(*n)).sum();
@@ -231,7 +231,7 @@ impl DecodeTable {
         self.table.step(total, ranks.zip(loads.window_1024).map(of))
     }
 
-    /// What a rank of up to so many requests computes by itself, laid out.
+    /// What a rank computes by itself, laid out for up to `most` requests.
     pub fn lines(&self, most: u32) -> OwnLines {
         let base = (0..=u64::from(most)).map(|n| self.table.own(n).plain.alone);
         OwnLines {
@@ -242,7 +242,7 @@ impl DecodeTable {
         }
     }
 
-    /// What a rank computes by itself, in ps.
+    /// What a rank computes by itself in a decode step, in ps.
     #[inline]
     pub fn own(&self, requests: u32, kv: Kv1024) -> u64 {
         self.table.own(u64::from(requests)).plain.alone
@@ -260,7 +260,7 @@ pub struct PrefillTable {
 }
 
 impl PrefillTable {
-    /// For up to `most` tokens and `pairs` on a rank, in prompts of `prompt` computed tokens.
+    /// Tables for up to `most` tokens and `pairs` pairs on a rank, in prompts of `prompt` computed tokens.
     pub fn new(
         unit: &RooflineUnit<'_>,
         most: u64,
@@ -286,7 +286,7 @@ impl PrefillTable {
         })
     }
 
-    /// A step over ranks.
+    /// The time of a prefill step over these ranks.
     #[inline]
     pub fn step(&self, ranks: &[PrefillLoad]) -> SimDuration {
         let total: u64 = ranks.iter().map(|rank| rank.tokens).sum();
@@ -298,13 +298,13 @@ impl PrefillTable {
             .step(total.div_ceil(TOKENS_PER_ENTRY), ranks.iter().map(of))
     }
 
-    /// What a rank computes by itself, in ps.
+    /// What a rank computes by itself in a prefill step, in ps.
     pub fn own(&self, load: PrefillLoad) -> u64 {
         let entry = load.tokens.div_ceil(TOKENS_PER_ENTRY);
         self.table.own(entry).plain.alone + along(self.pairs.of.all, load.pairs)
     }
 
-    /// Tokens and pairs at the pace of a full batch, in ps.
+    /// Time of `tokens` prompt tokens and `pairs` (query, key) pairs at the pace of a full batch, in ps.
     pub fn work(&self, tokens: u64, pairs: u64) -> u64 {
         self.work.of(tokens, pairs)
     }
@@ -313,9 +313,9 @@ impl PrefillTable {
 /// The pace of a full batch on every rank of a unit, shared parts included.
 #[derive(Clone, Copy, Debug)]
 pub struct FullBatchPace {
-    /// In ps.
+    /// Time of a prompt token, in ps.
     token: u64,
-    /// In 2^-12 ps.
+    /// Time of a (query, key) pair, in 2^-12 ps.
     pair: u64,
 }
 
@@ -323,7 +323,7 @@ pub struct FullBatchPace {
 const MOVED: f64 = 1e-3;
 
 impl FullBatchPace {
-    /// Of batches of `tokens` around so many `pairs`, whose steps take `times` by their pairs.
+    /// The pace of batches of `tokens` tokens around `pairs` pairs, whose steps take `times` seconds by their pairs.
     pub fn new(tokens: f64, pairs: f64, times: impl Fn(f64) -> f64) -> Self {
         let pair = (times(pairs) - times(pairs * (1.0 - MOVED))) / (pairs * MOVED);
         Self {
@@ -332,7 +332,7 @@ impl FullBatchPace {
         }
     }
 
-    /// So many tokens and pairs, in ps.
+    /// Time of `tokens` tokens and `pairs` pairs at this pace, in ps.
     pub fn of(self, tokens: u64, pairs: u64) -> u64 {
         let pairs = (u128::from(self.pair) * u128::from(pairs)) >> SLOPE_BITS;
         let pairs = u64::try_from(pairs).unwrap_or(u64::MAX);
@@ -351,7 +351,7 @@ impl Attended<u64> {
     }
 }
 
-/// Refuses a step that would not fit the clock.
+/// Picoseconds of a time in seconds; what takes for ever is longer than any step.
 pub fn fits(seconds: f64) -> Result<(), String> {
     if seconds * PS < STEP_MAX_PS {
         return Ok(());
@@ -371,12 +371,12 @@ pub fn ps(seconds: f64) -> u64 {
     }
 }
 
-/// A slope in 2^-12 ps for each of `units` to the seconds.
+/// The slope of `units` units that take `seconds`, in 2^-12 ps a unit.
 pub fn slope(seconds: f64, units: f64) -> u64 {
     libm::round(seconds * PS * f64::from(1 << SLOPE_BITS) / units) as u64
 }
 
-/// A slope over `x`, in ps.
+/// The time of `x` units at a slope, in ps.
 #[inline]
 pub fn along(slope: u64, x: u64) -> u64 {
     (x * slope) >> SLOPE_BITS

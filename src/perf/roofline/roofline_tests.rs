@@ -250,7 +250,7 @@ fn cards_without_a_scale_up_link_talk_over_their_host() {
     assert!(off.abs() < 0.001, "{off}");
 }
 
-/// Of a batch on two stages half passes one boundary at a time.
+/// Half of a batch on two stages passes one boundary at a time.
 #[test]
 fn stages_of_a_pipeline_hand_on_their_stream() {
     let stages = |gpus: u32| {

@@ -15,49 +15,50 @@ use super::network::Exchange;
 use super::unit_shape::RooflineUnit;
 use crate::catalog::{Constant as C, Experts};
 
-/// One layer of one micro-batch as far as it hangs on a rank's own load, without what attention runs over; in
-/// seconds.
+/// Times of one layer of one micro-batch that depend on a rank's own load, in seconds; what attention takes for
+/// its length is left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parts {
-    /// Norm, queries, keys and values.
+    /// Time of the norm and the projections to queries, keys and values.
     pub before: f64,
-    /// The core's start and its part for each request or token.
+    /// Time of the core's start and its part for each request or token.
     pub core: f64,
-    /// Output projection.
+    /// Time of the output projection.
     pub after: f64,
-    /// Norm, router, choice of experts.
+    /// Time of the norm, the router and the choice of experts.
     pub gate: f64,
-    /// Experts that every token goes through.
+    /// Time of the shared experts, which every token goes through.
     pub shared: f64,
-    /// The rank's own sending to experts and taking back, alone on the network.
+    /// Times of the rank's own sending to experts and taking back, alone on the network.
     pub send: Exchange,
-    /// All-reduces of a layer without experts.
+    /// Time of the all-reduces of a layer without experts.
     pub all_reduce: f64,
-    /// All-reduces of a layer with experts: where tokens are gathered for these, one less.
+    /// Time of the all-reduces of a layer with experts: where tokens are gathered for these, one less.
     pub all_reduce_moe: f64,
-    /// Dense network, in layers without experts.
+    /// Time of the dense network, in layers without experts.
     pub dense: f64,
 }
 
-/// One layer of one micro-batch as far as it hangs on the tokens of all ranks; in seconds.
+/// Times of one layer of one micro-batch that depend on the tokens of all ranks, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Routed {
-    /// Routed experts of the busiest accelerator.
+    /// Time of the routed experts of the busiest accelerator.
     pub experts: f64,
-    /// What it receives and sends back, alone on the network; or the gathering of all tokens and the sum.
+    /// Times in which the busiest accelerator receives and sends back, alone on the network; or of the gathering of
+    /// all tokens and the sum.
     pub exchange: Exchange,
     /// The busiest accelerator's tokens over the mean.
     pub imbalance: f64,
 }
 
-/// What a step has once, in seconds.
+/// Times that a step has once, whatever its layers, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Once {
-    /// Logits and sampling.
+    /// Time of logits and sampling.
     pub head: f64,
-    /// The engine's own time.
+    /// Time of the engine on the host.
     pub host: f64,
-    /// From stage to stage of a pipeline.
+    /// Time from stage to stage of a pipeline.
     pub stages: f64,
 }
 
@@ -67,7 +68,7 @@ impl Once {
     }
 }
 
-/// Which tokens a micro-batch has.
+/// The tokens of a micro-batch on one rank.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch {
     /// Prompt tokens.
@@ -77,7 +78,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Of prompts.
+    /// A batch of `tokens` prompt tokens.
     pub fn prompts(tokens: f64) -> Self {
         Self {
             prompt: tokens,
@@ -85,7 +86,7 @@ impl Batch {
         }
     }
 
-    /// Of requests that decode.
+    /// A batch of `requests` requests that decode.
     pub fn decode(requests: f64) -> Self {
         Self {
             prompt: 0.0,
@@ -94,17 +95,17 @@ impl Batch {
     }
 }
 
-/// What decode attends to, by rank.
+/// The KV that a rank's decode attends to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Kv {
-    /// Tokens.
+    /// Tokens of KV.
     pub tokens: f64,
-    /// Of them, within windows.
+    /// Tokens of KV within windows.
     pub window: f64,
 }
 
 impl RooflineUnit<'_> {
-    /// One layer of a micro-batch that may have both prompts and decode, on one rank.
+    /// Times of one layer of a micro-batch that may have both prompts and decode, on one rank.
     pub fn parts(&self, batch: Batch) -> Parts {
         let (machine, attention) = (&self.machine, self.attention());
         let decode_tokens = batch.requests * self.queries;
@@ -156,7 +157,7 @@ impl RooflineUnit<'_> {
         parts
     }
 
-    /// The dense network: split over the accelerators of a rank.
+    /// Time of the dense network, in seconds: split over the accelerators of a rank.
     fn dense(&self, tokens: f64) -> f64 {
         let ffn = f64::from(self.model.ffn) / self.tensor;
         self.network().dense(&self.machine, tokens, ffn)
@@ -178,7 +179,7 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// One layer's routed experts, `batch` being the mean of a micro-batch over the ranks.
+    /// Times of one layer's routed experts, `batch` being the mean of a micro-batch over the ranks.
     pub fn routed(&self, batch: Batch) -> Routed {
         let (machine, network, spread) = (&self.machine, self.network(), &self.spread);
         let nothing = Routed {
@@ -262,7 +263,7 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// What a decode step of `requests` has once.
+    /// Times that a decode step of `requests` requests has once.
     pub fn decode_once(&self, requests: f64) -> Once {
         let host = self.machine.get(C::HostDecode) + requests * self.machine.get(C::HostSequence);
         let tokens = requests * self.queries;
@@ -274,7 +275,7 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// What a step of prompts has once: every prompt's last token goes through the head.
+    /// Times that a step of prompts has once: every prompt's last token goes through the head.
     pub fn prefill_once(&self, tokens: f64, prompts: f64) -> Once {
         let host = self.machine.get(C::HostPrefill)
             + prompts * (self.machine.get(C::HostSequence) + self.machine.get(C::HostJoin));
@@ -294,13 +295,13 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// Sending and unpacking: time on the multiprocessors for a micro-batch of a decode step.
+    /// Time in seconds that sending and unpacking take on the multiprocessors for a micro-batch of a decode step.
     pub fn unpacking(&self, requests: f64) -> f64 {
         let tokens = requests * self.queries;
         US * (self.machine.get(C::LowLatencySm) + self.machine.get(C::LowLatencySmToken) * tokens)
     }
 
-    /// A rank's own part of a decode step of `requests`.
+    /// A rank's own part of a decode step of `requests` requests, in both modes, in seconds.
     pub fn decode_own(&self, requests: f64) -> Ways<f64, Stages<f64>> {
         let fixed = self.decode_once(requests).all();
         let (moe, dense) = self.layers(true);
@@ -329,7 +330,7 @@ impl RooflineUnit<'_> {
         ways
     }
 
-    /// One batch, part after part.
+    /// A rank's own part of a step of one batch, part after part, in seconds.
     fn plain(&self, p: &Parts, fixed: f64, decodes: bool) -> Plain<f64> {
         let (moe, dense) = self.layers(decodes);
         let attention = p.before + p.core + p.after;
@@ -342,7 +343,7 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// The shared part of a decode step, with `requests` on each rank in the mean.
+    /// The shared part of a decode step, with `requests` requests on each rank in the mean, in seconds.
     pub fn decode_shared(&self, requests: f64) -> Both<f64> {
         let (moe, _) = self.layers(true);
         let of = |times: f64| {
@@ -352,7 +353,7 @@ impl RooflineUnit<'_> {
         self.both(of(1.0), of(2.0))
     }
 
-    /// Attention of a decode step over a token of KV, and over one within windows.
+    /// Times of attention in a decode step over a token of KV, and over one within windows, in seconds.
     pub fn decode_attention(&self) -> [Attended<f64>; 2] {
         let (moe, dense) = self.layers(true);
         let core = self.attention().decode_core(&self.machine, self.queries);
@@ -364,7 +365,7 @@ impl RooflineUnit<'_> {
         })
     }
 
-    /// A decode step of `requests` on each rank, over what one of them holds.
+    /// Times of a decode step of `requests` requests on each rank, over the KV of one of them, in seconds.
     pub fn decode_times(&self, requests: f64, kv: Kv) -> Times {
         let [whole, window] = self.decode_attention();
         let over = |of: fn(&Attended<f64>) -> f64| of(&whole) * kv.tokens + of(&window) * kv.window;
@@ -377,7 +378,7 @@ impl RooflineUnit<'_> {
             .times(self.decode_shared(requests), attended)
     }
 
-    /// What `requests` with so many tokens of KV each hold.
+    /// The KV of `requests` requests with `kv_tokens` tokens each.
     pub fn kv_of(&self, requests: f64, kv_tokens: f64) -> Kv {
         Kv {
             tokens: requests * kv_tokens,
@@ -385,7 +386,7 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// A rank's own part of a step of `tokens` prompt tokens.
+    /// A rank's own part of a step of `tokens` prompt tokens, in both modes, in seconds.
     pub fn prefill_own(&self, tokens: f64, prompts: f64) -> Ways<f64, Pairwise<f64>> {
         let fixed = self.prefill_once(tokens, prompts).all();
         let (moe, dense) = self.layers(false);
@@ -416,7 +417,7 @@ impl RooflineUnit<'_> {
         ways
     }
 
-    /// The shared part of a step of prompts, with `tokens` on each rank in the mean.
+    /// The shared part of a step of prompts, with `tokens` tokens on each rank in the mean, in seconds.
     pub fn prefill_shared(&self, tokens: f64) -> Both<f64> {
         let (moe, _) = self.layers(false);
         let plain = self.routed(Batch::prompts(tokens / self.pipeline));
@@ -430,7 +431,7 @@ impl RooflineUnit<'_> {
         )
     }
 
-    /// Attention of a step of prompts over a (query, key) pair.
+    /// Time of attention in a step of prompts over a (query, key) pair, in seconds.
     pub fn prefill_attention(&self) -> Attended<f64> {
         let (moe, dense) = self.layers(false);
         let pair = |unit: &Self| {
@@ -445,7 +446,7 @@ impl RooflineUnit<'_> {
         }
     }
 
-    /// A step of `tokens` prompt tokens on each rank, over the (query, key) pairs of one.
+    /// Times of a step of `tokens` prompt tokens on each rank, over the (query, key) pairs of one, in seconds.
     pub fn prefill_times(&self, tokens: f64, pairs: f64, prompts: f64) -> Times {
         let a = self.prefill_attention();
         let attended = Attended {
@@ -457,7 +458,7 @@ impl RooflineUnit<'_> {
             .times(self.prefill_shared(tokens), attended)
     }
 
-    /// Both modes; one that may not run takes for ever.
+    /// The shared part in both modes; one that may not run takes for ever.
     fn both(&self, plain: Shared<f64>, overlapped: Shared<f64>) -> Both<f64> {
         let if_may = |may: bool, shared: Shared<f64>| Shared {
             experts: if may { shared.experts } else { f64::INFINITY },

@@ -5,35 +5,36 @@ use super::step::{Batch, Kv, Once, Parts, Routed};
 use super::unit_shape::RooflineUnit;
 use crate::catalog::Constant::{self, *};
 
-/// A part of a step's time.
+/// One part of a step's time.
 #[derive(Clone, Copy, Debug)]
 pub struct StepPart {
-    /// What it is.
+    /// Name of the part.
     pub name: &'static str,
-    /// Over all layers, in seconds.
+    /// Time of the part over all layers, in seconds.
     pub seconds: f64,
-    /// The constants that it follows from.
+    /// Constants that the part's time follows from.
     pub constants: &'static [Constant],
 }
 
-/// A step taken apart.
+/// A step's time taken apart.
 #[derive(Clone, Debug)]
 pub struct Explained {
-    /// Whether two micro-batches overlap.
+    /// Whether two micro-batches overlap; false: one batch runs alone.
     pub overlapped: bool,
-    /// The whole step, in seconds: the sum of its parts.
+    /// Time of the whole step, in seconds: the sum of its parts.
     pub step_s: f64,
-    /// The step in the mode that was not chosen, if there is one.
+    /// Time of the step in the mode that was not chosen, in seconds; `None`: there is one mode only.
     pub other_s: Option<f64>,
-    /// Its parts, none of them hidden.
+    /// Parts of the step, none of them hidden.
     pub parts: Vec<StepPart>,
-    /// Of the step, what hangs on the rank's own load, in seconds.
+    /// Time of the step that depends on the rank's own load, in seconds.
     pub own_s: f64,
-    /// Of the step, what hangs on the tokens of all ranks: routed experts, and exchange that does not hide.
+    /// Time of the step that depends on the tokens of all ranks, in seconds: routed experts, and exchange that does
+    /// not hide.
     pub shared_s: f64,
-    /// Communication that hides behind computation, in seconds.
+    /// Time of communication that hides behind computation, in seconds.
     pub hidden_s: f64,
-    /// The busiest rank's expert tokens over the mean.
+    /// Imbalance of experts: the busiest rank's tokens over the mean.
     pub imbalance: f64,
 }
 
@@ -104,7 +105,7 @@ const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin];
 const STAGES: &[Constant] = &[];
 
 impl RooflineUnit<'_> {
-    /// A decode step of `requests` on each rank, over what one of them holds.
+    /// Takes apart a decode step of `requests` requests on each rank, over the KV that one of them holds.
     pub fn explain_decode(&self, requests: f64, kv: Kv) -> Explained {
         let mode = Mode::of(self.decode_times(requests, kv));
         let micro = requests / mode.batches() / self.pipeline;
@@ -138,7 +139,7 @@ impl RooflineUnit<'_> {
         finish(explained, self.decode_once(requests))
     }
 
-    /// A step of `tokens` prompt tokens on each rank, over `pairs`, of so many prompts.
+    /// Takes apart a step of `tokens` prompt tokens on each rank, over `pairs` pairs, of `prompts` prompts.
     pub fn explain_prefill(&self, tokens: f64, pairs: f64, prompts: f64) -> Explained {
         let mode = Mode::of(self.prefill_times(tokens, pairs, prompts));
         let some = if mode.overlapped {
@@ -260,7 +261,7 @@ fn finish(mut explained: Explained, once: Once) -> Explained {
     explained
 }
 
-/// The quicker way to run a step.
+/// The quicker of the two modes in which a step can run.
 #[derive(Clone, Copy, Debug)]
 struct Mode {
     overlapped: bool,
@@ -283,21 +284,22 @@ impl Mode {
         }
     }
 
-    /// Micro-batches.
+    /// Number of micro-batches.
     fn batches(self) -> f64 {
         if self.overlapped { 2.0 } else { 1.0 }
     }
 }
 
-/// What a step's parts are put together from.
+/// Values that the parts of a step are computed from.
 struct Apart {
-    /// What attention takes for what it runs over, one layer and micro-batch.
+    /// Time of attention over its length, for one layer and micro-batch, in seconds.
     attended: f64,
     decodes: bool,
-    /// Work beside dispatch and beside combine, in decode.
+    /// Time of work beside dispatch, in decode, in seconds.
     first_beside: f64,
+    /// Time of work beside combine, in decode, in seconds.
     second_beside: f64,
-    /// Speed of communication beside computation.
+    /// Speed of communication beside computation, as a part of its speed alone.
     speed: f64,
 }
 

@@ -12,11 +12,11 @@ use crate::scenario::{ExpertPopularity, Overlap, Pool, Role, Roofline, Scenario}
 /// One unit of a pool as the roofline model sees it.
 #[derive(Clone, Debug)]
 pub struct RooflineUnit<'a> {
-    /// One accelerator of it.
+    /// One accelerator of the unit, with its engine.
     pub machine: Machine<'a>,
-    /// What is served.
+    /// Architecture of the model that is served.
     pub model: &'a Architecture,
-    /// Precision, experts, overlap.
+    /// Stated precision, experts and overlap.
     pub roofline: &'a Roofline,
     /// Accelerators that share a rank's attention.
     pub tensor: f64,
@@ -24,15 +24,15 @@ pub struct RooflineUnit<'a> {
     pub pipeline: f64,
     /// Attention data-parallel ranks.
     pub ranks: f64,
-    /// Who holds which experts.
+    /// How experts lie over the unit.
     pub spread: ExpertSpread,
-    /// The mean prompt.
+    /// The scenario's mean prompt.
     pub context: MeanPrompt,
     /// Tokens of a request in a decode step: one, and its drafts.
     pub queries: f64,
     /// How often a decode step passes through a layer and a head that make drafts.
     pub draft_passes: f64,
-    /// How often a step that has prompts passes through that layer. In mixed pools once, since drafts need its
+    /// How often a step that has prompts passes through the draft layer. In mixed pools once, since drafts need its
     /// KV of prompts too (further passes, over what decodes only, are left out); in prefill pools it is left
     /// out.
     pub draft_passes_prompts: f64,
@@ -51,7 +51,7 @@ pub struct ExpertSpread {
     pub slots: f64,
     /// The accelerators and nodes that exchange tokens.
     pub group: ExpertGroup,
-    /// Whether tokens are sent to experts and back; otherwise every accelerator sees them all.
+    /// Whether tokens are sent to experts and back; false: every accelerator sees them all.
     pub exchange: bool,
     /// Whether several ranks' tokens are gathered on every accelerator, each of which has a part of every
     /// expert, and the results summed and scattered.
@@ -60,25 +60,25 @@ pub struct ExpertSpread {
     prefill: ImbalanceTable,
 }
 
-/// What the engine's tables must reach.
+/// Largest loads that the tables must reach, and the prompts that they are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach {
-    /// In a decode step of a rank.
+    /// Tokens in a decode step of a rank.
     pub decode_tokens: f64,
-    /// In a batch of prompts of a rank.
+    /// Tokens in a batch of prompts of a rank.
     pub prefill_tokens: f64,
-    /// Tokens of a prompt that are computed.
+    /// Computed tokens of a prompt.
     pub prompt_tokens: f64,
-    /// Tokens of a prompt that are found in the cache.
+    /// Cached tokens of a prompt.
     pub cached_tokens: f64,
 }
 
 /// The shape of a unit, without a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct UnitShape {
-    /// All accelerators.
+    /// All accelerators of the unit.
     pub gpus: u32,
-    /// Attention data-parallel ranks.
+    /// Attention data-parallel ranks of the unit.
     pub ranks: u32,
     /// Accelerators that hold different experts.
     pub experts: u32,
@@ -89,7 +89,7 @@ pub struct UnitShape {
 }
 
 impl UnitShape {
-    /// That of a pool.
+    /// The shape of a pool's units.
     pub fn of(pool: &Pool) -> Self {
         Self {
             gpus: pool.gpus_per_replica(),
@@ -102,7 +102,7 @@ impl UnitShape {
 }
 
 impl<'a> RooflineUnit<'a> {
-    /// A unit of `shape`.
+    /// A unit of `shape` that serves the model on the machine.
     pub fn new(
         model: &'a Architecture,
         (gpu, links): (&'a Compute, Links),
@@ -172,14 +172,14 @@ impl<'a> RooflineUnit<'a> {
         })
     }
 
-    /// From stage to stage of the pipeline, for a step of `tokens` on a rank: of each micro-batch every
-    /// accelerator of the rank sends its part of the stream, in BF16. Starts are left out.
+    /// Time from stage to stage of the pipeline, in seconds, for a step of `tokens` tokens on a rank: of each
+    /// micro-batch every accelerator of the rank sends its part of the stream, in BF16. Starts are left out.
     pub fn between_stages(&self, tokens: f64) -> f64 {
         let bytes = tokens / self.pipeline * f64::from(self.model.hidden) * 2.0 / self.tensor;
         bytes * self.through_stages
     }
 
-    /// Attention of a layer.
+    /// The attention part of a layer.
     pub fn attention(&self) -> AttentionLayer<'_> {
         AttentionLayer {
             model: self.model,
@@ -197,7 +197,7 @@ impl<'a> RooflineUnit<'a> {
         }
     }
 
-    /// Whether two batches may overlap.
+    /// Whether two micro-batches may overlap.
     pub fn may_overlap(&self) -> bool {
         self.spread.exchange && self.roofline.overlap != Overlap::Off
     }
@@ -272,12 +272,12 @@ impl ExpertSpread {
         }
     }
 
-    /// Imbalance of a decode micro-batch of so many tokens on each rank.
+    /// Imbalance of a decode micro-batch of `tokens` tokens on each rank.
     pub fn decode_imbalance(&self, tokens: f64) -> Imbalance {
         self.decode.at(tokens)
     }
 
-    /// Imbalance of a micro-batch of prompts.
+    /// Imbalance of a micro-batch of `tokens` prompt tokens on each rank.
     pub fn prefill_imbalance(&self, tokens: f64) -> Imbalance {
         if self.ranks <= 1.0 {
             return EVEN;
@@ -291,7 +291,7 @@ pub fn prompt_tokens(scenario: &Scenario) -> f64 {
     mean_prompt(scenario, |hits| 1.0 - hits).max(1.0)
 }
 
-/// A part of a scenario's mean prompt that hangs on the rate of hits, in tokens.
+/// The mean over a scenario's prompts of `part`, which depends on the hit rate, in tokens.
 fn mean_prompt(scenario: &Scenario, part: impl Fn(f64) -> f64) -> f64 {
     let mean = scenario.classes.iter().map(|class| {
         let hits = class.arrivals.periods.first().map_or(0.0, |p| p.hit_rate);

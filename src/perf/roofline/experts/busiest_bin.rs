@@ -6,15 +6,15 @@
 //! independent normals, and the expectation of their largest is integrated. A simulation with real draws
 //! of eight out of 256 agrees to 1.2 %.
 
-/// Points of the integral: more change it in the fifth digit.
+/// Points of the integral of [`busiest`]: more change it in the fifth digit.
 const POINTS: usize = 96;
-/// Below and above so many standard deviations the normal law is 0 and 1.
+/// Standard deviations beyond which the normal law counts as 0 below and 1 above.
 const TAIL: f64 = 6.0;
 
 /// Mean and standard deviation of a bin's rows over the mean bin's.
 pub type Bin = (f64, f64);
 
-/// Every bin, for so many `tokens` in all.
+/// Rows of every bin (rank or node), for `tokens` tokens in all.
 pub fn spread(
     shares: &[f64],
     bins: &[Vec<(usize, f64)>],
@@ -45,7 +45,7 @@ pub fn spread(
     bins.iter().map(bin).collect()
 }
 
-/// The expectation of the largest of independent normals.
+/// The expectation of the largest of independent normal variables.
 pub fn busiest(bins: &[Bin]) -> f64 {
     let largest = |of: &dyn Fn(&Bin) -> f64| bins.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
     let most_mean = largest(&|b| b.0);

@@ -18,15 +18,15 @@ use placement::{ExpertSlots, Placement};
 use popularity::{drifted, of_layer};
 use remembered::{ImbalanceKey, or_made};
 
-/// Layers that are averaged, each with an order of its own: more change the mean by less than 1 %.
+/// Layers over which imbalance is averaged, each with an order of its own: more change the mean by less than 1 %.
 const LAYERS: u64 = 16;
 
-/// What the experts of a unit look like.
+/// The experts of a unit and how they are chosen and placed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
     /// Routed experts of a layer.
     pub experts: usize,
-    /// Of them, chosen by a token.
+    /// Routed experts that a token chooses.
     pub top_k: usize,
     /// Groups for hierarchical placement; 1: none.
     pub groups: usize,
@@ -38,7 +38,7 @@ pub struct Setup {
     pub nodes: usize,
     /// How often each expert is chosen.
     pub popularity: ExpertPopularity,
-    /// Whether the balancing algorithm places them, or they stand in order of id.
+    /// Whether the balancing algorithm places the experts; false: they stand in order of id.
     pub balanced: bool,
     /// Log-standard deviation of popularity now over popularity at placement; only where it is not
     /// uniform.
@@ -47,7 +47,7 @@ pub struct Setup {
     pub clustering: f64,
 }
 
-/// The busiest over the mean, of ranks and of nodes.
+/// Imbalance of expert parallelism: the busiest over the mean, of ranks and of nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Imbalance {
     /// Rows of the busiest rank over those of the mean one.
@@ -56,13 +56,13 @@ pub struct Imbalance {
     pub node: f64,
 }
 
-/// Perfect balance.
+/// Perfect balance: the busiest has what the mean has.
 pub const EVEN: Imbalance = Imbalance {
     rank: 1.0,
     node: 1.0,
 };
 
-/// One layer: who sits where, and how popular it is now.
+/// The experts of one layer: where they are placed, and how popular each is now.
 #[derive(Clone, Debug)]
 struct ExpertLayer {
     placement: Placement,
@@ -77,13 +77,13 @@ pub struct ImbalanceTable {
 }
 
 impl ImbalanceTable {
-    /// Perfect balance, whatever the tokens.
+    /// A table of perfect balance, whatever the tokens.
     pub fn even() -> Self {
         Self { at: vec![EVEN] }
     }
 
-    /// For micro-batches of up to `most` tokens a rank. `hierarchical`: experts of a group stay on a node,
-    /// as in prefill, whose `prompt_tokens` follow each other in a batch.
+    /// Tables imbalance for micro-batches of up to `most` tokens a rank. `hierarchical`: experts of a group stay on
+    /// a node, as in prefill, whose `prompt_tokens` follow each other in a batch.
     pub fn new(setup: &Setup, hierarchical: bool, prompt_tokens: f64, most: f64) -> Self {
         if matches!(setup.popularity, ExpertPopularity::Balanced) {
             return Self::even();
@@ -139,7 +139,7 @@ impl ImbalanceTable {
         Self { at }
     }
 
-    /// With so many tokens on each rank.
+    /// The imbalance with `tokens` tokens on each rank.
     pub fn at(&self, tokens: f64) -> Imbalance {
         let tokens = tokens.max(1.0);
         let last = self.at.len() - 1;
@@ -190,7 +190,7 @@ fn at_tokens(
     }
 }
 
-/// Imbalance of ranks with exactly so many tokens on each, over so many layers: what measurements of
+/// Imbalance of ranks with exactly `tokens` tokens on each, over `layers` layers: what measurements of
 /// expert balance report.
 pub fn measured_imbalance(setup: &Setup, tokens: f64, layers: u64) -> f64 {
     let place = ExpertSlots {

@@ -6,25 +6,25 @@
 //! groups divide by the nodes: groups are packed onto nodes first, then copies and packing happen within
 //! each node. Ties go to the lowest index.
 
-/// What experts are placed on.
+/// The slots of a unit that experts are placed in.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpertSlots {
     pub ranks: usize,
-    /// Over all ranks; a multiple of them.
+    /// Slots over all ranks; a multiple of the number of ranks.
     pub slots: usize,
     pub nodes: usize,
     pub groups: usize,
 }
 
-/// Who sits where.
+/// Which experts each rank holds.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// By rank: experts and the copies that there are of each.
+    /// Experts by rank, each with the number of its copies in the unit.
     pub by_rank: Vec<Vec<(usize, f64)>>,
 }
 
 impl Placement {
-    /// The same by node.
+    /// Experts by node, each with the number of its copies in the unit.
     pub fn by_node(&self, nodes: usize) -> Vec<Vec<(usize, f64)>> {
         let per_node = (self.by_rank.len() / nodes).max(1);
         self.by_rank.chunks(per_node).map(<[_]>::concat).collect()
@@ -32,7 +32,7 @@ impl Placement {
 }
 
 impl ExpertSlots {
-    /// Experts in order of id; redundant slots repeat the first ones.
+    /// Places experts in order of id; redundant slots repeat the first ones.
     pub fn in_order(&self, experts: usize) -> Placement {
         let ids: Vec<usize> = (0..self.slots).map(|slot| slot % experts).collect();
         let mut copies = vec![0.0; experts];
@@ -46,7 +46,7 @@ impl ExpertSlots {
         }
     }
 
-    /// By the balancing algorithm, for these shares.
+    /// Places experts by the balancing algorithm, for these shares of the tokens.
     pub fn balanced(&self, shares: &[f64]) -> Placement {
         let divides = |n: usize| n.is_multiple_of(self.nodes);
         let hierarchical = self.nodes > 1
@@ -86,7 +86,7 @@ impl ExpertSlots {
     }
 }
 
-/// Equal numbers into packs of nearly equal weight: the pack of each.
+/// Packs equal numbers of items into packs of nearly equal weight; returns the pack of each.
 fn pack(weights: &[f64], packs: usize) -> Vec<usize> {
     let room = weights.len().div_ceil(packs);
     let mut order: Vec<usize> = (0..weights.len()).collect();

@@ -12,7 +12,7 @@ const ORDER_SEED: u64 = 1_000_003;
 const DRIFT_SEED: u64 = 7_919;
 const DRIFT_STEP: u64 = 104_729;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+/// The random number generator SplitMix64 (Steele, Lea and Flood, 2014).
 struct SplitMix64(u64);
 
 impl SplitMix64 {
@@ -24,17 +24,18 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// Below `n`, with a bias of less than n / 2^64.
+    /// A random number below `n`, with a bias of less than n
+    /// 2^64.
     fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
-    /// Between 0 and 1, neither of them.
+    /// A random number between 0 and 1, neither of them.
     fn unit(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
     }
 
-    /// Standard normal, by Box and Muller.
+    /// A draw of the standard normal law, by Box and Muller.
     fn normal(&mut self) -> f64 {
         let radius = (-2.0 * libm::log(self.unit())).sqrt();
         radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())
@@ -74,7 +75,7 @@ pub fn of_layer(setup: &Setup, layer: u64) -> Vec<f64> {
     }
 }
 
-/// Popularity at serving time.
+/// Shares of a layer's experts when they serve, drifted since they were placed.
 pub fn drifted(shares: &[f64], setup: &Setup, layer: u64) -> Vec<f64> {
     let uniform = shares.iter().all(|s| *s == shares[0]);
     if setup.drift <= 0.0 || uniform {
@@ -89,7 +90,7 @@ pub fn drifted(shares: &[f64], setup: &Setup, layer: u64) -> Vec<f64> {
     capped(moved, 1.0 / setup.top_k as f64)
 }
 
-/// Scaled to sum to 1; what exceeds `most` is spread over the others.
+/// The shares scaled to sum to 1; what exceeds `most` is spread over the others.
 fn capped(mut shares: Vec<f64>, most: f64) -> Vec<f64> {
     let total: f64 = shares.iter().sum();
     if total > 0.0 {

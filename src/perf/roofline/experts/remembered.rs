@@ -7,12 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{ImbalanceTable, Setup};
 
-/// Tables that are kept: those of the designs that a plan goes back and forth between.
+/// Tables of imbalance that are kept: those of the designs that a plan goes back and forth between.
 const KEPT: usize = 64;
 
 static LATEST: Mutex<VecDeque<(ImbalanceKey, ImbalanceTable)>> = Mutex::new(VecDeque::new());
 
-/// What a table is of.
+/// What a table of imbalance depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImbalanceKey {
     pub setup: Setup,
@@ -21,7 +21,7 @@ pub struct ImbalanceKey {
     pub most: f64,
 }
 
-/// The table, made anew if nobody has asked for it lately. Two who ask at once may both make it.
+/// The kept table of this key, or a new one by `make`. Two threads that ask at once may both make it.
 pub fn or_made(
     question: ImbalanceKey,
     make: impl FnOnce(&ImbalanceKey) -> ImbalanceTable,

@@ -13,7 +13,7 @@ fn scenario(model: &str, gpu: &str, gpus: u32, engine: &str, more: &str) -> Scen
     of_tokens(8192, model, gpu, gpus, engine, more)
 }
 
-/// The same with another budget of tokens.
+/// A mixed pool as [`scenario`] makes it, with another budget of tokens.
 fn of_tokens(tokens: u32, model: &str, gpu: &str, gpus: u32, engine: &str, more: &str) -> Scenario {
     let text = format!(
         "name = 'memory'\nstart = 2026-01-05T12:00:00Z\nduration = '1min'\nmodel = {model}\n\
