@@ -3,21 +3,21 @@
 /// One balance of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditBalance {
-    /// What is balanced.
+    /// What the balance counts in two ways.
     pub name: &'static str,
-    /// One count.
+    /// The quantity, counted one way.
     pub left: u128,
-    /// The other.
+    /// The quantity, counted the other way.
     pub right: u128,
 }
 
 impl AuditBalance {
-    /// Names two counts.
+    /// A balance of two counts under a name.
     pub fn new(name: &'static str, left: u128, right: u128) -> Self {
         Self { name, left, right }
     }
 
-    /// Whether they agree.
+    /// Whether both counts agree.
     pub fn holds(&self) -> bool {
         self.left == self.right
     }

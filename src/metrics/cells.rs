@@ -4,10 +4,10 @@
 use super::histogram::SparseHistogram;
 use crate::units::{NS_PER_HOUR, SimDuration, SimTime};
 
-/// Where the window is cut.
+/// The edges at which the window is cut into cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
-    /// Ascending; the first is the window's start, the last its end.
+    /// Edges, ascending; the first is the window's start, the last its end.
     pub edges: Vec<SimTime>,
 }
 
@@ -37,7 +37,7 @@ impl Timeline {
         Self { edges }
     }
 
-    /// The pieces of `[from, from + duration)` that are `step` long, the last one perhaps shorter.
+    /// The pieces of `[from, from + duration)`, each `step` long, the last one perhaps shorter.
     pub fn spans(
         from: SimTime,
         duration: SimDuration,
@@ -54,41 +54,41 @@ impl Timeline {
         spans
     }
 
-    /// When counting starts.
+    /// The instant at which counting starts.
     pub fn start(&self) -> SimTime {
         self.edges.first().copied().unwrap_or(SimTime::ZERO)
     }
 
-    /// When counting, and the simulation, ends.
+    /// The instant at which counting, and the simulation, ends.
     pub fn end(&self) -> SimTime {
         self.edges.last().copied().unwrap_or(SimTime::ZERO)
     }
 
-    /// The cells that make up `[from, to)`, both of which are edges.
+    /// Indices of the cells that make up `[from, to)`, both of which are edges.
     pub fn cells(&self, from: SimTime, to: SimTime) -> std::ops::Range<usize> {
         self.edges.partition_point(|e| *e < from)..self.edges.partition_point(|e| *e < to)
     }
 }
 
-/// The six latencies.
+/// Histograms of the six latencies, in compact form, in ns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latencies {
-    /// Arrival to first token.
+    /// TTFT: arrival to first token.
     pub ttft: SparseHistogram,
-    /// Time per output token after the first.
+    /// TPOT: time per output token after the first.
     pub tpot: SparseHistogram,
-    /// Gaps between tokens.
+    /// ITL: gaps between tokens.
     pub itl: SparseHistogram,
-    /// Arrival to last token.
+    /// E2E: arrival to last token.
     pub e2e: SparseHistogram,
-    /// Arrival to first prefill step.
+    /// Prefill queue: arrival to first prefill step.
     pub queue: SparseHistogram,
-    /// KV arrived to joining a rank.
+    /// Decode queue: arrival of the KV to joining a rank.
     pub decode_queue: SparseHistogram,
 }
 
 impl Latencies {
-    /// Adds another set.
+    /// Adds other latencies to these.
     pub fn merge(&mut self, other: &Self) {
         self.ttft.merge(&other.ttft);
         self.tpot.merge(&other.tpot);
@@ -99,33 +99,33 @@ impl Latencies {
     }
 }
 
-/// What is counted of one class.
+/// Counts of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassCounts {
     /// Requests that arrived.
     pub arrived: u64,
-    /// That got their last token.
+    /// Requests that got their last token.
     pub completed: u64,
-    /// That found a full queue.
+    /// Requests that found a full queue.
     pub rejected: u64,
-    /// That can never be served.
+    /// Requests that can never be served.
     pub failed: u64,
-    /// That have a price but ended without completing.
+    /// Requests that have a price but ended without completing.
     pub unbilled: u64,
-    /// Prompt tokens of first tokens.
+    /// Prompt tokens of the requests whose first token left.
     pub input: u64,
-    /// Of these, cached.
+    /// Prompt tokens of these requests that the cache held.
     pub cached: u64,
     /// Generated tokens, in 1/1024.
     pub output_1024: u128,
-    /// Picodollars paid.
+    /// Revenue from the class's requests, in picodollars.
     pub revenue: u128,
     /// Completed requests that met every target of their class.
     pub met_slo: u64,
 }
 
 impl ClassCounts {
-    /// Adds another count.
+    /// Adds another count to this one.
     pub fn merge(&mut self, other: &Self) {
         self.arrived += other.arrived;
         self.completed += other.completed;
@@ -140,7 +140,7 @@ impl ClassCounts {
     }
 }
 
-/// Integrals over time of what there is of something, in units times nanoseconds.
+/// Integrals over time of numbers of requests, units and tokens, in their unit times nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Integrals {
     /// Requests in each place, in the order of `Place::INSIDE`.
@@ -162,7 +162,7 @@ pub struct Integrals {
 }
 
 impl Integrals {
-    /// Adds another set.
+    /// Adds other integrals to these.
     pub fn merge(&mut self, other: &Self) {
         for (a, b) in self.places.iter_mut().zip(other.places) {
             *a += b;
@@ -177,33 +177,33 @@ impl Integrals {
     }
 }
 
-/// What is counted of steps and of generation.
+/// Counts of steps and of generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StepCounts {
     /// Prefill steps begun.
     pub prefill_steps: u64,
-    /// Tokens in them.
+    /// Tokens in prefill steps.
     pub prefill_tokens: u64,
     /// Decode steps ended.
     pub decode_steps: u64,
-    /// Of them, those in which prompts were computed too.
+    /// Decode steps in which prompts were computed too.
     pub shared_steps: u64,
-    /// Requests in them: (request, step) pairs.
+    /// Requests in decode steps: (request, step) pairs.
     pub request_steps: u64,
-    /// KV tokens attended to in them, in 1/1024.
+    /// KV tokens attended to in decode steps, in 1/1024.
     pub kv_1024: u128,
-    /// Requests that left a full rank.
+    /// Preemptions: requests that left a full rank.
     pub preemptions: u64,
-    /// Requests moved at a release.
+    /// Migrations: requests moved at a release.
     pub migrations: u64,
     /// Tokens after the first, of completed requests.
     pub tokens_after_first: u64,
-    /// The time they took.
+    /// Time from first to last token of completed requests, in ns.
     pub ns_after_first: u128,
 }
 
 impl StepCounts {
-    /// Adds another count.
+    /// Adds another count to this one.
     pub fn merge(&mut self, other: &Self) {
         self.prefill_steps += other.prefill_steps;
         self.prefill_tokens += other.prefill_tokens;
@@ -218,20 +218,20 @@ impl StepCounts {
     }
 }
 
-/// All that a pool counts between two edges.
+/// A cell: what a pool counts between two edges of the timeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimeCell {
     /// Requests in each place when the cell begins, in the order of `Place::INSIDE`.
     pub at_start: [u64; 5],
-    /// The same when it ends.
+    /// Requests in each place when the cell ends, in the same order.
     pub at_end: [u64; 5],
-    /// Integrals over time.
+    /// Integrals over the cell's time.
     pub integrals: Integrals,
-    /// By class.
+    /// Counts of each class.
     pub classes: Vec<ClassCounts>,
-    /// Over all classes.
+    /// Latencies over all classes.
     pub latencies: Latencies,
-    /// Steps and generation.
+    /// Counts of steps and generation.
     pub steps: StepCounts,
 }
 

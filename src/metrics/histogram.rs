@@ -18,7 +18,7 @@ pub struct Histogram {
     max_ns: u64,
 }
 
-/// A histogram at rest: only the buckets that hold something, ascending.
+/// A histogram in compact form: only the buckets that hold something, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SparseHistogram {
     buckets: Vec<(u16, u64)>,
@@ -45,7 +45,7 @@ fn lower_end(bucket: usize) -> u64 {
     (((SUB + (bucket & (SUB - 1))) as u128) << shift).min(u128::from(u64::MAX)) as u64
 }
 
-/// The bucket that begins at this duration; one beyond the last for what no duration reaches.
+/// The bucket that begins at this duration; one beyond the last for a duration that is longer than any.
 fn end_of(ns: u64) -> usize {
     match ns {
         u64::MAX => BUCKETS,
@@ -90,7 +90,7 @@ impl Histogram {
         self.counts[bucket] = times;
     }
 
-    /// Empties this histogram into a value at rest.
+    /// Empties the histogram and returns what it held, in compact form.
     pub fn take(&mut self) -> SparseHistogram {
         let mut buckets = Vec::new();
         if self.total > 0 {
@@ -161,29 +161,30 @@ impl SparseHistogram {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
-    /// How many durations.
+    /// Number of durations.
     pub fn count(&self) -> u64 {
         self.total
     }
 
-    /// Their sum, in nanoseconds.
+    /// Sum of the durations, in nanoseconds.
     pub fn sum_ns(&self) -> u128 {
         self.sum_ns
     }
 
-    /// The longest, in nanoseconds; `None` of nothing.
+    /// The longest duration, in nanoseconds; `None`: there is none.
     pub fn max_ns(&self) -> Option<u64> {
         (self.total > 0).then_some(self.max_ns)
     }
 
-    /// The mean, in nanoseconds; `None` of nothing.
+    /// The mean duration, in nanoseconds; `None`: there is none.
     pub fn mean_ns(&self) -> Option<f64> {
         (self.total > 0).then(|| self.sum_ns as f64 / self.total as f64)
     }
 
-    /// The quantile `per_mille` / 1000 over those whose duration is decided, in nanoseconds: the least x so that of the
+    /// The quantile `per_mille`
+    /// 1000 over those whose duration is decided, in nanoseconds: the least x so that of the
     /// durations here, and those of `running` that are longer than x already, at least that part is no longer than x.
-    /// `running` are durations so far, which have not ended. Without them it is the nearest rank; `None` of nothing.
+    /// `running` are durations so far, which have not ended. Without them it is the nearest rank; `None`: no durations.
     pub fn decided_quantile_ns(&self, running: &Self, per_mille: u64) -> Option<u64> {
         let (mut ended, mut beyond) = (0, running.total);
         let (mut a, mut b) = (
@@ -211,7 +212,8 @@ impl SparseHistogram {
         }
     }
 
-    /// The nearest-rank quantile `per_mille` / 1000, in nanoseconds; `None` of nothing.
+    /// The nearest-rank quantile `per_mille`
+    /// 1000, in nanoseconds; `None`: there are no durations.
     pub fn quantile_ns(&self, per_mille: u64) -> Option<u64> {
         let rank = self.rank_of(per_mille);
         let mut seen = 0;
@@ -240,7 +242,7 @@ impl SparseHistogram {
         self.buckets.iter().map(ends).collect()
     }
 
-    /// How many durations lie below the end of a bucket, in nanoseconds.
+    /// Number of durations below the end of a bucket, in nanoseconds.
     pub fn below(&self, end_ns: u64) -> u64 {
         let end = end_of(end_ns);
         let within = self

@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 /// The confidence of every interval of a summary.
 pub const LEVEL: f64 = 0.95;
 
-/// Bounds of what is not known exactly.
+/// An interval of confidence: bounds of a figure that is not known exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
 impl Interval {
-    /// The interval of so much on either side of `middle`.
+    /// The interval that reaches `half` to either side of `middle`.
     pub fn around(middle: f64, half: f64) -> Self {
         Self {
             low: middle - half,
@@ -27,33 +27,33 @@ impl Interval {
         }
     }
 
-    /// Whether `x` lies in it, its ends included.
+    /// Whether `x` lies in the interval, its ends included.
     pub fn holds(&self, x: f64) -> bool {
         self.low <= x && x <= self.high
     }
 
-    /// Half of its width.
+    /// Half of the interval's width.
     pub fn half(&self) -> f64 {
         (self.high - self.low) / 2.0
     }
 }
 
-/// Mean of equally weighted values. That of equal values is their value, to the last bit.
+/// Mean of equally weighted values; `None`: there are none. The mean of equal values is their value, to the last bit.
 pub fn mean(values: &[f64]) -> Option<f64> {
     let first = *values.first()?;
     let off: f64 = values.iter().map(|x| x - first).sum();
     Some(first + off / values.len() as f64)
 }
 
-/// The [`LEVEL`] interval of the mean of independent values of one law; `None` of fewer than two.
+/// The [`LEVEL`] interval of the mean of independent values of one law; `None`: fewer than two values.
 pub fn of_mean(values: &[f64]) -> Option<Interval> {
     let middle = mean(values)?;
     around_known(middle, values)
 }
 
-/// The same around a middle that was found from all the data behind the values ("sectioning": Asmussen and
-/// Glynn, "Stochastic Simulation", 2007, III.5), which suits quantiles and ratios: their value over all
-/// data is less biased than the mean of those of the parts.
+/// The [`LEVEL`] interval around a middle that was found from all the data behind the values ("sectioning": Asmussen
+/// and Glynn, "Stochastic Simulation", 2007, III.5), which suits quantiles and ratios: their value over all
+/// data is less biased than the mean of those of the parts; `None`: fewer than two values.
 pub fn around_known(middle: f64, values: &[f64]) -> Option<Interval> {
     let n = values.len();
     if n < 2 || !middle.is_finite() {
@@ -65,7 +65,7 @@ pub fn around_known(middle: f64, values: &[f64]) -> Option<Interval> {
 }
 
 /// How often chance alone would put the mean of as many independent values of a law around zero at least as far from
-/// zero as that of these (two-sided, Student's t); `None` of fewer than two.
+/// zero as that of these (two-sided, Student's t); `None`: fewer than two values.
 pub fn chance_of(values: &[f64]) -> Option<f64> {
     let n = values.len();
     let middle = mean(values).filter(|m| n >= 2 && m.is_finite())?;
@@ -107,7 +107,7 @@ pub fn t_quantile(level: f64, freedom: usize) -> f64 {
     (low + high) / 2.0
 }
 
-/// The probability that Student's t with so many degrees of freedom lies within `t` of zero.
+/// The probability that Student's t with `freedom` degrees of freedom lies within `t` of zero.
 pub fn t_within(t: f64, freedom: usize) -> f64 {
     // From here on t differs from the normal law by less than 1e-6.
     let freedom = freedom.clamp(1, 1_000_000);
@@ -139,11 +139,11 @@ pub fn t_within(t: f64, freedom: usize) -> f64 {
 pub struct Spread {
     /// Standard error of the mean.
     pub error: f64,
-    /// Independent pieces that it was estimated from.
+    /// Independent pieces that the error was estimated from.
     pub pieces: usize,
     /// Student's degrees of freedom: fewer than the pieces where a few of them make up most of the spread.
     pub freedom: usize,
-    /// Skewness of the mean: that of a piece, over the root of their number.
+    /// Skewness of the mean: that of a piece, over the root of the number of pieces.
     pub skewness: f64,
 }
 
@@ -304,7 +304,7 @@ mod tests {
         assert!(interval.holds(3.0) && !interval.holds(5.0));
     }
 
-    /// Of 1, 2, 3, 4, 5 the mean is 3 / sqrt(0.5) = 4.243 standard errors from zero: 0.01324 with four degrees of
+    /// The mean of 1, 2, 3, 4, 5 is 3 / sqrt(0.5) = 4.243 standard errors from zero: 0.01324 with four degrees of
     /// freedom, by the closed form 1 - u (3 - u^2) / 2 with u = t / sqrt(4 + t^2).
     #[test]
     fn chances_by_hand() {

@@ -1,4 +1,4 @@
-//! Who is inside when the window ends: what latencies leave out, and who has missed an SLO although
+//! Requests inside when the window ends: what latencies leave out, and who has missed an SLO although
 //! nothing has ended (S12).
 
 use crate::scenario::Slo;
@@ -12,21 +12,21 @@ pub fn tpot_ns(after_first_ns: u64, output: u32) -> u64 {
     (after_first_ns + tokens / 2) / tokens
 }
 
-/// Requests of one class that are inside at the end.
+/// Requests of one class that are inside when the window ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// All of them.
+    /// All requests that are inside.
     pub requests: u64,
-    /// Those that have no first token.
+    /// Requests inside that have no first token.
     pub without_first_token: u64,
-    /// The longest of their waits so far, in ns.
+    /// The longest wait so far of a request without a first token, in ns; `None`: there is none.
     pub longest_wait_ns: Option<u64>,
     /// Requests that can meet their class's SLO no more.
     pub missed: u64,
 }
 
 impl Left {
-    /// One more; `first_token` is `NEVER` where it has none.
+    /// Counts one more request; `first_token` is `NEVER` where it has none.
     pub fn add(
         &mut self,
         request: &Request,
@@ -54,7 +54,7 @@ impl Left {
         self.missed += u64::from(is_late || is_slow);
     }
 
-    /// Adds those of another pool.
+    /// Adds the requests inside another pool.
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.without_first_token += other.without_first_token;
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::units::SimDuration;
 
-    /// One that came at 1,000 ns, wants 5 tokens and is inside at 2,000 ns, under targets of 500 and 100 ns.
+    /// A request that came at 1,000 ns, wants 5 tokens and is inside at 2,000 ns, under targets of 500 and 100 ns.
     fn left(first_token: SimTime, ttft: u64, tpot: u64) -> Left {
         let request = Request {
             at: SimTime(1_000),

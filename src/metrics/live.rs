@@ -7,25 +7,25 @@ use super::observer::Place;
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// Latency histograms of some requests, in ns.
+/// Latency histograms of some requests while they are being counted, in ns.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    /// Arrival to first token.
+    /// TTFT: arrival to first token.
     pub ttft: Histogram,
-    /// Time per output token after the first.
+    /// TPOT: time per output token after the first.
     pub tpot: Histogram,
-    /// Gaps between tokens.
+    /// ITL: gaps between tokens.
     pub itl: Histogram,
-    /// Arrival to last token.
+    /// E2E: arrival to last token.
     pub e2e: Histogram,
-    /// Arrival to first prefill step.
+    /// Prefill queue: arrival to first prefill step.
     pub queue: Histogram,
-    /// KV arrived to joining a rank.
+    /// Decode queue: arrival of the KV to joining a rank.
     pub decode_queue: Histogram,
 }
 
 impl Live {
-    /// Empties the histograms into values at rest.
+    /// Empties the histograms and returns what they held, in compact form.
     pub fn take(&mut self) -> Latencies {
         Latencies {
             ttft: self.ttft.take(),
@@ -37,9 +37,9 @@ impl Live {
         }
     }
 
-    /// Counts what there is at the end of latencies of a request that is inside then, in `place` since `since`:
-    /// they will be no less. `first_token` is `NEVER` where it has none. Gaps between tokens are left out: the one
-    /// that runs is one of very many.
+    /// Counts the latencies so far of a request that is inside when the window ends, in `place` since `since`: they
+    /// will be no less. `first_token` is `NEVER` where it has none. Gaps between tokens are left out: the one that
+    /// runs is one of very many.
     pub fn add_so_far(
         &mut self,
         request: &Request,
@@ -69,7 +69,7 @@ impl Live {
 mod tests {
     use super::*;
 
-    /// One that came at 1,000 ns and wants 5 tokens, at 2,000 ns.
+    /// A request that came at 1,000 ns and wants 5 tokens, at 2,000 ns.
     fn so_far(place: Place, since: u64, first_token: SimTime) -> Latencies {
         let request = Request {
             at: SimTime(1_000),

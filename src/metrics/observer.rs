@@ -5,25 +5,25 @@
 use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
 
-/// Where a request is. It is in exactly one place from arrival to its end.
+/// The place of a request. It is in exactly one place from arrival to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
-    /// Waiting for a prefill step.
+    /// The request waits for a prefill step.
     PrefillQueue,
-    /// Being prefilled.
+    /// The request is being prefilled.
     Prefill,
-    /// Its KV is on the way.
+    /// The request's KV is on the way to decode.
     Transfer,
-    /// Waiting to join a decode rank.
+    /// The request waits to join a decode rank.
     DecodeQueue,
-    /// On a decode rank.
+    /// The request is on a decode rank.
     Decode,
-    /// Not in this pool.
+    /// The request is not in this pool.
     Outside,
 }
 
 impl Place {
-    /// The places inside, in order.
+    /// The places inside a pool, in the order of a request's way.
     pub const INSIDE: [Self; 5] = [
         Self::PrefillQueue,
         Self::Prefill,
@@ -36,11 +36,11 @@ impl Place {
 /// How a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
-    /// It got all its tokens.
+    /// The request got all its tokens.
     Completed,
-    /// It found a full queue.
+    /// The request found a full queue.
     Rejected,
-    /// It can never be served.
+    /// The request can never be served.
     Failed,
 }
 
@@ -49,26 +49,26 @@ pub enum Fate {
 pub struct Joined {
     /// The request's id.
     pub id: u64,
-    /// Its kind (see [`Observer::kind`]).
+    /// The request's kind (see [`Observer::kind`]).
     pub kind: u16,
-    /// When its latest token left; `NEVER`: this step makes its first.
+    /// When the request's latest token left; `NEVER`: this step makes its first.
     pub last_token: SimTime,
 }
 
 /// A decode step, told when it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct StepRecord<'a> {
-    /// Unit index.
+    /// Index of the unit.
     pub unit: usize,
-    /// When it began.
+    /// When the step began.
     pub from: SimTime,
     /// When the step before ended for those who took part in it: their latest token left then.
     pub since: SimTime,
-    /// When it ended.
+    /// When the step ended.
     pub to: SimTime,
     /// Requests that had taken part in the step before, by kind (see [`Observer::kind`]).
     pub requests_by_kind: &'a [u64],
-    /// KV tokens that they attended to, in 1/1024.
+    /// KV tokens that the requests of the step attended to, in 1/1024.
     pub kv_1024: u64,
     /// Whether prompts were computed in the same step.
     pub shared: bool,
@@ -82,7 +82,7 @@ pub struct StepRecord<'a> {
 /// them only.
 macro_rules! observers {
     ($($(#[$doc:meta])+ fn $event:ident($($name:ident: $of:ty),*);)+) => {
-        /// Hears what happens in a pool. Every call's `now` is at or after the one before.
+        /// Hears the events of a pool, in the order of time: no call's `now` is before the last one's.
         pub trait Observer {
             $(
                 $(#[$doc])+
@@ -95,13 +95,13 @@ macro_rules! observers {
             fn kind(&self, _request: &Request) -> u16 {
                 0
             }
-            /// How many kinds there are.
+            /// The number of kinds of requests.
             fn kinds(&self) -> usize {
                 1
             }
         }
 
-        /// Both hear everything, the first before the second; kinds are those of the first.
+        /// Two observers side by side: the first hears everything before the second; kinds are those of the first.
         impl<A: Observer, B: Observer> Observer for (A, B) {
             $(
                 #[inline]
@@ -130,7 +130,7 @@ observers! {
     fn moved(now: SimTime, request: &Request, from: Place, since: SimTime, to: Place);
     /// A request's first prefill step begins on a unit.
     fn prefill_started(now: SimTime, request: &Request, unit: usize);
-    /// A prefill step begins; `tokens` over all ranks.
+    /// A prefill step begins; `tokens` is their number over all ranks.
     fn prefill_step(now: SimTime, unit: usize, length: SimDuration, tokens: u64);
     /// A request's first token leaves.
     fn first_token(now: SimTime, request: &Request);
@@ -150,16 +150,16 @@ observers! {
     fn units(now: SimTime, paid: u64, working: u64);
     /// The number of busy units changes.
     fn busy(now: SimTime, units: u64);
-    /// KV tokens resident on all ranks, in 1/1024.
+    /// The KV tokens resident on all ranks change, in 1/1024.
     fn kv(now: SimTime, kv_1024: u64);
-    /// Units whose queue waits for KV memory, and for a batch slot.
+    /// The numbers of units change whose queue waits for KV memory, and for a batch slot.
     fn blocked(now: SimTime, by_kv: u64, by_batch: u64);
     /// When the simulation ends, a request is in `place`, where it has been since `since`; `first_token`:
     /// when its first token left, `NEVER` where it has none.
     fn still_in(request: &Request, place: Place, since: SimTime, first_token: SimTime);
 }
 
-/// Hears nothing.
+/// An observer that hears nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 

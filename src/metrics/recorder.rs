@@ -12,7 +12,7 @@ use crate::workload::Request;
 
 /// Lower edges of the input-length buckets after the first, in tokens.
 pub const BUCKET_EDGES: [u32; 4] = [1_024, 4_096, 16_384, 65_536];
-/// How many input-length buckets there are.
+/// Number of input-length buckets.
 pub const BUCKETS: usize = BUCKET_EDGES.len() + 1;
 
 /// The input-length bucket of a prompt: the edges are 2^10, 2^12, 2^14 and 2^16.
@@ -22,7 +22,7 @@ pub fn bucket_of(input: u32) -> usize {
     (octave.saturating_sub(8) / 2).min(BUCKETS as u32 - 1) as usize
 }
 
-/// How much there is of something, and its integral over time.
+/// The present number of something, and its integral over time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Level {
     value: u64,
@@ -61,7 +61,7 @@ struct PromptTime {
 }
 
 impl PromptTime {
-    /// A step, in a cell that ends at `edge`.
+    /// Counts a step, in a cell that ends at `edge`.
     #[inline]
     fn add(&mut self, from: SimTime, to: SimTime, edge: SimTime) {
         self.unit_ns += u128::from(to.min(edge).since(from).0);
@@ -70,7 +70,7 @@ impl PromptTime {
         }
     }
 
-    /// Ends the cell at `edge` and begins the one that ends at `next`.
+    /// Ends the cell at `edge`, begins the one that ends at `next`, and returns the unit-nanoseconds of the former.
     fn take(&mut self, edge: SimTime, next: SimTime) -> u128 {
         let unit_ns = std::mem::take(&mut self.unit_ns);
         for to in std::mem::take(&mut self.beyond) {
@@ -80,30 +80,30 @@ impl PromptTime {
     }
 }
 
-/// What a recorder has to say when its pool is done.
+/// The counts of a recorder whose pool is done.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// Counted cells, in the order of the timeline.
     pub cells: Vec<TimeCell>,
-    /// By kind (class x input-length bucket), over the whole window.
+    /// Latencies and completed requests by kind (class x input-length bucket), over the whole window.
     pub kinds: Vec<(Latencies, u64)>,
     /// Request side of Little's law: time spent in each place inside the window, request-ns.
     pub sojourns: [u128; 5],
-    /// By class: what was counted before the window.
+    /// Counts of each class from before the window.
     pub before: Vec<ClassCounts>,
-    /// By class: who is inside when the window ends.
+    /// Requests of each class that are inside when the window ends.
     pub left: Vec<Left>,
-    /// By class: the latencies so far of those who are inside then and do not have them yet.
+    /// Latencies so far of each class's requests that are inside when the window ends and do not have them yet.
     pub inside: Vec<Latencies>,
 }
 
-/// Counts what one pool does.
+/// An observer that counts what one pool does.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     timeline: Timeline,
     tariff: Tariff,
     slos: Vec<Option<Slo>>,
-    /// Index into the timeline of the next edge.
+    /// Index of the next edge in the timeline.
     next: usize,
     next_edge: SimTime,
     counting_from: SimTime,
@@ -119,7 +119,7 @@ pub struct Recorder {
     by_batch: Level,
     classes: Vec<ClassCounts>,
     live: Vec<Live>,
-    /// By class: what is so far of latencies that are not known when the window ends.
+    /// Latencies so far of each class that are not known when the window ends.
     inside: Vec<Live>,
     completed_by_kind: Vec<u64>,
     steps: StepCounts,
@@ -163,7 +163,7 @@ impl Recorder {
         recorder
     }
 
-    /// Ends counting at the window's end. What is still inside stays in its places until then; the
+    /// Ends counting at the window's end. Requests that are still inside stay in their places until then; the
     /// caller has told of each through [`Recorder::still_in`].
     pub fn finish(mut self) -> Record {
         let end = self.timeline.end();

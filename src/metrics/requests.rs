@@ -12,33 +12,33 @@ use super::observer::{Fate, Observer};
 use crate::units::SimTime;
 use crate::workload::{Request, random::hash};
 
-/// Which requests are remembered.
+/// The requests that a log remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sample {
-    /// All that are inside at some time of the window.
+    /// All requests that are inside at some time of the window.
     All,
-    /// So many of those that arrive in it.
+    /// This many of the requests that arrive in the window.
     Some(u64),
 }
 
-/// A request and what became of it. Instants that have not come are `NEVER`.
+/// A request, when and where it was served, and how it ended. Instants that have not come are `NEVER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestRow {
-    /// The request.
+    /// The request as it arrived.
     pub request: Request,
-    /// The prefill or mixed unit of its first prefill step.
+    /// Index of the prefill or mixed unit of the request's first prefill step; `None`: it has begun none.
     pub prefill_unit: Option<u32>,
-    /// The decode unit that it joined last.
+    /// Index of the decode unit that the request joined last; `None`: it has joined none.
     pub decode_unit: Option<u32>,
-    /// When its first prefill step began.
+    /// When the request's first prefill step began.
     pub started: SimTime,
-    /// When its first token left.
+    /// When the request's first token left.
     pub first_token: SimTime,
-    /// When it ended.
+    /// When the request ended.
     pub end: SimTime,
-    /// How; `None`: it is inside at the end.
+    /// How the request ended; `None`: it is inside at the end of the window.
     pub fate: Option<Fate>,
-    /// How often it had to leave a full rank.
+    /// How often the request had to leave a full rank.
     pub preemptions: u32,
 }
 
@@ -56,23 +56,23 @@ impl RequestRow {
         }
     }
 
-    /// Wait for the first prefill step, in ns.
+    /// Wait for the first prefill step, in ns; `None`: it has not begun.
     pub fn queue_ns(&self) -> Option<u64> {
         self.since_arrival(self.started)
     }
 
-    /// Arrival to first token, in ns.
+    /// Time from arrival to first token, in ns; `None`: it has not left.
     pub fn ttft_ns(&self) -> Option<u64> {
         self.since_arrival(self.first_token)
     }
 
-    /// Arrival to last token, in ns; of completed requests.
+    /// Time from arrival to last token, in ns; `None`: the request has not completed.
     pub fn e2e_ns(&self) -> Option<u64> {
         let is_completed = self.fate == Some(Fate::Completed);
         self.since_arrival(self.end).filter(|_| is_completed)
     }
 
-    /// Time per output token after the first, in ns (S12); of completed requests of at least two tokens.
+    /// Time per output token after the first, in ns (S12); `None`: not completed, or of one token only.
     pub fn tpot_ns(&self) -> Option<u64> {
         let after = self.e2e_ns()? - self.ttft_ns()?;
         (self.request.output >= 2).then(|| tpot_ns(after, self.request.output))
@@ -82,7 +82,7 @@ impl RequestRow {
         (at != SimTime::NEVER).then(|| at.since(self.request.at).0)
     }
 
-    /// Adds what a later pool knows.
+    /// Adds what a later pool knows of the request.
     fn absorb(&mut self, later: &Self) {
         self.decode_unit = later.decode_unit.or(self.decode_unit);
         self.first_token = self.first_token.min(later.first_token);
@@ -92,7 +92,7 @@ impl RequestRow {
     }
 }
 
-/// Remembers requests of one pool.
+/// A log of requests in one pool: all of them or a sample.
 #[derive(Clone, Debug)]
 pub struct RequestLog {
     sample: Sample,
@@ -100,13 +100,13 @@ pub struct RequestLog {
     start: SimTime,
     most: usize,
     rows: BTreeMap<u64, RequestRow>,
-    /// Of a sample: hash and id of each row.
+    /// Hash and id of each row of a sample.
     hashes: BTreeSet<(u64, u64)>,
     is_cut: bool,
 }
 
 impl RequestLog {
-    /// A log for a window that begins at `start`, of at most so many rows.
+    /// A log of at most `most` rows for a window that begins at `start`.
     pub fn new(sample: Sample, start: SimTime, most: usize) -> Self {
         Self {
             sample,
@@ -118,7 +118,7 @@ impl RequestLog {
         }
     }
 
-    /// What the logs say together, in the order of ids; `None` where there was more than they might hold.
+    /// The rows of both logs put together, in the order of ids; `None`: there were more than the logs may hold.
     pub fn together(intake: Self, decode: Option<Self>) -> Option<Vec<RequestRow>> {
         let (start, mut rows) = (intake.start, intake.rows);
         let mut is_cut = intake.is_cut;
@@ -134,7 +134,7 @@ impl RequestLog {
         (!is_cut).then(|| rows.collect())
     }
 
-    /// The row of a request, if it is to be remembered.
+    /// The row of a request; `None`: it is not to be remembered.
     fn row(&mut self, request: &Request) -> Option<&mut RequestRow> {
         let id = request.id;
         if let Sample::Some(n) = self.sample {
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// What is left of 1,000 requests of which every third goes on to decode.
+    /// Rows of a log of 1,000 requests of which every third goes on to decode.
     fn played(sample: Sample, most: usize) -> Option<Vec<RequestRow>> {
         let start = SimTime(1_000);
         let mut intake = RequestLog::new(sample, start, most);
