@@ -13,7 +13,7 @@ use super::sureness;
 use super::totals;
 use super::verdict::{self, Grade};
 
-/// Arranges a run.
+/// The page of a run's report.
 pub fn arrange(summary: &RunSummary) -> Page {
     let verdict = verdict::assess(summary);
     let tone = match verdict.grade {
@@ -58,7 +58,7 @@ fn subtitle(summary: &RunSummary) -> String {
     text
 }
 
-/// Published figures beside simulated ones; `None` where the scenario states none.
+/// Published figures beside simulated ones; `None`: the scenario states none.
 fn published(rows: &[PublishedRow]) -> Option<Section> {
     if rows.is_empty() {
         return None;
@@ -121,7 +121,7 @@ fn simulated_text(row: &PublishedRow) -> String {
         .map_or_else(|| NONE.to_string(), |x| by_field(&row.field, x))
 }
 
-/// The simulated figure less the nearest published one, as a part of that.
+/// The difference of the simulated figure from the nearest published one, as a part of that.
 fn difference(row: &PublishedRow) -> (String, Tone) {
     let Some(simulated) = row.simulated else {
         return (NONE.to_string(), Tone::Quiet);

@@ -68,7 +68,7 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
     summary
 }
 
-/// Latencies and completions of one kind of request, from both pools.
+/// Latencies and completions of requests of these kinds, from both pools.
 fn of_kinds(evidence: &Evidence, kinds: impl Iterator<Item = usize>) -> (Latencies, u64) {
     let (mut latencies, mut completed) = (Latencies::default(), 0);
     for kind in kinds {
@@ -101,7 +101,7 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
         .collect()
 }
 
-/// Who of a class is inside at the end, in both pools.
+/// Requests of a class that are inside at the end, in both pools.
 pub(super) fn left_of(evidence: &Evidence, class: usize) -> Left {
     let mut left = Left::default();
     for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
@@ -112,7 +112,7 @@ pub(super) fn left_of(evidence: &Evidence, class: usize) -> Left {
     left
 }
 
-/// Latencies so far of those of a class who are inside at the end, in both pools.
+/// Latencies so far of requests of a class that are inside at the end, in both pools.
 fn inside_of(evidence: &Evidence, class: usize) -> Latencies {
     let mut inside = Latencies::default();
     for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
@@ -123,7 +123,7 @@ fn inside_of(evidence: &Evidence, class: usize) -> Latencies {
     inside
 }
 
-/// How many of a class came before the window and had not ended when it began, in both pools.
+/// Requests of a class that came before the window and had not ended when it began, in both pools.
 pub(super) fn inside_before(evidence: &Evidence, class: usize) -> u64 {
     let mut before = ClassCounts::default();
     for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
@@ -256,13 +256,13 @@ fn audit(
         .collect()
 }
 
-/// Whether a figure was published for a window as long as the run's, or for none.
+/// Whether a figure was published for a window as long as the run's, or for no window.
 pub(super) fn is_comparable(scenario: &Scenario, published: &Published) -> bool {
     let window = published.window;
     window.is_none_or(|window| window == scenario.duration)
 }
 
-/// Published figures of this window beside what this summary says at their paths.
+/// Published figures for this window beside what the summary says at their paths.
 fn published(scenario: &Scenario, summary: &RunSummary) -> Vec<PublishedRow> {
     let value = serde_json::to_value(summary).unwrap_or_default();
     let row = |p: &Published| PublishedRow {

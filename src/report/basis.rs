@@ -5,7 +5,7 @@ use super::summary::{Basis, Lent};
 use crate::catalog::CONSTANTS;
 use crate::scenario::{Performance, Scenario};
 
-/// Of a scenario.
+/// What the step times of a scenario rest on.
 pub fn basis(scenario: &Scenario) -> Basis {
     let rests_on = &scenario.step_basis;
     let of_kind = |kind: &str| Basis {
@@ -33,7 +33,7 @@ pub fn basis(scenario: &Scenario) -> Basis {
     }
 }
 
-/// Constants that step times of a scenario borrow.
+/// Constants that the step times of a scenario borrow.
 pub fn lent(scenario: &Scenario) -> Vec<Lent> {
     let borrowed = scenario.step_basis.borrowed.iter();
     borrowed
@@ -45,7 +45,7 @@ pub fn lent(scenario: &Scenario) -> Vec<Lent> {
         .collect()
 }
 
-/// Who lends what, a part of a sentence for each lender: `dense products, the host from vllm on h100`.
+/// The lenders of borrowed constants, a part of a sentence for each: `dense products, the host from vllm on h100`.
 pub fn lenders(borrowed: &[Lent]) -> Vec<String> {
     let mut lenders: Vec<&str> = borrowed.iter().map(|b| b.from.as_str()).collect();
     let all = lenders.clone();
@@ -62,7 +62,7 @@ pub fn lenders(borrowed: &[Lent]) -> Vec<String> {
     lenders.into_iter().map(of).collect()
 }
 
-/// How sure, in words; nothing of a stored run that does not say it.
+/// The error of the step times in words; nothing of a stored run that does not say it.
 pub fn sureness(basis: &Basis) -> Vec<String> {
     let mut words: Vec<String> = lenders(&basis.borrowed)
         .into_iter()
@@ -78,14 +78,14 @@ pub fn sureness(basis: &Basis) -> Vec<String> {
     words
 }
 
-/// In words, for the page.
+/// The basis of the step times in words, for the page.
 pub fn in_words(basis: &Basis) -> Vec<String> {
     let mut words = of_model(basis);
     words.extend(sureness(basis));
     words
 }
 
-/// The model of step times and its constants.
+/// The model of step times and its constants, in words.
 pub fn of_model(basis: &Basis) -> Vec<String> {
     match (basis.kind.as_str(), &basis.engine, &basis.measured_on) {
         ("linear", ..) => vec!["linear: coefficients given by the scenario".to_string()],

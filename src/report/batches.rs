@@ -13,14 +13,14 @@ use crate::economics::Tariff;
 use crate::scenario::{ArrivalKind, Scenario, Schedule, summary_fields};
 use crate::units::{NS_PER_DAY, SimTime};
 
-/// Parts of a window whose load does not change over time.
+/// Number of parts that a window is cut into whose load does not change over time.
 pub const PARTS: u64 = 320;
-/// Batches of parts whose numbers in the system a summary shows.
+/// Number of batches of parts whose numbers in the system a summary shows.
 pub const BATCHES: u64 = 20;
-/// Fewer days say too little.
+/// Least number of whole days that parts are made of: fewer say too little.
 const FEWEST: u64 = 10;
 
-/// Edges of the parts after the window's start; none where they would not be alike.
+/// Edges of the parts after the window's start; empty where the parts would not be alike.
 pub fn edges(scenario: &Scenario) -> Vec<SimTime> {
     let Some(parts) = parts(scenario) else {
         return Vec::new();
@@ -33,7 +33,7 @@ pub fn edges(scenario: &Scenario) -> Vec<SimTime> {
     edges
 }
 
-/// How many parts the window has.
+/// Number of parts of the window; `None`: they would not be alike.
 fn parts(scenario: &Scenario) -> Option<u64> {
     if is_steady(scenario) {
         return Some(PARTS);
@@ -90,12 +90,12 @@ pub fn paths(scenario: &Scenario) -> Vec<String> {
     paths
 }
 
-/// The summary as a tree.
+/// The summary as a JSON tree.
 pub fn value_of(summary: &RunSummary) -> Value {
     serde_json::to_value(summary).unwrap_or_default()
 }
 
-/// A figure of the tree by its path.
+/// A figure of the tree by its path; `None`: no number is there.
 pub fn number(tree: &Value, path: &str) -> Option<f64> {
     let at = path.split('.').try_fold(tree, |node, key| node.get(key));
     at.and_then(Value::as_f64)

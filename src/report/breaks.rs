@@ -3,10 +3,10 @@
 
 use super::style::{display_width, words};
 
-/// What is longer than this without a mark may break anywhere.
+/// Longest piece of a word without a mark that is not broken, in columns.
 const LONGEST_PIECE: usize = 20;
 
-/// The width below which a text cannot be set, where words longer than `word` may break.
+/// The width below which a text cannot be set, where words longer than `word` columns may break.
 pub fn longest_piece(text: &str, word: usize) -> usize {
     let least = |w: &String| match display_width(w) {
         width if width <= word => width,

@@ -25,19 +25,19 @@ use crate::units::{NS_PER_S, SimTime};
 
 /// Independent pieces of a series that an interval needs.
 const LEAST: usize = 10;
-/// Observations behind a mean.
+/// Observations that an interval needs behind a mean.
 const BEHIND: u64 = 200;
-/// Observations beyond a quantile.
+/// Observations that an interval needs beyond a quantile.
 const BEYOND: u64 = 50;
-/// Independent requests beyond a quantile.
+/// Independent requests that an interval needs beyond a quantile.
 const APART: f64 = 3.0;
 
 /// Why a figure has no interval: neighbouring parts are too much alike.
 pub(super) const DEPENDENT: &str = "the run is too short: its parts depend on one another";
-/// Why a figure has no interval: it rests on too little.
+/// Why a figure has no interval: it rests on too few observations.
 const FEW: &str = "too few observations";
 
-/// Adds to the summary of the whole window how sure its figures are.
+/// Adds the intervals of figures to the summary of the whole window, and why some have none.
 pub(super) fn judge(scenario: &Scenario, evidence: &Evidence, summary: &mut RunSummary) {
     let edges: Vec<SimTime> = std::iter::once(evidence.timeline.start())
         .chain(edges(scenario))
@@ -81,7 +81,7 @@ pub(super) fn judge(scenario: &Scenario, evidence: &Evidence, summary: &mut RunS
     }
 }
 
-/// A run in parts.
+/// A run in parts that are alike, for the spread of its figures.
 struct RunParts {
     whole: Value,
     parts: Vec<WindowStretch>,
@@ -91,7 +91,7 @@ struct RunParts {
 }
 
 impl RunParts {
-    /// The interval of a figure, or why there is none.
+    /// The interval of a figure whose value is `x`, or why there is none.
     fn interval(&self, path: &str, x: f64) -> Result<Interval, &'static str> {
         if let Some((name, statistic)) = latency_of(path) {
             let all = of_name(&self.all, name).ok_or(FEW)?;
@@ -121,8 +121,8 @@ impl RunParts {
         })
     }
 
-    /// From the shortest value beyond which the true share may be as small as the quantile's, to the longest beyond
-    /// which it may be as large.
+    /// The interval of a quantile: from the shortest value beyond which the true share may be as small as the
+    /// quantile's, to the longest beyond which it may be as large.
     fn of_quantile(
         &self,
         name: &str,
@@ -209,7 +209,7 @@ fn is_often_enough(
     is_enough.then_some(()).ok_or(DEPENDENT)
 }
 
-/// The spread of a series that says enough.
+/// The spread of a series, or why it says too little.
 fn spread(series: &[f64]) -> Result<Spread, &'static str> {
     if (series.len() as u64) <= BATCHES {
         // Whole days: too few to see how they hang together, long enough not to.
@@ -228,7 +228,7 @@ fn spread(series: &[f64]) -> Result<Spread, &'static str> {
         .ok_or(DEPENDENT)
 }
 
-/// What a part counts for in a figure: what the figure is divided by, where that is not the part's length.
+/// The weight of a part in a figure: what the figure is divided by, where that is not the part's length.
 fn weight(path: &str, part: &WindowStretch) -> f64 {
     let tokens = || part.all_classes();
     match path {
@@ -245,7 +245,7 @@ fn weight(path: &str, part: &WindowStretch) -> f64 {
     }
 }
 
-/// The latency of a path, and which figure of it: of `latency.ttft_s.p99`, `ttft_s` and `p99`.
+/// Latency and figure of a path: `ttft_s` and `p99` of `latency.ttft_s.p99`; `None`: it is no latency's.
 fn latency_of(path: &str) -> Option<(&str, &str)> {
     path.strip_prefix("latency.")?.rsplit_once('.')
 }

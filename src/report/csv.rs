@@ -145,11 +145,11 @@ pub const TABLES: &[RecordTable] = &[
     },
 ];
 
-/// Columns of borrowed constants.
+/// Columns of the table of borrowed constants.
 pub const BORROWED: &[&str] = &["what", "from", "reason"];
-/// The table of [`hours`].
+/// Name of the table of [`hours`].
 const HOURS: &str = "hours";
-/// The table of [`intervals`].
+/// Name of the table of [`intervals`].
 const INTERVALS: &str = "intervals";
 
 /// A table of a run, by its name in [`TABLES`].
@@ -164,12 +164,12 @@ pub fn table(table: &RecordTable, summary: &RunSummary) -> Result<String, serde_
     }
 }
 
-/// A row an hour, under a row of names.
+/// The table of hours: a row each, under a row of names.
 pub fn hours(summary: &RunSummary) -> String {
     rows(&summary.hours)
 }
 
-/// A row an interval of `report_every`, under a row of names; only the names without intervals.
+/// The table of intervals of `report_every`: a row each, under a row of names; without intervals the names alone.
 pub fn intervals(summary: &RunSummary) -> String {
     rows(&summary.intervals)
 }
@@ -250,7 +250,7 @@ fn names(pools: &BTreeSet<&str>) -> Vec<String> {
     names
 }
 
-/// In the order of [`names`].
+/// The cells of an hour or interval, in the order of [`names`].
 fn cells(span: &SpanSummary, pools: &BTreeSet<&str>) -> Vec<String> {
     let requests = &span.requests;
     let tokens = &span.tokens;
@@ -340,7 +340,7 @@ mod tests {
     use super::*;
     use crate::report::sample::day;
 
-    /// Leaves of a JSON value by path.
+    /// The leaves of a JSON value, by path.
     fn leaves(path: &str, value: &serde_json::Value, out: &mut BTreeMap<String, String>) {
         match value {
             serde_json::Value::Object(fields) => {

@@ -3,7 +3,7 @@
 //! Every function is total: a figure that is not finite is shown as [`NONE`], like one that is
 //! unknown. Rounding is that of Rust's formatting, so the same run gives the same text anywhere.
 
-/// What stands where a figure is unknown.
+/// Text that stands for an unknown figure.
 pub const NONE: &str = "-";
 
 /// A whole number with thousands separated: `155,512,204`.
@@ -70,7 +70,7 @@ pub fn usd(x: f64) -> String {
     }
 }
 
-/// A share as a percentage: `56.3 %`; shares below 0.1 % keep two significant digits' worth.
+/// A share as a percentage: `56.3 %`; shares below 0.1 % keep two significant digits.
 pub fn percent(share: f64) -> String {
     let x = share * 100.0;
     let decimals = if x != 0.0 && x.abs() < 0.1 { 3 } else { 1 };
@@ -118,7 +118,7 @@ pub fn length(s: f64) -> String {
     words.join(" ")
 }
 
-/// A figure that may be unknown.
+/// A figure as `show` writes it, or [`NONE`] where it is unknown.
 pub fn maybe(x: Option<f64>, show: fn(f64) -> String) -> String {
     x.map_or_else(|| NONE.to_string(), show)
 }
@@ -187,7 +187,7 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Thousands separators into a string of digits.
+/// Puts thousands separators into a string of digits.
 fn group(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -212,7 +212,7 @@ fn scaled<'a>(x: f64, units: &[(f64, &'a str)], limit: f64) -> (f64, &'a str) {
     scaled
 }
 
-/// Decimals that give a positive number three digits, at most three.
+/// The number of decimals that gives a positive number three digits, at most three.
 fn three_digits(x: f64) -> usize {
     match x {
         x if x >= 99.95 => 0,

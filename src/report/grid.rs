@@ -7,19 +7,19 @@ use super::format::plain;
 use super::layout;
 use super::style::{Style, Tone, display_width};
 
-/// A bar's length in Markdown, in characters.
+/// Length of a bar in Markdown, in characters.
 const MARKDOWN_BAR: usize = 16;
 
-/// A table.
+/// A table for people: columns, rows, and perhaps a total.
 #[derive(Clone, Debug, Default)]
 pub struct Grid {
-    /// Heads and alignment.
+    /// Columns: heads and alignment.
     pub columns: Vec<GridColumn>,
-    /// Each as long as `columns`; missing cells are empty.
+    /// Rows of cells, each as long as `columns`; missing cells are empty.
     pub rows: Vec<Vec<GridCell>>,
-    /// A last row, set off by a rule.
+    /// A last row, set off by a rule; `None`: there is none.
     pub total: Option<Vec<GridCell>>,
-    /// What the bars are made of, said where there are bars.
+    /// What the pieces of bars mean, said where there are bars; `None`: nothing is said.
     pub legend: Option<String>,
 }
 
@@ -29,53 +29,53 @@ pub struct GridColumn {
     /// Parts of the head, whole words, e.g. `["TTFT s", "p99"]`. A terminal has them one above the other, and
     /// neighbours with the same first part share it; other views join them by spaces.
     pub head: Vec<String>,
-    /// Where the text stands.
+    /// Where text stands in the column.
     pub align: Align,
 }
 
 /// Where text stands in its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Names.
+    /// Left, for names.
     Left,
-    /// Numbers.
+    /// Right, for numbers.
     Right,
-    /// Bars, which stretch.
+    /// A bar that stretches over the column.
     Bar,
 }
 
-/// One place in a grid.
+/// A cell of a grid.
 #[derive(Clone, Debug)]
 pub enum GridCell {
-    /// Words or a number.
+    /// A text: words or a number, and its tone.
     Text(Tone, String),
-    /// Pieces one after the other.
+    /// A bar: pieces one after the other.
     Bar(Vec<BarPiece>),
 }
 
 /// Part of a bar in a grid.
 #[derive(Clone, Copy, Debug)]
 pub struct BarPiece {
-    /// Its colour.
+    /// The piece's tone, which its colour follows.
     pub tone: Tone,
-    /// What it is drawn with.
+    /// The character that the piece is drawn with.
     pub glyph: char,
-    /// Where it ends, as a part of the whole bar's length, 0 to 1.
+    /// Where the piece ends, as a part of the whole bar's length, 0 to 1.
     pub end: f64,
 }
 
 impl GridColumn {
-    /// For names. Parts of the head are separated by `\n`.
+    /// A column of names. Parts of the head are separated by `\n`.
     pub fn left(head: &str) -> Self {
         Self::new(head, Align::Left)
     }
 
-    /// For numbers.
+    /// A column of numbers. Parts of the head are separated by `\n`.
     pub fn right(head: &str) -> Self {
         Self::new(head, Align::Right)
     }
 
-    /// For bars.
+    /// A column of bars.
     pub fn bar() -> Self {
         Self::new("", Align::Bar)
     }
@@ -87,23 +87,23 @@ impl GridColumn {
 }
 
 impl GridCell {
-    /// An ordinary cell.
+    /// A cell of plain text.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self::toned(Tone::Plain, text)
     }
 
-    /// A cell with a meaning.
+    /// A cell of text in a tone.
     pub fn toned(tone: Tone, text: impl AsRef<str>) -> Self {
         Self::Text(tone, plain(text.as_ref()))
     }
 
-    /// A bar of one piece; the eighth-blocks make it exact to an eighth of a character.
+    /// A cell with a bar of one piece; eighth-blocks make it exact to an eighth of a character.
     pub fn bar(tone: Tone, end: f64) -> Self {
         let glyph = '█';
         Self::Bar(vec![BarPiece { tone, glyph, end }])
     }
 
-    /// Painted text and the columns it takes.
+    /// The cell's painted text and the columns it takes, bars being `bar` columns long.
     pub(super) fn print(&self, style: &Style, bar: usize) -> (String, usize) {
         match self {
             Self::Text(tone, text) => (style.paint(*tone, text), display_width(text)),
@@ -121,12 +121,12 @@ impl Grid {
         }
     }
 
-    /// For a terminal: lines of at most the style's width, each ended, without trailing spaces.
+    /// The grid for a terminal: lines of at most the style's width, each ended, without trailing spaces.
     pub fn to_text(&self, style: &Style) -> String {
         layout::to_text(self, style)
     }
 
-    /// For a pull request: a Markdown table, each line ended.
+    /// The grid for a pull request: a Markdown table, each line ended.
     pub fn to_markdown(&self) -> String {
         let heads: Vec<String> = self.columns.iter().map(|c| c.head.join(" ")).collect();
         let marks: Vec<String> = self
@@ -193,7 +193,7 @@ fn bold(text: String) -> String {
     }
 }
 
-/// Text that Markdown shows as it is.
+/// Escapes a text so that Markdown shows it as it is.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

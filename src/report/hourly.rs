@@ -9,7 +9,7 @@ use super::page::{Body, Section};
 use super::style::Tone;
 use super::summary::{Latency, PoolSummary, RunSummary};
 
-/// Hours that are shown; a longer run has the rest in its CSV.
+/// Most hours that the table shows; a longer run has the rest in its CSV.
 const SHOWN: usize = 72;
 
 /// A row of the hourly table: an hour, or the whole run.
@@ -25,7 +25,7 @@ struct HourRow<'a> {
     profit_usd: f64,
 }
 
-/// What the cluster did and what users felt, by hour; `None` for a run without hours.
+/// The hourly table of load and service; `None`: the run has no hours.
 pub fn service(summary: &RunSummary) -> Option<Section> {
     let hours = hours(summary)?;
     let all = whole(summary);
@@ -90,7 +90,7 @@ pub fn service(summary: &RunSummary) -> Option<Section> {
     })
 }
 
-/// Cost and revenue by hour; `None` for a run without hours.
+/// The hourly table of cost and revenue; `None`: the run has no hours.
 pub fn money(summary: &RunSummary) -> Option<Section> {
     let hours = hours(summary)?;
     if summary.economics.revenue_usd == 0.0 {
@@ -126,7 +126,7 @@ pub fn money(summary: &RunSummary) -> Option<Section> {
     })
 }
 
-/// What there is to say of money where nobody pays.
+/// The hourly table of cost alone, where nobody pays.
 fn cost(summary: &RunSummary, hours: &[HourRow<'_>]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("hour"),
@@ -180,7 +180,7 @@ fn money_row(row: &HourRow, scale: f64, bar: GridCell, is_total: bool) -> Vec<Gr
     ]
 }
 
-/// Cost, then what revenue adds to it, or what it does not meet.
+/// A bar of cost, then what revenue adds to it, or what it does not meet.
 fn money_bar(cost: f64, revenue: f64) -> GridCell {
     let piece = |tone, glyph, end| BarPiece { tone, glyph, end };
     let rest = if revenue >= cost {
@@ -191,7 +191,7 @@ fn money_bar(cost: f64, revenue: f64) -> GridCell {
     GridCell::Bar(vec![piece(Tone::Cost, '█', cost.min(revenue)), rest])
 }
 
-/// Names of the pools in the order of a request's way, others behind.
+/// Names of the pools in the order of a request's way, other pools last.
 pub fn pool_names(summary: &RunSummary) -> Vec<&str> {
     let mut names: Vec<&str> = summary.pools.keys().map(String::as_str).collect();
     names.sort_by_key(|name| match *name {
@@ -202,12 +202,12 @@ pub fn pool_names(summary: &RunSummary) -> Vec<&str> {
     names
 }
 
-/// The pool that generates tokens.
+/// The pool that generates tokens; `None`: no pool does.
 fn generating(pools: &BTreeMap<String, PoolSummary>) -> Option<&PoolSummary> {
     pools.get("decode").or(pools.get("mixed"))
 }
 
-/// The hours that are shown, `None` if there are none.
+/// The hours that are shown; `None`: there are none.
 fn hours(summary: &RunSummary) -> Option<Vec<HourRow<'_>>> {
     let is_dated = summary.hours.len() > 24;
     let rows = summary.hours.iter().take(SHOWN).map(|hour| HourRow {
@@ -228,7 +228,7 @@ fn hours(summary: &RunSummary) -> Option<Vec<HourRow<'_>>> {
     (!rows.is_empty()).then_some(rows)
 }
 
-/// The whole run as a row.
+/// The row of the whole run.
 fn whole(summary: &RunSummary) -> HourRow<'_> {
     HourRow {
         label: "all".to_string(),
@@ -258,7 +258,7 @@ fn label_cell(label: &str, is_total: bool) -> GridCell {
     GridCell::toned(tone, label)
 }
 
-/// Nodes with as many decimals as they need, at most two.
+/// Numbers of nodes with as many decimals as they need, at most two.
 fn node_texts(nodes: &[f64]) -> Vec<String> {
     let text = |x: f64| {
         let is_exact = |decimals: &usize| format!("{x:.0$}", *decimals).parse() == Ok(x);

@@ -22,13 +22,13 @@ pub fn to_text(summary: &RunSummary) -> String {
 /// Why a stored run could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadError {
-    /// Line of the mistake, from 1; 0: it is what the figures say, wherever they stand.
+    /// Line of the mistake, from 1; 0: the figures contradict each other, wherever they stand.
     pub line: usize,
     /// Column of the mistake in bytes, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// What is wrong, in words.
     pub reason: String,
-    /// The text of that line, cut to what can be shown.
+    /// The text of the mistake's line, cut to what can be shown.
     pub excerpt: String,
 }
 
@@ -67,7 +67,7 @@ pub fn read(text: &str) -> Result<RunSummary, ReadError> {
     }
 }
 
-/// All that is read first, so that another shape is not reported as a missing field.
+/// The version alone, read first, so that another shape is not reported as a missing field.
 #[derive(Deserialize)]
 struct Version {
     schema_version: u64,

@@ -8,7 +8,7 @@ use super::breaks::{broken, longest_piece};
 use super::grid::{Align, Grid, GridCell, GridColumn};
 use super::style::{Style, Tone, display_width};
 
-/// Spaces between columns, and where there is little room.
+/// Spaces between columns, and the same where there is little room.
 const GAPS: (usize, usize) = (2, 1);
 
 /// The shortest and the longest bar, in characters.
@@ -17,10 +17,10 @@ const BAR_RANGE: (usize, usize) = (8, 40);
 /// How far the continued lines of a first column are set in.
 const HANG: usize = 2;
 
-/// A number, its sign, prefix and unit have fewer columns; what has more may break.
+/// Longest figure, in columns: a number, its sign, prefix and unit have fewer; what has more may break.
 const LONGEST_FIGURE: usize = 16;
 
-/// Words of a head that are longer than this may break after a mark.
+/// Longest word of a head, in columns, that does not break after a mark.
 const LONGEST_OF_HEAD: usize = 9;
 
 /// How far a column of words may be narrowed, and from which length a word may break after a mark.
@@ -30,19 +30,19 @@ struct WrapLimits {
     word: usize,
 }
 
-/// As long as it reads well.
+/// Limits at which a table still reads well.
 const EASY: WrapLimits = WrapLimits {
     column: 18,
     word: 36,
 };
 
-/// Before a grid is cut into blocks.
+/// Limits before a grid is cut into blocks.
 const TIGHT: WrapLimits = WrapLimits {
     column: 12,
     word: 12,
 };
 
-/// Columns of a grid side by side.
+/// Columns of a grid that stand side by side, with their widths.
 struct Block {
     columns: Vec<usize>,
     widths: Vec<usize>,
@@ -69,7 +69,7 @@ pub fn to_text(grid: &Grid, style: &Style) -> String {
     parts.join("\n")
 }
 
-/// The grid whole if it can be, else in parts.
+/// The grid as one block if it fits, else as several.
 fn blocks(grid: &Grid, width: usize) -> Vec<Block> {
     let all: Vec<usize> = (0..grid.columns.len()).collect();
     let without_bars: Vec<usize> = all.iter().copied().filter(|i| !is_bar(grid, *i)).collect();
@@ -87,7 +87,7 @@ fn blocks(grid: &Grid, width: usize) -> Vec<Block> {
     fitted.map_or_else(|| cut(grid, &without_bars, width), |block| vec![block])
 }
 
-/// As many columns as fit, beside what names the rows, then the next.
+/// Cuts a grid into blocks: as many columns as fit, beside what names the rows, then the next.
 fn cut(grid: &Grid, columns: &[usize], width: usize) -> Vec<Block> {
     let is_left = |i: usize| {
         columns
@@ -116,7 +116,7 @@ fn cut(grid: &Grid, columns: &[usize], width: usize) -> Vec<Block> {
     blocks
 }
 
-/// Columns as narrow as they go, where even that is too wide.
+/// A block of columns as narrow as they go, where even that is too wide.
 fn least(grid: &Grid, columns: &[usize]) -> Block {
     let (_, widths) = ranges(grid, columns, GAPS.1, TIGHT);
     Block {
@@ -126,7 +126,7 @@ fn least(grid: &Grid, columns: &[usize]) -> Block {
     }
 }
 
-/// Widths with which these columns take at most `width`, if there are any.
+/// Widths with which these columns take at most `width`; `None`: there are none.
 fn fit(
     grid: &Grid,
     columns: &[usize],
@@ -233,7 +233,7 @@ fn ranges(
 }
 
 impl Block {
-    /// Gives back what columns do not use once their words are wrapped.
+    /// Narrows the columns by what they do not use once their words are wrapped.
     fn tighten(&mut self, grid: &Grid) {
         let spans = spans(grid, &self.columns);
         for at in 0..self.columns.len() {
@@ -252,7 +252,7 @@ impl Block {
         }
     }
 
-    /// How far the continued lines of a column are set in.
+    /// How far the continued lines of a column are set in, in columns of text.
     fn hang(&self, grid: &Grid, at: usize) -> usize {
         let is_name = at == 0
             && self
@@ -315,7 +315,7 @@ impl Block {
         }
     }
 
-    /// Heads stand at the bottom; what neighbours share, above the middle of them.
+    /// The lines of heads. They stand at the bottom; what neighbours share, above the middle of them.
     fn heads(&self, grid: &Grid, style: &Style) -> String {
         let own: Vec<Vec<String>> = (self.columns.iter().zip(&self.widths))
             .map(|(i, width)| {
@@ -363,13 +363,13 @@ impl Block {
         text
     }
 
-    /// Columns from the start of a span to its end.
+    /// Width of a span of columns, from its start to its end.
     fn span(&self, span: &std::ops::Range<usize>) -> usize {
         self.widths[span.clone()].iter().sum::<usize>() + self.gap * (span.len() - 1)
     }
 }
 
-/// A text as it is printed, and the columns it takes.
+/// A text as it is printed, and the columns that it takes.
 struct Shown {
     painted: String,
     taken: usize,
@@ -384,7 +384,7 @@ impl Shown {
     }
 }
 
-/// A line while it is written; spaces are owed until something follows them.
+/// A line while it is written; spaces are written when something follows them.
 #[derive(Default)]
 struct WrittenLine {
     text: String,
@@ -392,7 +392,7 @@ struct WrittenLine {
 }
 
 impl WrittenLine {
-    /// Something in `width` columns, `side` of the rest before it: 0 stands left, 1 right.
+    /// Writes a text into `width` columns, `side` of the rest before it: 0 stands left, 1 right.
     fn put(&mut self, shown: Option<&Shown>, width: usize, side: f64) {
         let Some(shown) = shown.filter(|shown| shown.taken > 0) else {
             self.owed += width;
@@ -422,7 +422,7 @@ fn is_bar(grid: &Grid, i: usize) -> bool {
     align(grid, i) == Align::Bar
 }
 
-/// The texts of a column.
+/// The texts of a column, one for each row.
 fn cells(grid: &Grid, i: usize) -> impl Iterator<Item = &str> {
     let rows = grid.rows.iter().chain(&grid.total);
     rows.filter_map(move |row| match row.get(i)? {
@@ -431,7 +431,7 @@ fn cells(grid: &Grid, i: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The first part of a head that has more.
+/// The first part of a head of several parts; `None`: it has one part.
 fn first_part(column: &GridColumn) -> Option<&str> {
     match column.head.as_slice() {
         [first, _, ..] => Some(first),
@@ -455,7 +455,7 @@ fn spans(grid: &Grid, columns: &[usize]) -> Vec<(std::ops::Range<usize>, String)
     spans
 }
 
-/// The parts of a head that are the column's alone.
+/// The parts of a column's head that it does not share with neighbours.
 fn own_head<'a>(grid: &'a Grid, columns: &[usize], i: usize) -> &'a [String] {
     let Some(column) = grid.columns.get(i) else {
         return &[];

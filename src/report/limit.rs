@@ -6,15 +6,15 @@
 
 use super::summary::{PoolSummary, SpanSummary};
 
-/// A wait counts as a limit from this part of a request's time.
+/// Wait from which it counts as a limit, as a part of a request's time.
 const WAIT_SHARE: f64 = 0.05;
-/// A wait for prefill also counts from this part of TTFT, if the units are as busy as [`BUSY`].
+/// Wait for prefill from which it counts, too, as a part of TTFT, if the units are as busy as [`BUSY`].
 const TTFT_WAIT_SHARE: f64 = 0.5;
-/// Queues that waited for memory or a slot for this part of the time are a limit whatever the wait.
+/// Part of the time that queues waited for memory or a slot from which that is a limit whatever the wait.
 const BLOCKED: f64 = 0.05;
-/// Units this busy are close to what they can do.
+/// Busy part of the time from which units are close to their capacity.
 const BUSY: f64 = 0.85;
-/// Tokens slower than the run's by this factor are worth a word.
+/// Factor from which tokens that are slower than the run's are worth a word.
 const SLOWER: f64 = 1.02;
 
 /// What limits an interval.
@@ -22,40 +22,40 @@ const SLOWER: f64 = 1.02;
 pub enum Limit {
     /// Prompts wait for prefill units.
     PrefillCompute {
-        /// Busy part of the units' time.
+        /// Busy part of the units' time; `None`: no unit was paid.
         busy: Option<f64>,
-        /// Requests waiting, mean.
+        /// Mean number of requests that wait.
         waiting: f64,
     },
     /// Prefilled requests wait for KV memory.
     DecodeKvMemory {
-        /// Part of the time that a queue waited for it.
+        /// Part of the time that a queue waited for KV memory.
         blocked: f64,
-        /// Part of the memory that was held.
+        /// Part of the KV memory that was held; `None`: not known.
         held: Option<f64>,
-        /// Requests waiting, mean.
+        /// Mean number of requests that wait.
         waiting: f64,
     },
     /// Prefilled requests wait for a batch slot.
     DecodeBatch {
-        /// Part of the time that a queue waited for one.
+        /// Part of the time that a queue waited for a batch slot.
         blocked: f64,
-        /// Requests on a rank.
+        /// Mean number of requests on a rank; `None`: no rank served.
         batch: Option<f64>,
-        /// Requests waiting, mean.
+        /// Mean number of requests that wait.
         waiting: f64,
     },
     /// Prefilled requests wait, but neither for memory nor for a slot: too few units serve.
     DecodeUnits {
-        /// Requests waiting, mean.
+        /// Mean number of requests that wait.
         waiting: f64,
     },
     /// Nothing waits, but steps are slow.
     DecodeSpeed {
-        /// Requests on a rank.
+        /// Mean number of requests on a rank; `None`: no rank served.
         batch: Option<f64>,
     },
-    /// Nothing does.
+    /// Nothing limits the interval.
     Nothing,
 }
 
@@ -93,7 +93,7 @@ pub fn limit(span: &SpanSummary, lost: f64, request_s: f64, usual_speed: Option<
     speed_limit(&decode, span, usual_speed)
 }
 
-/// In a mixed pool prompts and answers share steps and memory: what the queue waited for decides.
+/// The limit of a mixed pool, where prompts and answers share steps and memory: what the queue waited for decides.
 fn mixed_limit(
     pool: &PoolSummary,
     span: &SpanSummary,
@@ -113,7 +113,7 @@ fn mixed_limit(
     }
 }
 
-/// Nothing waits; tokens may still be slower than usual.
+/// The limit of a pool in which nothing waits: tokens may still be slower than usual.
 fn speed_limit(pool: &PoolSummary, span: &SpanSummary, usual_speed: Option<f64>) -> Limit {
     match (span.output_speed_tokens_per_s, usual_speed) {
         (Some(speed), Some(usual)) if usual > SLOWER * speed => Limit::DecodeSpeed {

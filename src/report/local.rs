@@ -3,12 +3,12 @@
 use crate::scenario::{LocalTime, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration, SimTime};
 
-/// `start + after`, to the second below, e.g. `2025-02-28T03:30:00+08:00`.
+/// The local time `start + after`, to the second below, e.g. `2025-02-28T03:30:00+08:00`.
 pub fn local_text(start: &LocalTime, after: SimDuration) -> String {
     text_at(start, i128::from(after.0))
 }
 
-/// A simulated instant in the same form; one in the warm-up lies before the start.
+/// A simulated instant in local time, as [`local_text`] has it; one in the warm-up lies before the start.
 pub fn text_of(scenario: &Scenario, at: SimTime) -> String {
     let after = i128::from(at.0) - i128::from(scenario.warm_up.0);
     text_at(&scenario.start, after)
@@ -58,7 +58,7 @@ fn days_from_civil((year, month, day): (i64, i64, i64)) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// The inverse of [`days_from_civil`].
+/// The date of a number of days since 1970-01-01: the inverse of [`days_from_civil`].
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);

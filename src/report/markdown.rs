@@ -6,12 +6,12 @@ use super::page::{Body, Page, Section};
 use super::style::WIDTH;
 use super::summary::RunSummary;
 
-/// The whole report.
+/// A run's whole report in Markdown.
 pub fn render(summary: &RunSummary) -> String {
     page(&arrange(summary))
 }
 
-/// Any page.
+/// Any page in Markdown.
 pub fn page(page: &Page) -> String {
     let (_, sentences) = &page.verdict;
     let sentences: Vec<String> = sentences.iter().map(|s| escape(s)).collect();

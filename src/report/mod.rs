@@ -52,14 +52,14 @@ use summary::RunSummary;
 /// The views of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For a terminal or a mail.
+    /// Tables and prose, for a terminal or a mail.
     #[default]
     Table,
-    /// The summary itself.
+    /// The summary as JSON.
     Json,
-    /// A row an hour.
+    /// CSV with a row an hour.
     Csv,
-    /// For a pull request.
+    /// Markdown, for a pull request.
     Markdown,
 }
 

@@ -4,39 +4,39 @@ use super::grid::Grid;
 use super::plot::Scatter;
 use super::style::Tone;
 
-/// A report.
+/// A report: title, verdict and sections, before it is laid out.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The scenario's name.
+    /// Name of the scenario, or title of another report.
     pub title: String,
-    /// Where and when it ran, in one line.
+    /// Where and when the scenario ran, in one line.
     pub subtitle: String,
     /// The verdict, a sentence each, and whether it is good news.
     pub verdict: (Tone, Vec<String>),
-    /// The rest.
+    /// Sections after the verdict.
     pub sections: Vec<Section>,
 }
 
-/// Part of a report.
+/// A section of a report.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// Its title.
+    /// Title of the section.
     pub title: String,
-    /// What it shows.
+    /// Content of the section.
     pub body: Body,
-    /// Asides below it, e.g. a legend.
+    /// Notes below the section, e.g. a legend.
     pub notes: Vec<String>,
 }
 
-/// What a section shows.
+/// The content of a section.
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// A table.
+    /// A table of columns.
     Grid(Grid),
     /// Labelled figures: a label and what belongs to it.
     Figures(Vec<(&'static str, Vec<String>)>),
-    /// Sentences.
+    /// Sentences, each with its tone.
     Lines(Vec<(Tone, String)>),
-    /// Points in a plane.
+    /// A drawing of points in a plane.
     Drawing(Scatter),
 }

@@ -4,7 +4,7 @@
 
 use super::format::number;
 
-/// From this ratio of greatest to least an axis goes by ratios.
+/// Ratio of greatest to least from which an axis is logarithmic.
 const MANY_TIMES: f64 = 20.0;
 
 /// Columns and rows of the plane, where there is room.
@@ -16,19 +16,19 @@ const NARROWEST: usize = 16;
 /// An axis: its name and how its figures are written.
 #[derive(Clone, Debug)]
 pub struct PlotAxis {
-    /// What it shows.
+    /// Name of the axis's figure.
     pub name: String,
     /// Writes a figure; `None`: a plain number.
     pub show: Option<fn(f64) -> String>,
 }
 
-/// A point: where, and whether it stands out.
+/// A point of a drawing: x, y, and whether it stands out.
 pub type Dot = (f64, f64, bool);
 
-/// Points to be drawn.
+/// Points to be drawn in a plane.
 #[derive(Clone, Debug)]
 pub struct Scatter {
-    /// The points.
+    /// Points with their figures.
     pub dots: Vec<Dot>,
     /// The axis from left to right.
     pub x: PlotAxis,
@@ -37,8 +37,8 @@ pub struct Scatter {
 }
 
 impl Scatter {
-    /// Lines of at most `width` columns; nothing where there are no points. Those that stand out are drawn over
-    /// others.
+    /// The drawing as lines of at most `width` columns; nothing where there are no points. Points that stand out are
+    /// drawn over others.
     pub fn lines(&self, width: usize) -> Vec<String> {
         scatter(&self.dots, &self.x, &self.y, width)
     }
@@ -92,7 +92,7 @@ fn scatter(dots: &[Dot], x: &PlotAxis, y: &PlotAxis, width: usize) -> Vec<String
     lines
 }
 
-/// From figures to cells.
+/// A scale from figures to places in the plane.
 struct PlotScale {
     low: f64,
     high: f64,

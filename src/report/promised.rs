@@ -12,28 +12,28 @@ use crate::metrics::cells::ClassCounts;
 use crate::scenario::{Scenario, Slo};
 use crate::units::SimDuration;
 
-/// The stretches in which promises are judged.
+/// The stretches of the window in which promises are judged.
 pub(super) struct Stretches {
     every: SimDuration,
     parts: Vec<Part>,
     spans: Vec<SpanSummary>,
 }
 
-/// What of a stretch promises are judged by.
+/// The figures of one stretch that promises are judged by.
 struct Part {
     ns: u64,
     classes: Vec<ClassCounts>,
 }
 
-/// What became of a class's promises in a stretch.
+/// How a class's promises were kept in a stretch.
 struct Judged {
     requests: u64,
-    /// `None` where nobody could be judged.
+    /// Part of the judged requests that met every target; `None`: nobody could be judged.
     attainment: Option<f64>,
 }
 
 impl Stretches {
-    /// Cuts the window into stretches of this length; the last one may be shorter.
+    /// Cuts the window into stretches of length `every`; the last one may be shorter.
     pub(super) fn new(scenario: &Scenario, evidence: &Evidence, every: SimDuration) -> Self {
         let (mut parts, mut spans) = (Vec::new(), Vec::new());
         for (from, to) in Timeline::spans(evidence.timeline.start(), scenario.duration, every) {
@@ -52,12 +52,12 @@ impl Stretches {
         }
     }
 
-    /// All figures of each stretch.
+    /// The figures of each stretch.
     pub(super) fn into_spans(self) -> Vec<SpanSummary> {
         self.spans
     }
 
-    /// How a class fared in each stretch.
+    /// Judges a class in each stretch.
     fn judge(&self, evidence: &Evidence, class: usize, slo: &Slo) -> Vec<Judged> {
         let left = left_of(evidence, class).missed;
         let mut inside = inside_before(evidence, class);
@@ -79,7 +79,7 @@ impl Stretches {
         self.parts.iter().enumerate().map(one).collect()
     }
 
-    /// What became of a class's SLO, stretch by stretch.
+    /// A class's SLO over the stretches, summed up.
     pub(super) fn of_class(
         &self,
         scenario: &Scenario,
@@ -103,7 +103,7 @@ impl Stretches {
         })
     }
 
-    /// The same, stretch by stretch; nothing without an SLO.
+    /// A class's SLO in each stretch; empty without an SLO.
     pub(super) fn each_of_class(
         &self,
         scenario: &Scenario,
@@ -122,7 +122,7 @@ impl Stretches {
         parts.zip(&self.spans).map(hour).collect()
     }
 
-    /// All figures of each stretch, and the least attainment of its classes.
+    /// The figures of each stretch, and the least attainment of its classes.
     pub(super) fn promised(&self, scenario: &Scenario, evidence: &Evidence) -> Vec<Promised> {
         let mut least: Vec<Option<f64>> = vec![None; self.parts.len()];
         for (class, slo) in scenario.classes.iter().enumerate() {

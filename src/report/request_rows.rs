@@ -19,7 +19,7 @@ use crate::metrics::{Fate, RequestRow};
 use crate::scenario::{Role, Scenario};
 use crate::units::NS_PER_S;
 
-/// A row a request, under a row of names.
+/// The table of requests as CSV: a row each, under a row of names.
 ///
 /// # Errors
 /// Where a row cannot be written to memory.
@@ -51,7 +51,7 @@ fn names(scenario: &Scenario) -> Vec<String> {
     names
 }
 
-/// In the order of [`names`].
+/// The cells of a request, in the order of [`names`].
 fn cells(scenario: &Scenario, row: &RequestRow) -> Vec<String> {
     let request = &row.request;
     let class = scenario.classes.get(usize::from(request.class));

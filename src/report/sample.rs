@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::summary::*;
 
-/// A distribution around a value.
+/// A distribution whose quantiles lie around a value.
 pub fn around(x: f64) -> DistributionSummary {
     DistributionSummary {
         count: 1_000,
@@ -116,7 +116,7 @@ fn published(
     }
 }
 
-/// Three hours of a cluster that is released by night.
+/// The summary of three hours of a cluster that is released by night.
 pub fn day() -> RunSummary {
     let three = |n: u64| 3 * n;
     let latencies = latency(0.8, 21.0);
@@ -265,7 +265,7 @@ pub fn with_worst(change: impl FnOnce(&mut SpanSummary)) -> RunSummary {
     summary
 }
 
-/// A pool of an hour.
+/// A pool of an hour, by its name.
 pub fn pool<'a>(span: &'a mut SpanSummary, name: &str) -> &'a mut PoolSummary {
     span.pools.entry(name.to_string()).or_default()
 }

@@ -9,7 +9,7 @@ use super::summary::RunSummary;
 const SIGNED: [&str; 2] = ["profit_usd", "cost_profit_ratio"];
 const ANY: [&str; 2] = ["confidence", "published"];
 
-/// Figures that are parts of a whole.
+/// Figures that are parts of a whole: from 0 to 1.
 const PARTS: [&str; 7] = [
     "empty",
     "kv_hit_rate",
@@ -20,13 +20,13 @@ const PARTS: [&str; 7] = [
     "blocked_by_batch",
 ];
 
-/// By how much a part may be more than the whole: sums are rounded.
+/// By how much a part may exceed the whole, since sums are rounded.
 const ROUNDING: f64 = 1e-9;
 
 /// Quantiles from the lowest on.
 const QUANTILES: [&str; 5] = ["p50", "p90", "p95", "p99", "p999"];
 
-/// The first thing in a stored run that cannot be, as a sentence; nothing if all can.
+/// The first figure of a stored run that cannot be, as a sentence; `None`: all can.
 pub fn impossible(summary: &RunSummary) -> Option<String> {
     if summary.duration_s <= 0.0 {
         return Some("duration_s is not positive".to_owned());
@@ -74,7 +74,7 @@ pub fn impossible(summary: &RunSummary) -> Option<String> {
     figure("", "", &tree).or_else(balances)
 }
 
-/// The first figure under `path` that cannot be; `key` is its last name.
+/// The first figure under `path` that cannot be, as a sentence; `key` is its last name; `None`: all can.
 fn figure(path: &str, key: &str, value: &Value) -> Option<String> {
     let below = |name: &str| match path {
         "" => name.to_owned(),

@@ -15,14 +15,14 @@ use crate::metrics::recorder::Record;
 use crate::metrics::{self, Place, TimeCell, Timeline};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimTime};
-/// What a finished simulation leaves.
+/// The records that a finished simulation leaves.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// Where the window was cut.
+    /// Edges at which the window was cut.
     pub timeline: Timeline,
     /// The record of the pool that takes arrivals.
     pub intake: Record,
-    /// The decode pool's record.
+    /// The record of the decode pool; `None`: there is none.
     pub decode: Option<Record>,
     /// Requests inside the pools at the end, counted one by one.
     pub in_flight: u64,
@@ -30,13 +30,13 @@ pub struct Evidence {
     pub balances: Vec<AuditBalance>,
 }
 
-/// A stretch of the window: both pools' cells, added up.
+/// A stretch of the window: the cells of both pools, added up.
 pub(super) struct WindowStretch {
     pub(super) from: SimTime,
     pub(super) to: SimTime,
     pub(super) intake: TimeCell,
     pub(super) decode: TimeCell,
-    /// Latencies so far of those who are inside at its end, where that is the run's.
+    /// Latencies so far of requests inside at the stretch's end; empty unless the run ends there.
     inside: Latencies,
 }
 
@@ -64,7 +64,7 @@ impl WindowStretch {
         self.to.since(self.from).0
     }
 
-    /// Requests anywhere in the system, time average.
+    /// Requests in the system, time average.
     pub(super) fn in_system(&self) -> f64 {
         let places = |cell: &TimeCell| cell.integrals.places.iter().sum::<u128>();
         (places(&self.intake) + places(&self.decode)) as f64 / self.ns() as f64
@@ -124,7 +124,7 @@ impl WindowStretch {
     }
 }
 
-/// What follows from one stretch of the window alone; all else is empty.
+/// The figures that follow from one stretch of the window alone; others are empty.
 pub(super) fn of_stretch(scenario: &Scenario, stretch: &WindowStretch) -> RunSummary {
     let counts = stretch.all_classes();
     let tokens = token_counts(&counts);
@@ -197,7 +197,7 @@ pub(super) fn latency(l: &Latencies) -> Latency {
     }
 }
 
-/// Quantiles over those who have a latency and those who are inside with so much of it so far.
+/// Quantiles over requests that have a latency and those inside that have waited as long already.
 pub(super) fn decided(ended: &Latencies, inside: &Latencies) -> Decided {
     let of = |ended: &metrics::SparseHistogram, inside: &metrics::SparseHistogram| {
         let quantile = |per_mille| {
@@ -246,7 +246,7 @@ fn decode_summary(scenario: &Scenario, window: &WindowStretch) -> DecodeSummary 
     }
 }
 
-/// What the accelerators of the paid nodes did; those that no unit fills are idle.
+/// Time of the accelerators of paid nodes by what they did; those that no unit fills are idle.
 fn gpu_time(scenario: &Scenario, stretch: &WindowStretch, node_ns: u128) -> GpuTime {
     let mut time = GpuTime {
         paid: node_ns * u128::from(scenario.node.gpus),
@@ -345,7 +345,7 @@ mod tests {
     use crate::report::summary::RunSummary;
     use crate::scenario::load_str;
 
-    /// Half an hour on H100 nodes, with these pools.
+    /// The summary of half an hour on H100 nodes, with these pools.
     fn played(pools: &str) -> RunSummary {
         let text = format!(
             r#"
@@ -377,7 +377,7 @@ mod tests {
         pool.utilization.unwrap_or(0.0) * pool.units_mean * gpus * hours
     }
 
-    /// The parts of the run add up to the whole.
+    /// Asserts that the parts of a run add up to the whole.
     fn parts_add_up(summary: &RunSummary) {
         let whole = summary.economics.energy_kwh.expect("power is known");
         let parts: f64 = summary.intervals.iter().filter_map(|i| i.energy_kwh).sum();

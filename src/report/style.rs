@@ -1,45 +1,45 @@
 //! How a view looks: its width and whether it has colour. The caller decides both; nothing here asks
 //! the terminal.
 
-/// Looks of a text view.
+/// The colours and width of a text view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Whether to write ANSI colours.
     pub colour: bool,
-    /// Columns that no line goes beyond. Longer words, such as paths, stand on lines of their own.
+    /// Columns that no line exceeds. Longer words, such as paths, stand on lines of their own.
     pub width: usize,
 }
 
-/// What a pipe or a file gets.
+/// Columns of a pipe or a file, where no terminal says them.
 pub const WIDTH: usize = 80;
 
-/// The narrowest terminal that is served.
+/// Columns of the narrowest terminal that is served.
 const NARROWEST: usize = 40;
 
-/// The longest lines of prose: longer ones are hard to read.
+/// Columns of the longest lines of prose: longer ones are hard to read.
 const PROSE: usize = 100;
 
 impl Default for Style {
-    /// What a pipe gets: no colour, 80 columns.
+    /// The style of a pipe: no colour, 80 columns.
     fn default() -> Self {
         Self::new(false, WIDTH)
     }
 }
 
-/// What a piece of text means; the colour follows.
+/// The meaning of a piece of text; its colour follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Nothing special.
+    /// Ordinary text.
     Plain,
-    /// Titles, totals.
+    /// Titles and totals.
     Strong,
     /// Heads and asides.
     Quiet,
-    /// As it should be.
+    /// A figure as it should be.
     Good,
     /// A shortfall, a loss, a broken balance.
     Bad,
-    /// Something to look at.
+    /// A figure to look at.
     Careful,
     /// Bars of nodes.
     Nodes,
@@ -50,7 +50,7 @@ pub enum Tone {
 }
 
 impl Style {
-    /// For so many columns, at least 40.
+    /// A style for `width` columns, at least 40.
     pub fn new(colour: bool, width: usize) -> Self {
         Self {
             colour,
@@ -58,7 +58,7 @@ impl Style {
         }
     }
 
-    /// Columns of prose.
+    /// Columns of a line of prose.
     pub fn prose(&self) -> usize {
         self.width.min(PROSE)
     }
@@ -84,7 +84,7 @@ impl Style {
     }
 }
 
-/// Begins the code of a colour, which ends at the next `m`.
+/// Character that begins the code of a colour, which ends at the next `m`.
 const ESCAPE: char = '\u{1b}';
 
 /// Columns that a text takes in a terminal: two for the wide letters of East Asia, one for others, none for colours.

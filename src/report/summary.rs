@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::metrics::Interval;
 
-/// The version of this shape; it grows when a reader of an older shape would misread.
+/// Version of the summary's shape; it grows when a reader of an older shape would misread.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What a run returns.
+/// The summary of a run: all its figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// [`SCHEMA_VERSION`].
+    /// Version of this shape: [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// The program's version.
+    /// Version of the program that made the summary.
     pub version: String,
-    /// What was simulated.
+    /// The scenario that was simulated.
     pub scenario: ScenarioId,
     /// The seed of every random stream.
     pub seed: u64,
-    /// When counting started, with its offset from UTC.
+    /// When counting started, in local time with its offset from UTC.
     pub start: String,
-    /// How long was counted.
+    /// Length of the counted window, in seconds.
     pub duration_s: f64,
-    /// How many independent runs stand behind the figures.
+    /// Number of independent runs behind the figures.
     pub replications: u32,
     /// What the step times rest on.
     #[serde(default)]
@@ -37,32 +37,32 @@ pub struct RunSummary {
     pub requests: RequestCounts,
     /// Tokens by kind.
     pub tokens: TokenCounts,
-    /// Cached over input tokens.
+    /// Cached over input tokens; `null`: no first token left.
     pub kv_hit_rate: Option<f64>,
-    /// Paid nodes.
+    /// Nodes that were paid for.
     pub nodes: NodeCounts,
-    /// Demand over supply, as the published day defines it.
+    /// Tokens over node-seconds, as the published day defines throughput.
     pub throughput: Throughput,
-    /// What users feel.
+    /// Latencies of the window's requests.
     pub latency: Latency,
-    /// Quantiles of the same, those counted who are inside at the end and have waited longer already.
+    /// Quantiles of latencies, counting those who are inside at the end and have waited longer already.
     #[serde(default)]
     pub latency_decided: Decided,
-    /// The same by input length.
+    /// Latencies by input length.
     pub input_length_buckets: Vec<LengthBucket>,
-    /// Token generation.
+    /// Figures of token generation.
     pub decode: DecodeSummary,
-    /// Money and energy.
+    /// Cost, revenue and energy.
     pub economics: Economics,
-    /// By pool.
+    /// Pools by name.
     pub pools: BTreeMap<String, PoolSummary>,
-    /// By class.
+    /// Classes by name.
     pub classes: BTreeMap<String, ClassSummary>,
-    /// By hour from the start.
+    /// Figures of each hour from the start.
     pub hours: Vec<SpanSummary>,
-    /// By `report_every`, when the scenario gives it.
+    /// Figures of each interval of `report_every`; empty where the scenario has none.
     pub intervals: Vec<SpanSummary>,
-    /// By `slo_every`, when the scenario gives it; for those who judge a run that they have played.
+    /// Figures of each stretch of `slo_every`, when the scenario gives it; not part of the JSON.
     #[serde(skip)]
     pub promised: Vec<Promised>,
     /// Published figures beside simulated ones.
@@ -80,29 +80,29 @@ pub struct RunSummary {
     pub in_system: Vec<f64>,
     /// Balances that must hold exactly.
     pub audit: BTreeMap<String, BalanceSummary>,
-    /// What a careful reader should know.
+    /// Warnings: what a careful reader should know.
     pub warnings: Vec<String>,
 }
 
-/// Names a scenario.
+/// Name and hash of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioId {
-    /// Its name.
+    /// Name of the scenario.
     pub name: String,
-    /// Hash of its resolved text.
+    /// Hash of the scenario's resolved text.
     pub hash: String,
 }
 
 /// What the step times rest on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Basis {
-    /// `linear`, `roofline` or `table`.
+    /// Kind of step times: `linear`, `roofline` or `table`.
     pub kind: String,
-    /// Of a roofline: whose constants.
+    /// Engine whose constants a roofline takes; `null`: the step times are no roofline.
     pub engine: Option<String>,
-    /// The accelerator that they were measured on.
+    /// Accelerator that the engine's constants were measured on; `null`: the step times are no roofline.
     pub measured_on: Option<String>,
-    /// How many constants are measured, derived, calibrated, assumed, or given by the scenario.
+    /// Number of constants that are measured, derived, calibrated, assumed, or given by the scenario.
     pub constants: BTreeMap<String, u32>,
     /// Kind of basis, as the catalog's step errors name it: `fitted`, `other-gpu`, …
     #[serde(default)]
@@ -110,7 +110,7 @@ pub struct Basis {
     /// By what part 90 % of such steps take longer or less than the model of step times says.
     #[serde(default)]
     pub step_error: f64,
-    /// How that error was found.
+    /// How the step error was found.
     #[serde(default)]
     pub step_error_source: String,
     /// Constants that steps of this scenario use and that were found for another engine or accelerator.
@@ -121,58 +121,58 @@ pub struct Basis {
 /// A group of constants that another engine or accelerator lends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lent {
-    /// What they are of.
+    /// What the constants are of, e.g. dense products.
     pub what: String,
-    /// The engine and the accelerator that they were found for.
+    /// The engine and the accelerator that the constants were found for.
     pub from: String,
-    /// Why they are borrowed.
+    /// Why the constants are borrowed.
     pub reason: String,
 }
 
 /// Requests by fate. `in_flight_at_start + arrived` equals the sum of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestCounts {
-    /// Arrived before the window, unfinished at its start.
+    /// Requests that arrived before the window and were unfinished at its start.
     pub in_flight_at_start: u64,
-    /// Arrived in the window.
+    /// Requests that arrived in the window.
     pub arrived: u64,
-    /// Got their last token in the window.
+    /// Requests that got their last token in the window.
     pub completed: u64,
-    /// Found a full queue.
+    /// Requests that found a full queue.
     pub rejected: u64,
-    /// Gave up waiting.
+    /// Requests that gave up waiting.
     pub timed_out: u64,
-    /// Could never be served.
+    /// Requests that could never be served.
     pub failed: u64,
-    /// Unfinished at the end.
+    /// Requests unfinished at the end.
     pub in_flight: u64,
 }
 
-/// Tokens by kind.
+/// Numbers of tokens by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenCounts {
     /// Prompt tokens of the requests whose first token left in the window.
     pub input: u64,
-    /// Of these, found in the cache.
+    /// Prompt tokens of these requests that the cache held.
     pub cached_input: u64,
-    /// Of these, computed.
+    /// Prompt tokens of these requests that were computed.
     pub computed_input: u64,
-    /// Generated in the window.
+    /// Tokens generated in the window.
     pub output: f64,
 }
 
-/// Paid nodes.
+/// Nodes that were paid for, over the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeCounts {
-    /// Time average.
+    /// Paid nodes, time average.
     pub mean: f64,
-    /// Largest number at once.
+    /// Largest number of nodes paid at once.
     pub peak: u32,
     /// Paid node-hours.
     pub node_hours: f64,
 }
 
-/// Tokens of the window over paid node-seconds of the pool that made them.
+/// Tokens of the window over paid node-seconds of the pool that made them; `null`: nothing was paid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
     /// Input tokens, hits included, over prefill node-seconds.
@@ -181,27 +181,28 @@ pub struct Throughput {
     pub decode_output_tokens_per_s_per_node: Option<f64>,
 }
 
-/// Latencies in seconds.
+/// Latencies in seconds, by what they measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Arrival to first token.
+    /// TTFT: arrival to first token.
     pub ttft_s: DistributionSummary,
-    /// (End to end - TTFT) / (output tokens - 1).
+    /// TPOT: (E2E - TTFT)
+    /// (output tokens - 1).
     pub tpot_s: DistributionSummary,
-    /// Gaps between tokens.
+    /// ITL: gaps between tokens.
     pub itl_s: DistributionSummary,
-    /// Arrival to last token.
+    /// E2E: arrival to last token.
     pub e2e_s: DistributionSummary,
-    /// Arrival to the start of the first prefill step.
+    /// Prefill queue: arrival to the start of the first prefill step.
     pub queue_s: DistributionSummary,
-    /// KV arrived to joining a decode rank.
+    /// Decode queue: arrival of the KV to joining a decode rank.
     pub decode_queue_s: DistributionSummary,
 }
 
-/// A distribution: the mean is exact, quantiles are nearest-rank to better than 1 %.
+/// A distribution: the mean is exact, quantiles are nearest-rank to better than 1 %; `null` of no observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DistributionSummary {
-    /// How many observations.
+    /// Number of observations.
     pub count: u64,
     /// Arithmetic mean.
     pub mean: Option<f64>,
@@ -215,7 +216,7 @@ pub struct DistributionSummary {
     pub p99: Option<f64>,
     /// 99.9th percentile.
     pub p999: Option<f64>,
-    /// Largest.
+    /// Largest observation.
     pub max: Option<f64>,
 }
 
@@ -223,19 +224,20 @@ pub struct DistributionSummary {
 /// without it and beyond the quantile already (S12). Those in [`Latency`] are over the former alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decided {
-    /// Arrival to first token.
+    /// TTFT: arrival to first token.
     pub ttft_s: Quantiles,
-    /// (End to end - TTFT) / (output tokens - 1).
+    /// TPOT: (E2E - TTFT)
+    /// (output tokens - 1).
     pub tpot_s: Quantiles,
-    /// Arrival to last token.
+    /// E2E: arrival to last token.
     pub e2e_s: Quantiles,
-    /// Arrival to the start of the first prefill step.
+    /// Prefill queue: arrival to the start of the first prefill step.
     pub queue_s: Quantiles,
-    /// KV arrived to joining a decode rank.
+    /// Decode queue: arrival of the KV to joining a decode rank.
     pub decode_queue_s: Quantiles,
 }
 
-/// Quantiles to better than 1 %; `null` of nobody.
+/// Quantiles to better than 1 %; `null` where nobody is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
     /// Median.
@@ -253,26 +255,26 @@ pub struct Quantiles {
 /// Requests whose input length lies in `[from_tokens, to_tokens)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LengthBucket {
-    /// Lower edge.
+    /// Lower edge of the input length, in tokens.
     pub from_tokens: u32,
-    /// Upper edge; `null`: none.
+    /// Upper edge of the input length, in tokens; `null`: there is none.
     pub to_tokens: Option<u32>,
     /// Requests that completed.
     pub completed: u64,
-    /// What they felt.
+    /// Latencies of these requests.
     pub latency: Latency,
 }
 
-/// Token generation.
+/// Figures of token generation over the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecodeSummary {
-    /// Tokens after the first over the time after the first, of completed requests.
+    /// Tokens after the first over the time after the first, of completed requests; `null`: none has two tokens.
     pub output_speed_tokens_per_s: Option<f64>,
-    /// Mean KV length behind a generated token.
+    /// Mean KV length behind a generated token, in tokens; `null`: none was generated.
     pub kv_length_tokens: Option<f64>,
-    /// Requests on a serving rank, time average.
+    /// Requests on a serving rank, time average; `null`: no rank served.
     pub batch_per_rank: Option<f64>,
-    /// Lock-steps of units.
+    /// Steps of the units, whose ranks step together.
     pub steps: u64,
     /// Requests that had to leave a full rank.
     pub preemptions: u64,
@@ -280,102 +282,102 @@ pub struct DecodeSummary {
     pub migrations: u64,
 }
 
-/// Money and energy.
+/// Cost, revenue and energy over the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Economics {
-    /// Paid node-time.
+    /// Cost of paid node-time, in dollars.
     pub cost_usd: f64,
-    /// From completed requests.
+    /// Revenue from completed requests, in dollars.
     pub revenue_usd: f64,
-    /// Revenue less cost.
+    /// Revenue less cost, in dollars.
     pub profit_usd: f64,
-    /// Profit over cost (5.45 is 545 %).
+    /// Profit over cost (5.45 is 545 %); `null`: nothing was paid.
     pub cost_profit_ratio: Option<f64>,
-    /// Cost of a million output tokens.
+    /// Cost of a million output tokens, in dollars; `null`: none left.
     pub usd_per_million_output_tokens: Option<f64>,
-    /// Energy of the paid accelerators, by what they did; `null` where their power is not known.
+    /// Energy of the paid accelerators in kWh, by what they did; `null`: their power is not known.
     pub energy_kwh: Option<f64>,
-    /// Energy of the rest (host, network, cooling, conversion) while nodes are paid; `null` where it is not known.
+    /// Energy of host, network, cooling and conversion in kWh, while nodes are paid; `null`: not known.
     pub energy_overhead_kwh: Option<f64>,
-    /// Energy of the accelerators over output tokens, in joules.
+    /// Energy of the accelerators over output tokens, in joules; `null`: not known, or none left.
     pub joules_per_output_token: Option<f64>,
     /// Requests that had a price but did not complete, at no charge.
     pub unbilled_requests: u64,
 }
 
-/// A pool over the window or a part of it.
+/// Figures of a pool over the window or a part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolSummary {
     /// Paid nodes, time average.
     pub nodes_mean: f64,
-    /// Paid nodes, largest.
+    /// Paid nodes, largest number at once.
     pub nodes_peak: u32,
     /// Paid units that step on their own (copies of the model), time average.
     #[serde(default)]
     pub units_mean: f64,
-    /// Busy unit-time over paid unit-time.
+    /// Busy unit-time over paid unit-time; `null`: no unit was paid.
     pub utilization: Option<f64>,
     /// Waiting requests, time average.
     pub queue_length_mean: f64,
     /// Waiting requests at the end.
     pub queue_length_end: u64,
-    /// Requests in service on one serving rank, time average.
+    /// Requests in service on one serving rank, time average; `null`: no rank served.
     pub batch_per_rank: Option<f64>,
-    /// KV held over KV capacity of serving ranks, time average (decode).
+    /// KV held over KV capacity of serving ranks, time average; `null`: a prefill pool, or no rank served.
     pub kv_utilization: Option<f64>,
-    /// Part of the time that some unit's queue waited for KV memory, unit average (decode).
+    /// Part of the time that a unit's queue waited for KV memory, unit average; `null`: prefill, or no unit served.
     pub blocked_by_kv: Option<f64>,
-    /// Part of the time that some unit's queue waited for a batch slot, unit average (decode).
+    /// Part of the time that a unit's queue waited for a batch slot, unit average; `null`: prefill, or no unit served.
     pub blocked_by_batch: Option<f64>,
-    /// Steps.
+    /// Steps of the pool's units.
     pub steps: u64,
 }
 
-/// A class over the window.
+/// Figures of a class over the window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassSummary {
-    /// By fate.
+    /// Requests of the class by fate.
     pub requests: RequestCounts,
-    /// By kind.
+    /// Tokens of the class by kind.
     pub tokens: TokenCounts,
-    /// What its users felt.
+    /// Latencies of the class's requests.
     pub latency: Latency,
-    /// Quantiles of the same, those counted who are inside at the end and have waited longer already.
+    /// Quantiles of latencies, counting those who are inside at the end and have waited longer already.
     #[serde(default)]
     pub latency_decided: Decided,
     /// Requests inside at the end without a first token, which TTFT leaves out.
     #[serde(default)]
     pub without_first_token: u64,
-    /// The longest of their waits so far, in seconds; `null` where there are none.
+    /// The longest wait so far of a request without a first token, in seconds; `null`: there is none.
     #[serde(default)]
     pub longest_wait_s: Option<f64>,
-    /// How much of its recording was played; left out where nothing is recorded.
+    /// How much of the class's recording was played; left out where nothing is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,
-    /// Whether promises were kept; `null` without an SLO.
+    /// Whether the class's SLO was met; `null`: it has none.
     pub slo: Option<SloSummary>,
-    /// The same by clock hour of the window, as [`SloEvery`] judges stretches; left out without an SLO.
+    /// The SLO by clock hour of the window, as [`SloEvery`] judges stretches; left out without an SLO.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slo_by_hour: Vec<SloHour>,
-    /// The same in every stretch of the scenario's `slo_every`; left out where it has none, or the class no SLO.
+    /// The SLO in stretches of the scenario's `slo_every`; left out where it has none, or the class no SLO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo_every: Option<SloEvery>,
-    /// What it paid.
+    /// Revenue from the class's requests, in dollars.
     pub revenue_usd: f64,
 }
 
 /// A recording, and how much of it was played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
-    /// Recorded requests.
+    /// Requests in the recording.
     pub requests: u64,
-    /// Those that arrive before the run ends, the warm-up included.
+    /// Recorded requests that arrive before the run ends, the warm-up included.
     pub played: u64,
-    /// Part of the counted time that is left when the last of them arrives.
+    /// Part of the counted time that is left when the last recorded request arrives.
     pub empty: f64,
 }
 
-/// Promises kept.
+/// How a class's SLO was met over the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SloSummary {
     /// Part of the judged requests that met every target; 0 where somebody came and nobody was judged.
@@ -383,7 +385,7 @@ pub struct SloSummary {
     /// Requests judged: completed, rejected, failed, and those inside at the end that can meet a target no more.
     #[serde(default)]
     pub judged: u64,
-    /// What the scenario demands.
+    /// Attainment that the scenario demands; `null`: it demands none.
     pub required: Option<f64>,
     /// Requests per second that met every target.
     pub goodput_per_s: f64,
@@ -393,12 +395,12 @@ pub struct SloSummary {
 /// the end and can meet their targets no more in the last one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SloHour {
-    /// Local start, with its offset from UTC.
+    /// Local start of the hour, with its offset from UTC.
     pub start: String,
     /// Requests judged.
     pub judged: u64,
-    /// Part of them that met every target; `null` where nobody was judged, 0 where nobody could be because nothing was
-    /// served (S12).
+    /// Part of the judged requests that met every target; `null` where nobody was judged, 0 where nobody could
+    /// be because nothing was served (S12).
     pub attainment: Option<f64>,
 }
 
@@ -409,64 +411,64 @@ pub struct SloEvery {
     pub length_s: f64,
     /// Stretches in which somebody was judged.
     pub judged: u64,
-    /// Of these, those whose attainment is less than what the scenario demands.
+    /// Stretches whose attainment is less than what the scenario demands.
     pub missed: u64,
     /// The least attainment of a stretch; `null` where nobody was judged.
     pub worst_attainment: Option<f64>,
-    /// Local start of that stretch.
+    /// Local start of the stretch with the least attainment; `null` where nobody was judged.
     pub worst_start: Option<String>,
 }
 
 /// A stretch in which promises are judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Promised {
-    /// Its figures.
+    /// Figures of the stretch.
     pub span: SpanSummary,
-    /// The least attainment of its classes; `None` where nobody was judged.
+    /// The least attainment of a class in the stretch; `None` where nobody was judged.
     pub attainment: Option<f64>,
 }
 
-/// An hour or an interval.
+/// Figures of an hour, an interval or another part of the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpanSummary {
-    /// Local start, with its offset from UTC.
+    /// Local start of the span, with its offset from UTC.
     pub start: String,
-    /// Its length.
+    /// Length of the span, in seconds.
     pub duration_s: f64,
     /// Paid nodes, time average.
     pub nodes_mean: f64,
-    /// By pool.
+    /// Pools by name.
     pub pools: BTreeMap<String, PoolSummary>,
-    /// Requests by fate; `in_flight_at_start` and `in_flight` are those at its edges.
+    /// Requests by fate; `in_flight_at_start` and `in_flight` are those at the span's edges.
     pub requests: RequestCounts,
     /// Tokens by kind.
     pub tokens: TokenCounts,
-    /// Cached over input tokens.
+    /// Cached over input tokens; `null`: no first token left.
     pub kv_hit_rate: Option<f64>,
-    /// What users felt.
+    /// Latencies of the span's requests.
     pub latency: Latency,
-    /// Quantiles of the same; in the last stretch of a run with those who are inside at the end. For those who judge
+    /// Quantiles of latencies; in the last span of a run with those who are inside at the end. For those who judge
     /// a run that they have played.
     #[serde(skip)]
     pub latency_decided: Decided,
-    /// Tokens after the first over the time after the first, of completed requests.
+    /// Tokens after the first over the time after the first, of completed requests; `null`: none has two tokens.
     pub output_speed_tokens_per_s: Option<f64>,
-    /// Paid node-time.
+    /// Cost of paid node-time, in dollars.
     pub cost_usd: f64,
-    /// From requests that completed in it.
+    /// Revenue from requests that completed in the span, in dollars.
     pub revenue_usd: f64,
-    /// Revenue less cost.
+    /// Revenue less cost, in dollars.
     pub profit_usd: f64,
-    /// Energy of the paid accelerators; `null` where their power is not known.
+    /// Energy of the paid accelerators, in kWh; `null`: their power is not known.
     pub energy_kwh: Option<f64>,
-    /// Energy of the rest while nodes are paid; `null` where it is not known.
+    /// Energy of host, network, cooling and conversion while nodes are paid, in kWh; `null`: their power is not known.
     pub energy_overhead_kwh: Option<f64>,
 }
 
 /// A published figure beside the simulated one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PublishedRow {
-    /// What it is called.
+    /// Name of the published figure.
     pub name: String,
     /// Path of the simulated figure in this summary.
     pub field: String,
@@ -474,23 +476,23 @@ pub struct PublishedRow {
     pub published_low: f64,
     /// Largest published value.
     pub published_high: f64,
-    /// The middle of the two.
+    /// Middle of the smallest and largest published value.
     pub published: f64,
-    /// What the run says; `null` if nobody experienced it.
+    /// Value that the run gives; `null`: nobody experienced it.
     pub simulated: Option<f64>,
-    /// `input`: the scenario was built from it. `predicted`: it was not.
+    /// Kind of figure: `input` (the scenario was built from it) or `predicted` (it was not).
     pub kind: String,
-    /// Where it was published.
+    /// Where the figure was published.
     pub source: String,
 }
 
-/// Two ways to count the same thing. Exact integers, as text where they pass 2^53.
+/// A balance: two ways to count the same thing. Exact integers, as text where they pass 2^53.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalanceSummary {
-    /// One way.
+    /// The quantity, counted one way.
     pub left: String,
-    /// The other way.
+    /// The quantity, counted the other way.
     pub right: String,
-    /// Whether they agree.
+    /// Whether both counts agree.
     pub holds: bool,
 }

@@ -8,7 +8,7 @@ use super::page::{Body, Section};
 use super::summary::{Interval, RunSummary};
 use crate::report::batches::{number, value_of};
 
-/// Figures of the table: their name, and the path in the summary.
+/// Figures of the table of intervals: their name, and the path in the summary.
 const FIGURES: [(&str, &str); 13] = [
     ("TTFT mean", "latency.ttft_s.mean"),
     ("TTFT p50", "latency.ttft_s.p50"),
@@ -28,7 +28,7 @@ const FIGURES: [(&str, &str); 13] = [
     ),
 ];
 
-/// Figures with their intervals, those that chance does not touch left out; `None` where there are none.
+/// Figures with their intervals, those that chance does not touch left out; `None`: there are none.
 pub fn confidence(summary: &RunSummary) -> Option<Section> {
     let tree = value_of(summary);
     let mut grid = Grid::new(vec![
@@ -74,7 +74,7 @@ pub fn confidence(summary: &RunSummary) -> Option<Section> {
     })
 }
 
-/// Which of the table's figures have no interval, by the reason.
+/// Figures of the table that have no interval, by the reason.
 pub fn without(summary: &RunSummary) -> BTreeMap<&str, Vec<&'static str>> {
     let mut names: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
     for (name, path) in FIGURES {
@@ -85,7 +85,7 @@ pub fn without(summary: &RunSummary) -> BTreeMap<&str, Vec<&'static str>> {
     names
 }
 
-/// Half of an interval as a part of the figure.
+/// Half of an interval as a part of the figure, in text.
 fn relative(x: f64, interval: &Interval) -> String {
     if x == 0.0 {
         return NONE.to_owned();

@@ -5,15 +5,15 @@ use super::page::{Body, Page, Section};
 use super::style::{Style, Tone, display_width, wrap};
 use super::summary::RunSummary;
 
-/// Space for the labels of labelled figures.
+/// Columns for the labels of labelled figures.
 const LABEL: usize = 12;
 
-/// The whole report.
+/// A run's whole report for a terminal.
 pub fn render(summary: &RunSummary, style: &Style) -> String {
     page(&arrange(summary), style)
 }
 
-/// Any page.
+/// Any page for a terminal.
 pub fn page(page: &Page, style: &Style) -> String {
     let mut text = head(page, style);
     for section in &page.sections {

@@ -8,7 +8,7 @@ use super::page::{Body, Section};
 use super::style::Tone;
 use super::summary::{DistributionSummary, Economics, LengthBucket, RunSummary};
 
-/// Requests, tokens, nodes, throughput, decode and economics.
+/// The section of totals: requests, tokens, nodes, throughput, decode and economics.
 pub fn figures(summary: &RunSummary) -> Section {
     let r = &summary.requests;
     let t = &summary.tokens;
@@ -118,7 +118,7 @@ pub fn figures(summary: &RunSummary) -> Section {
     }
 }
 
-/// Energy of the GPUs and of the rest, apart, as far as they are known.
+/// Energy of the GPUs and of the rest of the nodes, apart, as far as they are known.
 fn energy(e: &Economics) -> String {
     let Some(gpus) = e.energy_kwh else {
         return "energy not known".to_string();
@@ -136,7 +136,7 @@ fn energy(e: &Economics) -> String {
 /// Observations from which on a page for people shows a p99.9: ten lie beyond it.
 const MANY: u64 = 10_000;
 
-/// Every latency with its quantiles.
+/// The section of latencies with their quantiles.
 pub fn latency(summary: &RunSummary) -> Section {
     let l = &summary.latency;
     let names: [(&str, &DistributionSummary); 6] = [
@@ -177,7 +177,7 @@ pub fn latency(summary: &RunSummary) -> Section {
     }
 }
 
-/// Each pool; `None` where there is none.
+/// The section of pools; `None`: there are none.
 pub fn pools(summary: &RunSummary) -> Option<Section> {
     if summary.pools.is_empty() {
         return None;
@@ -220,7 +220,7 @@ pub fn pools(summary: &RunSummary) -> Option<Section> {
     })
 }
 
-/// Each class and whether its promises were kept; `None` where there is none.
+/// The section of classes and whether their SLOs were met; `None`: there are none.
 pub fn classes(summary: &RunSummary) -> Option<Section> {
     if summary.classes.is_empty() {
         return None;
@@ -270,7 +270,7 @@ pub fn classes(summary: &RunSummary) -> Option<Section> {
     })
 }
 
-/// Latency by input length; `None` where nobody completed.
+/// The section of latency by input length; `None`: nobody completed.
 pub fn length_buckets(summary: &RunSummary) -> Option<Section> {
     let buckets: Vec<&LengthBucket> = summary
         .input_length_buckets
@@ -317,7 +317,7 @@ pub fn length_buckets(summary: &RunSummary) -> Option<Section> {
     })
 }
 
-/// A percentage that is not nothing does not look like it.
+/// A percentage with one decimal; below 0.05 it reads `<0.1`.
 fn share(percent: f64) -> String {
     if percent < 0.05 {
         "<0.1".to_string()

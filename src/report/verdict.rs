@@ -14,17 +14,17 @@
 use super::limit::{Limit, limit};
 use super::summary::{ClassSummary, Recorded, RunSummary, SloEvery, SpanSummary};
 
-/// Losing more than this part of the requests is a failure of the service, less is strain.
+/// Lost part of the requests from which a service has failed; less is strain.
 const LOSS: f64 = 0.001;
-/// A recording that leaves more than this part of the run without its requests says little of the run.
+/// Part of a run without recorded requests from which the recording says little of the run.
 const EMPTY: f64 = 0.1;
-/// A queue at the end this many times its mean is growing rather than fluctuating.
+/// Ratio of a queue at the end to its mean from which it grows rather than fluctuates.
 const GROWN: f64 = 1.5;
 
-/// How a run was served.
+/// The judgement on how a run was served, with the figures that it rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// In a word.
+    /// The judgement in a word.
     pub grade: Grade,
     /// Whether the run was a day, for the words.
     pub is_day: bool,
@@ -34,9 +34,9 @@ pub struct Verdict {
     pub lost: u64,
     /// Requests waiting in queues at the end.
     pub waiting_at_end: u64,
-    /// Median and 99th percentile of TTFT in seconds.
+    /// Median and 99th percentile of TTFT in seconds; `None`: no first token left.
     pub ttft_s: (Option<f64>, Option<f64>),
-    /// Tokens per second of a request.
+    /// Tokens per second of a request; `None`: no completed request has two tokens.
     pub output_speed_tokens_per_s: Option<f64>,
     /// The worst interval, or hour where the scenario gives no interval; `None` when nobody was served.
     pub worst: Option<Worst>,
@@ -59,51 +59,52 @@ pub enum Grade {
     Losing,
     /// A class got less than its SLO demands.
     ShortOfSlo,
-    /// All that was played was served, and that is a part of what is recorded, or the recording a part of the run.
+    /// Everything played was served, but that is a part of what is recorded, or the recording a part of the run.
     InPart,
-    /// All was served, but at the worst time requests queued for something.
+    /// Everything was served, but at the worst time requests queued for something.
     Strained,
-    /// All was served without a queue worth the name.
+    /// Everything was served without a queue worth the name.
     Well,
-    /// Nobody came.
+    /// No request came.
     NoLoad,
 }
 
-/// The worst interval.
+/// The worst interval of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worst {
-    /// Its local start, with its offset from UTC.
+    /// Local start of the interval, with its offset from UTC.
     pub start: String,
-    /// Its length in seconds.
+    /// Length of the interval, in seconds.
     pub duration_s: f64,
-    /// Part of its requests that were lost.
+    /// Part of the interval's requests that were lost.
     pub lost: f64,
-    /// What the run's average request would have taken in it, in seconds.
+    /// Time in seconds that the run's average request would have taken in the interval.
     pub request_s: f64,
-    /// What it took over the whole run, in seconds.
+    /// Time in seconds that the run's average request took over the whole run.
     pub usual_request_s: f64,
-    /// 99th percentile of TTFT in seconds.
+    /// 99th percentile of TTFT in the interval, in seconds; `None`: no first token left.
     pub ttft_p99_s: Option<f64>,
-    /// Tokens per second of a request.
+    /// Tokens per second of a request in the interval; `None`: no completed request has two tokens.
     pub output_speed_tokens_per_s: Option<f64>,
-    /// What limits it.
+    /// What limits the interval.
     pub limit: Limit,
 }
 
-/// A broken promise.
+/// A class that got less than its SLO demands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shortfall {
-    /// The class.
+    /// Name of the class.
     pub class: String,
-    /// Part of its requests that met every target.
+    /// Part of the class's requests that met every target.
     pub attainment: f64,
-    /// The part demanded.
+    /// Attainment that the scenario demands.
     pub required: f64,
-    /// Where it was judged stretch by stretch and missed in some of them.
+    /// The SLO in stretches, where it was missed in some of them; `None`: it was missed in none, or is
+    /// judged over the whole alone.
     pub every: Option<SloEvery>,
 }
 
-/// Judges a run.
+/// Judges how a run was served.
 pub fn assess(summary: &RunSummary) -> Verdict {
     let requests = &summary.requests;
     let lost = requests.rejected + requests.timed_out + requests.failed;
@@ -200,7 +201,7 @@ fn is_growing(summary: &RunSummary) -> bool {
     end as f64 > GROWN * mean && is_longest_last && work_off_s > request_s
 }
 
-/// The finest parts that the summary has.
+/// The finest parts of the run that the summary has.
 fn parts(summary: &RunSummary) -> &[SpanSummary] {
     if summary.intervals.is_empty() {
         &summary.hours
@@ -209,7 +210,7 @@ fn parts(summary: &RunSummary) -> &[SpanSummary] {
     }
 }
 
-/// A part of the run, and how it went.
+/// A part of the run, and how fast its requests were served.
 struct SpanPace<'a> {
     span: &'a SpanSummary,
     lost: f64,

@@ -8,18 +8,18 @@ use super::sureness;
 use crate::metrics::interval::{first_against_rest, mean, t_quantile};
 use crate::scenario::{Role, Scenario};
 
-/// A queue that grew by this part of all arrivals is called growing.
+/// Growth of a queue, as a part of all arrivals, from which it is called growing.
 const GROWTH: f64 = 0.01;
-/// Requests that wait with their KV, as a part of those that decode, before memory becomes a question.
+/// Requests that wait with their KV, as a part of those that decode, from which memory is in question.
 const WAITING_KV: f64 = 0.1;
-/// Preemptions to completed requests.
+/// Ratio of preemptions to completed requests from which they are warned of.
 const PREEMPTED: f64 = 0.01;
-/// A quantile so many times as large is another one.
+/// Ratio of two values of a quantile from which they are called different.
 const OTHER: f64 = 1.01;
 
 /// Observations that a 99th percentile should have beyond it.
 const BEYOND: u64 = 10;
-/// How sure it must be that a run's beginning is unlike the rest: one false alarm in a thousand runs.
+/// Confidence from which a run's beginning is called unlike the rest: one false alarm in a thousand runs.
 const START: f64 = 0.999;
 /// Completed requests from which a run is asked for a confidence interval.
 const LONG: u64 = 1_000;
@@ -141,7 +141,7 @@ fn of_other_windows(scenario: &Scenario) -> Option<String> {
     })
 }
 
-/// Latencies whose 99th percentile rests on few observations. Replications help where something `is_drawn`.
+/// Latencies whose 99th percentile rests on few observations. Replications help where the load `is_drawn`.
 fn few_requests(summary: &RunSummary, is_drawn: bool) -> Option<String> {
     let l = &summary.latency;
     let runs = u64::from(summary.replications.max(1));

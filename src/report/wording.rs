@@ -92,7 +92,7 @@ fn in_part((class, of): &(String, Recorded)) -> String {
 }
 
 impl fmt::Display for Verdict {
-    /// All sentences on one line.
+    /// Writes all sentences of the verdict on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentences().join(" "))
     }

@@ -13,15 +13,15 @@ use serde::Serialize;
 
 use node::{JsonValue, join};
 
-/// Between the words of a list.
+/// Text between the words of a list in one cell.
 const BETWEEN: &str = "; ";
 
-/// A table of an answer.
+/// A table for programs: which records of an answer, and what columns.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordTable {
-    /// What `--table` calls it.
+    /// Name of the table for `--table`.
     pub name: &'static str,
-    /// What its rows are, for the help.
+    /// Meaning of the table's rows, for the help.
     pub about: &'static str,
     /// Where its records lie: paths of owners, and of the records from there; an empty path is the place itself.
     /// See `JsonValue::along` for `[]` and `{}`.
@@ -63,7 +63,7 @@ impl RecordTable {
         }
     }
 
-    /// Every figure of summaries at these places, a row each.
+    /// A table of every figure of the summaries at these places, a row each.
     pub const fn figures(from: &'static [(&'static str, &'static str)]) -> Self {
         let about =
             "every figure of the summary by its path, with its 95 % interval where there is one";
@@ -75,12 +75,12 @@ impl RecordTable {
     }
 }
 
-/// Rows under a header.
+/// Records as rows of text under a header.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Records {
-    /// Names, all different.
+    /// Names of the columns, all different.
     pub columns: Vec<String>,
-    /// Each as long as `columns`.
+    /// Rows, each as long as `columns`.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -149,7 +149,7 @@ impl Records {
         Self { columns, rows }.without_nothings()
     }
 
-    /// Without columns of what is `null` wherever others show what it consists of.
+    /// Leaves out columns that are `null` wherever other columns show their parts.
     fn without_nothings(self) -> Self {
         let is_inner = |name: &String| {
             let below = format!("{name}.");
@@ -166,7 +166,7 @@ impl Records {
         }
     }
 
-    /// As CSV (RFC 4180, lines ended by a line feed).
+    /// The records as CSV (RFC 4180, lines ended by a line feed).
     pub fn to_csv(&self) -> String {
         let mut writer = ::csv::Writer::from_writer(Vec::new());
         for row in std::iter::once(&self.columns).chain(&self.rows) {
@@ -178,17 +178,17 @@ impl Records {
     }
 }
 
-/// Takes records apart.
+/// Turns the records of an answer into cells.
 struct RecordTaker<'a> {
     table: &'a RecordTable,
-    /// What the elements of lists are called after.
+    /// What names the elements of each list.
     labels: Vec<(&'a str, Label<'a>)>,
 }
 
 enum Label<'a> {
-    /// By their places.
+    /// Names for the elements by their places.
     Names(Vec<String>),
-    /// By one of their own fields.
+    /// A field of each element that names it.
     Field(&'a str),
 }
 
@@ -205,7 +205,7 @@ impl<'a> RecordTaker<'a> {
         }
     }
 
-    /// The cells of a value whose path in the record is this.
+    /// Adds the cells of a value at a path in the record.
     fn spread(&self, path: &str, node: &JsonValue, cells: &mut RecordCells) {
         if self.table.without.contains(&path) {
             return;
@@ -256,7 +256,7 @@ impl<'a> RecordTaker<'a> {
         named.any(|inner| inner.strip_prefix(path).is_some_and(|s| s.starts_with('.')))
     }
 
-    /// A path as a column; the record itself, if it is a plain value, is called what the table says.
+    /// The column for a path; the record itself, if it is a plain value, is called what the table says.
     fn named(&self, path: &str) -> String {
         match (path, self.table.columns.first()) {
             ("", Some(name)) => (*name).to_owned(),

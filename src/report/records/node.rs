@@ -8,22 +8,22 @@ use serde_json::Number;
 /// A JSON value, its keys in the order of the text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JsonValue {
-    /// `null`.
+    /// The value `null`.
     Null,
-    /// `true` or `false`.
+    /// A truth value: `true` or `false`.
     Bool(bool),
     /// A number.
     Number(Number),
-    /// A text.
+    /// A string.
     Text(String),
-    /// Its elements in order.
+    /// An array, its elements in order.
     List(Vec<JsonValue>),
-    /// Its fields in the order in which they were written.
+    /// An object, its fields in the order in which they were written.
     Map(Vec<(String, JsonValue)>),
 }
 
 impl JsonValue {
-    /// The field of that name.
+    /// The field of that name; `None`: there is none.
     pub fn field(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Map(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, v)| v),
@@ -31,7 +31,7 @@ impl JsonValue {
         }
     }
 
-    /// What lies along a path such as `versus[].differences[]` (every element of a list) or `pools{}` (every
+    /// The values along a path such as `versus[].differences[]` (every element of a list) or `pools{}` (every
     /// entry of a map), each with its own path (`versus.0`) or, of an entry, its name. Of what is `null` or
     /// not there: nothing. The empty path is the value itself.
     pub fn along(&self, path: &str) -> Vec<(String, &Self)> {
@@ -58,7 +58,7 @@ impl JsonValue {
         found
     }
 
-    /// The number, truth or text as a cell; of `null`, nothing.
+    /// The number, truth or text as a cell; empty for `null`.
     pub fn cell(&self) -> String {
         match self {
             Self::Bool(truth) => truth.to_string(),
