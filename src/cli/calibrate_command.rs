@@ -30,7 +30,7 @@ pub struct CalibrateArguments {
     quiet: bool,
 }
 
-/// Reads, fits, prints.
+/// Runs `calibrate`: reads the measurements, fits, prints.
 pub fn execute(arguments: &CalibrateArguments) -> Exit {
     let Some(file) = arguments
         .measurements

@@ -13,7 +13,7 @@ pub struct CatalogArguments {
     name: Option<String>,
 }
 
-/// Lists or shows.
+/// Runs `catalog`: lists all entries, or shows one.
 pub fn execute(arguments: &CatalogArguments) -> Exit {
     match &arguments.name {
         None => print(&screen::labelled(&list())),
@@ -80,7 +80,7 @@ fn list() -> String {
     text
 }
 
-/// An engine's constants on each accelerator that it is known on.
+/// An engine's constants on each accelerator that it is known on; `None`: there is no such engine.
 fn engine(name: &str) -> Option<String> {
     let engines = catalog::engines().iter().filter(|e| e.name == name);
     let parts = engines.map(|engine| {

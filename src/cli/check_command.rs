@@ -26,7 +26,7 @@ pub struct CheckArguments {
     resolved: bool,
 }
 
-/// Checks and prints.
+/// Runs `check`: reads the scenario and prints what it says.
 pub fn execute(arguments: &CheckArguments) -> Exit {
     let scenario = match load_ranges(&arguments.scenario) {
         Ok(scenario) => scenario,
@@ -113,7 +113,7 @@ fn held(room: &Room) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// What would be simulated, in a few lines.
+/// The simulation of a scenario, described in a few lines.
 fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     let mut text = String::new();
     let end = scenario.warm_up + scenario.duration;

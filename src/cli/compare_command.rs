@@ -47,7 +47,7 @@ pub struct CompareArguments {
     quiet: bool,
 }
 
-/// Plays all and prints what differs.
+/// Runs `compare`: plays all scenarios and prints what differs.
 pub fn execute(arguments: &CompareArguments) -> Exit {
     let printing = match arguments.print.of(TABLES) {
         Ok(printing) => printing,
@@ -90,7 +90,7 @@ pub fn execute(arguments: &CompareArguments) -> Exit {
     }
 }
 
-/// Reads all of them, and says what each is called.
+/// Reads all scenarios and variants, with the name of each.
 fn scenarios(arguments: &CompareArguments) -> Result<Vec<(String, Scenario)>, Exit> {
     let sides = arguments.scenarios.len() + arguments.variants.len();
     if sides < 2 {

@@ -5,22 +5,22 @@ use std::process::ExitCode;
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// The command did what was asked.
     Done,
     /// The run failed.
     Failed,
     /// Bad usage, scenario or input data.
     BadInput,
-    /// Done, but a class fell short of the attainment that its SLO states.
+    /// The command did what was asked, but a class fell short of the attainment that its SLO states.
     SloMissed,
-    /// The user had enough.
+    /// The user interrupted the command.
     Interrupted,
 }
 
 /// The exit code after Ctrl-C or a request to terminate.
 pub const INTERRUPTED: u8 = 130;
 
-/// The codes, for `--help`.
+/// The exit codes, for `--help`.
 pub const HELP: &str = "\
 Exit codes:
   0    done

@@ -39,7 +39,7 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Explains and prints.
+/// Runs `explain`: takes a step apart and prints its parts.
 pub fn execute(arguments: &ExplainArguments) -> Exit {
     let printing = match arguments.print.of(TABLES) {
         Ok(printing) => printing,

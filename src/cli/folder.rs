@@ -25,13 +25,13 @@ pub const OF_A_RUN: [&str; 6] = [
     "summary.json",
 ];
 
-/// Those of a plan.
+/// The files of a plan in the order in which they are put in place.
 pub const OF_A_PLAN: [&str; 3] = ["scenario.toml", "plan.md", "plan.json"];
 
 /// The file that is locked. In a folder of new files it is also the sign that all of them are there.
 const LOCK: &str = ".tokentide.lock";
 
-/// How often somebody else may take the lock's file away while it is being locked.
+/// How often another process may take the lock's file away while it is being locked.
 const ATTEMPTS: u32 = 1_000;
 
 /// How often an emptied folder is looked at before it counts as not empty.
@@ -104,7 +104,7 @@ impl Folder {
         }
     }
 
-    /// The folder's own place and that of the new one; nothing where it must stay the one that it is.
+    /// The paths of the folder and of the new one beside it; `None`: the folder must stay the one that it is.
     fn places(&self) -> Option<(PathBuf, PathBuf)> {
         let home = fs::canonicalize(&self.dir).ok()?;
         // Whoever stands in it would be left in the old one.
@@ -116,7 +116,7 @@ impl Folder {
         Some((home, beside))
     }
 
-    /// Whether the files are in place: nothing has changed where they are not.
+    /// Swaps the new folder into place; false: it could not be, and nothing has changed.
     fn swap<T: AsRef<[u8]>>(
         &self,
         home: &Path,
@@ -207,7 +207,7 @@ impl Drop for Folder {
     }
 }
 
-/// The lock of a folder; nothing if another process holds it.
+/// Locks a folder; `None`: another process holds its lock.
 fn lock(dir: &Path) -> io::Result<Option<File>> {
     let place = dir.join(LOCK);
     for _ in 0..ATTEMPTS {
@@ -245,7 +245,7 @@ fn lies_at(file: &File, place: &Path) -> io::Result<bool> {
         .is_ok_and(|there| (there.dev(), there.ino()) == (open.dev(), open.ino())))
 }
 
-/// Elsewhere an open file cannot be removed.
+/// On systems other than Unix an open file cannot be removed: it lies where it was opened.
 #[cfg(not(unix))]
 fn lies_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
@@ -258,7 +258,7 @@ fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
-/// Elsewhere they cannot.
+/// On other systems folders cannot change places: an error.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn exchange(_: &Path, _: &Path) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())

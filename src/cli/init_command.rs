@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Exit, fail, refuse, tell};
 
-/// A small service on one kind of node, with every key that most users change, explained.
+/// The template of a scenario: a small service on one kind of node, with every key that most users change, explained.
 const TEMPLATE: &str = include_str!("init.toml");
 
 /// Arguments of `init`.
@@ -18,7 +18,7 @@ pub struct InitArguments {
     file: PathBuf,
 }
 
-/// Writes the template; never over an existing file.
+/// Runs `init`: writes the template, never over an existing file.
 pub fn execute(arguments: &InitArguments) -> Exit {
     let shown = arguments.file.display();
     let mut file = match std::fs::File::create_new(&arguments.file) {

@@ -10,38 +10,38 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-/// Whether a signal has come.
+/// Whether a signal to end has come.
 static HEARD: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-/// Whether somebody asks.
+/// Whether some part of the program asks for interruptions and ends by itself.
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
-/// Held by whoever puts files in place.
+/// Lock that is held while files are put in place.
 static WRITING: Mutex<()> = Mutex::new(());
-/// What must not stay behind.
+/// The file to remove when a signal ends the program; `None`: there is none.
 static LEFT: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Whether the user has had enough.
+/// Asks whether the user has interrupted the program.
 #[derive(Clone, Debug)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// From now on somebody asks.
+    /// An asker. From now on a signal does not end the program at once.
     pub fn listen() -> Self {
         IS_ASKED.store(true, Ordering::SeqCst);
         Self(Arc::clone(&HEARD))
     }
 
-    /// Whether one has come.
+    /// Whether a signal has come.
     pub fn has_come(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// While it is held, the program is not ended for half a second more.
+/// A guard: while it is held, a signal ends the program half a second later at the earliest.
 pub fn not_now() -> MutexGuard<'static, ()> {
     WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Names a file that is removed when the program is ended by a signal; nothing: there is none any more.
+/// Names the file that is removed when a signal ends the program; `None`: there is none any more.
 pub fn remove_at_end(file: Option<PathBuf>) {
     *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = file;
 }
@@ -70,7 +70,7 @@ pub fn begin() {
     }
 }
 
-/// There are no such signals.
+/// Does nothing: only Unix has such signals.
 #[cfg(not(unix))]
 pub fn begin() {}
 
@@ -82,9 +82,9 @@ fn watch_for(mut bell: std::os::unix::net::UnixStream) {
     use std::thread::{sleep, spawn};
     use std::time::Duration;
 
-    /// For those who ask to end by themselves.
+    /// Time for those who ask to end by themselves.
     const PATIENCE: Duration = Duration::from_millis(500);
-    /// For files to be put in place, in so many looks.
+    /// Number of looks in which files must be put in place.
     const LOOKS: u32 = 25;
     const PAUSE: Duration = Duration::from_millis(10);
 

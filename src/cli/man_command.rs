@@ -12,7 +12,7 @@ pub struct ManArguments {
     command: Vec<String>,
 }
 
-/// Prints the page.
+/// Runs `man`: prints the page.
 pub fn execute(arguments: &ManArguments) -> Exit {
     let mut whole = Arguments::command().disable_help_subcommand(true);
     whole.build();
@@ -31,7 +31,7 @@ pub fn execute(arguments: &ManArguments) -> Exit {
     }
 }
 
-/// Says which commands there are.
+/// The message for an unknown command, with the commands that there are.
 fn unknown(word: &str, command: &Command) -> String {
     let known = command
         .get_subcommands()

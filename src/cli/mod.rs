@@ -72,7 +72,7 @@ enum Command {
     Man(man_command::ManArguments),
 }
 
-/// Which scenario.
+/// The arguments that name a scenario.
 #[derive(Debug, Args)]
 struct ScenarioArguments {
     /// Path of a scenario file, or name of a bundled scenario (such as deepseek-day)
@@ -86,7 +86,7 @@ struct ScenarioArguments {
 }
 
 impl ScenarioArguments {
-    /// These arguments with `slo_every` set to a length, if one is given.
+    /// The arguments with `slo_every` set to a length, if one is given.
     fn judged_every(&self, every: Option<&String>) -> Self {
         let setting = every.map(|every| format!("slo_every=\"{every}\""));
         Self {
@@ -170,7 +170,7 @@ fn load_ranges(arguments: &ScenarioArguments) -> Result<crate::scenario::Scenari
     }
 }
 
-/// Prints a result. A reader that has gone (`| head`) is no fault; a full disk is.
+/// Prints a result to standard output. A reader that has gone (`| head`) is no fault; a full disk is.
 fn print(text: &str) -> Exit {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
@@ -181,7 +181,7 @@ fn print(text: &str) -> Exit {
     }
 }
 
-/// Says something on standard error. Nobody need be there to hear it.
+/// Says something on standard error, whether or not it can be read there.
 fn tell(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{}", screen::remarks().fold(text));
@@ -192,13 +192,13 @@ fn show(mistakes: &crate::scenario::Mistakes) {
     tell(&mistakes.render(screen::remarks().colour));
 }
 
-/// Says why a run failed.
+/// Says on standard error why a run failed.
 fn fail(why: &str) -> Exit {
     tell(&format!("error: {why}"));
     Exit::Failed
 }
 
-/// Says what is wrong with the input.
+/// Says on standard error what is wrong with the input.
 fn refuse(why: &str) -> Exit {
     tell(&format!("error: {why}"));
     Exit::BadInput

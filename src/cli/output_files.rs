@@ -69,7 +69,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Removes the files of an earlier run, all of which would stand beside new ones.
+/// Removes the files of an earlier run, all of which would otherwise stand beside new ones.
 fn remove_old(dir: &Path, names: &[&str]) -> Result<(), (PathBuf, io::Error)> {
     // From the last name to the first: what says that all are there goes before the others.
     for name in names.iter().rev() {
@@ -101,7 +101,7 @@ pub fn synchronise(dir: &Path) -> io::Result<()> {
     fs::File::open(dir).and_then(|dir| dir.sync_all())
 }
 
-/// The system does as it likes.
+/// Does nothing where the system has no way to synchronise a directory.
 ///
 /// # Errors
 /// None.

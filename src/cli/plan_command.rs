@@ -71,7 +71,7 @@ pub struct PlanArguments {
     quiet: bool,
 }
 
-/// What is sought.
+/// The goal of the search.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum GoalArgument {
     Cost,
@@ -96,7 +96,7 @@ fn part(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Plans, prints, writes.
+/// Runs `plan`: searches, prints, writes.
 pub fn execute(arguments: &PlanArguments) -> Exit {
     let printing = match arguments.print.of(TABLES) {
         Ok(printing) => printing,
@@ -149,7 +149,7 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
     }
 }
 
-/// What the scenario says, and over it what the command line says.
+/// The question: what the scenario says, and over it what the command line says.
 fn asked(arguments: &PlanArguments, table: &PlanTable) -> PlanTable {
     let or = |given: &Vec<String>, stated: &Vec<String>| {
         let which = if given.is_empty() { stated } else { given };
@@ -186,7 +186,7 @@ fn under(option: &PlanOption, given: &[String]) -> PlanOption {
     option
 }
 
-/// The files of an answer, in the order in which they are put in place.
+/// The files of a plan's answer, in the order in which they are put in place.
 fn of_plan(answer: &PlanAnswer) -> Result<Vec<(&'static str, String)>, String> {
     let [scenario, page, json] = OF_A_PLAN;
     let mut of = Vec::new();

@@ -23,7 +23,7 @@ pub enum FormatArgument {
     Markdown,
 }
 
-/// The arguments that say so. The command's own tables are put in by [`listed`].
+/// The arguments for the form of an answer. The command's own tables are put in by [`listed`].
 #[derive(Debug, Args)]
 pub struct PrintArguments {
     /// How to print the answer [default: table]
@@ -34,7 +34,7 @@ pub struct PrintArguments {
     table: Option<String>,
 }
 
-/// The argument `--table` with the tables that there are.
+/// The argument `--table` with the names of these tables.
 pub fn listed(argument: Arg, tables: impl IntoIterator<Item = &'static RecordTable>) -> Arg {
     let values = tables
         .into_iter()
@@ -42,16 +42,16 @@ pub fn listed(argument: Arg, tables: impl IntoIterator<Item = &'static RecordTab
     argument.value_parser(PossibleValuesParser::new(values))
 }
 
-/// What is printed.
+/// The form in which an answer is printed.
 #[derive(Clone, Copy, Debug)]
 pub enum Printing {
-    /// Pages for people.
+    /// Pages for people, with tables.
     Page,
-    /// All of it.
+    /// The whole answer as JSON.
     Json,
-    /// One table.
+    /// One table as CSV.
     Csv(&'static RecordTable),
-    /// Pages for a pull request.
+    /// Pages for a pull request, in Markdown.
     Markdown,
 }
 
@@ -77,7 +77,7 @@ impl PrintArguments {
         })
     }
 
-    /// The named table, or the first.
+    /// The table that `--table` names, or the first; exit code 2 where there is none.
     fn chosen(&self, tables: &'static [RecordTable]) -> Result<&'static RecordTable, Exit> {
         let is_asked =
             |table: &&RecordTable| self.table.as_deref().is_none_or(|name| name == table.name);
@@ -120,7 +120,7 @@ fn remarked(table: &RecordTable, text: String) -> String {
     text
 }
 
-/// A run as it is asked for.
+/// A run in the form that is asked for.
 pub fn of_run(summary: &RunSummary, printing: Printing) -> Result<String, Exit> {
     let format = match printing {
         Printing::Page => Format::Table,

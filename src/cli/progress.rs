@@ -11,7 +11,7 @@ use crate::report::format::{count, si};
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
-/// The time between two looks of the bar.
+/// The time between two updates of the bar.
 const REFRESH: Duration = Duration::from_millis(100);
 
 /// A run's progress display.
@@ -25,7 +25,7 @@ pub struct RunProgress {
     began: Instant,
     shown: Option<Instant>,
     requests: u64,
-    /// What stands instead of the local time, where several runs are played.
+    /// Text in the place of the local time, where several runs are played.
     place: Option<String>,
 }
 
@@ -83,12 +83,12 @@ impl RunProgress {
     }
 }
 
-/// What a search is at: one changing line on a terminal, nothing elsewhere.
+/// A search's progress display: one changing line on a terminal, nothing elsewhere.
 #[derive(Debug)]
 pub struct SearchProgress(Option<ProgressBar>);
 
 impl SearchProgress {
-    /// Without `enabled` it shows nothing.
+    /// A display; without `enabled` it shows nothing.
     pub fn new(enabled: bool) -> Self {
         let line = (enabled && std::io::stderr().is_terminal()).then(ProgressBar::new_spinner);
         if let Some(line) = &line {
@@ -97,14 +97,14 @@ impl SearchProgress {
         Self(line)
     }
 
-    /// Shows this instead of what was said before.
+    /// Shows `what` instead of the text before.
     pub fn say(&self, what: &str) {
         if let Some(line) = &self.0 {
             line.set_message(what.to_string());
         }
     }
 
-    /// Removes the line.
+    /// Removes the line from the terminal.
     pub fn finish(&self) {
         if let Some(line) = &self.0 {
             line.finish_and_clear();
@@ -112,7 +112,7 @@ impl SearchProgress {
     }
 }
 
-/// One display of several runs at once.
+/// One progress display of several runs at once.
 #[derive(Debug)]
 pub struct Runs {
     state: Mutex<State>,
@@ -121,9 +121,9 @@ pub struct Runs {
 #[derive(Debug)]
 struct State {
     progress: RunProgress,
-    /// Of each run: the simulated time in parts of one run of all, and its requests.
+    /// State of each run: simulated time in parts of one run of all, and its requests.
     at: Vec<(u64, u64)>,
-    /// The whole time of each run, likewise.
+    /// Whole time of each run, in the same parts.
     whole: Vec<u64>,
 }
 
@@ -193,7 +193,7 @@ fn origin(start: SimDuration, warm_up: SimDuration) -> SimDuration {
     SimDuration((start.0 + NS_PER_DAY - warm_up.0 % NS_PER_DAY) % NS_PER_DAY)
 }
 
-/// What stands behind the bar: `03:30  3.80 M requests/s  00:32 left`.
+/// The text behind the bar: `03:30  3.80 M requests/s  00:32 left`.
 fn status(place: &str, now: SimTime, total: SimDuration, requests: u64, elapsed_s: f64) -> String {
     let pace = si(requests as f64 / elapsed_s.max(1e-3));
     let done = now.0 as f64 / (total.0 as f64).max(1.0);
@@ -204,7 +204,7 @@ fn status(place: &str, now: SimTime, total: SimDuration, requests: u64, elapsed_
     format!("{place}  {pace} requests/s  {} left", minutes(left_s))
 }
 
-/// `155,512,204 requests in 41.2 s (3.77 M/s)`.
+/// The last line of a run's display: `155,512,204 requests in 41.2 s (3.77 M/s)`.
 fn last_line(requests: u64, elapsed_s: f64) -> String {
     let pace = si(requests as f64 / elapsed_s.max(1e-3));
     format!(
@@ -219,7 +219,7 @@ fn clock(time: SimTime) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
-/// Minutes and seconds: `00:32`, `75:00`.
+/// A time in minutes and seconds: `00:32`, `75:00`.
 fn minutes(s: f64) -> String {
     let s = libm::ceil(s) as u64;
     format!("{:02}:{:02}", s / 60, s % 60)

@@ -22,7 +22,7 @@ pub struct ReportArguments {
     print: PrintArguments,
 }
 
-/// Reads and prints.
+/// Runs `report`: reads the summary and prints it.
 pub fn execute(arguments: &ReportArguments) -> Exit {
     let printing = match arguments.print.of(TABLES) {
         Ok(printing) => printing,

@@ -60,7 +60,7 @@ pub struct RunArguments {
     quiet: bool,
 }
 
-/// Which requests are written one by one.
+/// The sample of requests that `--requests` asks for.
 fn sample(text: &str) -> Result<Sample, String> {
     match text.replace('_', "").parse() {
         Ok(n) if n > 0 => Ok(Sample::Some(n)),
@@ -76,7 +76,7 @@ fn every_table() -> impl Iterator<Item = &'static RecordTable> {
     csv::TABLES.iter().chain(more)
 }
 
-/// Runs, prints, writes.
+/// Runs `run`: plays, prints, writes.
 pub fn execute(arguments: &RunArguments) -> Exit {
     let scenario = &arguments.scenario;
     let scenario = match load_ranges(&scenario.judged_every(arguments.slo_every.as_ref())) {

@@ -9,7 +9,7 @@ use crate::experiment::uncertain::play;
 use crate::report::summary::RunSummary;
 use crate::scenario::Scenario;
 
-/// Plays scenarios on so many threads, and shows how many are done.
+/// Plays scenarios on `threads` threads, and shows how many are done.
 pub fn play_all(
     scenarios: &[Scenario],
     threads: usize,
@@ -60,7 +60,7 @@ pub fn play_draws(
     result
 }
 
-/// Says why there is no result. What `check` finds without a run has the exit code that it has there.
+/// Says why there is no result. A mistake that `check` finds without a run has the exit code that it has there.
 pub fn say(error: &RunError) -> Exit {
     match error {
         RunError::TooLarge(_)

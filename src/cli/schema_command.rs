@@ -2,7 +2,7 @@
 
 use super::{Exit, print};
 
-/// Prints the schema.
+/// Runs `schema`: prints the JSON Schema.
 pub fn execute() -> Exit {
     print(&crate::scenario::schema::json_schema())
 }

@@ -7,16 +7,16 @@ use terminal_size::{Width, terminal_size_of};
 use crate::report::Style;
 use crate::report::style::{WIDTH, display_width, wrap};
 
-/// How far the continued lines of a remark are set in.
+/// Columns by which the continued lines of a remark are set in.
 const HANG: usize = 2;
 
-/// How results look: in the terminal's columns, else in those that `COLUMNS` says, else in 80.
+/// The style of results: in the terminal's columns, else in those that `COLUMNS` says, else in 80.
 pub fn results() -> Style {
     let terminal = terminal_size_of(stdout()).map(|(Width(columns), _)| columns.into());
     Style::new(colour(&stdout()), terminal.or_else(stated).unwrap_or(WIDTH))
 }
 
-/// Lines of a result in its columns: a label that is set in keeps its place, and what it labels wraps beside it.
+/// Wraps lines of a result: a label that is set in keeps its place, and what it labels wraps beside it.
 pub fn labelled(text: &str) -> String {
     let width = results().prose();
     let mut folded = String::new();
@@ -53,7 +53,7 @@ pub fn labelled(text: &str) -> String {
     folded
 }
 
-/// How remarks and errors look. Where they go to a file their lines stay whole, so that they can be searched,
+/// The style of remarks and errors. Where they go to a file their lines stay whole, so that they can be searched,
 /// unless `COLUMNS` asks for a width.
 pub fn remarks() -> RemarkStyle {
     let terminal = terminal_size_of(stderr()).map(|(Width(columns), _)| columns.into());
@@ -64,7 +64,7 @@ pub fn remarks() -> RemarkStyle {
     }
 }
 
-/// Looks of remarks and errors.
+/// Colours and width of remarks and errors.
 #[derive(Clone, Copy, Debug)]
 pub struct RemarkStyle {
     /// Whether to write ANSI colours.
@@ -74,7 +74,7 @@ pub struct RemarkStyle {
 }
 
 impl RemarkStyle {
-    /// A text in lines of this width; what it quotes of a file stays as it is.
+    /// Wraps a text to the style's width; what it quotes of a file stays as it is.
     pub fn fold(&self, text: &str) -> String {
         let Some(width) = self.width else {
             return text.to_owned();
@@ -118,7 +118,7 @@ fn without_colours(text: &str) -> String {
     })
 }
 
-/// What the environment says of columns.
+/// The columns that the environment states by `COLUMNS`; `None`: it states none.
 fn stated() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok()?;
     columns.trim().parse().ok().filter(|columns| *columns > 0)

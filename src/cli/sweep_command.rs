@@ -67,7 +67,7 @@ pub struct SweepArguments {
     /// Say how many runs there are and about how long they will take, and run none
     #[arg(long)]
     dry_run: bool,
-    /// Who runs it
+    /// What plays the runs
     #[arg(long, value_enum, default_value = "local")]
     engine: SweepEngine,
     /// Slurm: tasks of the array [default: what makes each last about ten minutes]
@@ -97,7 +97,7 @@ enum SweepEngine {
     Slurm,
 }
 
-/// Runs what is missing; prints and writes the whole.
+/// Runs `sweep`: plays the missing runs; prints and writes the whole.
 pub fn execute(arguments: &SweepArguments) -> Exit {
     if let Some(Then::Merge(arguments)) = &arguments.then {
         return merge_shards::execute(arguments);
@@ -203,7 +203,7 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Runs it; nothing is returned when the whole sweep is to be concluded.
+    /// Plays the shard; `None`: the whole sweep is to be concluded.
     fn run(&self, shows: bool, interrupt: Interrupt) -> Result<Option<Exit>, Exit> {
         let mut ledger = Ledger::open(self.dir, self.shard).map_err(|why| refuse(&why))?;
         let done = ledger::read(self.dir).map_err(|why| refuse(&why))?;
@@ -309,17 +309,17 @@ fn conclude(
     })
 }
 
-/// The files of a whole sweep.
+/// Names of the files of a whole sweep.
 const RESULTS: [&str; 3] = ["results.csv", "results.jsonl", "pareto.csv"];
 
-/// A fault of the program in some run, or no run with figures.
+/// Whether a run failed by a fault of the program, or no run has figures.
 fn nothing_worked(outcomes: &[RunOutcome<'_>]) -> bool {
     use crate::experiment::sweep::entry::Status;
     let has = |status| outcomes.iter().any(|outcome| outcome.status == status);
     has(Status::Failed) || !has(Status::Done)
 }
 
-/// What a folder that need not be there yet already holds.
+/// The results that a folder holds already, if it is there.
 fn done_before(dir: Option<&Path>, manifest: &Manifest) -> Result<Done, Exit> {
     match dir {
         Some(dir) if dir.join(ledger::MANIFEST).exists() => {
@@ -343,7 +343,7 @@ fn tell_infeasible(manifest: &Manifest) {
     }
 }
 
-/// What `--dry-run` says.
+/// The text of `--dry-run`: how many runs there are, and how long they take.
 fn forecast(
     arguments: &SweepArguments,
     question: &SweepQuestion,

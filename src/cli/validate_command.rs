@@ -44,15 +44,15 @@ struct Everything {
     mlperf: Vec<mlperf::MlperfRow>,
 }
 
-/// Why there is nothing to print.
+/// Why the command has nothing to print.
 enum Trouble {
-    /// The data are not what they should be.
+    /// The measured data are not what they should be.
     Data(String),
     /// A case could not be played.
     Play(String),
 }
 
-/// Plays everything and prints it.
+/// Runs `validate`: plays everything and prints it.
 pub fn execute(arguments: &ValidateArguments) -> Exit {
     let printing = match arguments.print.of(TABLES) {
         Ok(printing) => printing,
@@ -121,7 +121,7 @@ fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
     Ok(all)
 }
 
-/// The measured sets, in their directory. Nothing was fitted to the second, which may be missing.
+/// Name of the second measured set, in the same directory. Nothing was fitted to it; it may be missing.
 const OTHERS: &str = "silicon_dev2.csv";
 const SILICON: &str = "silicon_dev.csv";
 const VLLM: &str = "llmservingsim_rtxpro6000_llama8b.tar.xz";

@@ -1,7 +1,7 @@
 //! How other tools run the shards of a sweep, for `--help`. A shard is a process like any other, so a line
 //! is enough; `tests/sweep.rs` runs the one of GNU parallel, the others have not been run.
 
-/// The lines. Commands are short enough for a terminal of 80 columns, so that they can be copied.
+/// Help on other machines. Commands are short enough for a terminal of 80 columns, so that they can be copied.
 pub const HELP: &str = "\
 On more than one machine: each shard is a process of its own, and a folder that all of them see holds the sweep (or \
 give merge all folders, collected afterwards). Start lost shards again; done runs stay done.

@@ -24,7 +24,7 @@ pub struct MergeArguments {
     print: PrintArguments,
 }
 
-/// Reads, joins, writes, prints.
+/// Runs `sweep merge`: reads the shards, joins, writes, prints.
 pub fn execute(arguments: &MergeArguments) -> Exit {
     merge(arguments).unwrap_or_else(|exit| exit)
 }

@@ -27,40 +27,40 @@ const TASK_S: f64 = 600.0;
 /// Most tasks: Slurm's MaxArraySize is 1001 unless a site changes it.
 const TASKS_MAX: u64 = 1_000;
 
-/// Submissions in a row that bring nothing new before giving up.
+/// Submissions in a row that bring nothing new before the sweep gives up.
 const IN_VAIN_MAX: u32 = 2;
 
-/// The time between two looks.
+/// The time between two looks at the folder.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often in between an interruption is listened for.
+/// How often an interruption is asked for between two looks.
 const LOOKS: u32 = 20;
 
-/// Where the number of the array and of its shards stand.
+/// Name of the file with the numbers of the array and of its shards.
 const JOB: &str = "slurm.job";
 
-/// The script.
+/// Name of the file of the batch script.
 const SCRIPT: &str = "slurm.sh";
 
-/// What is to be run.
+/// The sweep that Slurm is to run.
 pub struct Asked<'a> {
-    /// The command line.
+    /// Command line of the sweep.
     pub arguments: &'a SweepArguments,
     /// The sweep.
     pub question: &'a SweepQuestion,
-    /// Its runs.
+    /// Manifest of the sweep's runs.
     pub manifest: &'a Manifest,
-    /// Its folder.
+    /// Folder of the sweep.
     pub dir: &'a Path,
 }
 
-/// An array in Slurm's hands.
+/// An array of tasks that was submitted to Slurm.
 struct Job {
     id: String,
     shards: u64,
 }
 
-/// Has Slurm run what is missing; nothing is returned when the sweep is whole.
+/// Has Slurm play the missing runs; `None`: the sweep is whole.
 pub fn run(asked: &Asked<'_>, interrupt: &Interrupt) -> Result<Option<Exit>, Exit> {
     let mut job = running(asked.dir)?;
     let shards = match &job {
@@ -132,7 +132,7 @@ pub fn run(asked: &Asked<'_>, interrupt: &Interrupt) -> Result<Option<Exit>, Exi
     }
 }
 
-/// What is not done.
+/// Runs that are not done, and the shards that they belong to.
 struct Missing {
     runs: u64,
     shards: BTreeSet<u64>,
@@ -145,7 +145,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Into how many shards: as asked, or so that each lasts a while.
+    /// The number of shards: as asked, or so that each lasts about [`TASK_S`].
     fn shards(&self) -> Result<u64, Exit> {
         if let Some(shards) = self.arguments.shards {
             return Ok(shards);
@@ -229,7 +229,7 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// The array that an earlier process submitted, if Slurm still has it.
+/// The array that an earlier process submitted; `None`: Slurm has it no more.
 fn running(dir: &Path) -> Result<Option<Job>, Exit> {
     let text = read_ordinary_text(&dir.join(JOB), 4_096).unwrap_or_default();
     let mut words = text.split_whitespace();
@@ -261,7 +261,7 @@ fn is_queued(id: &str) -> Result<bool, Exit> {
     }
 }
 
-/// Runs a command of Slurm and returns what it says.
+/// Runs a command of Slurm and returns its output.
 fn slurm(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(arguments).output();
     let output = output.map_err(|error| {

@@ -18,7 +18,7 @@ pub struct SweepProgress {
     is_quiet: bool,
     interrupt: Interrupt,
     began: Instant,
-    /// Runs to do, and those done before.
+    /// Number of runs to do, and of those done before.
     to_do: usize,
     before: usize,
     ended: AtomicUsize,
@@ -45,7 +45,7 @@ impl SweepProgress {
         }
     }
 
-    /// Runs that have ended since.
+    /// Number of runs that have ended since the display began.
     pub fn count(&self) -> usize {
         self.ended.load(Ordering::Relaxed)
     }
@@ -101,7 +101,7 @@ fn bar(length: usize) -> ProgressBar {
     bar
 }
 
-/// What stands behind the bar: `2 min 5 s left, 3 without figures`.
+/// The text behind the bar: `2 min 5 s left, 3 without figures`.
 fn status(left_s: f64, without: usize) -> String {
     let left = format!("{} left", length(libm::ceil(left_s)));
     match without {
