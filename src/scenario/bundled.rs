@@ -3,13 +3,13 @@
 /// A scenario inside the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Bundled {
-    /// What it is called on the command line and in `extends`.
+    /// Name of the scenario on the command line and in `extends`.
     pub name: &'static str,
-    /// Its text.
+    /// The scenario's text.
     pub text: &'static str,
 }
 
-/// All of them, the main one first.
+/// All bundled scenarios, the main one first.
 pub const BUNDLED: [Bundled; 5] = [
     Bundled {
         name: "deepseek-day",
@@ -33,7 +33,7 @@ pub const BUNDLED: [Bundled; 5] = [
     },
 ];
 
-/// The bundled scenario of this name.
+/// The bundled scenario of this name; `None`: there is none.
 pub fn bundled(name: &str) -> Option<&'static Bundled> {
     BUNDLED.iter().find(|b| b.name == name)
 }

@@ -12,13 +12,13 @@ impl Scenario {
         found
     }
 
-    /// What is another's: constants of step times, and the price.
+    /// Cautions on what is borrowed: constants of step times, and the price.
     pub fn loans(&self) -> Vec<String> {
         let both = [self.step_basis.caution(), self.node.price_caution()];
         both.into_iter().flatten().collect()
     }
 
-    /// KV that is stated beside an architecture from which another follows.
+    /// A caution where KV is stated beside an architecture from which another follows.
     fn kv_is_stated(&self) -> Option<String> {
         let model = &self.model;
         let derived = model.kv_by_architecture()?;
@@ -31,7 +31,7 @@ impl Scenario {
         })
     }
 
-    /// Prompts that a mixed pool takes as a whole or not at all, and has no room for while others decode (S17).
+    /// A caution where a mixed pool takes prompts whole and has no room for them while others decode (S17).
     fn starves(&self, pool: &Pool) -> Option<String> {
         if pool.role != Role::Mixed || pool.batching != Batching::Whole {
             return None;
@@ -72,7 +72,7 @@ impl Scenario {
 }
 
 impl Class {
-    /// The longest prompt that it can have.
+    /// The longest prompt that the class can have, in tokens.
     pub fn longest_input(&self) -> u32 {
         if let ArrivalKind::Trace(rows) = &self.arrivals.kind {
             return rows.iter().map(|row| row.input).max().unwrap_or(1);
@@ -81,7 +81,7 @@ impl Class {
         self.input.greatest(scales.fold(0.0, f64::max))
     }
 
-    /// The longest request that it can have, input and output together; `None`: there is no end to it.
+    /// The longest request that the class can have, input and output together, in tokens; `None`: it has no end.
     pub fn longest(&self) -> Option<u64> {
         if let ArrivalKind::Trace(rows) = &self.arrivals.kind {
             let both = rows

@@ -8,9 +8,9 @@ use crate::units::SimDuration;
 /// A stream of requests with its own lengths, priority, price and targets.
 #[derive(Clone, Debug)]
 pub struct Class {
-    /// Its name in the file.
+    /// Name of the class in the file.
     pub name: String,
-    /// Served first where lower, in the prefill queue; running batches are not interrupted.
+    /// Rank in the prefill queue: lower is served first; running batches are not interrupted.
     pub priority: u32,
     /// When requests arrive.
     pub arrivals: ArrivalProcess,
@@ -18,11 +18,11 @@ pub struct Class {
     pub input: LengthLaw,
     /// Output lengths. The mean is scaled by each period's `output_scale`.
     pub output: LengthLaw,
-    /// What requests pay; `None`: free.
+    /// Price list for the class's requests; `None`: they are free.
     pub price: Option<Price>,
     /// Whether the price's discount windows apply.
     pub discounts: bool,
-    /// What users are promised.
+    /// Targets that users are promised; `None`: none.
     pub slo: Option<Slo>,
 }
 
@@ -41,60 +41,60 @@ pub struct ArrivalProcess {
 /// What makes requests arrive.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArrivalKind {
-    /// Independently: a Poisson process.
+    /// Requests that arrive independently: a Poisson process.
     Poisson,
-    /// Evenly: one whenever the cumulative rate reaches the next whole number.
+    /// Even arrivals: one whenever the cumulative rate reaches the next whole number.
     Deterministic,
     /// Users who wait for their answers. The rate is empty.
     ClosedLoop(ClosedLoop),
-    /// As recorded, in order of time. The rate is empty.
+    /// Recorded arrivals, in order of time. The rate is empty.
     Trace(Arc<[TraceRow]>),
 }
 
 /// Users who issue a request, wait for its end, think, and issue the next (S18).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedLoop {
-    /// How many they are.
+    /// Number of users.
     pub users: u32,
-    /// From an answer's end to the next request, on average.
+    /// Mean time from an answer's end to the user's next request.
     pub think_time: SimDuration,
-    /// Whether thinking takes an exponential time; otherwise always the same.
+    /// Whether think times are exponential; false: they are always the same.
     pub exponential: bool,
-    /// The users begin evenly over this time.
+    /// Time over which the users begin, evenly.
     pub ramp_up: SimDuration,
-    /// Requests in all; `None`: no end.
+    /// Requests of all users together; `None`: no end.
     pub requests: Option<u64>,
 }
 
 /// A recorded request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceRow {
-    /// When it arrives, from the simulation's beginning.
+    /// Time of arrival, from the simulation's beginning.
     pub at: SimDuration,
     /// Input tokens.
     pub input: u32,
     /// Output tokens.
     pub output: u32,
-    /// Of the input, cached tokens; `None`: drawn by the hit rate.
+    /// Input tokens found in the cache; `None`: drawn by the hit rate.
     pub cached: Option<u32>,
 }
 
 /// A stretch of the day over which the rate runs straight from one value to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateSegment {
-    /// From this time of day ...
+    /// Local time of day at which the segment begins.
     pub from: SimDuration,
-    /// ... to this one.
+    /// Local time of day at which the segment ends.
     pub to: SimDuration,
     /// Requests per second at `from`.
     pub rate_from_per_s: f64,
     /// Requests per second at `to`.
     pub rate_to_per_s: f64,
-    /// Index into `ArrivalProcess::periods`.
+    /// Index of the segment's period in `ArrivalProcess::periods`.
     pub period: u32,
 }
 
-/// What holds for the requests of one part of the day.
+/// Lengths and hits of the requests of one part of the day.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Period {
     /// Factor on sampled input lengths, before rounding and clamping.
@@ -108,49 +108,49 @@ pub struct Period {
 /// A law of lengths and its bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LengthLaw {
-    /// The continuous law.
+    /// Continuous law of the lengths, before rounding and clamping.
     pub law: Law,
-    /// Shorter draws become this; at least 1.
+    /// Least length in tokens, at least 1: shorter draws become this.
     pub min: u32,
-    /// Longer draws become this.
+    /// Greatest length in tokens: longer draws become this.
     pub max: u32,
 }
 
 /// A law of positive numbers (tokens).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Law {
-    /// Always the same.
+    /// A law of one value.
     Constant {
-        /// The value.
+        /// The value, in tokens.
         value: f64,
     },
-    /// Evenly between two values.
+    /// The uniform law between two values.
     Uniform {
-        /// Least value.
+        /// Least value, in tokens.
         low: f64,
-        /// Greatest value.
+        /// Greatest value, in tokens.
         high: f64,
     },
-    /// Memoryless.
+    /// The exponential law, which is memoryless.
     Exponential {
-        /// Mean.
+        /// Mean, in tokens.
         mean: f64,
     },
-    /// The exponential of a normal law, by its own mean and coefficient of variation.
+    /// The lognormal law, by its own mean and coefficient of variation.
     Lognormal {
-        /// Mean.
+        /// Mean, in tokens.
         mean: f64,
         /// Standard deviation over mean, above 0.
         cv: f64,
     },
-    /// Gamma by mean and coefficient of variation; Erlang-k is `cv = 1/sqrt(k)`.
+    /// The gamma law, by mean and coefficient of variation; Erlang-k is `cv = 1/sqrt(k)`.
     Gamma {
-        /// Mean.
+        /// Mean, in tokens.
         mean: f64,
         /// Standard deviation over mean, above 0.
         cv: f64,
     },
-    /// One of several laws, chosen with probability proportional to its weight. The two-phase
+    /// A mixture of laws, each chosen with probability proportional to its weight. The two-phase
     /// hyperexponential law is a mixture of exponentials.
     Mixture {
         /// Weights above 0, of any sum, and laws, none a mixture itself.
@@ -163,13 +163,13 @@ pub enum Law {
     },
 }
 
-/// A service-level objective.
+/// A service-level objective (SLO): what a request must keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slo {
-    /// First token within this.
+    /// Longest time from arrival to the first token; `None`: no such target.
     pub ttft: Option<SimDuration>,
-    /// Time per output token within this.
+    /// Longest time per output token after the first; `None`: no such target.
     pub tpot: Option<SimDuration>,
-    /// Part of the requests that must meet it; `None`: reported, not judged.
+    /// Part of the requests that must meet the targets; `None`: attainment is reported, not judged.
     pub attainment: Option<f64>,
 }

@@ -12,19 +12,19 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 use super::source::{Sources, Span};
 use super::suggest::visible;
 
-/// At most so many mistakes are shown; the others are counted.
+/// Most mistakes that are shown; the others are counted.
 const MAX_SHOWN: usize = 20;
 
-/// At most so many mistakes are kept; a file of junk could hold millions.
+/// Most mistakes that are kept; a file of junk could hold millions.
 const MAX_KEPT: usize = 1_000;
 
-/// How much of a line is shown after the place that is underlined, in bytes.
+/// Most bytes of a line that are shown after the underlined place.
 const MAX_TAIL: usize = 120;
 
 /// Widest rendered line, in columns.
 const WIDTH: usize = 120;
 
-/// One mistake.
+/// One mistake in a scenario: what is wrong, and where.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
     message: String,
@@ -33,7 +33,7 @@ pub struct Diagnostic {
     more: Box<More>,
 }
 
-/// What not every mistake has; apart, so that results with a mistake in them stay small.
+/// Parts of a mistake that few have; boxed, so that results with a mistake in them stay small.
 #[derive(Clone, Debug, Default)]
 struct More {
     related: Vec<(Span, String)>,
@@ -42,7 +42,7 @@ struct More {
 }
 
 impl Diagnostic {
-    /// What is wrong, and where.
+    /// A mistake: what is wrong, and where.
     pub fn new(message: impl Into<String>, at: Span) -> Self {
         Self {
             message: message.into(),
@@ -52,13 +52,13 @@ impl Diagnostic {
         }
     }
 
-    /// A few words beside the underlined place.
+    /// Adds a few words beside the underlined place.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Another place that has to do with it.
+    /// Adds another place that has to do with the mistake.
     pub fn also(mut self, at: Span, label: impl Into<String>) -> Self {
         if at.source != Span::NOWHERE.source {
             self.more.related.push((at, label.into()));
@@ -66,26 +66,26 @@ impl Diagnostic {
         self
     }
 
-    /// Why it is wrong.
+    /// Adds a note on why it is wrong.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.more.notes.push(note.into());
         self
     }
 
-    /// What to write instead.
+    /// Adds what to write instead.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.more.help.push(help.into());
         self
     }
 
-    /// The same, its place `offset` bytes later: found in a part of a source.
+    /// Moves the mistake's place by `offset` bytes: it was found in a part of a source.
     pub fn moved(mut self, offset: usize) -> Self {
         self.at.start += offset;
         self.at.end += offset;
         self
     }
 
-    /// As text in rustc's look, in colour or plain.
+    /// The mistake as text in rustc's look, in colour or plain.
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
         let renderer = if colour {
             Renderer::styled()
@@ -152,8 +152,8 @@ fn add_snippet<'a>(
     group.element(snippet)
 }
 
-/// A source's text without what the renderer lets through and a terminal would obey: each such
-/// character becomes a harmless one of as many bytes, so that places in the text stay where they are.
+/// A source's text without control characters, which the renderer lets through and a terminal would obey: each
+/// becomes a harmless one of as many bytes, so that places in the text stay where they are.
 fn harmless(text: &str) -> String {
     let replace = |c: char| match (visible(c) == c, c.len_utf8()) {
         (true, _) | (_, 1) => c, // the renderer shows these as pictures
@@ -216,7 +216,7 @@ impl MistakeReport {
         other.found.into_iter().for_each(|found| self.push(found));
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether no mistake has been found so far.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -232,7 +232,7 @@ impl MistakeReport {
     }
 }
 
-/// Everything that is wrong with a scenario, in the order of its text.
+/// All mistakes of a scenario, in the order of its text.
 #[derive(Debug)]
 pub struct Mistakes {
     sources: Sources,
@@ -241,12 +241,12 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    /// How many there are.
+    /// The number of mistakes.
     pub fn count(&self) -> usize {
         self.found.len() + self.dropped
     }
 
-    /// The first of them in a line, and how many more: `"x" is too large: must be from 0 to 1`.
+    /// The first mistake in a line, and how many more: `"x" is too large: must be from 0 to 1`.
     pub fn brief(&self) -> String {
         let Some(first) = self.found.first() else {
             return String::new();
@@ -263,7 +263,7 @@ impl Mistakes {
         clean(&format!("{}{label}{more}", first.message)).replace('\n', " ")
     }
 
-    /// All of them (the first twenty, and how many more) in rustc's look.
+    /// The first twenty mistakes, and how many more there are, in rustc's look.
     pub fn render(&self, colour: bool) -> String {
         let shown = self.found.iter().take(MAX_SHOWN);
         let mut parts: Vec<String> = shown.map(|d| d.render(&self.sources, colour)).collect();

@@ -17,10 +17,10 @@ use super::suggest::{nearest, quote};
 /// a day two or three megabytes.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// All the files of one scenario together, 32 MiB.
+/// Most bytes of all the files of one scenario together, 32 MiB.
 const MAX_ALL_BYTES: u64 = 32 << 20;
 
-/// Names in a folder that are compared with one that is not there.
+/// Most names in a folder that are compared with one that is not there.
 const MAX_NAMES: usize = 10_000;
 
 /// Reads the files of one scenario.
@@ -33,7 +33,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// From now on, files may name others in this folder.
+    /// Sets the folder in which files may name others from now on.
     pub fn root_at(&mut self, folder: PathBuf) {
         self.root.get_or_insert(folder);
     }
@@ -108,7 +108,7 @@ impl Files {
         })
     }
 
-    /// A file of the same directory and kind with nearly the same name.
+    /// A file of the same directory and kind with nearly the same name; `None`: there is none.
     fn similar(&self, path: &Path, suffix: &str) -> Option<String> {
         let name = path.file_name()?.to_str()?;
         let entries = fs::read_dir(here(path.parent()?)).ok()?;
@@ -123,7 +123,7 @@ impl Files {
     }
 }
 
-/// The directory of a path that may be empty.
+/// The directory of a path; `.` where the path is empty.
 fn here(directory: &Path) -> &Path {
     if directory.as_os_str().is_empty() {
         Path::new(".")

@@ -6,7 +6,7 @@ use super::source::Span;
 use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 use crate::catalog::{self, Architecture, Attention, Compute, Experts, LinearAttention};
 
-/// Keys with values, as a table of the file.
+/// Keys with the values that a base gives them, as a table of the file.
 type InheritedValues = Vec<(&'static str, TomlValue)>;
 
 /// Completes the nested tables of `model` and `node.gpu`.

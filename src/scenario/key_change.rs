@@ -28,7 +28,7 @@ use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 #[derive(Clone, Debug)]
 pub struct KeyChange {
     path: String,
-    /// `None`: the key is taken out, and what it says by default holds again.
+    /// Value that the key takes; `None`: the key is taken out, and its default holds again.
     to: Option<KeyValue>,
 }
 
@@ -37,7 +37,7 @@ pub struct KeyChange {
 pub struct KeyValue(TomlNode);
 
 impl KeyChange {
-    /// The key takes this value.
+    /// Gives the key this value.
     pub fn set(path: impl Into<String>, value: impl Into<KeyValue>) -> Self {
         Self {
             path: path.into(),
@@ -45,7 +45,7 @@ impl KeyChange {
         }
     }
 
-    /// The key is taken out, where it is there; so is a member of a list.
+    /// Takes the key out, where it is there, or a member of a list.
     pub fn unset(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -108,7 +108,7 @@ impl Scenario {
 }
 
 impl LocalTime {
-    /// Another time of the same day, for a change of a scenario.
+    /// The instant at another time of its day, for a change of a scenario.
     pub fn on_that_day(&self, time_of_day: SimDuration) -> KeyValue {
         let Ok(mut moment) = self.text.parse::<Datetime>() else {
             return KeyValue::from(self.text.as_str());
@@ -183,7 +183,7 @@ impl From<u64> for KeyValue {
 }
 
 impl From<SimDuration> for KeyValue {
-    /// In whole nanoseconds.
+    /// A duration in whole nanoseconds.
     fn from(duration: SimDuration) -> Self {
         TomlValue::Text(format!("{}ns", duration.0)).into()
     }

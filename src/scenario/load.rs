@@ -81,12 +81,12 @@ pub fn resolved_anew(
 struct Reader {
     sources: Sources,
     files: Files,
-    /// Of all texts so far.
+    /// Bytes beside texts in quotes, of all texts so far.
     structure: usize,
     report: MistakeReport,
     /// Identity and display name of the scenarios being read, outermost first.
     chain: Vec<(String, String)>,
-    /// The source of the scenario that was asked for.
+    /// Source of the scenario that was asked for; `None`: it has not been opened.
     main: Option<usize>,
 }
 
@@ -349,7 +349,7 @@ fn attach_csv(
     }
 }
 
-/// Without a byte order mark, and with line feeds alone at the ends of lines: a text that has been through
+/// The text without a byte order mark, and with line feeds alone at the ends of lines: a text that has been through
 /// here does not change when it comes again.
 fn plain_newlines(text: &str) -> String {
     let lines = text.trim_start_matches('\u{feff}').split('\n');
@@ -379,7 +379,7 @@ fn unknown_scenario(target: &str, at: Span, in_file: bool) -> Diagnostic {
         .help(format!("a path {whose} contains a `/` or ends in `.toml`"))
 }
 
-/// Control characters are the mark of a file that is no text at all.
+/// A mistake where control characters show that a file is no text at all; `None`: it is one.
 fn not_text(text: &str, source: usize, shown: &str) -> Option<Diagnostic> {
     let odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     let (start, c) = text.char_indices().find(|(_, c)| odd(*c))?;

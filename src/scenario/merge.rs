@@ -10,7 +10,7 @@
 use super::file::{CATALOG_KEYS, RIVALS};
 use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 
-/// `over` laid over `base`. The base's keys keep their order; new ones follow.
+/// The table `over` laid over `base`. The base's keys keep their order; new ones follow.
 pub fn merge(mut base: TomlTable, over: TomlTable) -> TomlTable {
     for (key, rivals) in RIVALS {
         if over.get(key).is_some() {
@@ -47,7 +47,7 @@ fn merge_node(below: TomlNode, over: TomlNode, key: &str) -> TomlNode {
     }
 }
 
-/// Whether a catalog's kind of thing says what it is or what it starts from.
+/// Whether a table of a catalog's kind states all of it: by its keys or by what it starts from.
 fn is_whole(over: &TomlNode, key: &str) -> bool {
     let says = |table: &TomlTable| table.get("name").is_some() || table.get("base").is_some();
     CATALOG_KEYS.contains(&key) && over.table().is_none_or(says)

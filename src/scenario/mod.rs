@@ -70,33 +70,33 @@ use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 /// What a scenario says, in types: the fields that a [`Scenario`] lets everybody read and nobody change.
 #[derive(Clone, Debug)]
 pub struct ScenarioMeaning {
-    /// The human name.
+    /// Name of the scenario for people.
     pub name: String,
-    /// Seeds every random stream.
+    /// Seed of every random stream.
     pub seed: u64,
-    /// When counting starts.
+    /// Local time at which counting starts.
     pub start: LocalTime,
-    /// How long is counted.
+    /// Length of the counted window.
     pub duration: SimDuration,
-    /// Simulated before `start` and not counted.
+    /// Time before `start` that is simulated and not counted.
     pub warm_up: SimDuration,
-    /// The grain of `intervals`.
+    /// Length of the intervals that the summary reports; `None`: hours only.
     pub report_every: Option<SimDuration>,
-    /// Promises are judged in every stretch of this length as well.
+    /// Length of the stretches in which promises are judged as well; `None`: over the whole only.
     pub slo_every: Option<SimDuration>,
     /// The model that is served.
     pub model: Model,
     /// What a request's context occupies: in pools, on links and in host memory alike.
     pub kv: KvShape,
-    /// The servers.
+    /// The server that the cluster is made of.
     pub node: Node,
     /// Pools in the order of the file (the order of events at equal times, S2).
     pub pools: Vec<Pool>,
     /// How KV moves from prefill to decode.
     pub transfer: Transfer,
-    /// How long steps take.
+    /// Model of step times.
     pub performance: Performance,
-    /// What every step takes over what the model of step times says; the other fields contain it.
+    /// Factor on every step of the model of step times; the other fields contain it.
     pub step_time_factor: f64,
     /// What step times rest on.
     pub step_basis: StepBasis,
@@ -110,18 +110,18 @@ pub struct ScenarioMeaning {
     pub classes: Vec<Class>,
     /// Published figures to hold the results against.
     pub published: Vec<Published>,
-    /// What a plan decides. No part of the resolved text: each of its candidates is a scenario of its own.
+    /// Question of a plan. No part of the resolved text: each of its candidates is a scenario of its own.
     pub plan: PlanTable,
-    /// Numbers that are not known exactly; all else here is made of their middles.
+    /// Inputs that are not known exactly; all other fields are made of their middles.
     pub uncertain: Vec<Uncertain>,
-    /// What a sweep varies. No part of the resolved text: each of its runs is a scenario of its own.
+    /// Axes of a sweep. No part of the resolved text: each of its runs is a scenario of its own.
     pub sweep: SweepTable,
 }
 
 /// An instant of the calendar with its offset from UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalTime {
-    /// As RFC 3339 text, e.g. `2025-02-27T12:00:00+08:00`.
+    /// The instant as RFC 3339 text, e.g. `2025-02-27T12:00:00+08:00`.
     pub text: String,
     /// Nanoseconds since local midnight.
     pub time_of_day: SimDuration,
@@ -129,68 +129,68 @@ pub struct LocalTime {
     pub utc_offset_minutes: i32,
 }
 
-/// One server of the cluster.
+/// The servers of the cluster, which are alike.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// The accelerator.
+    /// Accelerator of the node.
     pub gpu: Gpu,
     /// Accelerators in a node.
     pub gpus: u32,
-    /// What one accelerator costs an hour while its node is paid.
+    /// Price of one accelerator an hour while its node is paid.
     pub price_per_gpu_hour: PicoUsd,
-    /// The accelerator that the price was stated for, where that is another one.
+    /// Accelerator that the price was stated for; `None`: this one.
     pub price_stated_for: Option<String>,
     /// Whether units of different pools may lie on one node.
     pub shared: bool,
-    /// All the nodes there are, when stated; no schedule may ask for more.
+    /// Number of all nodes, which no schedule may exceed; `None`: not stated.
     pub fleet: Option<u32>,
 }
 
-/// What a pool does.
+/// The role of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Computes prompts.
+    /// Computes prompts; requests go on to decode.
     Prefill,
-    /// Generates tokens.
+    /// Generates tokens of prefilled requests.
     Decode,
-    /// Does both in the same steps.
+    /// Computes prompts and generates tokens in the same steps.
     Mixed,
 }
 
-/// Units of one role.
+/// A pool: units of one role.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    /// Its name in the file: `prefill`, `decode` or `mixed`.
+    /// Name of the pool in the file: `prefill`, `decode` or `mixed`.
     pub name: String,
-    /// What it does.
+    /// Role of the pool.
     pub role: Role,
-    /// Accelerators of what the schedule counts as one unit: whole nodes, or a part of one.
+    /// Accelerators of one unit of the schedule: whole nodes, or a part of one.
     pub gpus_per_unit: u32,
-    /// Accelerators of a node.
+    /// Accelerators of one node.
     pub node_gpus: u32,
-    /// Units of the engine in each of them: copies of the model that share nothing and step on their own.
+    /// Replicas in one unit of the schedule: copies of the model that share nothing and step on their own.
     pub replicas: u32,
     /// Attention data-parallel ranks of a replica, which step together.
     pub ranks: u32,
-    /// How its accelerators share the rest.
+    /// How a replica's accelerators share the work.
     pub parallelism: Parallelism,
-    /// Prefill and mixed: tokens in one rank's batch.
+    /// Prefill and mixed: most tokens in one rank's batch.
     pub max_batch_tokens: u32,
-    /// Prefill only: (query, key) pairs of attention that one rank computes in one batch. `None`: no
+    /// Prefill only: most (query, key) pairs of attention that one rank computes in one batch. `None`: no
     /// limit.
     pub max_batch_pairs: Option<u64>,
-    /// Prefill only: how long what one rank computes by itself in one batch may take. `None`: no limit.
+    /// Prefill only: most time that one rank computes by itself in one batch. `None`: no limit.
     pub max_batch_time: Option<SimDuration>,
-    /// Requests on one rank at once.
+    /// Most requests on one rank at once.
     pub max_batch_requests: u32,
-    /// Requests that may wait at one unit; beyond it they are rejected. `None`: no limit.
+    /// Most requests that may wait at one unit; more are rejected. `None`: no limit.
     pub max_queue_requests: Option<u32>,
     /// Decode and mixed: KV tokens that one rank can hold; `None`: what the memory leaves
     /// (worked out before a run).
     pub kv_capacity_tokens: Option<u64>,
-    /// Decode and mixed: when a waiting request may join.
+    /// Decode and mixed: when a waiting request may join a rank.
     pub admission: Admission,
-    /// Mixed only: what shares a step.
+    /// Mixed only: which requests share a step.
     pub batching: Batching,
     /// Mixed only: whether a step is put together while the one before runs, so that it takes only those
     /// who waited when that one began.
@@ -199,13 +199,13 @@ pub struct Pool {
     pub balance: RankBalance,
     /// How requests are spread over the units.
     pub router: Router,
-    /// Age of the load reports that the router reads; zero: exact state.
+    /// Age of the load reports that the router reads; zero: it sees the exact state.
     pub report_interval: SimDuration,
-    /// One rank's network interfaces together, one way.
+    /// Bandwidth of one rank's network interfaces together, one way.
     pub interface: BytesPerSecond,
-    /// Between one rank's accelerators and their hosts, one way.
+    /// Bandwidth between one rank's accelerators and their hosts, one way.
     pub host: BytesPerSecond,
-    /// How many units are paid, by local time of day.
+    /// Number of units paid, by local time of day.
     pub schedule: Schedule,
 }
 
@@ -225,20 +225,20 @@ pub struct Parallelism {
 /// When a decode rank takes a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// When the tokens that it holds now fit.
+    /// A request joins when the tokens that it holds now fit.
     Current,
-    /// When all the tokens that it will ever hold fit (no server knows this).
+    /// A request joins when all the tokens that it will ever hold fit (no server knows this).
     Reserve,
 }
 
-/// What shares a step of a mixed pool (S17).
+/// Which requests share a step of a mixed pool (S17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batching {
-    /// Everybody who decodes, and chunks of prompts in what is left of the token budget.
+    /// Requests that decode, and chunks of prompts in what is left of the token budget.
     Chunked,
-    /// Prompts alone, as long as there are any; otherwise everybody who decodes.
+    /// Prompts alone, as long as there are any; otherwise requests that decode.
     PrefillFirst,
-    /// Everybody who decodes, and prompts that fit as a whole into what is left of the token budget.
+    /// Requests that decode, and prompts that fit as a whole into what is left of the token budget.
     Whole,
 }
 
@@ -247,7 +247,7 @@ pub enum Batching {
 pub enum RankBalance {
     /// Prefill: to the rank with the fewest tokens in the batch.
     Tokens,
-    /// To the rank whose own part of the coming step is least.
+    /// To the rank whose own part of the coming step takes least time.
     Time,
     /// To the rank with the least KV.
     Kv,
@@ -258,7 +258,7 @@ pub enum RankBalance {
 /// Where the client gets a request's first token (S8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstToken {
-    /// As the prompt's last step ends.
+    /// From prefill, as the prompt's last step ends.
     Prefill,
     /// From the first decode step, which computes the prompt's last token again.
     Decode,
@@ -273,7 +273,7 @@ pub enum Router {
     LeastLoaded,
     /// The fewest KV tokens: resident, queued and in transfer.
     LeastKv,
-    /// The least time for what is assigned.
+    /// The least time to compute what is assigned.
     LeastTime,
 }
 
@@ -283,19 +283,19 @@ pub struct Schedule {
     /// (time of day, units from then on), strictly ascending in time; the last one reaches over
     /// midnight to the first. Never empty; a constant number is one step at midnight.
     pub steps: Vec<(SimDuration, u32)>,
-    /// From being paid to serving.
+    /// Time from a unit's being paid to its serving.
     pub start_up: SimDuration,
     /// Whether the scenario gives units by the time of day, and with them their start-up; a constant number of units
     /// starts nothing.
     pub is_timed: bool,
-    /// From taking no new work to release.
+    /// Time from a unit's taking no new work to its release.
     pub drain: SimDuration,
 }
 
-/// KV on the move (S8).
+/// How KV is moved from prefill to decode (S8).
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// Added to each transfer.
+    /// Latency added to each transfer.
     pub latency: SimDuration,
     /// Part of the bytes hidden behind the prefill, in 1/65536: layer-wise overlap.
     pub overlap_65536: u32,
@@ -305,16 +305,16 @@ pub struct Transfer {
 /// matter of scenario, seed and version, not of the machine's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunLimits {
-    /// Requests that have arrived and not ended, at once.
+    /// Most requests at once that have arrived and not ended.
     pub requests_in_flight: u64,
-    /// Memory, as estimated from the scenario and the requests in flight.
+    /// Most memory in bytes, as estimated from the scenario and the requests in flight.
     pub memory_bytes: u64,
-    /// All output.
+    /// Most bytes of all output together.
     pub output_bytes: u64,
 }
 
 impl Default for RunLimits {
-    /// What the file's shape says.
+    /// The defaults that the file's shape states.
     fn default() -> Self {
         Self {
             requests_in_flight: 80_000_000,
@@ -335,7 +335,7 @@ pub struct Mtp {
 }
 
 impl Mtp {
-    /// Every step emits one token.
+    /// No drafts: every step emits one token.
     pub const OFF: Self = Self {
         drafts: 0,
         progress_1024: 1024,
@@ -348,7 +348,7 @@ impl Pool {
         self.gpus_per_unit / self.replicas
     }
 
-    /// Nodes paid for so many of the schedule's units: whole ones, each filled with as many units as it holds.
+    /// Nodes paid for `units` of the schedule's units: whole ones, each filled with as many units as it holds.
     pub fn nodes(&self, units: u32) -> u32 {
         if self.gpus_per_unit >= self.node_gpus {
             units.saturating_mul(self.gpus_per_unit / self.node_gpus)
@@ -372,7 +372,7 @@ impl Pool {
     }
 }
 
-/// Nodes paid for so many units of each pool (S10): a pool has nodes of its own, or, where nodes are shared,
+/// Nodes paid for these numbers of each pool's units (S10): a pool has nodes of its own, or, where nodes are shared,
 /// the units smaller than a node lie on them the largest first, each on the first node with room.
 pub fn nodes_of(pools: &[Pool], units: &[u32], node: &Node) -> u64 {
     let gpus = node.gpus;
@@ -421,27 +421,27 @@ pub fn nodes_of(pools: &[Pool], units: &[u32], node: &Node) -> u64 {
 /// A figure that somebody published about the simulated system.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
-    /// What it is called.
+    /// Name of the figure.
     pub name: String,
-    /// Where the summary says it: a path such as `economics.cost_usd`.
+    /// Path of the figure in the summary, such as `economics.cost_usd`.
     pub field: String,
     /// Smallest published value (equal to `high` for a single figure).
     pub low: f64,
     /// Largest published value.
     pub high: f64,
-    /// Whether the scenario was built from it, or the simulation predicts it.
+    /// Whether the scenario was built from the figure, or the simulation predicts it.
     pub kind: PublishedKind,
-    /// How long it was counted; `None`: it is a rate, and hangs on no window.
+    /// Length of the window in which the figure was counted; `None`: it is a rate, which depends on no window.
     pub window: Option<SimDuration>,
-    /// Where it was published.
+    /// Where the figure was published.
     pub source: String,
 }
 
-/// Whether a published figure went in.
+/// Whether the scenario was built from a published figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishedKind {
     /// The scenario's inputs were derived from it: agreement checks sampling and accounting only.
     Input,
-    /// The simulation computes it from other things.
+    /// The simulation computes the figure from other things.
     Predicted,
 }

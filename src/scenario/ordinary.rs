@@ -9,25 +9,25 @@ use std::path::Path;
 /// Why a file is not read.
 #[derive(Debug)]
 pub enum Unread {
-    /// There is none.
+    /// No file is there.
     Absent,
-    /// It is a directory.
+    /// A directory is there, not a file.
     Directory,
-    /// It is a pipe, a device or the like.
+    /// A pipe, a device or the like is there, not an ordinary file.
     NotOrdinary,
-    /// It is too long.
+    /// The file is too long.
     TooLong {
-        /// Its size, in bytes; of a file that is longer than it says, what was seen.
+        /// Size of the file in bytes; of one that is longer than it says, what was seen.
         bytes: u64,
-        /// The bytes that are read at most.
+        /// Most bytes that are read.
         most: u64,
     },
-    /// It is no text in UTF-8.
+    /// The file is no text in UTF-8.
     NotText {
-        /// Where that shows, in bytes.
+        /// First byte that is no UTF-8, from 0.
         byte: usize,
     },
-    /// The system says no.
+    /// The system failed to read the file.
     Failed(io::Error),
 }
 
@@ -101,7 +101,7 @@ pub fn read_ordinary(path: &Path, most: u64) -> Result<Vec<u8>, Unread> {
     Ok(bytes)
 }
 
-/// The same as text.
+/// The text of an ordinary file that has at most so many bytes.
 ///
 /// # Errors
 /// Why it is not read.

@@ -12,13 +12,13 @@ use super::source::{Sources, Span};
 use super::suggest::{list, nearest, quote};
 use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue, parse_value};
 
-/// What a change looks like.
+/// Help on what a change looks like.
 const EXAMPLE: &str = "write --set pools.prefill.units=12";
 
 /// Most keys in a path: trees are walked by functions that call themselves.
 const MAX_PATH: usize = 64;
 
-/// Applies one argument to the tree.
+/// Applies one argument `key.path=value` to the tree.
 ///
 /// # Errors
 ///
@@ -79,7 +79,7 @@ pub fn key_path(text: &str, source: usize) -> Result<Vec<PathStep<'_>>, Diagnost
     Ok(path)
 }
 
-/// Where a value is a table without a key, or holds one.
+/// The place of a table that is without a key, here or further in; `None`: there is none.
 fn empty_table(node: &TomlNode) -> Option<Span> {
     match &node.value {
         TomlValue::Table(table) if table.entries.is_empty() => Some(node.at),
@@ -107,10 +107,10 @@ fn read_value(text: &str, source: usize, offset: usize) -> Result<TomlNode, Diag
     })
 }
 
-/// A key of the path and where it stands in the argument.
+/// A key of the path and its place in the argument.
 pub type PathStep<'a> = (&'a str, Span);
 
-/// Sets one key.
+/// Sets one key of the tree to a value.
 pub fn set(
     table: &mut TomlTable,
     path: &[PathStep<'_>],
@@ -170,7 +170,7 @@ pub fn remove(root: &mut TomlTable, path: &[PathStep<'_>]) {
     }
 }
 
-/// Tables for the keys that the tree does not have yet.
+/// Nested tables for the keys that the tree does not have yet, with the value inside.
 fn nested(path: &[PathStep<'_>], value: TomlNode) -> TomlNode {
     path.iter()
         .rev()

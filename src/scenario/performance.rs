@@ -8,11 +8,11 @@ use crate::units::Picoseconds;
 /// The model of step times.
 #[derive(Clone, Debug)]
 pub enum Performance {
-    /// Sums of constant coefficients.
+    /// Coefficients that are constant and added up.
     Linear(LinearPerformance),
-    /// From architecture, hardware and an engine's constants.
+    /// A roofline: architecture, hardware and an engine's constants.
     Roofline(Box<Roofline>),
-    /// From a table of measurements.
+    /// A table of measurements.
     Table(Arc<StepTimeProfile>),
 }
 
@@ -25,46 +25,46 @@ pub struct StepTimeProfile {
     pub extrapolate: bool,
 }
 
-/// What a point of a profile measures, over all layers of a rank.
+/// The part of a step that a point of a profile measures, over all layers of a rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfilePart {
-    /// Everything that depends on the tokens of a step: projections, networks, norms.
+    /// Projections, networks and norms: all that depends on the tokens of a step.
     Tokens,
     /// Logits and sampling, by requests.
     Sequences,
-    /// Attention of a chunk behind a context.
+    /// Attention of a chunk of a prompt behind a context.
     Prefill,
     /// Attention of requests that decode.
     Decode,
     /// Attention of a step that does both.
     Mixed,
-    /// A constant of every step.
+    /// A constant time of every step.
     Step,
 }
 
-/// A point of a profile.
+/// A measured point of a profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProfileRow {
-    /// What it measures.
+    /// Part of the step that the point measures.
     pub part: ProfilePart,
     /// Tokens computed.
     pub tokens: f64,
-    /// Context before them.
+    /// Context tokens before the computed ones.
     pub context_tokens: f64,
     /// Requests that decode, or whose logits are computed.
     pub requests: f64,
-    /// KV tokens that they hold together.
+    /// KV tokens that these requests hold together.
     pub kv_tokens: f64,
-    /// The time, in microseconds.
+    /// Measured time, in microseconds.
     pub time_us: f64,
 }
 
 /// Step times from first principles.
 #[derive(Clone, Debug)]
 pub struct Roofline {
-    /// What the engine makes of the accelerator.
+    /// The engine with its constants: what it makes of the accelerator.
     pub engine: ServingEngine,
-    /// Kinds of numbers.
+    /// Number formats of weights, activations and KV.
     pub precision: Precision,
     /// How tokens fall on experts.
     pub experts: ExpertLoad,
@@ -72,14 +72,14 @@ pub struct Roofline {
     pub overlap: Overlap,
 }
 
-/// Kinds of numbers by part.
+/// Number formats by part of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Precision {
-    /// Dense products: weights and activations.
+    /// Format of dense products: weights and activations.
     pub gemm: NumberFormat,
-    /// Routed experts' weights.
+    /// Format of the routed experts' weights.
     pub experts: NumberFormat,
-    /// KV cache.
+    /// Format of the KV cache.
     pub kv: NumberFormat,
 }
 
@@ -88,7 +88,7 @@ pub struct Precision {
 pub struct ExpertLoad {
     /// How often each expert is chosen.
     pub popularity: ExpertPopularity,
-    /// Whether experts and copies are placed by the balancing algorithm; otherwise in order.
+    /// Whether the balancing algorithm places experts and copies; false: they stand in order.
     pub balanced: bool,
     /// Log-standard deviation of popularity now over popularity at placement.
     pub drift: f64,
@@ -99,55 +99,56 @@ pub struct ExpertLoad {
 /// How often each expert is chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExpertPopularity {
-    /// By a router that gives every rank the same.
+    /// All alike: the router gives every rank the same.
     Balanced,
-    /// The k-th most popular one in proportion to 1 / k^exponent; 0: uniformly.
+    /// Zipf's law: the k-th most popular expert in proportion to 1
+    /// k^exponent; 0: uniformly.
     Zipf {
-        /// The exponent.
+        /// Exponent of the law.
         exponent: f64,
     },
-    /// As counted.
+    /// Relative frequency of each expert, as counted.
     Counts(Vec<f64>),
 }
 
 /// Whether two micro-batches hide each other's communication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
-    /// Where that is quicker.
+    /// Two micro-batches where that is quicker, else one batch.
     Auto,
-    /// Always.
+    /// Always two micro-batches.
     On,
-    /// Never.
+    /// Always one batch.
     Off,
 }
 
 /// Step times linear in what a rank holds: the busiest rank sets the step.
 #[derive(Clone, Debug)]
 pub struct LinearPerformance {
-    /// Of a prefill step: base + tokens x per_token + (query, key) pairs x per_pair.
+    /// Coefficients of a prefill step: base + tokens x per_token + (query, key) pairs x per_pair.
     pub prefill: LinearPrefill,
-    /// Of a decode step: base + requests x per_request + KV tokens x per_kv_token.
+    /// Coefficients of a decode step: base + requests x per_request + KV tokens x per_kv_token.
     pub decode: LinearDecode,
 }
 
 /// Coefficients of a prefill step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinearPrefill {
-    /// Of every step.
+    /// Time of every step.
     pub base: Picoseconds,
-    /// Of each computed token on the rank.
+    /// Time of each computed token on the rank.
     pub per_token: Picoseconds,
-    /// Of each (query, key) pair of causal attention on the rank.
+    /// Time of each (query, key) pair of causal attention on the rank.
     pub per_pair: Picoseconds,
 }
 
 /// Coefficients of a decode step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinearDecode {
-    /// Of every step.
+    /// Time of every step.
     pub base: Picoseconds,
-    /// Of each request on the rank.
+    /// Time of each request on the rank.
     pub per_request: Picoseconds,
-    /// Of each KV token on the rank.
+    /// Time of each KV token on the rank.
     pub per_kv_token: Picoseconds,
 }

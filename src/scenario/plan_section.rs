@@ -4,27 +4,27 @@
 use super::tree::{TomlNode, TomlTable};
 use crate::units::SimDuration;
 
-/// The key of the table.
+/// Key of the table `[plan]`.
 pub const PLAN: &str = "plan";
 
-/// `[plan]` of a scenario, texts as they are written.
+/// The section `[plan]` of a scenario, texts as they are written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlanTable {
-    /// What must be kept.
+    /// Promises that must be kept, such as `ttft_p99=5s`; empty: none stated.
     pub slo: Vec<String>,
-    /// `cost`, `profit` or `goodput`.
+    /// Goal: `cost`, `profit` or `goodput`; `None`: not stated.
     pub goal: Option<String>,
-    /// Most nodes at any time.
+    /// Most nodes at any time; `None`: not stated.
     pub nodes: Option<u32>,
-    /// Bounds of the units of pools.
+    /// Bounds of the units of pools, such as `decode=1..9`.
     pub units: Vec<String>,
     /// Keys and the values that they may take.
     pub vary: Vec<String>,
-    /// How often units may change over the day.
+    /// Least time between changes of units over the day; `None`: units do not change.
     pub schedule: Option<SimDuration>,
-    /// Runs that must all keep every promise.
+    /// Runs that must all keep every promise; `None`: not stated.
     pub replications: Option<u32>,
-    /// By what part step times may be wrong.
+    /// By what part step times may be wrong; `None`: not stated.
     pub step_error: Option<f64>,
     /// Deployments of which one is chosen.
     pub options: Vec<PlanOption>,
@@ -33,9 +33,9 @@ pub struct PlanTable {
 /// A deployment that may be chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlanOption {
-    /// What people call it.
+    /// Name of the option for people.
     pub name: String,
-    /// How it differs from the scenario.
+    /// Overrides by which the option differs from the scenario.
     pub set: Vec<String>,
     /// Keys and values of this option only.
     pub vary: Vec<String>,

@@ -8,19 +8,19 @@ use super::tree::{TomlTable, TomlValue};
 use super::{ArrivalKind, Class, Law, Scenario, TraceRow};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 
-/// The word in the place of the duration.
+/// Word in the place of the duration that stands for the recording's own length.
 pub const TRACE: &str = "trace";
 
-/// Stands for the duration until the recording has been read, the shortest there may be.
+/// Duration that stands for the recording's until that has been read: the shortest there may be.
 const PLACEHOLDER: &str = "1s";
 
 /// Longest duration of a scenario, 400 days.
 const LONGEST: u64 = 400 * NS_PER_DAY;
 
-/// A part of the duration without arrivals, after a recording's last, that is worth a word (assumed).
+/// Least part of the duration after a recording's last arrival that is worth a word (assumed).
 const EMPTY: f64 = 0.01;
 
-/// Takes `duration = "trace"` out of a tree: where it was written.
+/// Takes `duration = "trace"` out of a tree; returns where it was written; `None`: it is not there.
 pub fn take(root: &mut TomlTable) -> Option<Span> {
     let node = &mut root.entry_mut("duration")?.node;
     if node.text() != Some(TRACE) {
@@ -75,12 +75,12 @@ pub fn give(root: &mut TomlTable, at: Span, report: &mut MistakeReport) {
 }
 
 impl Scenario {
-    /// Whether chance has any part in it. Without, all seeds play the same requests, and runs differ in nothing.
+    /// Whether anything is drawn at random. Otherwise all seeds play the same requests, and runs differ in nothing.
     pub fn is_drawn(&self) -> bool {
         self.classes.iter().any(Class::is_drawn)
     }
 
-    /// What replications of recorded classes cannot say; `None` where nothing is recorded.
+    /// What replications of recorded classes cannot say, in words; `None`: nothing is recorded.
     pub fn recorded_part(&self) -> Option<String> {
         let is_recorded = |c: &&Class| matches!(c.arrivals.kind, ArrivalKind::Trace(_));
         let names: Vec<&str> = self
@@ -98,12 +98,12 @@ impl Scenario {
         })
     }
 
-    /// What a reader of one of several runs should know of recordings: what of them is not played, or says nothing.
+    /// Remarks on recordings for a reader of several runs: what of them is not played, or says nothing.
     pub fn of_recordings(&self) -> Vec<String> {
         self.recordings().chain(self.recorded_part()).collect()
     }
 
-    /// Recordings that the run's end cuts off, and those that end before it.
+    /// Remarks on recordings that the run's end cuts off, and on those that end before it.
     pub(super) fn recordings(&self) -> impl Iterator<Item = String> {
         let end = self.warm_up + self.duration;
         self.classes.iter().filter_map(move |class| {
@@ -154,7 +154,7 @@ impl Scenario {
 }
 
 impl Class {
-    /// Whether chance has any part in its requests.
+    /// Whether anything of the class's requests is drawn at random.
     fn is_drawn(&self) -> bool {
         let arrivals = &self.arrivals;
         let hits = arrivals.periods.iter().any(|p| p.hit_rate > 0.0);

@@ -5,7 +5,7 @@ use super::*;
 use crate::units::Picoseconds;
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S};
 
-/// A small complete scenario; `more` comes before the first table, `class` into the class.
+/// A small complete scenario; `more` stands before the first table, `class` in the class.
 fn small(more: &str, class: &str) -> String {
     format!(
         r#"

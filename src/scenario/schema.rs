@@ -111,7 +111,7 @@ fn properties(
     all
 }
 
-/// Defaults that are one word or number; tables explain themselves.
+/// A default that is one word or number; `None`: a table, which explains itself.
 fn simple_default(toml: &str) -> Option<Value> {
     serde_json::from_str(&toml.replace('_', "")).ok()
 }
@@ -127,7 +127,7 @@ fn kind(of: &'static ValueKind, complete: bool, definitions: &mut Map<String, Va
     json!({ "anyOf": [plain, range] })
 }
 
-/// What may stand where a number is expected and not known exactly.
+/// The shape of a range or law that may stand for a number that is not known exactly.
 fn range(of: &ValueKind) -> Value {
     let one = if matches!(of, ValueKind::Duration(..)) {
         "string"

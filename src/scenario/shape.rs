@@ -5,51 +5,51 @@
 //! finds everything that does not fit, and fills in defaults; the JSON Schema is generated from it;
 //! and messages take their words from it. Bounds are part of the shape, so no number is unbounded.
 
-/// A table with these keys and no others.
+/// Shape of a table: these keys and no others.
 #[derive(Debug)]
 pub struct TableShape {
-    /// Its name in the JSON Schema.
+    /// Name of the table in the JSON Schema.
     pub name: &'static str,
-    /// What it is.
+    /// Meaning of the table.
     pub doc: &'static str,
-    /// Its keys.
+    /// Keys that the table may have.
     pub fields: &'static [Field],
-    /// Whether the order of its keys means something and is kept.
+    /// Whether the order of the keys means something and is kept.
     pub ordered: bool,
 }
 
 /// A key of a table.
 #[derive(Debug)]
 pub struct Field {
-    /// How it is written.
+    /// The key as it is written.
     pub key: &'static str,
-    /// What it may hold.
+    /// Value that the key may hold.
     pub kind: ValueKind,
-    /// Whether it must be there.
+    /// Whether the key must be there.
     pub need: Presence,
-    /// What it means.
+    /// Meaning of the key.
     pub doc: &'static str,
 }
 
 /// Whether a key must be there.
 #[derive(Clone, Copy, Debug)]
 pub enum Presence {
-    /// It must; the text is an example of a value, as TOML.
+    /// The key must be there; the text is an example of a value, as TOML.
     Required(&'static str),
-    /// It may be left out, and then means nothing, or what its doc says.
+    /// The key may be left out, and then means nothing, or what its doc says.
     Optional,
-    /// Left out, it is this value, as TOML.
+    /// The key may be left out, and then has this value, as TOML.
     Default(&'static str),
 }
 
 /// What a key may hold.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueKind {
-    /// Any text up to a thousand characters.
+    /// A text of up to a thousand characters.
     Text,
     /// A text of any length: a file's contents.
     LongText,
-    /// Lower-case letters, digits, `-` and `_`.
+    /// A name: lower-case letters, digits, `-` and `_`.
     Name,
     /// A whole number within bounds, both included.
     Integer(i128, i128),
@@ -69,20 +69,20 @@ pub enum ValueKind {
     List(&'static ValueKind, usize, usize),
     /// A list of exactly two values.
     Pair(&'static ValueKind, &'static ValueKind),
-    /// A table.
+    /// A table of this shape.
     Table(&'static TableShape),
     /// A table whose `kind` decides about its other keys.
     Tagged(&'static Tagged),
-    /// One or the other, told apart by the type of the TOML value.
+    /// One or the other kind, told apart by the type of the TOML value.
     Either(&'static ValueKind, &'static ValueKind),
 }
 
 /// Bounds of a number.
 #[derive(Clone, Copy, Debug)]
 pub struct NumberBounds {
-    /// Least value.
+    /// Least value of the number.
     pub low: f64,
-    /// Greatest value.
+    /// Greatest value of the number.
     pub high: f64,
     /// Whether the least value itself is excluded.
     pub above: bool,
@@ -90,10 +90,10 @@ pub struct NumberBounds {
     pub below: bool,
 }
 
-/// What a duration is rounded to.
+/// The resolution that a duration is rounded to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grain {
-    /// Nanoseconds: everything on the simulation's clock.
+    /// Nanoseconds: all that is on the simulation's clock.
     Nanosecond,
     /// Picoseconds: coefficients of step times.
     Picosecond,
@@ -102,33 +102,33 @@ pub enum Grain {
 /// A word that a key may hold.
 #[derive(Debug)]
 pub struct Word {
-    /// How it is written.
+    /// The word as it is written.
     pub word: &'static str,
-    /// What it means.
+    /// Meaning of the word.
     pub doc: &'static str,
 }
 
 /// A table whose `kind` decides about its other keys.
 #[derive(Debug)]
 pub struct Tagged {
-    /// Its name in the JSON Schema.
+    /// Name of the table in the JSON Schema.
     pub name: &'static str,
-    /// What it is.
+    /// Meaning of the table.
     pub doc: &'static str,
-    /// An example of a `kind`.
+    /// A `kind` as an example.
     pub example: &'static str,
-    /// Keys of every kind.
+    /// Keys that every kind has.
     pub common: &'static [Field],
-    /// The kinds.
+    /// Kinds that the table may have.
     pub variants: &'static [Variant],
 }
 
 /// One `kind` of a tagged table.
 #[derive(Debug)]
 pub struct Variant {
-    /// How the kind is written.
+    /// The word for the kind in the file.
     pub tag: &'static str,
-    /// What it means.
+    /// Meaning of the kind.
     pub doc: &'static str,
     /// Keys of this kind alone.
     pub fields: &'static [Field],
@@ -220,7 +220,7 @@ impl NumberBounds {
         low && high
     }
 
-    /// In words: `from 0 to 20`, `above 0 and at most 10`.
+    /// The bounds in words: `from 0 to 20`, `above 0 and at most 10`.
     pub fn words(self) -> String {
         let (low, high) = (show_number(self.low), show_number(self.high));
         match (self.above, self.below) {
@@ -233,7 +233,7 @@ impl NumberBounds {
 }
 
 impl ValueKind {
-    /// What is expected, in words.
+    /// The expected value in words.
     pub fn words(self) -> String {
         match self {
             Self::Text | Self::LongText => "text in quotes".to_string(),

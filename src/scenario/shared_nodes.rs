@@ -22,7 +22,8 @@ fn scenario() -> Scenario {
     load_str("test", text, &[]).unwrap_or_else(|m| panic!("{m}"))
 }
 
-/// The larger units first, each on the first node with room; larger than a node: whole nodes.
+/// Nodes that units fill one by one, the larger first, each on the first node with room; one larger than a node
+/// fills whole nodes.
 fn one_by_one(units: &[(u32, u32)], gpus: u32) -> u64 {
     let mut units: Vec<(u32, u32)> = units.to_vec();
     units.sort_unstable_by_key(|unit| std::cmp::Reverse(unit.0));

@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// One text that a scenario is read from.
 #[derive(Clone, Debug)]
 pub struct SourceText {
-    /// What a person calls it: the path as given, `bundled scenario NAME`, `argument --set`.
+    /// Name of the source for people: the path as given, `bundled scenario NAME`, `argument --set`.
     pub name: String,
-    /// All of it.
+    /// The whole text of the source.
     pub text: String,
     /// The directory that paths in it start from and stay in; `None`: what the user types on a command
     /// line, which starts from the working directory and may lead anywhere.
@@ -25,12 +25,12 @@ pub struct Sources {
     list: Vec<Arc<SourceText>>,
 }
 
-/// Where a tree came from.
+/// The origin of a tree: the texts that it was read from.
 #[derive(Clone, Debug)]
 pub struct TreeOrigin {
-    /// The texts in which its keys and values were written.
+    /// Texts in which the tree's keys and values were written.
     pub sources: Sources,
-    /// Which of them is the scenario itself.
+    /// Index of the text that is the scenario itself.
     pub main: usize,
 }
 
@@ -39,21 +39,21 @@ pub struct TreeOrigin {
 pub struct Span {
     /// Index of the source; `usize::MAX` in [`Span::NOWHERE`].
     pub source: usize,
-    /// First byte.
+    /// First byte of the span.
     pub start: usize,
-    /// One past the last byte.
+    /// One past the last byte of the span.
     pub end: usize,
 }
 
 impl Span {
-    /// Of values that nobody wrote: defaults.
+    /// The span of values that nobody wrote: defaults.
     pub const NOWHERE: Self = Self {
         source: usize::MAX,
         start: 0,
         end: 0,
     };
 
-    /// A whole source, without any particular place.
+    /// The span of a whole source, without any particular place.
     pub fn whole(source: usize) -> Self {
         Self {
             source,
@@ -62,7 +62,7 @@ impl Span {
         }
     }
 
-    /// Whether it marks any bytes.
+    /// Whether the span marks no bytes.
     pub fn is_empty(self) -> bool {
         self.start >= self.end
     }
@@ -79,7 +79,7 @@ impl Sources {
         self.list.len() - 1
     }
 
-    /// The source of a span; `None` for defaults.
+    /// The source of this index; `None` for defaults.
     pub fn get(&self, source: usize) -> Option<&SourceText> {
         self.list.get(source).map(|text| &**text)
     }

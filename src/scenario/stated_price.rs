@@ -4,7 +4,7 @@
 use super::Node;
 use super::tree::{TomlNode, TomlTable, TomlValue};
 
-/// The key of the note in `[node]`.
+/// Key of the note in `[node]` that says for which accelerator the price was stated.
 pub const STATED_FOR: &str = "price_stated_for";
 const PRICE: &str = "price_per_gpu_hour";
 
@@ -37,7 +37,7 @@ pub fn note(before: Option<&TomlTable>, root: &mut TomlTable) {
     }
 }
 
-/// What an accelerator is called: its name, or that of its base.
+/// Name of an accelerator's table, or that of its base; `None`: it has neither.
 fn accelerator(node: &TomlTable) -> Option<&str> {
     match &node.get("gpu")?.value {
         TomlValue::Text(name) => Some(name),
@@ -47,7 +47,7 @@ fn accelerator(node: &TomlTable) -> Option<&str> {
 }
 
 impl Node {
-    /// That the price is another accelerator's.
+    /// A caution where the price is another accelerator's; `None`: it is this one's.
     pub fn price_caution(&self) -> Option<String> {
         let other = self.price_stated_for.as_ref()?;
         (*other != self.gpu.name).then(|| {

@@ -7,16 +7,16 @@ use crate::catalog::{
     self, Attention, GIVEN, Model, NumberFormat, Origin, Provenance, StepErrorClass,
 };
 
-/// What step times rest on.
+/// What the step times of a scenario rest on, and how far they may be wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepBasis {
     /// The kind of basis, the one with the widest error where there are several.
     pub class: StepErrorClass,
     /// By what part steps may take longer or less than the model of step times says.
     pub error: f64,
-    /// The class in words.
+    /// Description of the class.
     pub about: &'static str,
-    /// How the error was found.
+    /// How the error of the class was found.
     pub derivation: &'static str,
     /// Constants of other engines or accelerators that steps of this scenario use.
     pub borrowed: Vec<Borrowed>,
@@ -24,18 +24,18 @@ pub struct StepBasis {
     pub own: Option<Origin>,
 }
 
-/// A group of constants that somebody else lends.
+/// A group of constants that another engine or accelerator lends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Borrowed {
-    /// What they are of.
+    /// What the constants are of, e.g. dense products.
     pub what: &'static str,
-    /// The engine and the accelerator that they were found for.
+    /// The engine and the accelerator that the constants were found for.
     pub from: Origin,
-    /// Why they are borrowed.
+    /// Why the constants are borrowed, in words.
     pub reason: String,
 }
 
-/// What stays once as a fit of one's own: `tokentide calibrate` gives all of them.
+/// Constants that `tokentide calibrate` states: with all of them the engine counts as fitted.
 const FIT: [Constant; 8] = [
     ComputeFactor,
     BandwidthFactor,
@@ -47,7 +47,7 @@ const FIT: [Constant; 8] = [
     HostJoin,
 ];
 
-/// Of a model of step times.
+/// The basis of a model of step times.
 pub fn step_basis(
     performance: &Performance,
     model: &Model,
@@ -90,7 +90,7 @@ fn of_classes(
     }
 }
 
-/// The accelerator's name; of one whose data sheet is changed not that of the catalog.
+/// Name of the accelerator; of one whose data sheet is changed not that of the catalog.
 fn accelerator(node: &Node) -> String {
     let name = &node.gpu.name;
     let changed = catalog::gpu(name).is_some_and(|known| known.compute != node.gpu.compute);
@@ -254,7 +254,7 @@ fn of_number(number: NumberFormat, constants: ByNumber) -> Vec<Constant> {
     constants[place].to_vec()
 }
 
-/// What of it is borrowed, group by group and lender by lender.
+/// The constants that are borrowed, group by group and lender by lender.
 fn borrowed(roofline: &Roofline, model: &Model, pools: &[Pool], here: &Origin) -> Vec<Borrowed> {
     let engine = &roofline.engine;
     let mut found: Vec<Borrowed> = Vec::new();
@@ -288,12 +288,12 @@ fn reason(from: &Origin, here: &Origin) -> String {
 }
 
 impl StepBasis {
-    /// Of coefficients and measurements of the scenario's own.
+    /// The basis of coefficients and measurements of the scenario's own.
     pub fn own(experts: bool) -> Self {
         of_classes(&[StepErrorClass::Own], experts, Vec::new(), None)
     }
 
-    /// What a reader should know before believing step times on borrowed constants.
+    /// A caution on step times that rest on borrowed constants; `None`: they do not.
     pub fn caution(&self) -> Option<String> {
         let own = self.own.as_ref()?;
         let lender = &self.borrowed.iter().find(|b| b.what == BASE)?.from;
@@ -312,7 +312,7 @@ impl StepBasis {
     }
 }
 
-/// The group that every step has.
+/// Name of the group of constants that every step has.
 const BASE: &str = "dense products";
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{LinearDecode, LinearPrefill, Performance};
 use crate::catalog::Gpu;
 use crate::units::{BytesPerSecond, Picoseconds};
 
-/// The key of the factor in `[performance]`.
+/// Key of the factor in `[performance]`.
 pub const STEP_TIME_FACTOR: &str = "step_time_factor";
 
 /// The model of step times, and the accelerator that it reads, with every step `factor` times as long.
@@ -69,7 +69,7 @@ mod tests {
     use crate::scenario::{Role, load};
     use crate::units::SimDuration;
 
-    /// Every part of a step takes the factor: operations, bytes, links, starts, the host. Interfaces do not.
+    /// Operations, bytes, links, starts and host: every part of a step takes the factor. Interfaces do not.
     #[test]
     fn every_step_takes_the_factor() {
         let prefill = PrefillLoad {

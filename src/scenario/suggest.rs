@@ -6,7 +6,7 @@ const MAX_QUOTED: usize = 60;
 /// Shortest beginning of a word that stands for the word.
 const MIN_PREFIX: usize = 4;
 
-/// What publishers add to the name of a model whose architecture is the same.
+/// Endings that publishers add to the name of a model whose architecture is the same.
 const TUNED: [&str; 5] = ["-instruct", "-chat", "-it", "-hf", "-base"];
 
 /// The candidate that was probably meant by `word`: at most a third of its letters differ, or it begins
@@ -72,7 +72,7 @@ fn begins(other: &[char], word: &[char]) -> bool {
     word.len() >= MIN_PREFIX && other.starts_with(word) && !cuts_a_number
 }
 
-/// How many letters differ; `None`: too many, or the words are those of different things.
+/// Number of letters that differ; `None`: too many, or the words are those of different things.
 fn distance(word: &[char], other: &[char]) -> Option<usize> {
     let has_digits = |w: &[char]| w.iter().any(char::is_ascii_digit);
     if !has_digits(word) && !has_digits(other) {
@@ -116,7 +116,7 @@ fn groups(word: &[char]) -> Vec<Vec<char>> {
     all
 }
 
-/// In backquotes, shortened, control characters made visible.
+/// A text in backquotes, shortened, control characters made visible.
 pub fn quote(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_QUOTED).map(visible).collect();
     if text.chars().nth(MAX_QUOTED).is_some() {
@@ -125,17 +125,17 @@ pub fn quote(text: &str) -> String {
     format!("`{shown}`")
 }
 
-/// `a`, `b` and `c`, each quoted.
+/// A list of words in quotes: `a`, `b` and `c`.
 pub fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     join(words, "and")
 }
 
-/// `a`, `b` or `c`, each quoted.
+/// A choice of words in quotes: `a`, `b` or `c`.
 pub fn choices<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     join(words, "or")
 }
 
-/// `1 entry`, `2 entries`.
+/// A number of things in words: `1 entry`, `2 entries`.
 pub fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
@@ -168,7 +168,7 @@ fn fold(word: &str) -> Vec<char> {
         .collect()
 }
 
-/// Letters added, dropped, changed or swapped with their neighbour.
+/// Edit distance: letters added, dropped, changed or swapped with their neighbour.
 fn edit_distance(a: &[char], b: &[char]) -> usize {
     let [a, b] = [a, b].map(|word| word.iter().collect::<String>());
     strsim::osa_distance(&a, &b)

@@ -3,17 +3,17 @@
 
 use super::tree::TomlTable;
 
-/// The key of the table.
+/// Key of the table `[sweep]`.
 pub const SWEEP: &str = "sweep";
 
-/// `[sweep]` of a scenario.
+/// The section `[sweep]` of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SweepTable {
-    /// Axes as they are written.
+    /// Axes as they are written, such as `seed=1..9`.
     pub vary: Vec<String>,
-    /// Points to spread over the axes instead of the whole grid.
+    /// Points to spread over the axes; `None`: the whole grid.
     pub sample: Option<u64>,
-    /// Runs of each point.
+    /// Runs of each point; `None`: not stated.
     pub replications: Option<u64>,
 }
 

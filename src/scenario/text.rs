@@ -15,7 +15,7 @@ const UNITS: [(&str, u128); 8] = [
     ("ps", 1),
 ];
 
-/// Units that people write and this program does not: meant unit.
+/// Units that people write and this program does not know, with the unit that is meant.
 const ALIASES: [(&str, &str); 12] = [
     ("m", "min"),
     ("mins", "min"),

@@ -15,56 +15,56 @@ use crate::units::{Picoseconds, SimDuration};
 /// A value and where it was written.
 #[derive(Clone, Debug)]
 pub struct TomlNode {
-    /// What it is.
+    /// The value itself.
     pub value: TomlValue,
-    /// Where it is: for a table of its own the `[header]`.
+    /// Place of the value in the text: for a table of its own the `[header]`.
     pub at: Span,
 }
 
 /// A TOML value.
 #[derive(Clone, Debug)]
 pub enum TomlValue {
-    /// Text.
+    /// A string.
     Text(String),
     /// A whole number; beyond 128 bits the largest or smallest of them.
     Integer(i128),
-    /// Any other number, infinities and NaN included.
+    /// A number with a fraction or exponent, infinities and NaN included.
     Float(f64),
-    /// Yes or no.
+    /// A truth value: `true` or `false`.
     Boolean(bool),
     /// A date, a time or both.
     Datetime(Datetime),
-    /// Values in order.
+    /// An array of values.
     List(Vec<TomlNode>),
-    /// Keys and values.
+    /// A table of keys and values.
     Table(TomlTable),
-    /// Something that has been reported as a mistake.
+    /// A value that has been reported as a mistake.
     Bad,
 }
 
 /// Keys and values in the order they were written.
 #[derive(Clone, Debug, Default)]
 pub struct TomlTable {
-    /// Each key at most once.
+    /// Keys with their values, each key at most once.
     pub entries: Vec<TomlEntry>,
 }
 
 /// A key with its value.
 #[derive(Clone, Debug)]
 pub struct TomlEntry {
-    /// The key.
+    /// The key's text.
     pub key: String,
-    /// Where the key is.
+    /// Place of the key in the text.
     pub key_at: Span,
-    /// Its value.
+    /// Value of the key.
     pub node: TomlNode,
 }
 
-/// Of a longer text only the first mistake of grammar is found: the library would remember several
-/// hundred bytes for each, and junk is nothing but mistakes.
+/// Longest text, in bytes, of which all mistakes of grammar are found, of a longer one only the first: the library
+/// would remember several hundred bytes for each, and junk is nothing but mistakes.
 const MAX_RECOVERED: usize = 64 << 10;
 
-/// How much of a TOML text is keys, numbers and signs: what becomes a tree of perhaps eighty times the
+/// Bytes of a TOML text that are keys, numbers and signs: what becomes a tree of perhaps eighty times the
 /// size. Texts in quotes, comments and blanks do not count.
 pub fn structure(text: &str) -> usize {
     let bytes = text.as_bytes();
@@ -88,7 +88,7 @@ fn end_of_line(bytes: &[u8], from: usize) -> usize {
     rest.take_while(|b| **b != b'\n').count() + from
 }
 
-/// One past the string that begins at `from`; one that is not closed ends with its line, or, if it may
+/// The place one past the string that begins at `from`; one that is not closed ends with its line, or, if it may
 /// have many, with the text.
 fn end_of_string(bytes: &[u8], from: usize) -> usize {
     let quote = bytes[from];
@@ -240,7 +240,7 @@ fn float(number: &DeFloat<'_>) -> f64 {
 }
 
 impl TomlNode {
-    /// A value that nobody wrote.
+    /// A value that nobody wrote, without a place.
     pub fn of(value: TomlValue) -> Self {
         Self {
             value,
@@ -248,7 +248,7 @@ impl TomlNode {
         }
     }
 
-    /// Says that all of it was written in one place.
+    /// Gives the whole value one place.
     pub fn place(&mut self, at: Span) {
         self.at = at;
         match &mut self.value {
@@ -268,7 +268,7 @@ impl TomlNode {
         }
     }
 
-    /// What kind of value it is, in words.
+    /// The kind of the value, in words.
     pub fn kind(&self) -> &'static str {
         match self.value {
             TomlValue::Text(_) => "text",
@@ -282,7 +282,7 @@ impl TomlNode {
         }
     }
 
-    /// As text.
+    /// The value as text; `None`: it is another kind.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             TomlValue::Text(text) => Some(text),
@@ -290,7 +290,7 @@ impl TomlNode {
         }
     }
 
-    /// As a whole number that fits `T`.
+    /// The value as a whole number that fits `T`; `None`: it is another kind, or does not fit.
     pub fn integer<T: TryFrom<i128>>(&self) -> Option<T> {
         match self.value {
             TomlValue::Integer(number) => T::try_from(number).ok(),
@@ -298,7 +298,7 @@ impl TomlNode {
         }
     }
 
-    /// As a number.
+    /// The value as a number; `None`: it is another kind.
     pub fn number(&self) -> Option<f64> {
         match self.value {
             TomlValue::Integer(number) => Some(number as f64),
@@ -307,7 +307,7 @@ impl TomlNode {
         }
     }
 
-    /// As a list.
+    /// The value as a list; `None`: it is another kind.
     pub fn list(&self) -> Option<&[TomlNode]> {
         match &self.value {
             TomlValue::List(items) => Some(items),
@@ -315,7 +315,7 @@ impl TomlNode {
         }
     }
 
-    /// As a table.
+    /// The value as a table; `None`: it is another kind.
     pub fn table(&self) -> Option<&TomlTable> {
         match &self.value {
             TomlValue::Table(table) => Some(table),
@@ -325,48 +325,48 @@ impl TomlNode {
 }
 
 impl TomlTable {
-    /// The entry of a key.
+    /// The entry of a key; `None`: it is not there.
     pub fn entry(&self, key: &str) -> Option<&TomlEntry> {
         self.entries.iter().find(|e| e.key == key)
     }
 
-    /// The entry of a key, to change.
+    /// The entry of a key, to change; `None`: it is not there.
     pub fn entry_mut(&mut self, key: &str) -> Option<&mut TomlEntry> {
         self.entries.iter_mut().find(|e| e.key == key)
     }
 
-    /// The value of a key.
+    /// The value of a key; `None`: it is not there.
     pub fn get(&self, key: &str) -> Option<&TomlNode> {
         self.entry(key).map(|e| &e.node)
     }
 
-    /// Takes a key out.
+    /// Takes a key out of the table; `None`: it was not there.
     pub fn remove(&mut self, key: &str) -> Option<TomlEntry> {
         let index = self.entries.iter().position(|e| e.key == key)?;
         Some(self.entries.remove(index))
     }
 
-    /// Where the value of a key is, or nowhere.
+    /// The place of a key's value, or [`Span::NOWHERE`].
     pub fn at(&self, key: &str) -> Span {
         self.get(key).map_or(Span::NOWHERE, |n| n.at)
     }
 
-    /// Text of a key.
+    /// The text of a key; `None`: it is not there, or another kind.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.get(key)?.text()
     }
 
-    /// Whole number of a key.
+    /// The whole number of a key; `None`: it is not there, or another kind.
     pub fn integer<T: TryFrom<i128>>(&self, key: &str) -> Option<T> {
         self.get(key)?.integer()
     }
 
-    /// Number of a key.
+    /// The number of a key; `None`: it is not there, or another kind.
     pub fn number(&self, key: &str) -> Option<f64> {
         self.get(key)?.number()
     }
 
-    /// Yes or no of a key.
+    /// The truth value of a key; `None`: it is not there, or another kind.
     pub fn boolean(&self, key: &str) -> Option<bool> {
         match self.get(key)?.value {
             TomlValue::Boolean(yes) => Some(yes),
@@ -374,23 +374,23 @@ impl TomlTable {
         }
     }
 
-    /// List of a key.
+    /// The list of a key; `None`: it is not there, or another kind.
     pub fn list(&self, key: &str) -> Option<&[TomlNode]> {
         self.get(key)?.list()
     }
 
-    /// Table of a key.
+    /// The table of a key; `None`: it is not there, or another kind.
     pub fn table(&self, key: &str) -> Option<&TomlTable> {
         self.get(key)?.table()
     }
 
-    /// Duration of a key, rounded half up to the picosecond.
+    /// The duration of a key, rounded half up to the picosecond; `None`: it is not there, or no duration.
     pub fn picoseconds(&self, key: &str) -> Option<Picoseconds> {
         let ps = parse_duration(self.text(key)?).ok()?;
         u64::try_from(ps).ok().map(Picoseconds)
     }
 
-    /// Duration of a key, rounded half up to the nanosecond.
+    /// The duration of a key, rounded half up to the nanosecond; `None`: it is not there, or no duration.
     pub fn duration(&self, key: &str) -> Option<SimDuration> {
         let ps = parse_duration(self.text(key)?).ok()?;
         u64::try_from((ps + 500) / 1000).ok().map(SimDuration)

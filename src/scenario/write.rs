@@ -16,7 +16,7 @@ pub fn write_without(root: &TomlTable, left_out: &[&str]) -> String {
     out.trim_start_matches('\n').to_string()
 }
 
-/// A value as TOML.
+/// Writes a value as TOML.
 pub fn write_value(node: &TomlNode) -> String {
     let mut out = String::new();
     value(&mut out, node);
@@ -36,7 +36,7 @@ pub fn hash(text: &str) -> String {
     format!("{state:032x}")
 }
 
-/// A moment as RFC 3339 text with whole seconds (more digits only when given).
+/// Writes a moment as RFC 3339 text with whole seconds (more digits only when given).
 pub fn datetime(when: &Datetime) -> String {
     let mut text = String::new();
     if let Some(date) = when.date {
@@ -104,7 +104,7 @@ fn section(out: &mut String, table: &TomlTable, path: &str, left_out: &[&str]) {
     }
 }
 
-/// Tables of the top level, and those of a table that holds nothing but non-empty tables (`pools`).
+/// Whether a table is written as a section: those of the top level, and those that hold only non-empty tables.
 fn is_section(node: &TomlNode, path: &str) -> bool {
     let Some(table) = node.table() else {
         return false;

@@ -31,11 +31,11 @@ pub fn check(
     fields(root, &[shape.fields], shape.ordered, &place, report);
 }
 
-/// Where in the tree a value is.
+/// The place of a value in the tree, for messages.
 struct TreePlace {
-    /// Dotted path; empty for the root.
+    /// Dotted path of the value; empty for the root.
     path: String,
-    /// What to underline when something is missing in it.
+    /// Place to underline when something is missing in the value.
     header: Span,
 }
 
@@ -48,7 +48,7 @@ impl TreePlace {
         }
     }
 
-    /// ` in "pools.prefill"`, or nothing at the root.
+    /// The place in words: ` in "pools.prefill"`, or nothing at the root.
     fn inside(&self) -> String {
         if self.path.is_empty() {
             String::new()
@@ -254,7 +254,7 @@ fn value(
     }
 }
 
-/// The key of a table is what a reader looks for; items of lists have only their own place.
+/// The place to show for a table: its key, or for an item of a list the item's own place.
 fn visible_header(key_at: Span, at: Span) -> Span {
     if key_at.is_empty() { at } else { key_at }
 }
@@ -357,7 +357,7 @@ fn wrong_type(node: &TomlNode, kind: &ValueKind, path: &str) -> Diagnostic {
     }
 }
 
-/// `class.r1` for a table with a name, `class.0` for others.
+/// The path of a list's item: `class.r1` for a table with a name, `class.0` for others.
 fn item_path(path: &str, index: usize, item: &TomlNode) -> String {
     let name = item.table().and_then(|t| t.text("name"));
     match name.filter(|n| !n.is_empty() && n.len() <= 40 && !n.contains(char::is_whitespace)) {
@@ -366,7 +366,7 @@ fn item_path(path: &str, index: usize, item: &TomlNode) -> String {
     }
 }
 
-/// In the middle of a sentence; abbreviations stay as they are.
+/// A sentence as it stands behind others: its first letter small, but abbreviations as they are.
 fn first_lower(text: &str) -> String {
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {

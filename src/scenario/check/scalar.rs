@@ -11,7 +11,7 @@ use super::super::tree::{TomlNode, TomlValue};
 /// Longest ordinary text, in characters.
 const MAX_TEXT: usize = 1_000;
 
-/// Text that is not blank and not endless.
+/// Checks a text: it is not blank, and not longer than [`MAX_TEXT`].
 pub fn plain_text(text: &str, at: Span, path: &str) -> Option<Diagnostic> {
     if text.trim().is_empty() {
         return Some(Diagnostic::new(format!("{} is empty", quote(path)), at));
@@ -23,7 +23,7 @@ pub fn plain_text(text: &str, at: Span, path: &str) -> Option<Diagnostic> {
     })
 }
 
-/// A name that can stand in paths and columns.
+/// Checks a name: it can stand in paths and columns.
 pub fn name(text: &str, at: Span, path: &str) -> Option<Diagnostic> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     if !text.is_empty() && text.len() <= 100 && text.bytes().all(allowed) {
@@ -37,7 +37,7 @@ pub fn name(text: &str, at: Span, path: &str) -> Option<Diagnostic> {
     )))
 }
 
-/// A whole number within bounds.
+/// Checks that a whole number is within bounds.
 pub fn integer(number: i128, low: i128, high: i128, at: Span, path: &str) -> Option<Diagnostic> {
     if (low..=high).contains(&number) {
         return None;
@@ -47,7 +47,7 @@ pub fn integer(number: i128, low: i128, high: i128, at: Span, path: &str) -> Opt
     Some(out_of_bounds(number < low, number < 0, bounds, at, path))
 }
 
-/// A number within bounds; NaN is not.
+/// Checks that a number is within bounds; NaN is not.
 pub fn bounded(number: f64, range: NumberBounds, at: Span, path: &str) -> Option<Diagnostic> {
     if range.holds(number) {
         return None;
@@ -79,7 +79,7 @@ fn out_of_bounds(small: bool, negative: bool, bounds: String, at: Span, path: &s
     Diagnostic::new(format!("{} {how}", quote(path)), at).label(bounds)
 }
 
-/// A duration within bounds, at its resolution.
+/// Checks that a text is a duration within bounds, at its resolution.
 pub fn duration(
     text: &str,
     low: u128,
@@ -117,7 +117,7 @@ pub fn duration(
     Some(found.label(format!("must be from {low} to {high}")))
 }
 
-/// A time of day; `end`: 24:00 is one too.
+/// Checks that a text is a time of day; `end`: 24:00 is one too.
 pub fn time_of_day(text: &str, end: bool, at: Span, path: &str) -> Option<Diagnostic> {
     match parse_time_of_day(text) {
         Ok(_) if end || text != "24:00" && text != "24:00:00" => None,
@@ -132,7 +132,7 @@ pub fn time_of_day(text: &str, end: bool, at: Span, path: &str) -> Option<Diagno
     }
 }
 
-/// A moment of the calendar with its offset from UTC.
+/// Checks that a value is a moment of the calendar with its offset from UTC.
 pub fn offset_datetime(node: &TomlNode, path: &str) -> Option<Diagnostic> {
     let TomlValue::Datetime(when) = node.value else {
         return None;
@@ -159,7 +159,7 @@ pub fn offset_datetime(node: &TomlNode, path: &str) -> Option<Diagnostic> {
     })
 }
 
-/// One of a few words.
+/// Checks that a text is one of a few words.
 pub fn choice(text: &str, words: &'static [Word], at: Span, path: &str) -> Option<Diagnostic> {
     if words.iter().any(|w| w.word == text) {
         return None;
@@ -167,7 +167,7 @@ pub fn choice(text: &str, words: &'static [Word], at: Span, path: &str) -> Optio
     Some(not_a_choice(text, words.iter().map(|w| w.word), at, path))
 }
 
-/// A complaint about a word that is none of those.
+/// The complaint about a word that is none of those.
 pub fn not_a_choice<'a>(
     text: &str,
     words: impl Iterator<Item = &'a str> + Clone,
@@ -183,7 +183,7 @@ pub fn not_a_choice<'a>(
     found.help(format!("write {}", choices(words)))
 }
 
-/// A list of a length within bounds.
+/// Checks that the length of a list is within bounds.
 pub fn list_length(
     len: usize,
     least: usize,

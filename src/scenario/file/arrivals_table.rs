@@ -11,13 +11,13 @@ use super::UP_TO_A_DAY;
 /// Greatest number of requests in a day.
 pub const MAX_REQUESTS_PER_DAY: f64 = 4e9;
 
-/// Greatest mean rate: a little less than the same in a second.
+/// Greatest mean rate, in requests per second: a little less than [`MAX_REQUESTS_PER_DAY`].
 const MAX_REQUESTS_PER_S: f64 = 46_000.0;
 
-/// A relative rate.
+/// A rate relative to others of the day.
 const WEIGHT: ValueKind = number(0.0, 1e12);
 
-/// When requests come.
+/// Shape of `[class.arrivals]`: when requests come.
 pub static ARRIVALS: Tagged = Tagged {
     name: "arrivals",
     doc: "When requests come: how many, and how the rate runs over the day (local time)",
@@ -86,7 +86,7 @@ pub static ARRIVALS: Tagged = Tagged {
     ],
 };
 
-/// How many requests, and how the rate runs over the day.
+/// Keys of the rate: how many requests come, and how the rate runs over the day.
 const RATE: &[Field] = &[
     optional(
         "requests_per_day",
@@ -140,7 +140,7 @@ const CSV: Field = optional(
     "A CSV file of one's own traffic, relative to this file: time,requests[,input_mean,output_mean,hit_rate]",
 );
 
-/// A CSV written out in place.
+/// Shape of a CSV written out in place.
 pub const INLINE_CSV: ValueKind = Table(&CSV_TEXT);
 
 static CSV_TEXT: TableShape = TableShape {

@@ -9,13 +9,13 @@ use super::super::shape::{
 use super::arrivals_table::ARRIVALS;
 use super::law_table::LENGTHS;
 
-/// US dollars for a million tokens.
+/// A price in US dollars for a million tokens.
 const USD: ValueKind = number(0.0, 1_000_000.0);
 
 /// A latency target in seconds.
 const TARGET: ValueKind = positive(86_400.0);
 
-/// A stream of requests.
+/// Shape of `[[class]]`: a stream of requests.
 pub static CLASS: TableShape = TableShape {
     name: "class",
     doc: "A stream of requests with its own lengths, priority, price and targets",

@@ -5,7 +5,7 @@ use crate::catalog;
 
 const COUNT: usize = catalog::CONSTANTS.len();
 
-/// All of them may be given.
+/// Shape of a table of an engine's constants, each of which may be given.
 pub static CONSTANTS: TableShape = TableShape {
     name: "engine_constants",
     doc: "Constants of an engine",

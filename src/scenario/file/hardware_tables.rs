@@ -5,13 +5,13 @@ use super::super::shape::{
     TableShape, ValueKind, Word, default, number, optional, positive, required,
 };
 
-/// A size of a model.
+/// A number of parts of a model, such as layers or heads.
 const COUNT: ValueKind = Integer(1, 1_000_000);
 
 /// Power, in watts.
 const WATTS: ValueKind = number(0.0, 1_000_000.0);
 
-/// A kind of number.
+/// A number format of weights, activations or KV.
 pub const NUMBER: ValueKind = Choice(&[
     Word {
         word: "bf16",

@@ -6,13 +6,13 @@ use super::super::shape::{Field, Tagged, ValueKind, Variant, default, number, po
 /// A length in tokens, up to 2^24.
 const LENGTH: ValueKind = positive(super::MAX_TOKENS as f64);
 
-/// A bound of lengths.
+/// A bound of lengths, in tokens.
 const BOUND: ValueKind = Integer(1, super::MAX_TOKENS as i128);
 
 /// A coefficient of variation. Beyond 20 a day holds too few of the long requests to say anything.
 const CV: ValueKind = number(0.0, 20.0);
 
-/// A law with bounds.
+/// Shape of a law of lengths with bounds.
 pub static LENGTHS: Tagged = Tagged {
     name: "lengths",
     doc: "A law of lengths in tokens; mean and cv (coefficient of variation) are those before clamping",

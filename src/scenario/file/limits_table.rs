@@ -3,7 +3,7 @@
 use super::super::shape::ValueKind::Integer;
 use super::super::shape::{TableShape, default, positive};
 
-/// Caps of a run; what is left out has its default.
+/// Shape of `[limits]`: caps of a run; what is left out has its default.
 pub static LIMITS: TableShape = TableShape {
     name: "limits",
     doc: "How large a run may become; beyond it the run ends and says why",

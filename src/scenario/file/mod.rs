@@ -95,7 +95,7 @@ const HOUR: u128 = 3_600 * PS_PER_S;
 /// A duration on the simulation's clock, from zero to a day.
 const UP_TO_A_DAY: ValueKind = Duration(0, DAY, Nanosecond);
 
-/// How long is counted.
+/// A length of the counted window, from a second to 400 days.
 const LENGTH: ValueKind = Duration(PS_PER_S, 400 * DAY, Nanosecond);
 
 /// The word for a recording's own length, which is put in before the shape is checked.
@@ -104,7 +104,7 @@ const OF_TRACE: ValueKind = Choice(&[Word {
     doc: "From the beginning to the first whole second after the last recorded request, less the warm-up",
 }]);
 
-/// The whole file.
+/// Shape of the whole scenario file.
 pub static SCENARIO: TableShape = TableShape {
     name: "scenario",
     doc: "A tokentide scenario: an inference cluster and its load",
@@ -279,7 +279,7 @@ static KV_CACHE: Tagged = Tagged {
     }],
 };
 
-/// Where the client gets a request's first token.
+/// Word for where the client gets a request's first token.
 const FIRST_TOKEN: ValueKind = Choice(&[
     Word {
         word: "decode",

@@ -43,7 +43,7 @@ pub static PERFORMANCE: Tagged = Tagged {
     ],
 };
 
-/// A coefficient of a linear step, none where nobody states it.
+/// A coefficient of a linear step, in picoseconds; zero where nobody states it.
 const fn coefficient(name: &'static str, most: u128, doc: &'static str) -> Field {
     default(name, Duration(0, most, Picosecond), "\"0s\"", doc)
 }

@@ -7,7 +7,7 @@ use super::super::shape::{TableShape, Word, number, optional, required};
 use super::super::text::PS_PER_S;
 use super::HOUR;
 
-/// Goal, promises and bounds; no part of a run, so no part of the resolved scenario.
+/// Shape of `[plan]`: goal, promises and bounds; no part of a run, so no part of the resolved scenario.
 pub static PLAN: TableShape = TableShape {
     name: "plan",
     doc: "What `tokentide plan` decides; a single run ignores it",

@@ -16,7 +16,7 @@ const MAX_KV_TOKENS: i128 = (1 << 28) - 1;
 /// Greatest number of (query, key) pairs in a batch: the longest prompt's with the largest batch, 2^48.
 const MAX_PAIRS: i128 = 1 << 48;
 
-/// `[pools]`: the name is the role.
+/// Shape of `[pools]`: the name of a pool is its role.
 pub static POOLS: TableShape = TableShape {
     name: "pools",
     doc: "Units by role; the order decides ties",

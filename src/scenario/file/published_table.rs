@@ -6,10 +6,10 @@ use super::super::shape::{TableShape, ValueKind, Word, number, optional, require
 use super::super::suggest::nearest;
 use super::{DAY, PS_PER_S};
 
-/// Any figure.
+/// Any published figure, in the unit of its path in the summary.
 const FIGURE: ValueKind = number(-1e30, 1e30);
 
-/// A published figure.
+/// Shape of `[[published]]`: a published figure.
 pub static PUBLISHED: TableShape = TableShape {
     name: "published",
     doc: "A published figure to hold the result against",
@@ -152,7 +152,7 @@ pub fn is_summary_field(path: &str, pools: &[&str], classes: &[&str]) -> bool {
     all_fields(pools, classes).iter().any(|field| field == path)
 }
 
-/// Whether a figure hangs on how long is counted: a total, a largest value, or what is left at the end.
+/// Whether a figure depends on the length of the window: a total, a largest value, or what is left at the end.
 pub fn is_of_window(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or(path);
     is_sum(path) || LARGEST.contains(&last)
@@ -191,7 +191,7 @@ const LARGEST: &[&str] = &[
     "longest_wait_s",
 ];
 
-/// The figure that was probably meant.
+/// The path of a figure that was probably meant; `None`: none is near.
 pub fn suggest_field(path: &str, pools: &[&str], classes: &[&str]) -> Option<String> {
     let all = all_fields(pools, classes);
     let near = nearest(path, all.iter().map(String::as_str));
@@ -200,7 +200,7 @@ pub fn suggest_field(path: &str, pools: &[&str], classes: &[&str]) -> Option<Str
     near.map(str::to_string).or_else(|| same_end().cloned())
 }
 
-/// Every path, with the names of pools and classes put in.
+/// The path of every figure, with the names of pools and classes put in.
 pub fn all_fields(pools: &[&str], classes: &[&str]) -> Vec<String> {
     let mut all = Vec::new();
     for (group, members) in SUMMARY_FIELDS {

@@ -6,7 +6,7 @@ use super::super::shape::{TableShape, optional};
 /// Greatest number of runs in a sweep, replications counted.
 pub const MAX_RUNS: u64 = 1_000_000;
 
-/// Axes and how many of their combinations; no part of a run, so no part of the resolved scenario.
+/// Shape of `[sweep]`: axes and how many of their combinations; no part of a run, so not of the resolved scenario.
 pub static SWEEP: TableShape = TableShape {
     name: "sweep",
     doc: "What `tokentide sweep` varies; a single run ignores it",

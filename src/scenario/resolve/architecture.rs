@@ -5,16 +5,16 @@ use super::super::suggest::list;
 use super::super::tree::TomlTable;
 use crate::catalog::{Architecture, Attention, Compute, Experts, LinearAttention, NumberFormat};
 
-/// Most bytes of KV that a token may take, as of the key that states them.
+/// Most bytes of KV that a token may take, as in the shape of the key that states them.
 const KV_BYTES_MAX: u64 = 100_000_000;
 
 /// Most bytes that a request's states may take.
 const STATE_BYTES_MAX: u64 = 1_000_000_000_000;
 
-/// The keys without which nothing can be derived.
+/// Keys of an architecture without which nothing can be derived.
 const NEEDED: [&str; 3] = ["layers", "hidden", "vocabulary"];
 
-/// The other keys that say something of it.
+/// Other keys that say something of the architecture.
 const FURTHER: [&str; 9] = [
     "latent",
     "grouped",
@@ -133,7 +133,7 @@ pub fn architecture(
     Some(whole)
 }
 
-/// What no transformer can be, each with the key that says it.
+/// What is inconsistent in an architecture, each with the key that says it.
 fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let layers = model.layers;
@@ -263,7 +263,7 @@ fn experts(table: &TomlTable) -> Option<Experts> {
     })
 }
 
-/// An accelerator's data sheet.
+/// An accelerator's data sheet; `None`: the table does not state it.
 pub fn compute(table: &TomlTable) -> Option<Compute> {
     Some(Compute {
         memory_bytes_per_s: 1e12 * table.number("memory_tb_per_s")?,

@@ -15,13 +15,13 @@ use super::super::write::{hash, write_without};
 #[derive(Clone, Debug)]
 pub struct Scenario {
     meaning: Arc<ScenarioMeaning>,
-    /// In standard form, uncertain numbers as they were written.
+    /// Tree of keys and values in standard form, uncertain numbers as they were written.
     tree: Arc<TomlTable>,
     origin: Arc<TreeOrigin>,
     described: Arc<OnceLock<Description>>,
 }
 
-/// A scenario in words.
+/// The text of a scenario and its hash.
 #[derive(Debug)]
 struct Description {
     toml: String,
@@ -37,7 +37,7 @@ impl Deref for Scenario {
 }
 
 impl Scenario {
-    /// A tree, what it means, and where it came from.
+    /// A scenario of a tree, its meaning, and where it came from.
     pub(super) fn new(meaning: ScenarioMeaning, tree: TomlTable, origin: TreeOrigin) -> Self {
         Self {
             meaning: Arc::new(meaning),
@@ -58,7 +58,7 @@ impl Scenario {
         &self.description().hash
     }
 
-    /// Written when somebody asks first: of the many scenarios that a search tries few are ever shown.
+    /// The text and its hash, written when they are first asked for: a search tries many scenarios and shows few.
     fn description(&self) -> &Description {
         self.described.get_or_init(|| {
             let toml = write_without(&self.tree, &[PLAN, SWEEP]);
@@ -72,7 +72,7 @@ impl Scenario {
         (&self.tree, &self.origin)
     }
 
-    /// The same scenario with another seed, in its resolved text and hash too. No other field hangs on it.
+    /// The scenario with another seed, in its resolved text and hash too. No other field depends on the seed.
     pub fn with_seed(mut self, seed: u64) -> Self {
         if let Some(entry) = Arc::make_mut(&mut self.tree).entry_mut("seed") {
             entry.node.value = TomlValue::Integer(i128::from(seed));
@@ -82,8 +82,8 @@ impl Scenario {
         self
     }
 
-    /// The same scenario where a pool that leaves its ranks' KV capacity to the memory has this many tokens, in the
-    /// order of the pools. The text stays: it is what it leaves open.
+    /// The scenario with this KV capacity, in tokens, for the ranks of each pool that leaves it to the memory. The
+    /// text stays as it is: it leaves the capacity open.
     pub(crate) fn with_capacities(mut self, tokens: &[Option<u64>]) -> Self {
         let meaning = Arc::make_mut(&mut self.meaning);
         for (pool, tokens) in meaning.pools.iter_mut().zip(tokens) {

@@ -10,7 +10,7 @@ use super::super::source::{Sources, Span};
 use super::super::suggest::{list, nearest, quote};
 use super::super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 
-/// After so many bad cells nothing more is learnt from complaining.
+/// Most bad cells that are complained about: more teach nothing.
 const MAX_COMPLAINTS: usize = 100;
 
 /// The node that stands for a CSV in the tree: its whole text, as a source of its own.
@@ -39,18 +39,18 @@ pub fn csv_node(source: usize, sources: &Sources) -> TomlNode {
     }
 }
 
-/// A cell and its place.
+/// A cell of a CSV and its place.
 pub type CsvCell<'a> = (&'a str, Span);
 
-/// A row: its cells by the columns asked for, and where it is.
+/// A row of a CSV: its cells by the columns asked for, and its place.
 pub struct CsvRow<'a> {
     cells: Vec<Option<CsvCell<'a>>>,
-    /// The whole line.
+    /// Place of the whole line.
     pub at: Span,
 }
 
 impl<'a> CsvRow<'a> {
-    /// The cell of a column, by its place among those asked for.
+    /// The cell of a column, by the column's place among those asked for; `None`: the row has none.
     pub fn cell(&self, column: usize) -> Option<CsvCell<'a>> {
         self.cells.get(column).copied().flatten()
     }
@@ -67,15 +67,15 @@ impl<'a> CsvRow<'a> {
     }
 }
 
-/// What a CSV must look like.
+/// The form that a CSV must have.
 pub struct CsvForm<'a> {
     /// Columns that must be there, then those that may.
     pub columns: &'a [&'a str],
-    /// How many of them must.
+    /// Number of columns that must be there.
     pub required: usize,
-    /// Most rows.
+    /// Most rows that a file may have.
     pub most_rows: usize,
-    /// Why there are no more.
+    /// Why a file has no more rows, in words.
     pub why_most: &'a str,
 }
 
@@ -177,7 +177,7 @@ fn split(line: &str, source: usize, start: usize) -> CsvLine<'_> {
     CsvLine { cells, at }
 }
 
-/// In which column of the file each one asked for is.
+/// The columns of the file in which those asked for stand.
 fn columns(
     header: &CsvLine<'_>,
     form: &CsvForm<'_>,

@@ -22,7 +22,7 @@ const FORM: CsvForm<'static> = CsvForm {
     why_most: "a profile has thousands of points",
 };
 
-/// Tokens, requests and KV of a point.
+/// Bounds of the tokens, requests and KV of a point.
 const AMOUNT: NumberBounds = NumberBounds {
     low: 0.0,
     high: 1e12,
@@ -30,7 +30,7 @@ const AMOUNT: NumberBounds = NumberBounds {
     below: false,
 };
 
-/// An hour.
+/// Bounds of a point's time, in microseconds: up to an hour.
 const TIME: NumberBounds = NumberBounds {
     low: 0.0,
     high: 3.6e9,
@@ -114,7 +114,7 @@ fn row(line: &CsvRow<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
     Err(mistakes)
 }
 
-/// Whether the profile has what the pools do.
+/// Whether the profile has points for what the pools do.
 fn is_whole(
     profile: &StepTimeProfile,
     pools: &[Pool],

@@ -14,16 +14,16 @@ use super::resolve_profile::{self, RateRow};
 use super::traffic_csv::{self, Traffic};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
 
-/// Greatest rate at any time of the day.
+/// Greatest rate at any time of the day, in requests per second.
 const MAX_PEAK_PER_S: f64 = 1e9;
 
 /// Seconds in a day.
 const DAY_S: f64 = 86_400.0;
 
-/// Ways to say how many requests come.
+/// Keys that say how many requests come, of which one is given.
 const AMOUNTS: [&str; 3] = ["requests_per_day", "requests_per_s", "csv"];
 
-/// Ways to say how the rate runs over the day.
+/// Keys that say how the rate runs over the day, of which one is given.
 const PROFILES: [&str; 4] = ["hourly_means", "stepwise", "linear", "csv"];
 
 /// The arrivals of a class whose lengths follow these laws.
@@ -95,7 +95,7 @@ pub fn arrivals(
     })
 }
 
-/// Recorded arrivals.
+/// The process of recorded arrivals.
 pub fn recorded(rows: Vec<TraceRow>, hit_rate: f64) -> ArrivalProcess {
     alike(ArrivalKind::Trace(rows.into()), hit_rate)
 }
@@ -123,7 +123,7 @@ fn alike(kind: ArrivalKind, hit_rate: f64) -> ArrivalProcess {
     }
 }
 
-/// Which of the keys is given: `None` after a complaint about two of them.
+/// The one of these keys that is given; `None`: none, or, after a complaint, two of them.
 fn only_one<'a>(
     table: &TomlTable,
     keys: &[&'a str],
@@ -159,7 +159,7 @@ fn why_not(one: &str, other: &str) -> &'static str {
     }
 }
 
-/// The rate over the day in units of nobody's choosing.
+/// The rate over the day in an arbitrary unit.
 fn rate(
     table: &TomlTable,
     profile: Option<&str>,
@@ -214,7 +214,7 @@ fn hourly(items: &[TomlNode], report: &mut MistakeReport) -> Option<Vec<RateSegm
         .ok()
 }
 
-/// A day's requests within a microsecond are no load, and would have to be held all at once.
+/// Refuses a rate that peaks beyond [`MAX_PEAK_PER_S`]: a day's requests within a microsecond are no load.
 fn peak_is_bounded(rate: &[RateSegment], at: Span, report: &mut MistakeReport) -> Option<()> {
     let ends = rate
         .iter()
@@ -232,7 +232,7 @@ fn peak_is_bounded(rate: &[RateSegment], at: Span, report: &mut MistakeReport) -
     None
 }
 
-/// Why a continuous rate can fail.
+/// Adds to a complaint why a continuous rate can become negative.
 fn negative(found: Diagnostic) -> Diagnostic {
     found.label("too far below its neighbours").note(
         "a continuous rate takes the average of the two means at an edge, and in the middle what \

@@ -11,7 +11,7 @@ use super::{resolve_arrivals, resolve_law, trace};
 use crate::catalog::{self, Discount, Price, TokenPrices, usd_per_million};
 use crate::units::{NS_PER_DAY, PicoUsd, SimDuration};
 
-/// A class; `default_hit_rate` is that of the scenario's cache.
+/// Resolves a class; `default_hit_rate` is that of the scenario's cache.
 pub fn class(
     table: &TomlTable,
     default_hit_rate: Option<f64>,
@@ -33,7 +33,7 @@ pub fn class(
     })
 }
 
-/// Lengths and arrivals, which a trace says together.
+/// Resolves lengths and arrivals, which a trace says together.
 fn load(
     table: &TomlTable,
     hit_rate: Option<f64>,

@@ -10,7 +10,7 @@ use super::architecture;
 use crate::catalog::{self, Gpu, Model, NumberFormat, Power, gb, gb_per_s};
 use crate::units::{BytesPerSecond, PICO_PER_USD, PicoUsd};
 
-/// The model: a catalog name, or a table with or without a base.
+/// Resolves the model: a catalog name, or a table with or without a base.
 pub fn model(root: &TomlTable, report: &mut MistakeReport) -> Option<Model> {
     let node = root.get("model")?;
     let names: Vec<&str> = catalog::models()
@@ -63,7 +63,7 @@ pub fn model(root: &TomlTable, report: &mut MistakeReport) -> Option<Model> {
     }
 }
 
-/// A server.
+/// Resolves `[node]`, the server.
 pub fn node(table: &TomlTable, report: &mut MistakeReport) -> Option<Node> {
     let gpu = gpu(table, report);
     let usd = table.number("price_per_gpu_hour");
@@ -121,7 +121,7 @@ fn gpu(node: &TomlTable, report: &mut MistakeReport) -> Option<Gpu> {
     }
 }
 
-/// What an accelerator draws: what its table states, the rest from its base. All three or none, and rising.
+/// Power of an accelerator: what its table states, the rest from its base. All three or none, and rising.
 fn power(table: &TomlTable, base: Option<&Gpu>, report: &mut MistakeReport) -> Option<Power> {
     let keys = ["idle_w", "busy_w", "peak_w"];
     let known = base.and_then(|b| b.power);
@@ -162,7 +162,7 @@ fn power(table: &TomlTable, base: Option<&Gpu>, report: &mut MistakeReport) -> O
     }
 }
 
-/// What the rest draws for an accelerator: stated, or what all draw at full load less its own limit.
+/// Power of host, network and cooling for an accelerator: stated, or what all draw at full load less its own limit.
 fn overhead(
     table: &TomlTable,
     power: Option<Power>,
@@ -189,7 +189,7 @@ fn overhead(
     None
 }
 
-/// What all transfers have in common.
+/// Resolves `[transfer]`: what all transfers have in common.
 pub fn transfer(table: &TomlTable) -> Option<Transfer> {
     Some(Transfer {
         latency: table.duration("latency")?,
@@ -197,7 +197,7 @@ pub fn transfer(table: &TomlTable) -> Option<Transfer> {
     })
 }
 
-/// The links of one rank, network and host: what `[transfer]` states for every rank, or those of its own
+/// Links of one rank, network and host: what `[transfer]` states for every rank, or those of its own
 /// accelerators together.
 pub fn links(transfer: &TomlTable, node: &Node, gpus_per_rank: u32) -> [BytesPerSecond; 2] {
     let stated = |key| transfer.number(key).map(gb_per_s);

@@ -1,4 +1,4 @@
-//! Laws of lengths.
+//! Resolves laws of lengths.
 
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::tree::{TomlNode, TomlTable};
@@ -68,7 +68,7 @@ fn uniform(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
     Some(Law::Uniform { low, high })
 }
 
-/// Two exponential phases with balanced means (p1 m1 = p2 m2):
+/// A hyperexponential law of two phases with balanced means (p1 m1 = p2 m2):
 /// p = (1 + sqrt((cv^2 - 1)/(cv^2 + 1)))/2, m1 = mean/(2p), m2 = mean/(2(1 - p)).
 /// Source: H. C. Tijms, "Stochastic Models: An Algorithmic Approach" (1994), appendix B.
 fn hyperexponential(mean: f64, cv: f64) -> Law {
@@ -90,7 +90,7 @@ fn hyperexponential(mean: f64, cv: f64) -> Law {
     }
 }
 
-/// Mixtures inside (hyperexponential parts) are spread out, so parts are never mixtures themselves.
+/// Resolves a mixture. Mixtures inside (hyperexponential parts) are spread out: no part is one itself.
 fn mixture(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
     let items = table.list("parts")?;
     let mut parts = Vec::new();
@@ -147,7 +147,7 @@ fn empirical(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
 }
 
 impl Law {
-    /// Its mean, before rounding and clamping.
+    /// Mean of the law, before rounding and clamping.
     pub fn mean(&self) -> f64 {
         match self {
             Self::Constant { value } => *value,
@@ -160,7 +160,7 @@ impl Law {
         }
     }
 
-    /// The largest value it can take; infinite for laws with a tail.
+    /// Largest value that the law can give; infinite for laws with a tail.
     pub fn largest(&self) -> f64 {
         match self {
             Self::Constant { value } => *value,
@@ -173,7 +173,7 @@ impl Law {
 }
 
 impl LengthLaw {
-    /// The greatest length it gives when the law is scaled (S3).
+    /// Greatest length that the law gives when it is scaled (S3), in tokens.
     pub fn greatest(&self, scale: f64) -> u32 {
         let rounded = libm::floor(self.law.largest() * scale + 0.5);
         let within = rounded.min(f64::from(self.max)).max(f64::from(self.min));

@@ -3,7 +3,7 @@
 use super::super::RunLimits;
 use super::super::tree::TomlTable;
 
-/// The stated caps; without a table of them, the defaults.
+/// The stated caps of a run; without a table of them, the defaults.
 pub fn limits(table: Option<&TomlTable>) -> Option<RunLimits> {
     let Some(table) = table else {
         return Some(RunLimits::default());

@@ -17,7 +17,7 @@ use crate::units::{NS_PER_DAY, Picoseconds};
 /// beyond any real step.
 const MAX_STEP_PS: u128 = 50 * NS_PER_DAY as u128 * 1_000;
 
-/// The model of step times.
+/// Resolves `[performance]`, the model of step times.
 pub fn performance(
     table: &TomlTable,
     hardware: (Option<&Model>, Option<&Node>),
@@ -61,7 +61,7 @@ pub fn performance(
     }))
 }
 
-/// Coefficients know nothing of memory.
+/// Complains where linear step times know nothing of memory and no KV capacity is stated.
 fn capacity_is_stated(table: &TomlTable, pools: &[Pool], report: &mut MistakeReport) {
     let silent = |p: &&Pool| p.role != Role::Prefill && p.kv_capacity_tokens.is_none();
     for pool in pools.iter().filter(silent) {

@@ -17,7 +17,7 @@ use super::size;
 use crate::catalog::Model;
 use crate::units::{NS_PER_DAY, SimDuration};
 
-/// All pools, in the order of the file.
+/// Resolves all pools, in the order of the file.
 pub fn pools(
     table: &TomlTable,
     transfer: Option<&TomlTable>,
@@ -47,7 +47,7 @@ pub fn pools(
     pools
 }
 
-/// A mixed pool stands alone, and a decode pool stands behind a prefill pool.
+/// Checks that a mixed pool stands alone, and a decode pool with a prefill pool.
 fn roles_go_together(table: &TomlTable, report: &mut MistakeReport) -> Option<()> {
     let at = |role: &str| table.entry(role).map(|e| e.key_at);
     let (prefill, decode, mixed) = (at("prefill"), at("decode"), at("mixed"));
@@ -195,7 +195,7 @@ fn schedule(name: &str, table: &TomlTable, report: &mut MistakeReport) -> Option
     })
 }
 
-/// Pairs of a time of day and something, from midnight on. They must be written in the order of the
+/// Pairs of a time of day and a value, from midnight on. They must be written in the order of the
 /// day, passing midnight at most once.
 pub fn timed<'a>(
     items: &'a [TomlNode],
@@ -249,7 +249,7 @@ pub fn timed<'a>(
 }
 
 impl Schedule {
-    /// How many units are paid at a time of day.
+    /// Number of units paid at a local time of day.
     pub fn units_at(&self, time_of_day: SimDuration) -> u32 {
         let step = self
             .steps

@@ -16,11 +16,11 @@ const ROUNDING: f64 = 1e-12;
 /// A part of the day with its mean rate.
 #[derive(Clone, Copy, Debug)]
 pub struct RateRow {
-    /// Where it begins.
+    /// Time of day at which the row begins.
     pub from: SimDuration,
-    /// Where it ends.
+    /// Time of day at which the row ends.
     pub to: SimDuration,
-    /// Its mean rate.
+    /// Mean rate of the row.
     pub mean: f64,
 }
 
@@ -34,7 +34,7 @@ impl RateRow {
     }
 }
 
-/// The same rate all day.
+/// A constant rate of 1 all day.
 pub fn constant() -> Vec<RateSegment> {
     vec![piece(0, NS_PER_DAY, 1.0, 1.0)]
 }
@@ -63,14 +63,14 @@ pub fn mean_preserving(rows: &[RateRow]) -> Result<Vec<RateSegment>, usize> {
     Ok(pieces)
 }
 
-/// A constant rate within each row.
+/// A rate that is constant within each row.
 pub fn rows_stepwise(rows: &[RateRow]) -> Vec<RateSegment> {
     rows.iter()
         .map(|r| piece(r.from.0, r.to.0, r.mean, r.mean))
         .collect()
 }
 
-/// Straight lines between the rows' middles, cut at the rows' edges.
+/// A rate of straight lines between the rows' middles, cut at the rows' edges.
 pub fn rows_linear(rows: &[RateRow]) -> Vec<RateSegment> {
     let n = rows.len();
     // on the line between two middles, at the edge between them
@@ -88,7 +88,7 @@ pub fn rows_linear(rows: &[RateRow]) -> Vec<RateSegment> {
     pieces
 }
 
-/// Rates that hold until the next time, the last one over midnight. The times ascend.
+/// A rate that holds until the next time, the last one over midnight. The times ascend.
 pub fn stepwise(points: &[(SimDuration, f64)]) -> Vec<RateSegment> {
     let last = points.last().map_or(0.0, |p| p.1);
     let mut pieces = Vec::with_capacity(points.len() + 1);
@@ -104,7 +104,7 @@ pub fn stepwise(points: &[(SimDuration, f64)]) -> Vec<RateSegment> {
     pieces
 }
 
-/// Straight lines between rates at given times, over midnight too. The times ascend.
+/// A rate of straight lines between given times, over midnight too. The times ascend.
 pub fn linear(points: &[(SimDuration, f64)]) -> Vec<RateSegment> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return Vec::new();
@@ -126,7 +126,7 @@ pub fn linear(points: &[(SimDuration, f64)]) -> Vec<RateSegment> {
     pieces
 }
 
-/// The integral over the day, in rate x seconds.
+/// Integral of the rate over the day, in rate x seconds.
 pub fn total(pieces: &[RateSegment]) -> f64 {
     let of = |p: &RateSegment| {
         let seconds = (p.to.0 - p.from.0) as f64 / NS_PER_S as f64;
@@ -135,7 +135,7 @@ pub fn total(pieces: &[RateSegment]) -> f64 {
     pieces.iter().map(of).sum()
 }
 
-/// Multiplies all rates.
+/// Multiplies all rates by a factor.
 pub fn scale(pieces: &mut [RateSegment], factor: f64) {
     for piece in pieces {
         piece.rate_from_per_s *= factor;

@@ -1,4 +1,4 @@
-//! Published figures.
+//! Resolves published figures.
 
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::{is_of_window, is_summary_field, suggest_field};
@@ -7,14 +7,14 @@ use super::super::suggest::quote;
 use super::super::tree::{TomlNode, TomlTable};
 use super::super::{Published, PublishedKind};
 
-/// All published figures, in the order of the file.
+/// Resolves all published figures, in the order of the file.
 pub fn published(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Published>> {
     let items = root.list("published")?;
     let all: Vec<Option<Published>> = items.iter().map(|i| figure(i, report)).collect();
     all.into_iter().collect()
 }
 
-/// Whether each figure's path leads somewhere in the summary of this scenario.
+/// Checks that each figure's path leads somewhere in the summary of this scenario.
 pub fn fields_exist(root: &TomlTable, report: &mut MistakeReport) {
     let pools = root.table("pools").into_iter().flat_map(|t| &t.entries);
     let pools: Vec<&str> = pools.map(|e| e.key.as_str()).collect();

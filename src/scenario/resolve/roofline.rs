@@ -12,7 +12,7 @@ use crate::catalog::{
     ServingEngine, SourcedValue,
 };
 
-/// Resolves `[performance]` of this kind.
+/// Resolves `[performance]` of the kind `roofline`.
 pub fn roofline(
     table: &TomlTable,
     model: &Model,
@@ -52,7 +52,7 @@ pub fn roofline(
     })))
 }
 
-/// A rank's accelerators must share its heads evenly, and its KV heads evenly or hold them evenly often.
+/// Checks that a rank's accelerators share its heads evenly, and its KV heads evenly or hold them evenly often.
 fn heads_divide(pool: &Pool, model: &Architecture, table: &TomlTable, report: &mut MistakeReport) {
     let tensor = pool.parallelism.tensor;
     let (heads, shared) = match model.attention {
@@ -93,7 +93,7 @@ fn heads_divide(pool: &Pool, model: &Architecture, table: &TomlTable, report: &m
     )));
 }
 
-/// Experts must lie evenly over the accelerators that hold them.
+/// Checks that experts lie evenly over the accelerators that hold them.
 fn experts_divide(
     pool: &Pool,
     model: &Architecture,

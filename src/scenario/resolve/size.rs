@@ -8,11 +8,11 @@ use crate::catalog::Model;
 
 /// Size and shape of a unit.
 pub struct Size {
-    /// Accelerators of what the schedule counts.
+    /// Accelerators of one unit of the schedule.
     pub gpus: u32,
-    /// Copies of the model on them that share nothing.
+    /// Copies of the model in a unit, which share nothing.
     pub replicas: u32,
-    /// Ranks of a copy.
+    /// Ranks of one copy.
     pub ranks: u32,
     /// How a copy's accelerators share the work.
     pub parallelism: Parallelism,
@@ -90,7 +90,7 @@ pub fn size(
 }
 
 /// Whether ranks exchange anything in a layer: those of a model with experts that lie over more than one rank
-/// do. Of a model whose architecture is not known they are taken to.
+/// do; those of a model whose architecture is not known are taken to.
 fn share(model: Option<&Model>, experts: u32, tensor: u32) -> bool {
     match model.and_then(|m| m.architecture.as_ref()) {
         None => true,

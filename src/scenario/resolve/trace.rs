@@ -23,7 +23,7 @@ const FORM: CsvForm<'static> = CsvForm {
     why_most: "cut the trace into several scenarios",
 };
 
-/// 400 days, as the longest simulation.
+/// Bounds of a row's time, in seconds: up to 400 days, as the longest simulation.
 const TIME_S: NumberBounds = NumberBounds {
     low: 0.0,
     high: 400.0 * 86_400.0,
@@ -40,13 +40,13 @@ const TOKENS: NumberBounds = NumberBounds {
 
 const CACHED: NumberBounds = NumberBounds { low: 0.0, ..TOKENS };
 
-/// Reads the rows, or complains about every bad cell.
+/// Reads the rows of a recording, or complains about every bad cell.
 pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Vec<TraceRow>> {
     let mut last = SimDuration::ZERO;
     rows(node, &FORM, report, |line| row(line, &mut last)).map(|(rows, _)| rows)
 }
 
-/// When the last row of a recording arrives; `None` where it has mistakes, of which nothing is said.
+/// When the last row of a recording arrives; `None`: it has mistakes, which are told elsewhere.
 pub fn end(node: &TomlNode) -> Option<SimDuration> {
     let rows = read(node, &mut MistakeReport::default())?;
     rows.last().map(|row| row.at)

@@ -12,7 +12,7 @@ use super::super::tree::TomlNode;
 use super::csv_cells::{CsvCell, CsvForm, CsvRow, rows};
 use crate::units::{NS_PER_DAY, SimDuration};
 
-/// The columns: `time` first, then those of [`BOUNDS`].
+/// Form of a CSV of traffic: the column `time` first, then those of [`BOUNDS`].
 const FORM: CsvForm<'static> = CsvForm {
     columns: &["time", "requests", "input_mean", "output_mean", "hit_rate"],
     required: 2,
@@ -37,26 +37,26 @@ const fn bounds(low: f64, high: f64, above: bool, below: bool) -> NumberBounds {
     }
 }
 
-/// A row.
+/// A row of a CSV of traffic.
 #[derive(Clone, Debug)]
 pub struct Traffic {
-    /// When it begins, local time of day.
+    /// Local time of day at which the row begins.
     pub from: SimDuration,
-    /// When it ends.
+    /// Local time of day at which the row ends.
     pub to: SimDuration,
-    /// Requests that arrive in it.
+    /// Number of requests that arrive in the row's time.
     pub requests: f64,
-    /// Where that number is.
+    /// Place of the number of requests in the file.
     pub requests_at: Span,
-    /// Mean of the input law, in tokens.
+    /// Mean of the input law, in tokens; `None`: the row does not say.
     pub input_mean: Option<f64>,
-    /// Mean of the output law, in tokens.
+    /// Mean of the output law, in tokens; `None`: the row does not say.
     pub output_mean: Option<f64>,
-    /// Cached over input tokens.
+    /// Cached over input tokens; `None`: the row does not say.
     pub hit_rate: Option<f64>,
 }
 
-/// Reads the rows, or complains about every bad cell.
+/// Reads the rows of a CSV of traffic, or complains about every bad cell.
 pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Vec<Traffic>> {
     let mut last_time = None;
     let (mut traffic, header) = rows(node, &FORM, report, |line| row(line, &mut last_time))?;

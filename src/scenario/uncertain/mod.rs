@@ -21,38 +21,38 @@ use super::{KeyChange, KeyValue, Mistakes, Scenario};
 pub use search::{Taken, take};
 pub use uncertain_law::FORMS;
 
-/// A number that is not known exactly.
+/// An input of the scenario that is not known exactly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Uncertain {
-    /// Where it is, as for `--set`.
+    /// Path of the input, as for `--set`.
     pub path: String,
-    /// What is known of it. Durations are in picoseconds.
+    /// Law of the input. Durations are in picoseconds.
     pub law: UncertainLaw,
-    /// How a draw of it is written.
+    /// How a draw of the input is written.
     pub unit: DrawUnit,
 }
 
 /// What is known of a number. Every law keeps within `low` and `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UncertainLaw {
-    /// Its form.
+    /// Form of the law.
     pub form: LawForm,
-    /// Least value.
+    /// Least value of the number.
     pub low: f64,
-    /// Greatest value.
+    /// Greatest value of the number.
     pub high: f64,
 }
 
 /// The form of a law.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LawForm {
-    /// Anywhere between, evenly.
+    /// Uniform between the bounds.
     Uniform,
-    /// Anywhere between, its logarithm evenly.
+    /// Uniform of the logarithm between the bounds.
     LogUniform,
-    /// Likeliest at the mode, straight down to both ends.
+    /// Triangular: likeliest at the mode, straight down to both ends.
     Triangular {
-        /// The likeliest value.
+        /// Likeliest value of the number.
         mode: f64,
     },
     /// Normal, cut at both ends.
@@ -71,10 +71,10 @@ pub enum LawForm {
     },
 }
 
-/// What a draw is rounded to and written as.
+/// The form that a draw is rounded to and written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrawUnit {
-    /// A number.
+    /// A number with a fraction.
     Number,
     /// A whole number.
     Whole,
@@ -85,12 +85,12 @@ pub enum DrawUnit {
 }
 
 impl Uncertain {
-    /// A value of it as TOML: whole where it must be.
+    /// A value of the input as TOML: whole where it must be.
     pub fn text(&self, x: f64) -> String {
         self.unit.text(x)
     }
 
-    /// The same value, for a change of the scenario.
+    /// A value of the input, for a change of the scenario.
     pub fn value(&self, x: f64) -> KeyValue {
         KeyValue::of(self.unit.node(x, Span::NOWHERE))
     }
@@ -117,7 +117,7 @@ impl DrawUnit {
         TomlNode { value, at }
     }
 
-    /// The unit of a kind that a range may stand for.
+    /// The unit of a kind that a range may stand for; `None`: no range may.
     fn of(kind: &ValueKind) -> Option<Self> {
         match kind {
             ValueKind::Number(_) => Some(Self::Number),
@@ -140,7 +140,7 @@ impl DrawUnit {
 }
 
 impl UncertainLaw {
-    /// What stands for the law where one number is wanted: the middle of a range, the likeliest value of a
+    /// The number that stands for the law where one is wanted: the middle of a range, the likeliest value of a
     /// triangle, the median of the others before cutting.
     pub fn middle(&self) -> f64 {
         let middle = match self.form {

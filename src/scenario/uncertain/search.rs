@@ -8,7 +8,7 @@ use super::super::tree::{TomlNode, TomlTable, TomlValue};
 use super::uncertain_law::law;
 use super::{DrawUnit, Uncertain};
 
-/// Keys of the root that every draw shares: what is counted, and how much a run may take.
+/// Keys of the root that are the same for every draw: what is counted, and how much a run may take.
 const CERTAIN: [&str; 8] = [
     "seed",
     "start",
@@ -20,15 +20,15 @@ const CERTAIN: [&str; 8] = [
     "sweep",
 ];
 
-/// Most uncertain inputs: a hypercube of more needs more draws than anybody plays.
+/// Most uncertain inputs of a scenario: a hypercube of more needs more draws than anybody plays.
 const MOST: usize = 100;
 
 /// The uncertain numbers of a scenario, and where they were taken from.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// What they are.
+    /// The inputs that are not known exactly.
     pub inputs: Vec<Uncertain>,
-    /// Whether an end of a range was refused, and with it all that is wrong was told.
+    /// Whether an end of a range was refused, in which case all that is wrong has been told.
     pub is_refused: bool,
     places: Vec<UncertainPlace>,
 }
@@ -36,14 +36,14 @@ pub struct Taken {
 #[derive(Debug)]
 struct UncertainPlace {
     steps: Vec<TreeStep>,
-    /// The table as it was written.
+    /// The range or law as it was written.
     written: TomlNode,
 }
 
 #[derive(Clone, Debug)]
 enum TreeStep {
     Key(String),
-    /// A member of a list, and its name.
+    /// A member of a list: its index, and its name if it has one.
     Item(usize, Option<String>),
 }
 
@@ -95,7 +95,7 @@ impl Taken {
 
 struct UncertainSearch<'a> {
     taken: Taken,
-    /// Whether it has been said that there are too many.
+    /// Whether a mistake has said that there are too many.
     is_full: bool,
     report: &'a mut MistakeReport,
 }
@@ -202,7 +202,7 @@ impl UncertainSearch<'_> {
     }
 }
 
-/// A table with an end of a range, where a number is expected.
+/// Whether a table where a number is expected has an end of a range.
 fn looks_uncertain(table: &TomlTable) -> bool {
     table.get("low").is_some() || table.get("high").is_some()
 }
