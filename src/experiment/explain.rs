@@ -23,29 +23,29 @@ use crate::report::summary::Basis;
 use crate::scenario::{Performance, Pool, Role, Scenario};
 use prompts::Prompts;
 
-/// What is asked of `explain`.
+/// The question of `explain`; fields of the other phase are `None`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExplainQuestion {
     /// Decode: requests on each rank.
     pub batch: Option<f64>,
-    /// Decode: KV tokens of each request.
+    /// Decode: KV tokens of each request; `None`: the scenario's own mean.
     pub kv: Option<f64>,
     /// Prefill: tokens computed on each rank.
     pub tokens: Option<f64>,
-    /// Prefill: tokens of each prompt, without context; else the scenario's own mix.
+    /// Prefill: tokens of each prompt, without context; `None`: the scenario's own mix.
     pub prompt: Option<f64>,
 }
 
-/// A part of the step.
+/// A part of the step's time.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartRow {
-    /// What it is.
+    /// Name of the part.
     pub name: &'static str,
-    /// Seconds in the step.
+    /// Time of the part, in seconds.
     pub seconds: f64,
-    /// Part of the step.
+    /// Time of the part over that of the step.
     pub share: f64,
-    /// How the constants behind it came to be, the best first.
+    /// Provenance of the constants behind the part, the best first.
     pub provenance: Vec<&'static str>,
 }
 
@@ -54,15 +54,15 @@ pub struct PartRow {
 pub struct CapacityPoint {
     /// Requests, or prompt tokens, on each rank.
     pub batch: f64,
-    /// One step, in seconds.
+    /// Time of one step, in seconds.
     pub step_s: f64,
-    /// Tokens per second of each user; of a prefill step, tokens per second of one rank.
+    /// Tokens per second of each user; of a prefill step, of one rank.
     pub tokens_per_s_per_user: f64,
     /// Tokens per second and accelerator.
     pub tokens_per_s_per_gpu: f64,
 }
 
-/// What a step does: a decode step has the first two, a prefill step the others.
+/// The load of a step: a decode step has the first two fields, a prefill step the others.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct StepLoad {
     /// Requests on each rank.
@@ -77,43 +77,43 @@ pub struct StepLoad {
     pub pairs_per_token: Option<f64>,
 }
 
-/// What `explain` answers.
+/// The answer of `explain`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExplainAnswer {
-    /// Which pool.
+    /// Name of the pool.
     pub pool: String,
-    /// What the step does, in words.
+    /// Load of the step, in words.
     pub load: String,
-    /// What `at` says of the step, as numbers for programs.
+    /// Load of the step, as numbers for programs.
     pub at: StepLoad,
     /// The engine and the accelerator on which its constants were measured.
     pub engine: String,
-    /// What step times rest on, and how wrong they may be.
+    /// What the step times rest on, and how wrong they may be.
     pub step_times: Basis,
-    /// The whole step, in seconds.
+    /// Time of the whole step, in seconds.
     pub step_s: f64,
-    /// Whether two micro-batches overlap.
+    /// Whether two micro-batches overlap; false: one batch runs alone.
     pub overlapped: bool,
-    /// The step in the other mode, if there is one.
+    /// Time of the step in the other mode, in seconds; `None`: there is none.
     pub other_mode_s: Option<f64>,
-    /// Of the step, what hangs on a rank's own load, in seconds.
+    /// Time of the step that depends on a rank's own load, in seconds.
     pub own_s: f64,
-    /// Of the step, what hangs on the tokens of all ranks of the unit, in seconds.
+    /// Time of the step that depends on the tokens of all ranks of the unit, in seconds.
     pub shared_s: f64,
     /// How the ranks meet, in words.
     pub ranks: String,
-    /// Prefill of the scenario's own mix: the same tokens in prompts of the mean computed length without
-    /// context, in seconds.
+    /// Prefill of the scenario's own mix: time of the same tokens in prompts of the mean computed length without
+    /// context, in seconds; `None`: another step.
     pub without_context_s: Option<f64>,
-    /// Communication that hides behind computation, in seconds.
+    /// Time of communication that hides behind computation, in seconds.
     pub hidden_communication_s: f64,
     /// The busiest rank's expert tokens over the mean.
     pub expert_imbalance: f64,
-    /// Parts of the step.
+    /// Parts of the step's time.
     pub parts: Vec<PartRow>,
     /// Memory of one accelerator.
     pub memory: MemoryRow,
-    /// Capacity by batch.
+    /// Curve of capacity by batch.
     pub curve: Vec<CapacityPoint>,
 }
 
@@ -192,7 +192,7 @@ pub fn explain(
     })
 }
 
-/// The pool that is meant.
+/// The pool of that name, or the only one.
 fn chosen<'a>(scenario: &'a Scenario, pool: Option<&str>) -> Result<&'a Pool, String> {
     let pools = &scenario.pools;
     let names: Vec<&str> = pools.iter().map(|p| p.name.as_str()).collect();
@@ -211,7 +211,7 @@ fn chosen<'a>(scenario: &'a Scenario, pool: Option<&str>) -> Result<&'a Pool, St
     }
 }
 
-/// How the ranks of a unit meet.
+/// How the ranks of a unit meet, in words.
 fn ranks(unit: &RooflineUnit<'_>, pool: &Pool) -> String {
     let all = count(u64::from(pool.ranks));
     if unit.spread.exchange {
@@ -232,7 +232,7 @@ fn ranks(unit: &RooflineUnit<'_>, pool: &Pool) -> String {
     }
 }
 
-/// A step in the making.
+/// A step that is being explained.
 struct Told {
     explained: Explained,
     load: String,
@@ -354,7 +354,7 @@ fn prefill(
 }
 
 impl ExplainAnswer {
-    /// For people.
+    /// The page of the answer for people.
     pub fn page(&self) -> Page {
         let mode = match (self.overlapped, self.other_mode_s) {
             (true, Some(other)) => format!(

@@ -11,10 +11,10 @@ use super::run;
 use crate::catalog::{CONSTANTS, NumberFormat, ServingEngine};
 use crate::scenario::{KeyChange, Scenario, load_str};
 
-/// One measured point.
+/// A measured point of a published server, and how it was run.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// Points of one curve differ in concurrency only.
+    /// Name of the curve; its points differ in concurrency only.
     pub curve: String,
     /// Catalog name of the engine.
     pub engine: String,
@@ -22,15 +22,15 @@ pub struct Measurement {
     pub gpu: String,
     /// Catalog name of the model.
     pub model: String,
-    /// Dense products.
+    /// Number format of dense products.
     pub gemm: NumberFormat,
-    /// Routed experts.
+    /// Number format of the routed experts' weights.
     pub experts: NumberFormat,
-    /// KV cache.
+    /// Number format of the KV cache.
     pub kv: NumberFormat,
-    /// Accelerators in all.
+    /// Accelerators of the server.
     pub gpus: u32,
-    /// Of them, groups with their own attention.
+    /// Groups of accelerators with attention of their own.
     pub attention_data: u32,
     /// Accelerators that hold different experts.
     pub expert_parallel: u32,
@@ -38,25 +38,25 @@ pub struct Measurement {
     pub input: u32,
     /// Nominal output tokens.
     pub output: u32,
-    /// Lengths are uniform from this part of the nominal to all of it; 1: fixed.
+    /// Least length as a part of the nominal one, from which lengths are uniform; 1: fixed.
     pub least: f64,
-    /// Users.
+    /// Users that each have one request at a time.
     pub concurrency: u32,
-    /// Requests for each user.
+    /// Requests of each user.
     pub rounds: u32,
     /// Token budget of a step.
     pub max_batch_tokens: u32,
-    /// What shares a step, as the scenario writes it.
+    /// Which requests share a step, as the scenario writes it.
     pub batching: &'static str,
     /// Whether the whole of a request's KV is reserved.
     pub reserve: bool,
     /// Whether steps are planned while the one before runs.
     pub look_ahead: bool,
-    /// Mean time to first token, in seconds.
+    /// Mean time to first token, in seconds; `None`: not measured.
     pub ttft_s: Option<f64>,
-    /// Mean time per output token, in seconds.
+    /// Mean time per output token, in seconds; `None`: not measured.
     pub tpot_s: Option<f64>,
-    /// Why its conditions cannot be what it says; empty: they can.
+    /// Why the measurement's conditions cannot be what it says; empty: they can.
     pub unusable: &'static str,
 }
 
@@ -70,7 +70,7 @@ pub struct Prediction {
 }
 
 impl Measurement {
-    /// The scenario that plays it.
+    /// The text of the scenario that plays the measurement.
     fn text(&self) -> String {
         let length = |nominal: u32| {
             if self.least >= 1.0 {
@@ -117,7 +117,7 @@ impl Measurement {
         text
     }
 
-    /// The scenario, resolved.
+    /// The scenario that plays the measurement, resolved.
     ///
     /// # Errors
     /// Where it names what the catalog does not have.
@@ -125,7 +125,7 @@ impl Measurement {
         load_str("measurement", &self.text(), &[]).map_err(|m| m.render(false))
     }
 
-    /// What the simulator says, with another engine than the catalog's if one is given.
+    /// Plays the measurement, with another engine than the catalog's if one is given.
     ///
     /// # Errors
     /// Where the scenario cannot be read or run.
@@ -133,7 +133,7 @@ impl Measurement {
         self.predict_in(&self.scenario()?, engine)
     }
 
-    /// The same for a scenario that is at hand.
+    /// Plays a scenario of the measurement that is at hand.
     ///
     /// # Errors
     /// Where the scenario cannot be run.

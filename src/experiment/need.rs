@@ -14,49 +14,49 @@ use crate::report::format::count;
 use crate::scenario::{ArrivalKind, Class, Law, LengthLaw, Pool, Role, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimTime};
 
-/// The program, its tables and buffers.
+/// Bytes of the program, its tables and buffers.
 const PROGRAM_BYTES: u64 = 16_000_000;
-/// A table of quantiles: 4,096 lines of 16 bytes.
+/// Bytes of a table of quantiles: 4,096 lines of 16.
 const TABLE_BYTES: u64 = 66_000;
 /// The histograms of one kind of request in both recorders: six of 7,424 buckets of 8 bytes.
 const KIND_BYTES: u64 = 360_000;
 /// A counted cell of time, for both recorders, without its classes: integrals, and distributions that
 /// reach over a few octaves of 128 buckets of 16 bytes.
 const CELL_BYTES: u64 = 80_000;
-/// A class in a cell, for both recorders.
+/// Bytes of a class in a cell, for both recorders.
 const CLASS_CELL_BYTES: u64 = 256;
-/// A unit without its ranks: most of it the wheel of those who decode.
+/// Bytes of a unit without its ranks: most of it the wheel of those who decode.
 const UNIT_BYTES: u64 = 14_000;
-/// A rank: a dozen numbers.
+/// Bytes of a rank: a dozen numbers.
 const RANK_BYTES: u64 = 128;
-/// A change of a unit's life, in a list that doubles and is copied once.
+/// Bytes of a change of a unit's life, in a list that doubles and is copied once.
 const CHANGE_BYTES: u64 = 128;
-/// A period of the day.
+/// Bytes of a period of the day.
 const PERIOD_BYTES: u64 = 128;
-/// A recorded request: its row, its text, its length among the sorted ones.
+/// Bytes of a recorded request: its row, its text, its length among the sorted ones.
 const ROW_BYTES: u64 = 192;
-/// An hour or interval in the summary as JSON.
+/// Bytes of an hour or interval in the summary as JSON.
 const SPAN_OUTPUT_BYTES: u64 = 5_000;
-/// A class or a published figure in the summary.
+/// Bytes of a class or a published figure in the summary as JSON.
 const CLASS_OUTPUT_BYTES: u64 = 3_000;
-/// An hour of a class's SLO in the summary.
+/// Bytes of an hour of a class's SLO in the summary as JSON.
 const SLO_HOUR_OUTPUT_BYTES: u64 = 160;
-/// Everything else in the output.
+/// Bytes of all other output.
 const REST_OUTPUT_BYTES: u64 = 50_000;
 
-/// An estimate.
+/// An estimate of what a run needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResourceNeed {
-    /// Memory beside that of requests in flight.
+    /// Bytes of memory beside that of requests in flight.
     pub memory_bytes: u64,
-    /// All output.
+    /// Bytes of all output.
     pub output_bytes: u64,
-    /// Users of closed loops: requests that may be in flight from the start.
+    /// Number of users of closed loops, whose requests may be in flight from the start.
     pub users: u64,
 }
 
 impl ResourceNeed {
-    /// What a run of this scenario needs.
+    /// Estimates what a run of this scenario needs.
     pub fn of(scenario: &Scenario) -> Self {
         let classes = scenario.classes.len() as u64;
         let hours = scenario.duration.0.div_ceil(NS_PER_HOUR);
@@ -95,7 +95,7 @@ impl ResourceNeed {
         }
     }
 
-    /// What of it the scenario's limits forbid, as a sentence.
+    /// What of the need the scenario's limits forbid, as a sentence; `None`: nothing.
     pub fn beyond(&self, scenario: &Scenario) -> Option<String> {
         let limits = &scenario.limits;
         let most = "raise it, or ask for less: fewer classes, units, intervals, changes of the schedule, \

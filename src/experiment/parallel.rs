@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Threads of this machine.
+/// Number of threads that this machine runs at once.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -13,7 +13,7 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], one: impl Fn(&T) -> R + Sync) 
     in_parallel_on(threads(), items, one)
 }
 
-/// Calls `one` for every item on so many threads, each taking the next one when it has done its last.
+/// Calls `one` for every item on `threads` threads, each taking the next one when it has done its last.
 pub fn in_parallel_on<T: Sync, R: Send>(
     threads: usize,
     items: &[T],

@@ -35,29 +35,29 @@ pub fn seed(scenario_seed: u64, replication: u64) -> u64 {
     }
 }
 
-/// So many copies of a scenario, each with a seed of its own; one where nothing in it is drawn.
+/// Copies of a scenario, each with a seed of its own; one where nothing in it is drawn.
 pub fn replications(scenario: &Scenario, n: u32) -> Vec<Scenario> {
     let n = if scenario.is_drawn() { n } else { n.min(1) };
     let one = |i| scenario.clone().with_seed(seed(scenario.seed, i));
     (0..u64::from(n)).map(one).collect()
 }
 
-/// Hears which run is where: its index, the simulated time and the requests so far; says whether to go on.
+/// Watches runs: hears a run's index, the simulated time and the requests so far; says whether to go on.
 pub type RunWatch<'a> = &'a (dyn Fn(usize, SimTime, u64) -> bool + Sync);
 
 /// A run of several that failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failed {
-    /// Which.
+    /// Index of the run that failed.
     pub index: usize,
-    /// Why.
+    /// Why the run failed.
     pub why: RunError,
 }
 
 /// Plays scenarios, several at a time; what is left of the threads goes to each.
 ///
 /// # Errors
-/// The first that failed, in the order of the scenarios; those after it are not waited for.
+/// The first run that failed, in the order of the scenarios; those after it are not waited for.
 pub fn run_all(
     scenarios: &[Scenario],
     threads: usize,
@@ -85,17 +85,17 @@ pub fn run_all(
         .collect()
 }
 
-/// What replications say of a scenario in which nothing is drawn.
+/// Remark on replications of a scenario in which nothing is drawn.
 const UNDRAWN: &str = "nothing in this scenario is drawn at random: every replication is this run to the last bit, it was \
                        played once, and no interval says how far another recording or another day would lie from it";
 
-/// That replications were asked for where they say nothing more.
+/// Adds the remark that replications were asked for where they say nothing more.
 pub fn undrawn(mut summary: RunSummary) -> RunSummary {
     summary.warnings.push(UNDRAWN.to_owned());
     summary
 }
 
-/// What runs of one scenario say together, the first of them being number 0. Of one run: what it says.
+/// The summary of runs of one scenario together, the first of them being number 0; of one run: its own.
 pub fn together(scenario: &Scenario, runs: &[RunSummary]) -> Option<RunSummary> {
     let first = runs.first()?;
     if runs.len() == 1 {
@@ -124,7 +124,7 @@ fn confidence(scenario: &Scenario, trees: &[Value]) -> BTreeMap<String, Interval
     paths(scenario).into_iter().filter_map(of).collect()
 }
 
-/// Means of numbers, place by place; what is no number is that of the first.
+/// Means of numbers of the trees, place by place; what is no number is that of the first.
 fn mean_tree(key: &str, trees: &[Value]) -> Value {
     let present: Vec<&Value> = trees.iter().filter(|tree| !tree.is_null()).collect();
     match present.first() {

@@ -23,13 +23,13 @@ pub enum RunError {
     Workload(WorkloadError),
     /// The step times cannot be compiled.
     StepTimes(String),
-    /// There is no pool that takes arrivals.
+    /// The scenario has no pool that takes arrivals.
     NoPrefillPool,
     /// The scenario alone is beyond its limits.
     TooLarge(String),
     /// The run outgrew the scenario's limits.
     Unstable(Box<Unstable>),
-    /// Whoever heard of the progress asked to stop.
+    /// The listener to the progress asked to stop.
     Cancelled,
     /// Two counts of the same thing disagree: a fault of the program.
     Audit(String),
@@ -67,8 +67,8 @@ pub fn run(scenario: &Scenario, threads: usize) -> Result<RunSummary, RunError> 
     run_with_progress(scenario, threads, &mut |_, _| true)
 }
 
-/// The same; `progress` hears the simulated time and the number of requests so far, and says whether to
-/// go on.
+/// Runs a scenario like [`run`]; `progress` hears the simulated time and the number of requests so far, and says
+/// whether to go on.
 ///
 /// # Errors
 /// As for [`run`], and where `progress` says no.
@@ -83,7 +83,7 @@ pub fn run_with_progress(
     summary(&scenario, timeline, outcome)
 }
 
-/// The same, and what became of the requests of a sample, one by one, in the order of their ids.
+/// Runs a scenario like [`run_with_progress`], and returns the requests of a sample, in the order of their ids.
 ///
 /// # Errors
 /// As for [`run_with_progress`], and where the scenario's limits have no room for so many requests.
@@ -118,21 +118,21 @@ pub fn run_with_requests(
     Ok((summary(&scenario, timeline, outcome)?, requests))
 }
 
-/// Hears the simulated time and the number of requests so far, and says whether to go on.
+/// Hears the simulated time and the number of requests so far; says whether to go on.
 pub type Progress<'a> = &'a mut dyn FnMut(SimTime, u64) -> bool;
 
 /// Bytes of a remembered request: a row of 96 in the trees of two pools, which are two thirds full.
 const REQUEST_BYTES: u64 = 320;
-/// No row of `requests.csv` is shorter.
+/// Bytes of the shortest row of `requests.csv`.
 const ROW_TEXT_BYTES: u64 = 24;
 
-/// How many requests may be remembered within the scenario's limits.
+/// Most requests that may be remembered within the scenario's limits.
 fn most_rows(scenario: &Scenario) -> u64 {
     let limits = &scenario.limits;
     (limits.output_bytes / ROW_TEXT_BYTES).min(limits.memory_bytes / REQUEST_BYTES)
 }
 
-/// How many requests will be remembered, about; of recordings and users nothing is known before.
+/// Number of requests that will be remembered, about; of recordings and users nothing is known before.
 fn rows_of(scenario: &Scenario, sample: Sample) -> u64 {
     match sample {
         Sample::All => {
@@ -155,7 +155,7 @@ fn too_many_rows(sample: Sample, most: u64) -> String {
     )
 }
 
-/// What is compiled before a simulation.
+/// A run that is compiled and ready to simulate.
 struct Run {
     scenario: Scenario,
     times: StepTimes,
@@ -222,7 +222,7 @@ impl Run {
     }
 }
 
-/// What the recorders say, if their balances hold.
+/// The summary of what the recorders counted, if their balances hold.
 fn summary(
     scenario: &Scenario,
     timeline: Timeline,

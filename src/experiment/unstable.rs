@@ -11,27 +11,27 @@ use crate::report::local::text_of;
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_S, SimTime};
 
-/// A queue that is this part of what is in flight is why the limit was reached.
+/// Ratio of all requests in flight to those in a queue up to which the queue is why the limit was reached.
 const MOSTLY: u64 = 2;
 
-/// An excess beyond this part of the capacity is told in times, not in per cent.
+/// Excess over the capacity beyond which it is told in times, not in per cent.
 const MANY_TIMES: f64 = 9.0;
 
-/// What happened, in the scenario's local time.
+/// A run that outgrew its limits, in the scenario's local time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unstable {
-    /// What the engine saw.
+    /// The overload that the engine saw.
     pub overload: Overload,
     /// Local time at which the queue was last short, as RFC 3339 text.
     pub since: String,
-    /// Local time at which the run ended, likewise.
+    /// Local time at which the run ended, as RFC 3339 text.
     pub at: String,
-    /// Whole counted seconds that were simulated.
+    /// Whole seconds of the window that were simulated.
     pub counted_s: u64,
 }
 
 impl Unstable {
-    /// What the engine saw in a run of this scenario.
+    /// Tells of an overload in a run of this scenario.
     pub fn new(scenario: &Scenario, overload: Overload) -> Self {
         let start = SimTime::ZERO + scenario.warm_up;
         Self {
@@ -128,7 +128,7 @@ impl fmt::Display for Unstable {
     }
 }
 
-/// Sizes for people: `3.20 GB`.
+/// A size in text for people: `3.20 GB`.
 pub fn bytes(n: u64) -> String {
     if n < 1_000_000_000 {
         return format!("{} MB", fixed(n as f64 / 1e6, 1));

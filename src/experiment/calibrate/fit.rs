@@ -2,14 +2,14 @@
 //!
 //! Parameters are positive and move on a logarithmic scale in units of their priors' standard deviations.
 
-/// A positive number to be found.
+/// A positive parameter of the fit, with its lognormal prior.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
-    /// Where it starts and is held.
+    /// Value at which the search starts and where the prior is centred.
     pub start: f64,
-    /// Standard deviation of its logarithm.
+    /// Standard deviation of the parameter's logarithm.
     pub spread: f64,
-    /// Greatest value.
+    /// Greatest value of the parameter.
     pub most: f64,
 }
 
@@ -18,17 +18,17 @@ type Residuals<'a> = Box<dyn Fn(&[f64]) -> Result<Vec<f64>, String> + 'a>;
 
 /// What is minimised: the sum of the residuals' and the priors' squares.
 pub struct Problem<'a> {
-    /// What is found.
+    /// Parameters that are found.
     pub parameters: Vec<Parameter>,
-    /// What is made small.
+    /// Residuals that are made small.
     pub residuals: Residuals<'a>,
 }
 
-/// Step of a difference, in standard deviations.
+/// Step of a numerical derivative, in standard deviations of the prior.
 const STEP: f64 = 0.05;
-/// Rounds at most.
+/// Most rounds of the search.
 const ROUNDS: usize = 12;
-/// A round that gains less than this part ends the search.
+/// Gain of a round, as a part of the sum, below which the search ends.
 const GAIN: f64 = 2e-3;
 
 impl Problem<'_> {
@@ -40,14 +40,14 @@ impl Problem<'_> {
             .collect()
     }
 
-    /// Residuals followed by the priors'.
+    /// Residuals of the measurements, followed by those of the priors.
     fn all(&self, moved: &[f64]) -> Result<Vec<f64>, String> {
         let mut all = (self.residuals)(&self.values(moved))?;
         all.extend_from_slice(moved);
         Ok(all)
     }
 
-    /// Finds the parameters' values.
+    /// Finds the parameters' values that minimise the sum.
     ///
     /// # Errors
     /// Where residuals cannot be computed.
@@ -107,7 +107,7 @@ impl Problem<'_> {
     }
 }
 
-/// Gauss's elimination with pivots; a singular matrix leaves zeros.
+/// Solves linear equations by Gauss's elimination with pivots; a singular matrix leaves zeros.
 fn solve_linear(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let n = right.len();
     for column in 0..n {

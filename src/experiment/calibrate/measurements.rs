@@ -4,7 +4,7 @@ use crate::catalog::{self, NumberFormat};
 use crate::experiment::measurement::Measurement;
 use crate::experiment::validate::silicon;
 
-/// What the columns mean.
+/// Help on the columns of the CSV and their meaning.
 pub const HELP: &str = "\
 A CSV with a header; one row a measured point of a closed loop (so many users, one request each at a time).
 

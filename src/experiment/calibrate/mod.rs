@@ -22,9 +22,9 @@ use fit::{Parameter, Problem};
 #[derive(Clone, Copy, Debug)]
 struct Fitted {
     constant: Constant,
-    /// Where it starts, and where the prior holds it; `None`: the catalog's value before calibration.
+    /// Value where the fit starts and the prior is centred; `None`: the catalog's value before calibration.
     start: Option<f64>,
-    /// Standard deviation of the prior, of the logarithm.
+    /// Standard deviation of the prior, of the constant's logarithm.
     spread: f64,
 }
 
@@ -36,9 +36,9 @@ const fn fitted(constant: Constant, start: Option<f64>, spread: f64) -> Fitted {
     }
 }
 
-/// Of every engine. Kernel tables are trusted to 10 % in compute and 8 % in bandwidth; serving runs
-/// all-reduce about 1.5 times as fast and starts kernels 1.2 times as slowly as tables say (fused kernels,
-/// replayed graphs); nothing was published of hosts.
+/// Constants that are fitted for every engine. Kernel tables are trusted to 10 % in compute and 8 % in bandwidth;
+/// serving runs all-reduce about 1.5 times as fast and starts kernels 1.2 times as slowly as tables say (fused
+/// kernels, replayed graphs); nothing was published of hosts.
 const GENERAL: [Fitted; 8] = [
     fitted(Constant::ComputeFactor, Some(1.0), 0.10),
     fitted(Constant::BandwidthFactor, Some(1.0), 0.08),
@@ -50,7 +50,7 @@ const GENERAL: [Fitted; 8] = [
     fitted(Constant::HostJoin, Some(3_000.0), 1.0),
 ];
 
-/// Of engines that were measured with 4-bit experts too.
+/// Constants that are fitted, too, for engines that were measured with 4-bit experts.
 const FOUR_BIT: [Fitted; 4] = [
     fitted(Constant::ExpertsFp4Compute, None, 0.4),
     fitted(Constant::ExpertsFp4Bandwidth, None, 0.3),
@@ -58,27 +58,27 @@ const FOUR_BIT: [Fitted; 4] = [
     fitted(Constant::ExpertsPrefillLaunch, Some(200.0), 0.7),
 ];
 
-/// Errors of this size (logarithm) count like a prior's standard deviation.
+/// Error of TPOT (logarithm) that counts like a prior's standard deviation.
 const TPOT_SCALE: f64 = 0.15;
 const TTFT_SCALE: f64 = 0.3;
 
-/// What a fit gave.
+/// The result of a fit.
 #[derive(Clone, Debug, Serialize)]
 pub struct Calibration {
-    /// The engine.
+    /// Catalog name of the engine.
     pub engine: String,
-    /// The accelerator.
+    /// Catalog name of the accelerator.
     pub gpu: String,
-    /// Constants with their values.
+    /// Fitted constants with their values.
     pub constants: Vec<(String, f64)>,
-    /// Errors before, on what was fitted, and on what was set aside.
+    /// Errors before the fit, on what was fitted, and on what was set aside.
     pub groups: Vec<ErrorGroup>,
-    /// Measurements left out because their conditions cannot be what they say.
+    /// Number of measurements left out because their conditions cannot be what they say.
     pub unusable: usize,
 }
 
 impl Calibration {
-    /// A `[performance]` table to paste into a scenario.
+    /// The constants as a `[performance]` table to paste into a scenario.
     pub fn toml(&self) -> String {
         let mut text = format!(
             "# calibrated on {}: {}\n[performance]\nkind   = \"roofline\"\nengine = \"{}\"\n\n[performance.constants]\n",
@@ -122,7 +122,7 @@ pub fn held_out(all: &[&Measurement]) -> Vec<bool> {
         .collect()
 }
 
-/// FNV-1a.
+/// Hash FNV-1a of a text, 64 bits.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
         (h ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

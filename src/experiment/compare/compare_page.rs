@@ -7,7 +7,7 @@ use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
-/// Figures that are shown where both sides have them and one of them is not zero: ends of their paths.
+/// Figures that are shown where both sides have them and one of them is not zero, by the ends of their paths.
 const SHOWN: [(&str, &str); 20] = [
     ("requests.completed", "requests completed"),
     ("requests.rejected", "requests rejected"),
@@ -35,7 +35,7 @@ const SHOWN: [(&str, &str); 20] = [
 ];
 
 impl Comparison {
-    /// For people.
+    /// The page of the comparison for people.
     pub fn page(&self) -> Page {
         let names: Vec<String> = self.sides.iter().map(|s| s.label.clone()).collect();
         let pairs = match (self.replications, self.streams) {
@@ -73,7 +73,7 @@ impl Comparison {
         }
     }
 
-    /// Who is best, and whether that is sure.
+    /// The verdict in sentences: which side is best, and whether that is sure.
     fn verdict(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if let [best, .., _] = self.ranking.as_slice() {
@@ -183,7 +183,7 @@ impl Comparison {
     }
 }
 
-/// How many figures differ, and which way.
+/// The number of figures that differ, and in which direction, in words.
 fn summary_of(versus: &Versus) -> String {
     let shown: Vec<&Difference> = shown(versus).map(|(_, d)| d).collect();
     let n = shown.len();
@@ -297,7 +297,7 @@ fn label_of(field: &str) -> String {
     }
 }
 
-/// `A, B and C`.
+/// A list of labels in words: `A, B and C`.
 fn and(labels: &[&str]) -> String {
     match labels {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
@@ -305,7 +305,7 @@ fn and(labels: &[&str]) -> String {
     }
 }
 
-/// 1: better, -1: worse, 0: neither, or not sure.
+/// The sign of a difference: 1: better, -1: worse, 0: neither, or not sure.
 fn good(d: &Difference) -> i8 {
     match d.finding {
         Finding::Higher => direction(&d.field),
@@ -327,7 +327,7 @@ fn words(d: &Difference) -> &'static str {
     }
 }
 
-/// The difference and the ends of its interval; of shares, in percentage points.
+/// A difference and the ends of its interval, in text; of shares, in percentage points.
 fn change(d: &Difference) -> [String; 3] {
     let show = |x: f64| {
         let text = signed(x, |x| by_field(&d.field, x));

@@ -3,7 +3,7 @@
 use crate::report::csv::BORROWED;
 use crate::report::records::RecordTable;
 
-/// The tables; the first is what `--format csv` prints.
+/// The tables of a comparison; the first is what `--format csv` prints.
 pub const TABLES: &[RecordTable] = &[
     RecordTable {
         of_owner: &["label", "against"],

@@ -26,53 +26,53 @@ use crate::report::summary::Basis;
 use crate::report::summary::{Interval, RunSummary};
 use crate::scenario::Scenario;
 
-/// Most scenarios: they are named by letters. More are a sweep.
+/// Most scenarios of a comparison: they are named by letters. More are a sweep.
 pub const MOST: usize = 26;
 
-/// What is asked.
+/// The question of a comparison.
 #[derive(Clone, Debug)]
 pub struct CompareQuestion {
-    /// Runs of every scenario.
+    /// Number of runs of every scenario.
     pub replications: u32,
-    /// Whether every scenario has random streams of its own, instead of common ones.
+    /// Whether every scenario has random streams of its own; false: they are common.
     pub independent: bool,
     /// The figure that decides; `None`: what suits the scenarios.
     pub by: Option<String>,
-    /// What the scenarios are called, in their order; who has none here is called by its own name.
+    /// Names of the scenarios, in their order; one without a name here has its own.
     pub names: Vec<String>,
 }
 
-/// The answer.
+/// The answer of a comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    /// Runs behind every figure.
+    /// Number of runs behind every figure.
     pub replications: u32,
-    /// `common` or `independent`; `none`: nothing in the scenarios is drawn.
+    /// Kind of random streams: `common` or `independent`; `none`: nothing in the scenarios is drawn.
     pub streams: &'static str,
-    /// What is compared, in the order given.
+    /// The scenarios that are compared, in the order given.
     pub sides: Vec<CompareSide>,
-    /// The figure that decides.
+    /// Path of the figure that decides.
     pub by: String,
-    /// Sides by that figure, the best first.
+    /// Sides ranked by that figure, the best first.
     pub ranking: Vec<RankingPlace>,
-    /// Every side after the first against the first.
+    /// Differences of every side after the first from the first.
     pub versus: Vec<Versus>,
 }
 
-/// A scenario and what its runs say together.
+/// A scenario of a comparison, and what its runs say together.
 #[derive(Clone, Debug, Serialize)]
 pub struct CompareSide {
-    /// A letter.
+    /// Letter that names the side.
     pub label: String,
-    /// The scenario's name.
+    /// Name of the scenario.
     pub name: String,
-    /// What limits it, in words.
+    /// What limits the scenario, in words.
     pub limited_by: String,
-    /// What of it is recorded and not drawn, in a sentence; `None`: nothing, or all.
+    /// Remark on what of the scenario is recorded and not drawn; `None`: nothing, or all.
     pub recorded: Option<String>,
-    /// What its step times rest on.
+    /// What the scenario's step times rest on.
     pub step_times: Basis,
-    /// The means of its runs.
+    /// Means of the scenario's runs.
     pub summary: RunSummary,
     #[serde(skip)]
     trees: Vec<Value>,
@@ -81,45 +81,45 @@ pub struct CompareSide {
 /// A place in the ranking.
 #[derive(Clone, Debug, Serialize)]
 pub struct RankingPlace {
-    /// From 1; those that do not differ significantly from the best share its rank.
+    /// Rank from 1; sides that do not differ significantly from the best share its rank.
     pub rank: usize,
-    /// Which side.
+    /// Letter of the side.
     pub label: String,
-    /// Its figure; `None`: it has none.
+    /// The side's value of the figure; `None`: it has none.
     pub value: Option<f64>,
-    /// Against the best one.
+    /// Difference from the best side; `None`: this is the best, or it has no figure.
     pub to_best: Option<Difference>,
 }
 
-/// One side against another.
+/// The differences of one side from another.
 #[derive(Clone, Debug, Serialize)]
 pub struct Versus {
-    /// Which side.
+    /// Letter of the side.
     pub label: String,
-    /// Against which.
+    /// Letter of the side that it is compared with.
     pub against: String,
-    /// Figure by figure.
+    /// Differences by figure.
     pub differences: Vec<Difference>,
-    /// Why they differ, in sentences.
+    /// Reasons for the differences, in sentences.
     pub reasons: Vec<String>,
 }
 
-/// A figure of two scenarios.
+/// The difference of a figure between two scenarios.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// Its path in the summary.
+    /// Path of the figure in the summary.
     pub field: String,
-    /// Mean of what it is compared with.
+    /// Mean of the scenario that is compared with.
     pub before: f64,
-    /// Its mean.
+    /// Mean of the scenario itself.
     pub after: f64,
-    /// Mean of the differences.
+    /// Mean of the differences of pairs of runs.
     pub difference: f64,
-    /// Where the true difference lies with 95 % confidence; `None` of one pair of runs.
+    /// Interval of 95 % confidence for the true difference; `None`: there is one pair of runs.
     pub interval: Option<Interval>,
-    /// How often chance alone would make so large a difference, 0 to 1; `None` where it has no interval.
+    /// How often chance alone would make so large a difference, 0 to 1; `None`: there is no interval.
     pub chance: Option<f64>,
-    /// What that means.
+    /// What the difference means.
     pub finding: Finding,
 }
 
@@ -127,7 +127,7 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// Every pair has the same figure.
+    /// The figure is the same in every pair.
     Equal,
     /// Chance may well have made the difference.
     NotSignificant,
@@ -135,18 +135,18 @@ pub enum Finding {
     Higher,
     /// The difference is below zero, and surely so.
     Lower,
-    /// One pair of runs: nobody can say.
+    /// There is one pair of runs: nobody can say.
     Unknown,
     /// Nothing is drawn: this workload differs so, and no interval says what another would.
     Undrawn,
 }
 
-/// Whether chance has a part in any of them.
+/// Whether anything in any of the scenarios is drawn at random.
 fn is_drawn(scenarios: &[Scenario]) -> bool {
     scenarios.iter().any(Scenario::is_drawn)
 }
 
-/// Runs of every scenario: as asked, and one where nothing is drawn.
+/// Number of runs of every scenario: as asked, and one where nothing is drawn.
 fn replications(scenarios: &[Scenario], question: &CompareQuestion) -> u32 {
     match is_drawn(scenarios) {
         true => question.replications,
@@ -172,7 +172,7 @@ pub fn runs(scenarios: &[Scenario], question: &CompareQuestion) -> Vec<Scenario>
     runs
 }
 
-/// What the runs of [`runs`] say. `None` where there are not as many.
+/// Judges the runs of [`runs`]; `None`: there are not as many.
 pub fn judge(
     scenarios: &[Scenario],
     question: &CompareQuestion,
@@ -225,7 +225,7 @@ pub fn judge(
     })
 }
 
-/// Takes back the findings that chance makes among so many.
+/// Takes back findings that chance would make among so many differences.
 fn judge_together(mut differences: Vec<&mut Difference>) {
     let is_judged = |d: &&mut Difference| d.finding != Finding::Equal;
     let judged = differences.iter().filter(|d| is_judged(d));
@@ -239,8 +239,8 @@ fn judge_together(mut differences: Vec<&mut Difference>) {
     }
 }
 
-/// The figure that decides where nobody says: profit where requests pay, else goodput where something is
-/// promised, else the time that a request takes.
+/// The path of the figure that decides where nobody says: profit where requests pay, else goodput where something
+/// is promised, else the time that a request takes.
 fn decisive(sides: &[CompareSide]) -> String {
     let summaries = || sides.iter().map(|side| &side.summary);
     if summaries().any(|s| s.economics.revenue_usd > 0.0) {
@@ -255,7 +255,7 @@ fn decisive(sides: &[CompareSide]) -> String {
     }
 }
 
-/// Which way a figure is better: 1 more, -1 less, 0 neither.
+/// The direction in which a figure is better: 1 more, -1 less, 0 neither.
 pub fn direction(field: &str) -> i8 {
     let last = field.rsplit('.').next().unwrap_or(field);
     let more = [
@@ -332,7 +332,8 @@ fn ranking(by: &str, sides: &[CompareSide], chance: bool) -> Vec<RankingPlace> {
     sorted.iter().zip(to_best).enumerate().map(place).collect()
 }
 
-/// A figure of `side` less that of `first`, pair by pair, where `chance` has a part; `None` where a run has none.
+/// The difference of a figure between `side` and `first`, pair by pair; `chance`: the runs are drawn at random;
+/// `None`: a run has no such figure.
 fn difference(
     field: &str,
     first: &CompareSide,

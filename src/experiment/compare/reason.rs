@@ -6,10 +6,10 @@ use crate::report::format::{clock, count, date_clock, length, seconds, usd};
 use crate::report::summary::{RunSummary, SpanSummary};
 use crate::report::verdict::limits;
 
-/// A part of a request's time is worth a word from this part of the difference.
+/// Part of the difference from which a part of a request's time is worth a word.
 const WORTH_A_WORD: f64 = 0.05;
 
-/// What limits a run most of the time, since when, and what else does.
+/// What limits a run most of the time, since when, and what else limits it, in words.
 pub fn limited_by(summary: &RunSummary) -> String {
     let parts = limits(summary);
     let whole_s: f64 = parts.iter().map(|(span, _)| span.duration_s).sum();
@@ -78,7 +78,7 @@ pub fn reasons(first: &CompareSide, side: &CompareSide, differences: &[Differenc
     reasons
 }
 
-/// Parts of an average request's time, in the order in which it spends them.
+/// Parts of an average request's time, in the order in which it spends them; `None`: nobody completed.
 fn parts(summary: &RunSummary) -> Option<[(&'static str, f64); 4]> {
     let l = &summary.latency;
     let (queue, ttft, e2e) = (l.queue_s.mean?, l.ttft_s.mean?, l.e2e_s.mean?);
@@ -91,7 +91,7 @@ fn parts(summary: &RunSummary) -> Option<[(&'static str, f64); 4]> {
     ])
 }
 
-/// Where the time goes that an average request takes more or less.
+/// The parts in which an average request takes more or less time, in words; `None`: there are none.
 fn request_time(first: &RunSummary, side: &RunSummary) -> Option<String> {
     let (before, after) = (parts(first)?, parts(side)?);
     let mut changes: Vec<(&str, f64)> = after
@@ -148,7 +148,7 @@ fn lost(first: &CompareSide, side: &CompareSide) -> Option<String> {
     })
 }
 
-/// A change with its sign.
+/// A change in text, with its sign.
 pub fn signed(x: f64, show: impl Fn(f64) -> String) -> String {
     let text = show(x);
     if x > 0.0 { format!("+{text}") } else { text }

@@ -11,17 +11,17 @@ use crate::scenario::{Pool, Scenario};
 /// The memory of one accelerator, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MemoryRow {
-    /// All of it.
+    /// All memory of the accelerator.
     pub total_bytes: f64,
-    /// Weights.
+    /// Memory of the weights.
     pub weights_bytes: f64,
-    /// Runtime and activations.
+    /// Memory of runtime and activations.
     pub runtime_bytes: f64,
-    /// What the engine leaves free.
+    /// Memory that the engine leaves free.
     pub unused_bytes: f64,
-    /// What is left for KV.
+    /// Memory that is left for KV.
     pub kv_bytes: f64,
-    /// KV tokens that a rank holds: stated, or what is left.
+    /// KV tokens that a rank holds: stated, or what the memory leaves.
     pub kv_tokens: f64,
     /// Accelerators of one copy of the model.
     pub gpus: u32,
@@ -32,7 +32,7 @@ pub struct MemoryRow {
 }
 
 impl MemoryRow {
-    /// That of a pool.
+    /// The memory of an accelerator of a pool.
     pub fn of(unit: &RooflineUnit<'_>, scenario: &Scenario, pool: &Pool) -> Self {
         let room = Room::of(scenario, pool);
         let memory = memory_of(unit, scenario, pool);
@@ -49,7 +49,7 @@ impl MemoryRow {
         }
     }
 
-    /// For people.
+    /// The figures of the memory, labelled for people.
     pub fn figures(&self) -> Vec<(&'static str, Vec<String>)> {
         let gb = |bytes: f64| format!("{} GB", fixed(bytes / 1e9, 1));
         vec![

@@ -3,7 +3,7 @@
 use crate::report::csv::BORROWED;
 use crate::report::records::RecordTable;
 
-/// The tables; the first is what `--format csv` prints.
+/// The tables of `explain`; the first is what `--format csv` prints.
 pub const TABLES: &[RecordTable] = &[
     RecordTable {
         columns: &["name", "seconds", "share", "provenance"],

@@ -14,45 +14,45 @@ pub(super) use crate::report::basis::lent;
 use crate::report::summary::{Interval, Lent};
 use crate::scenario::{Pool, Scenario};
 
-/// Runners-up that are shown.
+/// Number of runners-up that are shown.
 const RUNNERS_UP: usize = 4;
 
-/// What `plan` answers.
+/// The answer of `plan`.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanAnswer {
     /// Name of the scenario that was planned for.
     pub scenario: String,
-    /// Its hash.
+    /// Hash of the scenario that was planned for.
     pub hash: String,
-    /// `cost`, `profit` or `goodput`.
+    /// Goal of the plan: `cost`, `profit` or `goodput`.
     pub goal: &'static str,
-    /// What had to be kept.
+    /// Promises that had to be kept.
     pub slos: Vec<String>,
-    /// Stretches of this many seconds in each of which it had to be kept, too; `null`: the whole time only.
+    /// Length of the stretches in each of which they had to be kept, too, in seconds; `null`: the whole time only.
     pub slo_every_s: Option<f64>,
     /// Most nodes at any time.
     pub nodes_max: u32,
-    /// Counted time, in seconds.
+    /// Length of the counted time, in seconds.
     pub duration_s: f64,
-    /// Simulations behind the answer.
+    /// Number of simulations behind the answer.
     pub simulations: u64,
-    /// What keeps every promise and serves the goal best; `null`: nothing does.
+    /// The deployment that keeps every promise and serves the goal best; `null`: none does.
     pub best: Option<Deployment>,
-    /// The next best.
+    /// The next best deployments.
     pub runners_up: Vec<Deployment>,
-    /// Of what fails, the one that fails by least: among the cheaper ones where there is an answer.
+    /// The deployment that fails by least, of those cheaper than an answer where there is one; `null`: none failed.
     pub nearest_miss: Option<Deployment>,
-    /// The scenario's own schedule, where schedules are sought.
+    /// The scenario's own schedule; `null`: no schedule is sought.
     pub baseline: Option<Deployment>,
-    /// Pools of the schedule, and its slots.
+    /// Pools and slots of the schedule; `null`: no schedule is sought.
     pub schedule: Option<Timetable>,
     /// What became of each option.
     pub options: Vec<OptionRow>,
     /// The answer if step times are wrong.
     pub step_times: Vec<StepTimesRow>,
-    /// What the answer rests on.
+    /// What the answer rests on, in sentences.
     pub notes: Vec<String>,
-    /// The scenario file of the answer.
+    /// The scenario file of the answer; `null`: there is no answer.
     #[serde(skip)]
     pub scenario_toml: Option<String>,
 }
@@ -60,87 +60,88 @@ pub struct PlanAnswer {
 /// A deployment that was simulated.
 #[derive(Clone, Debug, Serialize)]
 pub struct Deployment {
-    /// Its option.
+    /// Name of the deployment's option.
     pub option: String,
-    /// Keys that were chosen.
+    /// Keys and values that were chosen.
     pub choices: String,
-    /// Its units, in words.
+    /// Units of the deployment, in words.
     pub units: String,
     /// Units, copies and accelerators of each pool; empty where units change over the day.
     pub pools: Vec<PoolUnits>,
-    /// Accelerators in use, of those on its nodes; `null` where units change over the day.
+    /// Accelerators in use, of those on the deployment's nodes; `null` where units change over the day.
     pub gpus: Option<u32>,
-    /// All that differs from the scenario, as for `--set`.
+    /// All settings that differ from the scenario, as for `--set`.
     pub settings: Vec<String>,
     /// Nodes, mean over time.
     pub nodes: f64,
     /// Paid node-hours.
     pub node_hours: f64,
-    /// What they cost.
+    /// Cost of the nodes, in dollars.
     pub cost_usd: f64,
-    /// Revenue less cost, mean of its runs.
+    /// Revenue less cost in dollars, mean of the runs.
     pub profit_usd: f64,
-    /// Requests per second within their class's targets, mean of its runs.
+    /// Requests per second within their class's targets, mean of the runs.
     pub goodput_per_s: f64,
-    /// By what part its steps may take longer or less than computed.
+    /// By what part steps may take longer or less than computed.
     pub step_error: f64,
-    /// Constants that its step times borrow from other engines or accelerators.
+    /// Constants that the step times borrow from other engines or accelerators.
     pub borrowed: Vec<Lent>,
-    /// Runs of the whole time, each with random draws of its own.
+    /// Number of runs of the whole time, each with random draws of its own.
     pub replications: usize,
-    /// Of them, those that kept every promise.
+    /// Number of runs that kept every promise.
     pub kept: usize,
-    /// Stretches of `slo_every_s` (or hours, where that is `null`) of its worst run that break a promise.
+    /// Stretches of `slo_every_s` (or hours, where that is `null`) of the worst run that break a promise.
     pub stretches_broken: u64,
-    /// How many such stretches there are.
+    /// Number of such stretches.
     pub stretches: u64,
-    /// Promise by promise.
+    /// What became of each promise.
     pub slos: Vec<SloRow>,
     /// The promise that takes most of its limit, in words.
     pub binding: String,
-    /// What limits the worst part of the run, in words.
+    /// What limits the worst part of the run, in words; `null`: nothing.
     pub limit: Option<String>,
-    /// What it breaks.
+    /// Promises that the deployment breaks, in words; `null`: none.
     pub broken: Option<String>,
 }
 
-/// Units of a pool.
+/// The units of a pool in a deployment.
 #[derive(Clone, Debug, Serialize)]
 pub struct PoolUnits {
-    /// The pool.
+    /// Name of the pool.
     pub pool: String,
-    /// What its schedule counts.
+    /// Units that the pool's schedule counts.
     pub units: u32,
-    /// Copies of the model on them, each of which steps on its own.
+    /// Copies of the model on these units, each of which steps on its own.
     pub copies: u32,
     /// Accelerators of a copy that share its attention and dense layers.
     pub tensor: u32,
-    /// Accelerators in use.
+    /// Accelerators in use by the pool.
     pub gpus: u32,
 }
 
-/// A promise and what became of it.
+/// A promise, and how far it was kept.
 #[derive(Clone, Debug, Serialize)]
 pub struct SloRow {
-    /// `ttft_p99 <= 5.00 s`.
+    /// The promise in words: `ttft_p99 <= 5.00 s`.
     pub promise: String,
     /// The promised figure as `--slo` calls it: `ttft_p99`.
     pub figure: String,
     /// Whether the limit is the least that it may be, rather than the most.
     pub is_floor: bool,
-    /// The limit.
+    /// Limit of the promise, in the figure's unit.
     pub limit: f64,
-    /// Mean of the runs.
+    /// Mean of the figure over the runs; `null`: nobody experienced it.
     pub mean: Option<f64>,
-    /// Least of them.
+    /// Least value of the figure over the runs; `null`: nobody experienced it.
     pub low: Option<f64>,
-    /// Greatest of them.
+    /// Greatest value of the figure over the runs; `null`: nobody experienced it.
     pub high: Option<f64>,
-    /// The 95 % interval of the mean: of the runs, or of one run what its batches say, where they can.
+    /// Interval of 95 % confidence for the mean: of the runs, or of one run what its batches say; `null`: neither
+    /// can be had.
     pub interval: Option<Interval>,
     /// Largest part of the limit that is taken.
     pub strain: f64,
-    /// In words.
+    /// The figure in words.
     pub shown: String,
     /// The interval in words; empty where there is none.
     pub sure: String,
@@ -148,44 +149,44 @@ pub struct SloRow {
     pub may_break: bool,
 }
 
-/// What became of an option.
+/// What a search found for an option.
 #[derive(Clone, Debug, Serialize)]
 pub struct OptionRow {
-    /// Its name.
+    /// Name of the option.
     pub option: String,
-    /// Combinations of choices and units.
+    /// Number of combinations of choices and units.
     pub candidates: usize,
-    /// Of them, ruled out by arithmetic.
+    /// Number of candidates that arithmetic ruled out.
     pub ruled_out: usize,
-    /// Of them, simulated.
+    /// Number of candidates that were simulated.
     pub simulated: usize,
-    /// Its best, in words.
+    /// The option's best deployment, in words; `null`: none keeps every promise.
     pub best: Option<String>,
-    /// Nodes of its best, mean over time.
+    /// Nodes of the best deployment, mean over time; `null`: there is none.
     pub nodes: Option<f64>,
-    /// Accelerators in use of it.
+    /// Accelerators in use of the best deployment; `null`: there is none.
     pub gpus: Option<u32>,
-    /// What it costs.
+    /// Cost of the best deployment, in dollars; `null`: there is none.
     pub cost_usd: Option<f64>,
-    /// What binds it: the promise that its next cheaper ones break, or that all of them do.
+    /// What binds the option: the promise that its next cheaper ones break, or that all of them do.
     pub reason: String,
 }
 
-/// The answer if steps take longer, or less.
+/// The answer if steps take longer or shorter by the error.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepTimesRow {
-    /// Step times over those of the model.
+    /// Factor on the model's step times.
     pub factor: f64,
-    /// The answer, in words; `null`: nothing keeps every promise.
+    /// The answer in words; `null`: nothing keeps every promise.
     pub answer: Option<String>,
-    /// Its nodes, mean over time.
+    /// Nodes of the answer, mean over time; `null`: there is none.
     pub nodes: Option<f64>,
-    /// How this was found.
+    /// How the row was found.
     pub by: &'static str,
 }
 
 impl Deployment {
-    /// What a trial says.
+    /// The deployment that a trial played.
     pub fn of(trial: &Trial, designs: &[Design], question: &PlanQuestion) -> Self {
         let design = &designs[trial.candidate.design];
         let hardest = trial.hardest();
@@ -214,7 +215,7 @@ impl Deployment {
         }
     }
 
-    /// `mixed, TP 4 (max_batch_requests = 64): 7 mixed units (28 GPUs on 4 nodes)`.
+    /// The deployment in words: `mixed, TP 4 (max_batch_requests = 64): 7 mixed units (28 GPUs on 4 nodes)`.
     pub fn words(&self) -> String {
         let choices = if self.choices.is_empty() {
             String::new()
@@ -225,7 +226,7 @@ impl Deployment {
     }
 }
 
-/// Units of each pool of a trial.
+/// The units of each pool of a trial.
 fn pools(trial: &Trial, design: &Design) -> Vec<PoolUnits> {
     let pools = design.scenario.pools.iter().zip(&trial.candidate.units);
     let row = |(pool, &units): (&Pool, &u32)| PoolUnits {
@@ -238,7 +239,7 @@ fn pools(trial: &Trial, design: &Design) -> Vec<PoolUnits> {
     pools.map(row).collect()
 }
 
-/// Stretches that break a promise in the run where most do, of how many.
+/// The number of stretches that break a promise in the run where most do, and of all stretches.
 pub fn stretches(runs: &[TrialRun]) -> (u64, u64) {
     runs.iter()
         .map(|run| run.stretches)
@@ -246,7 +247,7 @@ pub fn stretches(runs: &[TrialRun]) -> (u64, u64) {
         .unwrap_or_default()
 }
 
-/// The promise that takes most of its limit.
+/// The promise that takes most of its limit, in words.
 pub fn binding(run: &TrialRun, slos: &[PlanSlo]) -> String {
     let (Some(slo), Some(Some(value))) = (slos.get(run.tightest), run.values.get(run.tightest))
     else {
@@ -261,7 +262,7 @@ pub fn binding(run: &TrialRun, slos: &[PlanSlo]) -> String {
     )
 }
 
-/// Promise by promise over runs.
+/// The rows of all promises over runs.
 pub fn slo_rows(runs: &[TrialRun], slos: &[PlanSlo]) -> Vec<SloRow> {
     let row = |(index, slo): (usize, &PlanSlo)| {
         let seen: Vec<f64> = runs
@@ -392,7 +393,7 @@ pub fn of_grid(
     }
 }
 
-/// An answer without content.
+/// An answer without deployments.
 pub fn empty(base: &Scenario, question: &PlanQuestion) -> PlanAnswer {
     PlanAnswer {
         scenario: base.name.clone(),
@@ -423,19 +424,19 @@ pub(super) fn seconds(scenario: &Scenario) -> f64 {
     scenario.duration.0 as f64 / crate::units::NS_PER_S as f64
 }
 
-/// The goal first, then fewer accelerators in use, then the room that is left.
+/// Compares trials: the goal first, then fewer accelerators in use, then the room that is left.
 fn better(a: &Trial, b: &Trial, goal: Goal) -> std::cmp::Ordering {
     let worth = b.worth(goal).total_cmp(&a.worth(goal));
     let gpus = a.candidate.gpus.cmp(&b.candidate.gpus);
     worth.then(gpus).then(a.strain().total_cmp(&b.strain()))
 }
 
-/// By what a candidate is cheap: cost, and accelerators in use.
+/// What makes a candidate cheap: its cost, then its accelerators in use.
 fn size(candidate: &Candidate) -> (f64, u32) {
     (candidate.cost_usd, candidate.gpus)
 }
 
-/// What keeps an option from being cheaper, or from being possible.
+/// What keeps an option from being cheaper, or from being possible, in words.
 fn reason(
     found: &Found,
     best: Option<&Deployment>,

@@ -10,7 +10,7 @@ use crate::scenario::{ArrivalKind, Class, LengthLaw, Period, RateSegment, Scenar
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 use crate::workload::length::{LengthScale, Lengths};
 
-/// Addresses at which a law is read.
+/// Number of random addresses at which a law is read.
 const SAMPLES: u64 = 4_096;
 
 /// The load of a part of the day.
@@ -30,13 +30,13 @@ pub struct OfferedLoad {
     pub kv: f64,
 }
 
-/// The classes' moments, kept for every question about the day.
+/// Moments of the classes' requests, kept for every question about the day.
 #[derive(Clone, Debug)]
 pub struct Loads<'a> {
     classes: Vec<(&'a Class, Vec<Moments>)>,
 }
 
-/// Of one class's requests in one period.
+/// Moments of one class's requests in one period.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     computed: f64,
@@ -47,7 +47,7 @@ struct Moments {
 }
 
 impl<'a> Loads<'a> {
-    /// Of a scenario; `None` where a class has no rate that is known in advance.
+    /// The loads of a scenario; `None`: a class has no rate that is known in advance.
     pub fn of(scenario: &'a Scenario) -> Option<Self> {
         let known = |class: &Class| {
             !matches!(
@@ -63,7 +63,7 @@ impl<'a> Loads<'a> {
         })
     }
 
-    /// Between two times of the day, `from < to`.
+    /// The load between two times of the day, `from < to`.
     pub fn between(&self, from: SimDuration, to: SimDuration) -> OfferedLoad {
         let mut load = OfferedLoad::default();
         let mut requests = 0.0;
@@ -99,13 +99,13 @@ impl<'a> Loads<'a> {
         load
     }
 
-    /// Over the whole day.
+    /// The load of the whole day.
     pub fn day(&self) -> OfferedLoad {
         self.between(SimDuration::ZERO, SimDuration(NS_PER_DAY))
     }
 }
 
-/// Requests of a segment that arrive between two times, and its highest rate between them.
+/// Requests of a segment that arrive between two times, and the highest rate there; `None`: it lies outside.
 fn part(segment: &RateSegment, from: SimDuration, to: SimDuration) -> Option<(f64, f64)> {
     let (a, b) = (segment.from.max(from), segment.to.min(to));
     if a >= b {
@@ -119,7 +119,7 @@ fn part(segment: &RateSegment, from: SimDuration, to: SimDuration) -> Option<(f6
     Some((count, first.max(last)))
 }
 
-/// Moments of a class whose outputs have so many tokens from prefill.
+/// Moments of a class of whose output prefill makes `by_prefill` tokens, period by period.
 fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
     let (inputs, outputs) = (Lengths::new(&class.input), Lengths::new(&class.output));
     let periods = &class.arrivals.periods;
@@ -147,7 +147,7 @@ fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
         .collect()
 }
 
-/// The means of a length less `less`, and of its square.
+/// Means of a length less `less`, and of its square.
 fn two_moments(lengths: &Lengths, law: &LengthLaw, scale: f64, less: f64) -> (f64, f64) {
     let scale = LengthScale::new(scale);
     let step = u64::MAX / SAMPLES;

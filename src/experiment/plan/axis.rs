@@ -6,37 +6,37 @@ use super::slo::{PlanSlo, SloFigure, Statistic};
 use super::trial::TrialRun;
 use crate::scenario::{Pool, Role};
 
-/// A bracket this narrow is closed.
+/// Ratio of its ends at which a bracket is closed.
 const NARROW: f64 = 1.01;
-/// The next schedule that is dearer reaches so much of a target.
+/// Part of a target that the next dearer schedule must reach.
 pub const TIGHTER: f64 = 1.0 - 1e-6;
-/// This much may be asked of a target at once.
+/// Bounds of the factor by which a target moves at once.
 const STRIDE: (f64, f64) = (0.6, 1.6);
 
-/// One pool's search.
+/// The search for one pool's target, between one that kept all promises and one that broke some.
 pub struct PoolSearch<'a> {
-    /// Whose.
+    /// Pool that is searched for.
     pub pool: &'a Pool,
-    /// Its place among the pools.
+    /// Index of the pool among the scenario's pools.
     pub index: usize,
-    /// What its target is on.
+    /// What the pool's target is on.
     pub aim: TargetKind,
-    /// Its cheapest schedules.
+    /// Steps of the pool by slot and units, from which its cheapest schedules follow.
     pub curve: StepCurve,
-    /// What the arithmetic alone would aim at.
+    /// Target of the arithmetic alone, in seconds.
     pub first_s: f64,
-    /// The loosest target that kept all promises.
+    /// Loosest target that kept all promises, in seconds; `None`: none has.
     pub kept: Option<f64>,
-    /// The tightest that broke one.
+    /// Tightest target that broke a promise, in seconds; `None`: none has.
     broke: Option<f64>,
-    /// What the fewest units that carry the load reach: no target is looser.
+    /// Target of the fewest units that carry the load, in seconds: none is looser.
     loosest_s: f64,
-    /// Targets and what came out.
+    /// Targets in seconds, each with the part of the limits that it took.
     seen: Vec<(f64, f64)>,
 }
 
 impl<'a> PoolSearch<'a> {
-    /// Nothing simulated yet.
+    /// A search in which nothing is simulated yet.
     pub fn new(
         (index, pool): (usize, &'a Pool),
         curve: StepCurve,
@@ -58,13 +58,13 @@ impl<'a> PoolSearch<'a> {
         }
     }
 
-    /// Begins again on a curve that knows more.
+    /// Goes on with a curve that knows more.
     pub fn correct(&mut self, curve: StepCurve) {
         self.loosest_s = curve.loosest(self.aim);
         self.curve = curve;
     }
 
-    /// The target that is expected to take so much of the limits.
+    /// The target, in seconds, that is expected to take this part of the limits.
     pub fn next(&self, expected: f64) -> f64 {
         let nearest = self.seen.iter().min_by(|a, b| {
             let far = |strain: f64| (strain - 1.0).abs();
@@ -83,7 +83,7 @@ impl<'a> PoolSearch<'a> {
         }
     }
 
-    /// The target of the dearest schedule that is looser than one whose step is `step_s`.
+    /// The target of the dearest schedule that is looser than one whose step is `step_s`; `None`: there is none.
     pub fn looser(&self, step_s: f64, caps: &[u32]) -> Option<f64> {
         let mut found = None;
         let mut target_s = f64::INFINITY;
@@ -107,7 +107,7 @@ impl<'a> PoolSearch<'a> {
         }
     }
 
-    /// What a run takes of the limits that this pool answers for.
+    /// The part of the limits that this pool answers for that a run takes; above 1 one is broken.
     pub fn strain(&self, run: &TrialRun, slos: &[PlanSlo], separate: bool) -> f64 {
         let values = slos.iter().zip(&run.values).enumerate();
         let strains = values.filter_map(|(index, (slo, value))| {
@@ -120,7 +120,7 @@ impl<'a> PoolSearch<'a> {
         strains.filter(|s| s.is_finite()).fold(0.0, f64::max)
     }
 
-    /// Takes in what a schedule of this pool takes of its limits.
+    /// Learns what part of its limits a schedule of this pool takes.
     pub fn learn(&mut self, level: &ExpectedSchedule, strain: f64) {
         self.seen.push((level.step_s, strain));
         if strain <= 1.0 {
@@ -145,8 +145,8 @@ impl<'a> PoolSearch<'a> {
     }
 }
 
-/// What a pool's schedule aims at, and how far, if arithmetic were all: where promises hold in every stretch, the
-/// slowest slot decides whatever the statistic.
+/// The kind and the value of a pool's target, in seconds, if arithmetic were all: where promises hold in every
+/// stretch, the slowest slot decides whatever the statistic.
 fn aim(pool: &Pool, question: &PlanQuestion, tokens_per_step: f64) -> (TargetKind, f64) {
     let mine = |slo: &&PlanSlo| pool.role == Role::Mixed || slo.role() == Some(pool.role);
     let step = |slo: &PlanSlo| match slo.figure {

@@ -11,33 +11,33 @@ use crate::units::NS_PER_HOUR;
 const MAX_DESIGNS: usize = 10_000;
 const MAX_CANDIDATES: usize = 1_000_000;
 
-/// A deployment without its numbers of units.
+/// A design: a deployment without its numbers of units.
 #[derive(Clone, Debug)]
 pub struct Design {
-    /// Index of its option.
+    /// Index of the design's option.
     pub option: usize,
-    /// What tells it from the others of its option: `max_batch_requests = 128`.
+    /// What tells the design from others of its option: `max_batch_requests = 128`.
     pub label: String,
-    /// How it differs from the scenario, as for `--set`.
+    /// Settings by which the design differs from the scenario, as for `--set`.
     pub settings: Vec<String>,
-    /// It, with the units that the scenario happens to state.
+    /// The design as a scenario, with the units that the planned one happens to state.
     pub scenario: Scenario,
-    /// Its arithmetic; or why it cannot run at all.
+    /// Arithmetic of the design; or why it cannot run at all.
     pub screen: Result<Screen, String>,
 }
 
-/// A design with units.
+/// A candidate: a design with numbers of units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// Index of its design.
+    /// Index of the candidate's design.
     pub design: usize,
     /// Units of each pool, in the order of the design's pools.
     pub units: Vec<u32>,
-    /// All nodes.
+    /// Nodes of the candidate.
     pub nodes: u32,
     /// Accelerators in use; the others of these nodes are paid and idle.
     pub gpus: u32,
-    /// What they cost over the counted time, in dollars.
+    /// Cost of the nodes over the counted time, in dollars.
     pub cost_usd: f64,
 }
 
@@ -110,8 +110,8 @@ pub fn designs(base: &Scenario, question: &PlanQuestion) -> Result<Vec<Design>, 
     Ok(all)
 }
 
-/// A choice in words: `TP 2`, `max_batch_tokens = 1024`, `decode.max_batch_requests = 64`, the pool only where
-/// there are several.
+/// A choice in words: `TP 2`, `max_batch_tokens = 1024`, `decode.max_batch_requests = 64`, the pool only
+/// where there are several.
 fn label(key: &str, value: &str, scenario: &Scenario) -> String {
     let key = key.trim_start_matches("pools.");
     let only = match scenario.pools.as_slice() {
@@ -127,12 +127,12 @@ fn label(key: &str, value: &str, scenario: &Scenario) -> String {
     }
 }
 
-/// That no other draws stand behind an answer.
+/// Note on an answer in whose scenario nothing is drawn.
 const UNDRAWN: &str = "nothing in this scenario is drawn at random: each deployment was played once, every replication being the \
                        same to the last bit, and no interval says how far another recording or another day would lie from it";
 
-/// What an answer rests on: constants that the step times of its design borrow, or, without an answer, those of the
-/// scenario; prices that were stated for another accelerator than that of any design; what of recordings it leaves out.
+/// Notes on an answer: constants that the step times of its design borrow, or, without an answer, those of the
+/// scenario; prices that were stated for another accelerator than that of any design; what recordings leave out.
 pub fn notes(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<String> {
     let answered = answer.map_or(base, |index| &designs[index].scenario);
     let mut notes: Vec<String> = answered.step_basis.caution().into_iter().collect();
@@ -151,7 +151,7 @@ pub fn notes(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<
     notes
 }
 
-/// The scenario with changes.
+/// The scenario with changed settings.
 ///
 /// # Errors
 /// The mistakes in them, and whose they are.
@@ -227,7 +227,7 @@ pub fn candidates(
         .collect())
 }
 
-/// Units that a pool may have.
+/// Fewest and most units that a pool may have.
 pub fn bounds(pool: &Pool, question: &PlanQuestion) -> (u32, u32) {
     let stated = question.units.iter().find(|b| b.pool == pool.name);
     stated.map_or((1, pool.units_on(question.nodes)), |b: &UnitBounds| {
@@ -235,20 +235,20 @@ pub fn bounds(pool: &Pool, question: &PlanQuestion) -> (u32, u32) {
     })
 }
 
-/// Nodes of so many units of each pool; the fewest that are too many where they do not fit a number.
+/// Nodes of these units of the pools; `u32::MAX` where they do not fit.
 fn nodes(scenario: &Scenario, units: &[u32]) -> u32 {
     let nodes = nodes_of(&scenario.pools, units, &scenario.node);
     u32::try_from(nodes).unwrap_or(u32::MAX)
 }
 
-/// What a node costs over the counted time.
+/// Cost of a node over the counted time, in dollars.
 pub fn node_usd(scenario: &Scenario) -> f64 {
     let hours = scenario.duration.0 as f64 / NS_PER_HOUR as f64;
     hours * f64::from(scenario.node.gpus) * scenario.node.price_per_gpu_hour.as_usd()
 }
 
 impl Candidate {
-    /// It as a scenario: the design's settings, and its units.
+    /// The candidate as a scenario: the design's settings, and its units.
     ///
     /// # Errors
     /// Where the scenario refuses it, for example because its fleet is too small.
@@ -256,14 +256,15 @@ impl Candidate {
         changed(base, &design.label, &self.settings(design))
     }
 
-    /// All that differs from the scenario that was planned for, as for `--set`.
+    /// All settings that differ from the scenario that was planned for, as for `--set`.
     pub fn settings(&self, design: &Design) -> Vec<String> {
         let pools = design.scenario.pools.iter().zip(&self.units);
         let units = pools.map(|(pool, n)| format!("pools.{}.units={n}", pool.name));
         design.settings.iter().cloned().chain(units).collect()
     }
 
-    /// `2 prefill + 5 decode units (28 GPUs on 4 nodes)`; copies of the model are told where a unit has several.
+    /// The candidate in words: `2 prefill + 5 decode units (28 GPUs on 4 nodes)`; copies of the model are told where a
+    /// unit has several.
     pub fn words(&self, design: &Design) -> String {
         let pools = design.scenario.pools.iter().zip(&self.units);
         let units: Vec<String> = pools
@@ -287,7 +288,7 @@ impl Candidate {
         )
     }
 
-    /// Those with fewer units on as many nodes, within the bounds, by rising number of accelerators in use.
+    /// Candidates with fewer units on as many nodes, within the bounds, by rising number of accelerators in use.
     pub fn smaller(&self, design: &Design, question: &PlanQuestion) -> Vec<Self> {
         let scenario = &design.scenario;
         let mut all = vec![self.units.clone()];
@@ -314,7 +315,7 @@ impl Candidate {
         all
     }
 
-    /// Whether it is the same design with no more units of any pool.
+    /// Whether a candidate is of the same design as another and has no more units of any pool.
     pub fn is_within(&self, other: &Self) -> bool {
         self.design == other.design && self.units.iter().zip(&other.units).all(|(a, b)| a <= b)
     }

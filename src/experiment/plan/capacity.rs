@@ -21,18 +21,18 @@ use crate::units::{NS_PER_S, SimDuration};
 
 /// Units of the overloaded pool, as a part of those that arithmetic says are needed.
 const TOO_FEW: f64 = 0.8;
-/// Units of the others, likewise, if there are nodes for them.
+/// Units of the other pools, as a part of those needed, if there are nodes for them.
 const AMPLE: f64 = 1.3;
-/// Lives of a request for which a pool fills before its service is counted, and for which it is counted.
+/// Duration in lives of a request in which a pool fills before its service is counted, and in which it is counted.
 const LIVES: f64 = 8.0;
-/// Bounds of that time.
+/// Bounds of that duration, in seconds.
 const STRETCH_S: (f64, f64) = (60.0, 900.0);
-/// A yield outside says that the stretch measured something else.
+/// Bounds of a yield; one outside says that the stretch measured something else.
 const PLAUSIBLE: (f64, f64) = (0.3, 1.2);
 /// Halvings of the interval in which the arithmetic's own capacity lies.
 const HALVINGS: usize = 40;
 
-/// The yield of each pool of a design.
+/// The yield of each pool of a design: what it carries, over what arithmetic says.
 ///
 /// # Errors
 /// As for [`Bench::summaries`].
@@ -91,7 +91,7 @@ pub fn yields(
     Ok(yields)
 }
 
-/// The fewest units that carry a load whose pool has a yield; `None` where none do.
+/// The fewest units that carry a load in a pool whose yield is `part`; `None`: `most` do not.
 fn needed(screen: &Screen, pool: usize, load: &OfferedLoad, part: f64, most: u32) -> Option<u32> {
     let carries = |n: &u32| {
         let pace = screen.pace(pool, *n, load, load.per_s / part);
@@ -100,7 +100,7 @@ fn needed(screen: &Screen, pool: usize, load: &OfferedLoad, part: f64, most: u32
     (1..=most).find(carries)
 }
 
-/// Requests per second that the arithmetic thinks so many units can serve.
+/// Requests per second that `units` units of a pool can serve, by arithmetic.
 fn most_per_s(screen: &Screen, pool: usize, units: u32, load: &OfferedLoad) -> f64 {
     let (mut carried, mut not) = (0.0, load.per_s);
     for _ in 0..HALVINGS {
@@ -113,7 +113,7 @@ fn most_per_s(screen: &Screen, pool: usize, units: u32, load: &OfferedLoad) -> f
     carried
 }
 
-/// Some minutes of a slot, with constant units.
+/// The scenario of some minutes of a slot, with constant units.
 fn stretch(
     base: &Scenario,
     design: &Design,
@@ -153,7 +153,7 @@ fn stretch(
     stretch.map_err(|mistakes| PlanStopped::Question(mistakes.render(false)))
 }
 
-/// Requests per second that a pool served in a stretch; `None` where it was not kept busy by a queue.
+/// Requests per second that a pool served in a stretch; `None`: no queue kept it busy.
 fn served_per_s(
     run: &RunSummary,
     scenario: &Scenario,
@@ -184,8 +184,8 @@ mod tests {
     use crate::scenario::{PlanTable, load_str};
     use crate::units::NS_PER_HOUR;
 
-    /// Prefill and decode apart, 4 ranks a unit, linear steps; a day's load that wants several units. Of a model
-    /// whose architecture is not known the ranks step together.
+    /// A scenario of separate prefill and decode, 4 ranks a unit, linear steps; a day's load that wants several units.
+    /// Of a model whose architecture is not known the ranks step together.
     fn scenario(lengths: &str) -> Scenario {
         of_model("{ name = \"mine\", kv_bytes_per_token = 131_072 }", lengths)
     }

@@ -1,29 +1,29 @@
 //! Keys and the values that they may take, and bounds of units: `key = a, b, c`, `decode = 1..9`.
 
-/// Most values of one key.
+/// Most values that one key may take.
 const MAX_VALUES: u64 = 1_000;
 
 /// A key of the scenario and its possible values, as TOML text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The path, as for `--set`.
+    /// Path of the key, as for `--set`.
     pub key: String,
-    /// The values, in the order in which they were written.
+    /// Values in the order in which they were written.
     pub values: Vec<String>,
 }
 
 /// Bounds of a pool's units, both included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitBounds {
-    /// The pool's name.
+    /// Name of the pool.
     pub pool: String,
-    /// Fewest units.
+    /// Fewest units that the pool may have.
     pub least: u32,
-    /// Most units.
+    /// Most units that the pool may have.
     pub most: u32,
 }
 
-/// What is not for a plan to choose: luck, and how long is looked.
+/// Keys that a plan may not choose: luck, and the time that is simulated.
 const NOT_CHOSEN: [&str; 4] = ["seed", "duration", "warm_up", "start"];
 
 impl Choice {
@@ -70,7 +70,7 @@ impl Choice {
 }
 
 impl UnitBounds {
-    /// Reads `decode = 1..9`, or `decode = 4`.
+    /// Reads bounds of units: `decode = 1..9`, or `decode = 4`.
     ///
     /// # Errors
     /// What is wrong, and what to write.
@@ -104,7 +104,7 @@ fn range(text: &str) -> Option<(u64, u64)> {
     Some((least.trim().parse().ok()?, most.trim().parse().ok()?))
 }
 
-/// Cuts at commas that stand outside of brackets and quotes.
+/// Cuts a text at commas that stand outside of brackets and quotes.
 fn pieces(text: &str) -> Vec<String> {
     let (mut depth, mut quote, mut all) = (0_u32, None, vec![String::new()]);
     for c in text.chars() {

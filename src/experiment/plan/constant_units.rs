@@ -21,19 +21,19 @@ use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_S, SimDuration};
 
-/// A short run that breaks a promise by more than this factor ends a candidate.
+/// Factor by which a short run must break a promise to end its candidate.
 const HOPELESS: f64 = 1.5;
-/// No run is shortened to less than this.
+/// Least time to which a run is shortened.
 const SHORTEST: SimDuration = SimDuration(60 * NS_PER_S);
-/// At least so many come to the whole time in a successive halving.
+/// Least number of candidates that a successive halving plays over the whole time.
 const FINALISTS: usize = 4;
 
-/// A candidate and its runs of the whole time; or the short one that ended it.
+/// A candidate and its runs of the whole time, or the short run that ended it.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// It.
+    /// Candidate that was tried.
     pub candidate: Candidate,
-    /// Replication by replication.
+    /// Runs, one for each replication.
     pub runs: Vec<TrialRun>,
 }
 
@@ -43,12 +43,12 @@ impl Trial {
         !self.runs.is_empty() && self.runs.iter().all(TrialRun::keeps)
     }
 
-    /// The largest strain of its runs.
+    /// The largest strain of the trial's runs.
     pub fn strain(&self) -> f64 {
         self.runs.iter().map(|r| r.strain).fold(0.0, f64::max)
     }
 
-    /// The run with the largest strain.
+    /// The run with the largest strain; `None`: there is none.
     pub fn hardest(&self) -> Option<&TrialRun> {
         self.runs.iter().max_by(|a, b| {
             (a.trouble.is_some(), a.strain)
@@ -57,7 +57,7 @@ impl Trial {
         })
     }
 
-    /// What is sought, more is better.
+    /// The value of the goal, where more is better.
     pub fn worth(&self, goal: Goal) -> f64 {
         let mean = |of: fn(&TrialRun) -> f64| {
             self.runs.iter().map(of).sum::<f64>() / self.runs.len().max(1) as f64
@@ -73,22 +73,22 @@ impl Trial {
 /// A candidate that arithmetic rules out.
 #[derive(Clone, Debug)]
 pub struct RuledOut {
-    /// Index of its design.
+    /// Index of the candidate's design.
     pub design: usize,
-    /// What it costs, in dollars.
+    /// Cost of the candidate, in dollars.
     pub cost_usd: f64,
-    /// Why it was, and which it is, in words.
+    /// Which candidate it is, and why it was ruled out, in words.
     pub why: String,
 }
 
 /// What the search found about an option.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Combinations of designs and units, by design.
+    /// Number of combinations of units, by design.
     pub candidates: BTreeMap<usize, usize>,
     /// Candidates ruled out by arithmetic, by rising cost.
     pub ruled_out: Vec<RuledOut>,
-    /// Those that were simulated, in the order in which they were.
+    /// Candidates that were simulated, in the order in which they were.
     pub trials: Vec<Trial>,
 }
 
@@ -131,7 +131,7 @@ pub fn search(
 }
 
 impl Found {
-    /// What was found about one design.
+    /// The part of this that is about one design.
     pub fn of_design(&self, design: usize) -> Self {
         let candidates = self.candidates.get(&design).copied();
         let ruled_out = self.ruled_out.iter().filter(|r| r.design == design);
@@ -146,7 +146,7 @@ impl Found {
         }
     }
 
-    /// Counts candidates of a design; those that arithmetic does not rule out.
+    /// Counts the candidates of a design; returns those that arithmetic does not rule out.
     fn pass(
         &mut self,
         all: Vec<Candidate>,
@@ -171,7 +171,7 @@ impl Found {
     }
 }
 
-/// Trials that are not the same design as one before with units to spare.
+/// Trials without those that another trial of the same design covers with no more units of any pool.
 pub fn outstanding<'t>(trials: impl Iterator<Item = &'t Trial>) -> Vec<&'t Trial> {
     let mut all: Vec<&Trial> = trials.collect();
     // Stable: what is alike stays in the order given.
@@ -217,7 +217,7 @@ impl GridSearch<'_> {
         Ok(())
     }
 
-    /// Simulates candidates of one cost, but those for which a failed trial speaks.
+    /// Simulates candidates of one cost, but those that a failed trial shows to fail.
     fn attempt(
         &self,
         mut these: Vec<Candidate>,
@@ -330,7 +330,7 @@ impl GridSearch<'_> {
         })
     }
 
-    /// Runs the first of so many parts of the time; who goes on, and who is ended by it.
+    /// Plays the first of `part` parts of the time; returns the candidates that go on, and trials that it ended.
     fn short(
         &self,
         open: Vec<Candidate>,
@@ -355,7 +355,7 @@ impl GridSearch<'_> {
         Ok((alive, ended))
     }
 
-    /// Runs the whole time, and replications in doubling numbers of those that have kept every promise and in which
+    /// Plays the whole time, and replications in doubling numbers of those that have kept every promise and in which
     /// something is drawn at random.
     fn whole(&self, alive: Vec<Candidate>) -> Result<Vec<Trial>, PlanStopped> {
         let runs = self.play(&alive, 1, 0)?;
@@ -422,7 +422,7 @@ impl GridSearch<'_> {
     }
 }
 
-/// A trial of a part of the time never counts as kept.
+/// The trial of a part of the time, which never counts as kept.
 fn broken(mut trial: Trial) -> Trial {
     for run in &mut trial.runs {
         run.trouble

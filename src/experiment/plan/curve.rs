@@ -10,7 +10,7 @@
 use super::day_slots::Slot;
 use super::screening::Screen;
 
-/// What a target is on.
+/// The statistic of steps that a target is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
     /// The mean step, over requests.
@@ -22,13 +22,13 @@ pub enum TargetKind {
 /// Steps of a pool by slot and units.
 #[derive(Clone, Debug)]
 pub struct StepCurve {
-    /// Seconds of a step in slot i with so many units, from 0; infinite where the slot's peak is too much.
+    /// Seconds of a step in a slot with each number of units, from 0; infinite where the slot's peak is too much.
     steps: Vec<Vec<f64>>,
-    /// Weight of each slot in the mean: requests.
+    /// Weight of each slot in the mean: its requests.
     requests: Vec<f64>,
-    /// What a unit costs in each slot: hours.
+    /// Cost of a unit in each slot: its hours.
     hours: Vec<f64>,
-    /// Fewest units that there may be.
+    /// Fewest units that the pool may have.
     pub least: u32,
     /// Units that fill a node, where they are smaller than one: nodes are paid whole (S10), so units come and go
     /// by the node.
@@ -38,14 +38,15 @@ pub struct StepCurve {
 /// A schedule and what arithmetic expects of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExpectedSchedule {
-    /// Units by slot.
+    /// Units in each slot.
     pub units: Vec<u32>,
-    /// The aim's value, in seconds; infinite where some slot cannot be carried at all.
+    /// Value of the target's statistic, in seconds; infinite where some slot cannot be carried at all.
     pub step_s: f64,
 }
 
 impl StepCurve {
-    /// Of a pool with `least` to `most` units, `block` of them on a node; `faster` times the requests of the slots.
+    /// The curve of a pool with `least` to `most` units, `block` of them on a node; `faster` times the requests of the
+    /// slots.
     pub fn new(
         screen: &Screen,
         pool: usize,
@@ -96,21 +97,21 @@ impl StepCurve {
         }
     }
 
-    /// The aim's value with the fewest units that carry each slot.
+    /// The statistic's value, in seconds, with the fewest units that carry each slot.
     pub fn loosest(&self, aim: TargetKind) -> f64 {
         let fewest = |slot: usize| self.fewest(slot, self.steps[slot].len() as u32 - 1);
         let units: Vec<u32> = (0..self.steps.len()).map(fewest).collect();
         self.value(aim, &units)
     }
 
-    /// What a schedule pays: hours, each times what `paid` says of that many units.
+    /// Paid hours of a schedule, each times what `paid` says of that many units.
     pub fn hours(&self, units: &[u32], paid: impl Fn(u32) -> u32) -> f64 {
         let each = self.hours.iter().zip(units);
         each.map(|(hours, n)| hours * f64::from(paid(*n))).sum()
     }
 
-    /// The units of each slot of a schedule whose steps took so many times as long: the fewest that make steps as long
-    /// as now, on a curve of such steps; `None` where none do. Where arithmetic knows no step, in proportion.
+    /// The units of each slot of a schedule whose steps took a factor as long: the fewest that make steps as long
+    /// as now on a curve of such steps; `None` where none do. Where arithmetic knows no step, in proportion.
     pub fn scaled(
         &self,
         units: &[u32],
@@ -149,7 +150,7 @@ impl StepCurve {
         ((units / self.block + 1) * self.block).min(cap)
     }
 
-    /// What the arithmetic expects of a schedule.
+    /// The statistic's value of a schedule, in seconds.
     pub fn value(&self, aim: TargetKind, units: &[u32]) -> f64 {
         let steps = || units.iter().zip(&self.steps).map(|(n, s)| s[*n as usize]);
         match aim {
@@ -163,7 +164,7 @@ impl StepCurve {
         }
     }
 
-    /// Where units do most, and how many.
+    /// The slot in which more units gain most for their hours, and how many; `None`: no slot has room.
     fn best_addition(&self, aim: TargetKind, units: &[u32], caps: &[u32]) -> Option<(usize, u32)> {
         let gain = |slot: usize, more: u32| {
             let (now, then) = (units[slot] as usize, (units[slot] + more) as usize);
@@ -202,7 +203,8 @@ impl StepCurve {
 mod tests {
     use super::*;
 
-    /// Three slots of steps 1 / n, weighted by 1, 4 and 9 requests, an hour each.
+    /// A curve of three slots of steps 1
+    /// n, weighted by 1, 4 and 9 requests, an hour each.
     fn curve() -> StepCurve {
         let steps: Vec<f64> = (0..=20)
             .map(|n| {

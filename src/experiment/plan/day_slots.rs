@@ -5,16 +5,16 @@ use crate::report::format::length;
 use crate::scenario::{Pool, Scenario, show_time_of_day};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
 
-/// A part of the local day.
+/// A slot: a part of the local day in which units do not change.
 #[derive(Clone, Debug)]
 pub struct Slot {
-    /// From this time of day ...
+    /// Local time of day at which the slot begins; it ends where the next begins.
     pub from: SimDuration,
-    /// Whether the simulation, its warm-up included, ever is in it.
+    /// Whether the simulation, its warm-up included, ever is in the slot.
     pub is_simulated: bool,
-    /// Hours of it in the counted time: what a unit is paid for.
+    /// Hours of the slot in the counted time: what a unit is paid for.
     pub paid_h: f64,
-    /// What comes in it; nothing where the simulation never is.
+    /// Load of the slot; none where the simulation never is.
     pub load: OfferedLoad,
 }
 
@@ -40,7 +40,7 @@ pub fn slots(scenario: &Scenario, loads: &Loads<'_>, every: SimDuration) -> Vec<
         .collect()
 }
 
-/// How long the simulation, beginning so much before its start, is in a part of the day.
+/// How long the simulation, with `before` ahead of its start, is in a part of the day, in ns.
 fn overlap(scenario: &Scenario, from: SimDuration, to: SimDuration, before: SimDuration) -> u64 {
     let length = scenario.duration.0 + before.0;
     let start = scenario.start.time_of_day.0 + NS_PER_DAY - before.0 % NS_PER_DAY;
@@ -54,12 +54,12 @@ fn overlap(scenario: &Scenario, from: SimDuration, to: SimDuration, before: SimD
         .sum()
 }
 
-/// From being paid to serving, of units whose scenario does not say: it keeps a constant number of them. Reports of
-/// restarts of expert-parallel units give two to three minutes, of single models without local weights about two; the
-/// longer of them is taken.
+/// Time from being paid to serving of units whose scenario does not say: it keeps a constant number of them. Reports
+/// of restarts of expert-parallel units give two to three minutes, of single models without local weights about two;
+/// the longer of them is taken.
 pub const START_UP: SimDuration = SimDuration(180 * NS_PER_S);
 
-/// From being paid to serving, of a pool's units.
+/// Time from being paid to serving of a pool's units.
 pub fn start_up(pool: &Pool) -> SimDuration {
     if pool.schedule.is_timed {
         pool.schedule.start_up
@@ -68,8 +68,8 @@ pub fn start_up(pool: &Pool) -> SimDuration {
     }
 }
 
-/// That a start-up is taken for granted, where a pool's is: of units whose scenario gives only their number, and of
-/// those that serve as soon as they are paid, as a schedule has it that says nothing.
+/// A note that a pool's start-up is assumed: of units whose scenario gives only their number, and of those that
+/// serve as soon as they are paid, as a schedule has it that says nothing; `None`: it is stated.
 pub fn assumed(pool: &Pool) -> Option<String> {
     let name = &pool.name;
     let after = |time: SimDuration| length(time.as_secs_f64());
@@ -89,7 +89,7 @@ pub fn assumed(pool: &Pool) -> Option<String> {
     })
 }
 
-/// A pool's units, slot by slot, as a setting. More units are paid `start_up` before their slot, in whole
+/// The setting of a pool's units, slot by slot. More units are paid `start_up` before their slot, in whole
 /// minutes, so that they serve from its beginning; fewer from its beginning. Where the simulation never is nothing
 /// changes: units that leave at its end would drain before.
 pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> String {

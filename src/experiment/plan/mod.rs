@@ -86,8 +86,8 @@ fn answered(
     Ok(answer)
 }
 
-/// The same question where steps take longer or less, in one replication. Where nothing keeps the promises as it
-/// is, nothing does with longer steps.
+/// Answers the question where steps take longer or shorter, in one replication. Where nothing keeps the promises as
+/// it is, nothing does with longer steps.
 fn if_steps_take(
     base: &Scenario,
     question: &PlanQuestion,

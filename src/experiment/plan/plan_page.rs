@@ -9,7 +9,7 @@ use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
 impl PlanAnswer {
-    /// For people.
+    /// The page of the answer for people.
     pub fn page(&self) -> Page {
         let tone = if self.best.is_some() {
             Tone::Good
@@ -236,7 +236,7 @@ impl PlanAnswer {
     }
 }
 
-/// Units over the day.
+/// The section of units over the day.
 fn hours(timetable: &Timetable) -> Section {
     let mut columns = vec![GridColumn::left("from"), GridColumn::right("requests\n/s")];
     let pools = timetable.pools.iter();
@@ -304,13 +304,13 @@ fn promises(best: &Deployment) -> Section {
     section
 }
 
-/// Requests per second within their targets; `None` where no class has any.
+/// Requests per second within their targets, in words; `None`: no class has any.
 fn goodput(deployment: &Deployment) -> Option<f64> {
     let good = deployment.goodput_per_s;
     (good > 0.0).then_some(good)
 }
 
-/// Whole numbers as such, others to a tenth.
+/// A number in text: whole numbers as such, others to a tenth.
 fn figure(x: f64) -> String {
     fixed(x, if x.fract() == 0.0 { 0 } else { 1 })
 }

@@ -23,28 +23,28 @@ use super::question::PlanQuestion;
 use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::scenario::{Pool, Role, Scenario};
 
-/// Rounds of two simulations.
+/// Most rounds of two simulations.
 const ROUNDS: usize = 6;
-/// What the two schedules of a round are expected to take of their limits.
+/// Parts of their limits that the two schedules of a round are expected to take.
 const EXPECTED: [f64; 2] = [0.996, 1.008];
-/// The same before anything is known: arithmetic is optimistic.
+/// Parts of the limits that are asked for before anything is known: arithmetic is optimistic.
 const AT_FIRST: [f64; 2] = [0.85, 0.97];
-/// Dearer schedules that are sought from where the rounds end without an answer.
+/// Most dearer schedules that are sought from where the rounds end without an answer.
 const MENDS: usize = 4;
-/// More in flight than so many times what arithmetic expects, and some, is overload.
+/// Ratio to the requests that arithmetic expects in flight from which, with [`FEW`] more, it is overload.
 const IN_FLIGHT: f64 = 4.0;
 const FEW: f64 = 10_000.0;
-/// What an overload counts as, where no figure says more.
+/// Strain of an overload, where no figure says more.
 const OVERLOAD: f64 = 1.15;
 
 /// A schedule that was simulated.
 #[derive(Clone, Debug)]
 pub struct Played {
-    /// Pool by pool.
+    /// Schedule of each pool.
     pub levels: Vec<ExpectedSchedule>,
-    /// Settings of its units.
+    /// Settings of the units.
     pub settings: Vec<String>,
-    /// Its runs.
+    /// Runs, one for each replication.
     pub runs: Vec<TrialRun>,
 }
 
@@ -54,12 +54,12 @@ impl Played {
         self.runs.iter().all(TrialRun::keeps)
     }
 
-    /// Its node-hours.
+    /// Node-hours of the schedule.
     pub fn node_hours(&self) -> f64 {
         self.runs.first().map_or(0.0, |run| run.node_hours)
     }
 
-    /// The largest strain.
+    /// The largest strain of the schedule's runs.
     pub fn strain(&self) -> f64 {
         self.runs.iter().map(|run| run.strain).fold(0.0, f64::max)
     }
@@ -73,16 +73,16 @@ pub struct Scheduling<'a> {
     bench: &'a Bench<'a>,
     slots: Vec<Slot>,
     axes: Vec<PoolSearch<'a>>,
-    /// What each pool carries, over what arithmetic thinks.
+    /// Yield of each pool: what it carries, over what arithmetic says.
     pub yields: Vec<f64>,
-    /// What each slot with units of its own saves, in words.
+    /// Gain of giving each slot units of its own, in words; `None`: not tried.
     pub slotwise: Option<String>,
-    /// Everything simulated so far.
+    /// Schedules simulated so far.
     pub played: Vec<Played>,
 }
 
 impl<'a> Scheduling<'a> {
-    /// Ready to search.
+    /// A search in which nothing is simulated yet.
     ///
     /// # Errors
     /// Where the design cannot run, or the day's slots do not suit it.
@@ -129,7 +129,7 @@ impl<'a> Scheduling<'a> {
         })
     }
 
-    /// What arithmetic alone expects the answer to cost: node-hours. Infinite where it sees no answer.
+    /// Node-hours of the answer by arithmetic alone; infinite where it sees no answer.
     pub fn promise_node_hours(&self) -> f64 {
         let targets: Vec<f64> = self.axes.iter().map(|axis| axis.first_s).collect();
         let levels = self.levels(&targets);
@@ -207,7 +207,7 @@ impl<'a> Scheduling<'a> {
         Ok(())
     }
 
-    /// Plays schedules that differ from one in the target of one pool.
+    /// Plays schedules that each differ from `levels` in the target of one pool.
     fn beside(
         &mut self,
         levels: &[ExpectedSchedule],
@@ -248,7 +248,7 @@ impl<'a> Scheduling<'a> {
         Ok(())
     }
 
-    /// The cheapest of each pool together.
+    /// Plays the cheapest schedule of each pool together.
     fn together(&mut self) -> Result<(), PlanStopped> {
         let kept: Option<Vec<f64>> = self.axes.iter().map(|axis| axis.kept).collect();
         if let Some(targets) = kept {
@@ -261,7 +261,7 @@ impl<'a> Scheduling<'a> {
         Ok(())
     }
 
-    /// The replications of what is then the answer.
+    /// Plays the replications of the answer; where one fails, of the next answer.
     fn confirm(&mut self) -> Result<(), PlanStopped> {
         let replications = match self.design.scenario.is_drawn() {
             true => self.question.replications,
@@ -278,7 +278,7 @@ impl<'a> Scheduling<'a> {
         Ok(())
     }
 
-    /// The cheapest that keeps every promise.
+    /// Index of the cheapest schedule that keeps every promise; `None`: none does.
     pub fn best(&self) -> Option<usize> {
         let kept = (0..self.played.len()).filter(|i| self.played[*i].keeps());
         kept.min_by(|a, b| {
@@ -356,7 +356,7 @@ impl<'a> Scheduling<'a> {
         self.simulate(open, true)
     }
 
-    /// Simulates schedules; the pools take in what became of their targets where they `learn`.
+    /// Simulates schedules; where they `learn`, the pools' searches take in what became of their targets.
     fn simulate(
         &mut self,
         open: Vec<Vec<ExpectedSchedule>>,
@@ -433,7 +433,7 @@ impl<'a> Scheduling<'a> {
         self.design.settings.iter().cloned().chain(units).collect()
     }
 
-    /// The scenario with a schedule.
+    /// The scenario with the settings of a schedule.
     ///
     /// # Errors
     /// Where it is refused.
@@ -441,7 +441,7 @@ impl<'a> Scheduling<'a> {
         changed(self.base, &self.design.label, settings).map_err(PlanStopped::Question)
     }
 
-    /// Local times of the slots and the units in them, pool by pool.
+    /// Local time, units by pool, and requests per second of each slot.
     pub fn table(&self, played: &Played) -> Vec<(String, Vec<u32>, f64)> {
         let row = |(index, slot): (usize, &Slot)| {
             let units = played.levels.iter().map(|level| level.units[index]);
@@ -455,7 +455,7 @@ impl<'a> Scheduling<'a> {
     }
 }
 
-/// Takes a pool's nodes off: in each slot those of it, or of the next one, if they are more.
+/// Takes a pool's nodes off `free`: in each slot those of it, or of the next slot, if they are more.
 fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
     for (slot, free) in free.iter_mut().enumerate() {
         let most = units[slot].max(units[(slot + 1) % units.len()]);
@@ -463,7 +463,7 @@ fn take(free: &mut [u32], units: &[u32], pool: &Pool) {
     }
 }
 
-/// Units that a pool may have, and how many fill a node.
+/// Fewest and most units that a pool may have, and how many fill a node.
 fn range(pool: &Pool, question: &PlanQuestion) -> (u32, u32, u32) {
     let (least, most) = bounds(pool, question);
     (least, most, pool.units_on(1).max(1))

@@ -8,7 +8,7 @@ use crate::report::records::RecordTable;
 /// The column that names a deployment.
 const DEPLOYMENT: &str = "deployment";
 
-/// The tables; the first is what `--format csv` prints.
+/// The tables of a plan; the first is what `--format csv` prints.
 pub const TABLES: &[RecordTable] = &[
     RecordTable {
         key: DEPLOYMENT,

@@ -5,23 +5,23 @@ use super::slo::{HELP, PlanSlo, SloFigure, Statistic};
 use crate::scenario::{ArrivalKind, PlanOption, PlanTable, Scenario};
 use crate::units::{NS_PER_HOUR, SimDuration};
 
-/// What is made least or most.
+/// The goal of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
-    /// The least cost of nodes.
+    /// Least cost of nodes.
     Cost,
-    /// The most revenue less cost.
+    /// Most revenue less cost.
     Profit,
-    /// The most requests per second within their class's targets.
+    /// Most requests per second within their class's targets.
     Goodput,
 }
 
-/// What is asked of `plan`, checked.
+/// The question of a plan, checked.
 #[derive(Clone, Debug)]
 pub struct PlanQuestion {
-    /// What must be kept.
+    /// Promises that must be kept.
     pub slos: Vec<PlanSlo>,
-    /// What is sought.
+    /// Goal of the search.
     pub goal: Goal,
     /// Most nodes at any time.
     pub nodes: u32,
@@ -31,34 +31,34 @@ pub struct PlanQuestion {
     pub vary: Vec<Choice>,
     /// Deployments of which one is chosen; never empty.
     pub options: Vec<PlanOption>,
-    /// How often units may change over the day; `None`: they do not.
+    /// Least time between changes of units over the day; `None`: they do not change.
     pub schedule: Option<SimDuration>,
-    /// Promises must be kept in every stretch of this length, too; `None`: over the whole time.
+    /// Length of stretches in each of which promises must be kept, too; `None`: over the whole time.
     pub every: Option<SimDuration>,
-    /// Runs that must all keep every promise.
+    /// Number of runs that must all keep every promise.
     pub replications: u32,
-    /// By what part step times may be wrong, where it is said; else what each design's constants rest on says.
+    /// By what part step times may be wrong; `None`: what each design's constants rest on says.
     pub step_error: Option<f64>,
     /// Whether steps take as long as computed.
     pub steps: Steps,
 }
 
-/// How long steps take.
+/// The length of steps in relation to the computed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steps {
-    /// As computed.
+    /// Steps take as long as computed.
     Computed,
-    /// Longer by the error.
+    /// Steps take longer by the error.
     Longer,
-    /// Less by the error.
+    /// Steps take less time by the error.
     Less,
 }
 
-/// Stretches in which a schedule must keep its promises where nobody says otherwise.
+/// Length of the stretches in which a schedule must keep its promises where nobody says otherwise.
 const BY_THE_HOUR: SimDuration = SimDuration(NS_PER_HOUR);
 
 impl PlanQuestion {
-    /// Reads what the scenario and the command line say.
+    /// Reads the question from what the scenario and the command line say.
     ///
     /// # Errors
     /// What is missing or wrong, and what to write.
@@ -144,7 +144,7 @@ impl PlanQuestion {
         self.step_error.unwrap_or(scenario.step_basis.error)
     }
 
-    /// What steps of a scenario take over what is computed.
+    /// Factor on the step times of a scenario.
     pub fn step_factor(&self, scenario: &Scenario) -> f64 {
         match self.steps {
             Steps::Computed => 1.0,
@@ -154,7 +154,7 @@ impl PlanQuestion {
     }
 }
 
-/// The attainments that classes demand: what a run would be judged by.
+/// Promises of the attainments that classes demand: what a run would be judged by.
 fn targets_of_classes(scenario: &Scenario) -> Vec<PlanSlo> {
     let demanded = scenario.classes.iter().filter_map(|c| c.slo?.attainment);
     let limit = demanded.reduce(f64::max);

@@ -17,12 +17,12 @@ use crate::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::NS_PER_S;
 
-/// Iterations of a fixed point; one that still grows then is close to its limit.
+/// Most iterations of a fixed point; one that still grows then is close to its limit.
 const ITERATIONS: usize = 400;
-/// The fixed point has been found when a round changes it by less than this part.
+/// Relative change of a round at which the fixed point has been found.
 const CLOSE: f64 = 1e-6;
 
-/// Compiled step times of a scenario, and its pools.
+/// Arithmetic of a scenario: its compiled step times, and its pools.
 #[derive(Clone, Debug)]
 pub struct Screen {
     times: StepTimes,
@@ -33,17 +33,17 @@ pub struct Screen {
     window: f64,
 }
 
-/// What arithmetic expects of one pool.
+/// The step that arithmetic expects of one pool.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ExpectedPace {
-    /// So many seconds a step.
+    /// A step of so many seconds.
     Step(f64),
-    /// More comes than so many units can serve.
+    /// An overload: more comes than the units can serve.
     Overload,
 }
 
 impl ExpectedPace {
-    /// The step's length; an overloaded pool's is infinite.
+    /// The step's length in seconds; an overloaded pool's is infinite.
     pub fn seconds(self) -> f64 {
         match self {
             Self::Step(s) => s,
@@ -53,7 +53,7 @@ impl ExpectedPace {
 }
 
 impl Screen {
-    /// Of a scenario whose capacities are known.
+    /// The arithmetic of a scenario whose capacities are known.
     ///
     /// # Errors
     /// Where its step times cannot be compiled.
@@ -72,7 +72,7 @@ impl Screen {
         self.per_step
     }
 
-    /// The step of a pool of so many units under `per_s` requests like those of `load`.
+    /// The expected step of a pool of `units` units under `per_s` requests like those of `load`.
     pub fn pace(&self, pool: usize, units: u32, load: &OfferedLoad, per_s: f64) -> ExpectedPace {
         let pool = &self.pools[pool];
         let ranks = f64::from(units) * f64::from(pool.replicas) * f64::from(pool.ranks);
@@ -84,7 +84,7 @@ impl Screen {
         }
     }
 
-    /// What of so many requests' KV lies within windows, in 1/1024 token.
+    /// KV within windows of `requests` requests, in 1/1024 token.
     fn within(&self, requests: f64, load: &OfferedLoad) -> u64 {
         (requests * load.kv.min(self.window) * 1024.0) as u64
     }
@@ -147,7 +147,7 @@ impl Screen {
         })
     }
 
-    /// Whether so many requests have places and memory on a rank. A capacity counts tokens that every layer
+    /// Whether `requests` requests have places and memory on a rank. A capacity counts tokens that every layer
     /// keeps; layers with a window keep fewer (S9).
     fn fits(&self, pool: &Pool, requests: f64, load: &OfferedLoad) -> bool {
         let each = self.kv.bytes_of_request(load.kv) / self.kv.bytes_per_token().max(1) as f64;
@@ -156,7 +156,7 @@ impl Screen {
     }
 }
 
-/// Every rank of a unit with the same on it.
+/// The load of a unit whose ranks are alike.
 fn alike<T: Clone>(pool: &Pool, rank: T) -> Vec<T> {
     vec![rank; pool.ranks as usize]
 }

@@ -12,23 +12,23 @@ use crate::perf::room::mean_lengths;
 use crate::scenario::{Role, Scenario};
 use crate::units::NS_PER_S;
 
-/// A promise that the optimistic arithmetic breaks by more than this is given up: a tenth is left for what
+/// Factor by which the optimistic arithmetic must break a promise to rule a candidate out: a tenth is left for what
 /// the arithmetic rounds.
 const BEYOND: f64 = 1.1;
 
-/// Of one design; a step is worked out once for each number of units of a pool.
+/// Rules out candidates of one design; a step is worked out once for each number of units of a pool.
 pub struct Sieve<'a> {
     design: &'a Design,
     question: &'a PlanQuestion,
     load: Option<OfferedLoad>,
-    /// Seconds from prefill's end to the beginning of the first decode step, at least; `None` where first
-    /// tokens do not come from a decode pool.
+    /// Seconds from prefill's end to the beginning of the first decode step, at least; `None`: first tokens do not
+    /// come from a decode pool.
     way_s: Option<f64>,
     steps: BTreeMap<(usize, u32), f64>,
 }
 
 impl<'a> Sieve<'a> {
-    /// Nothing worked out yet.
+    /// A sieve with nothing worked out yet.
     pub fn new(design: &'a Design, question: &'a PlanQuestion) -> Self {
         let scenario = &design.scenario;
         Self {
@@ -72,7 +72,7 @@ impl<'a> Sieve<'a> {
         })
     }
 
-    /// The first promise that is broken at best, in words.
+    /// The first promise that is broken at best, in words; `None`: none is.
     fn missed(&self, at_best: impl Fn(&PlanSlo) -> Option<f64>) -> Option<String> {
         self.question.slos.iter().find_map(|slo| {
             let value = at_best(slo)?;

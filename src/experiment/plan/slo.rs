@@ -16,24 +16,24 @@ use crate::report::summary::{
 };
 use crate::scenario::{Role, parse_duration};
 
-/// What `--slo` takes, for messages.
+/// Help on the promises that `--slo` takes, for messages.
 pub const HELP: &str = "write ttft_p99=5s, tpot_mean=60ms, e2e_p95=30s (ttft, tpot, itl, e2e, queue or \
     decode_queue, with mean, p50, p90, p95 or p99), output_speed_mean=20, attainment=0.99 or lost=0.001";
 
 /// The figure of a run that a promise is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SloFigure {
-    /// Arrival to first token.
+    /// TTFT: arrival to first token, in seconds.
     Ttft,
-    /// Time per output token.
+    /// TPOT: time per output token after the first, in seconds.
     Tpot,
-    /// Gaps between tokens.
+    /// ITL: gaps between tokens, in seconds.
     Itl,
-    /// Arrival to last token.
+    /// E2E: arrival to last token, in seconds.
     E2e,
-    /// Wait for prefill.
+    /// Wait for the first prefill step, in seconds.
     Queue,
-    /// Wait for decode.
+    /// Wait of the KV to join a decode rank, in seconds.
     DecodeQueue,
     /// Tokens per second of a request.
     OutputSpeed,
@@ -43,7 +43,7 @@ pub enum SloFigure {
     Lost,
 }
 
-/// Which statistic of a latency.
+/// A statistic of a latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistic {
     /// Arithmetic mean.
@@ -61,11 +61,11 @@ pub enum Statistic {
 /// A promise that every candidate of a plan must keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlanSlo {
-    /// Of what.
+    /// Figure that the promise is about.
     pub figure: SloFigure,
-    /// Which statistic of it.
+    /// Statistic of the figure.
     pub statistic: Statistic,
-    /// Its limit, in seconds, tokens per second, or as a part.
+    /// Limit in seconds, in tokens per second, or as a part.
     pub limit: f64,
 }
 
@@ -93,7 +93,7 @@ const STATISTICS: [(&str, Statistic); 5] = [
 const PS_PER_S: f64 = 1e12;
 
 impl PlanSlo {
-    /// Reads `ttft_p99=5s`.
+    /// Reads a promise: `ttft_p99=5s`.
     ///
     /// # Errors
     /// What is wrong, and what to write.
@@ -128,7 +128,7 @@ impl PlanSlo {
         }
     }
 
-    /// Whether more is better.
+    /// Whether more of the figure is better: the limit is the least that it may be.
     pub fn is_floor(&self) -> bool {
         matches!(self.figure, SloFigure::OutputSpeed | SloFigure::Attainment)
     }
@@ -145,7 +145,7 @@ impl PlanSlo {
         }
     }
 
-    /// The statistic of the latency that the figure is of.
+    /// The statistic of the latency that the figure is of; `None`: it is of none, or nobody experienced it.
     fn among(&self, latency: &Latency, decided: &Decided) -> Option<f64> {
         let quantiles = match self.figure {
             SloFigure::Ttft => Some(&decided.ttft_s),
@@ -203,8 +203,8 @@ impl PlanSlo {
         })
     }
 
-    /// The interval of the figure that the run's own batches give, where they do. Where somebody waits at the end for
-    /// longer than they say, they do not.
+    /// The interval of the figure that the run's own batches give; `None`: they do not, as where somebody waits at the
+    /// end for longer than they say.
     pub fn interval(&self, run: &RunSummary) -> Option<Interval> {
         let of_ended = |latency| statistic(latency, self.statistic);
         let ended = self.latency(&run.latency).map(of_ended);
@@ -234,8 +234,8 @@ impl PlanSlo {
         }
     }
 
-    /// The best that a pool can reach whose steps last `step_s`, where that can be said. Of a median
-    /// nothing can: half of the requests may be short.
+    /// The best value that a pool can reach whose steps last `step_s`; `None`: that cannot be said. Of a median nothing
+    /// can: half of the requests may be short.
     pub fn at_best(&self, role: Role, step_s: f64, tokens_per_step: f64) -> Option<f64> {
         let of_pool = role == Role::Mixed || self.role() == Some(role);
         if !of_pool || self.statistic == Statistic::P50 {
@@ -313,7 +313,7 @@ fn statistic(of: &DistributionSummary, which: Statistic) -> Option<f64> {
     }
 }
 
-/// A quantile of those that are decided; `None` for the mean.
+/// A quantile of requests whose latency is decided; `None` for the mean.
 fn quantile(of: &Quantiles, which: Statistic) -> Option<f64> {
     match which {
         Statistic::Mean => None,

@@ -14,33 +14,33 @@ use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::report::format::fixed;
 use crate::scenario::Scenario;
 
-/// Units over the day.
+/// Units of the pools over the day.
 #[derive(Clone, Debug, Serialize)]
 pub struct Timetable {
     /// Names of the pools.
     pub pools: Vec<String>,
-    /// What each of them was seen to carry, as a part of what steady-state arithmetic says.
+    /// Yield of each pool: what it was seen to carry, as a part of what steady-state arithmetic says.
     pub carries: Vec<f64>,
-    /// Slot by slot, from local midnight.
+    /// Slots from local midnight.
     pub slots: Vec<SlotRow>,
 }
 
-/// Units of a part of the day.
+/// Units of the pools in a slot of the day.
 #[derive(Clone, Debug, Serialize)]
 pub struct SlotRow {
-    /// Local time at which it begins.
+    /// Local time at which the slot begins.
     pub from: String,
     /// Requests per second, mean.
     pub requests_per_s: f64,
     /// Units of each pool.
     pub units: Vec<u32>,
-    /// All nodes.
+    /// Nodes of all pools.
     pub nodes: u32,
-    /// Accelerators in use on them.
+    /// Accelerators in use on these nodes.
     pub gpus: u32,
 }
 
-/// Designs that are searched: those that arithmetic finds cheapest.
+/// Number of designs whose schedules are searched: those that arithmetic finds cheapest.
 const DESIGNS: usize = 2;
 
 /// Searches the schedules of the designs that arithmetic finds cheapest.

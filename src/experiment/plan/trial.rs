@@ -13,48 +13,48 @@ use crate::report::summary::{
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::{Role, Scenario};
 
-/// A queue that ends a stretch with so many times its mean is growing (assumed).
+/// Ratio of a queue at a stretch's end to its mean from which it is growing (assumed).
 const GROWS: f64 = 1.5;
 
 /// Decode's part of a first token that comes from it: the same statistic of each, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Waits {
-    /// The wait to join.
+    /// Wait to join a decode rank, in seconds.
     pub decode_s: f64,
-    /// A decode step.
+    /// Length of a decode step, in seconds.
     pub step_s: f64,
 }
 
-/// What a run of a candidate said.
+/// A run of a candidate, held against the promises.
 #[derive(Clone, Debug, Default)]
 pub struct TrialRun {
-    /// The figure of each promise; where each stretch is judged, that of the worst.
+    /// Figure of each promise; where each stretch is judged, that of the worst; `None`: nobody experienced it.
     pub values: Vec<Option<f64>>,
     /// Local starts of those stretches; `None`: the figure is that of the whole time.
     pub when: Vec<Option<String>>,
-    /// Stretches that break a promise, of how many: those that were asked for, or else hours.
+    /// Number of stretches that break a promise, and of all: those that were asked for, or else hours.
     pub stretches: (u64, u64),
-    /// The same of each stretch that is judged: values, waits and strain.
+    /// Values, waits and strain of each stretch that is judged.
     pub parts: Vec<TrialRun>,
-    /// Pools whose queue was growing at the end of the stretch that this is of.
+    /// Pools whose queue was growing at the end of this stretch.
     pub growing: Vec<String>,
-    /// How sure this run alone is of each, where it can say.
+    /// Interval of each figure by this run alone; `None`: it cannot say.
     pub intervals: Vec<Option<Interval>>,
     /// Decode's part of each promise on first tokens where these come from it.
     pub waits: Vec<Option<Waits>>,
-    /// The largest part of a limit that is taken; above 1 the run breaks a promise.
+    /// Largest part of a limit that is taken; above 1 the run breaks a promise.
     pub strain: f64,
-    /// The promise that takes it.
+    /// Index of the promise that takes the largest part of its limit.
     pub tightest: usize,
-    /// Why the figures do not count: overload.
+    /// Why the figures do not count: overload; `None`: they count.
     pub trouble: Option<String>,
-    /// What limits the worst part of the run, in words.
+    /// What limits the worst part of the run, in words; `None`: nothing.
     pub limit: Option<String>,
-    /// Paid node-time.
+    /// Cost of paid node-time, in dollars.
     pub cost_usd: f64,
-    /// The same in node-hours.
+    /// Paid node-hours.
     pub node_hours: f64,
-    /// Revenue less cost.
+    /// Revenue less cost, in dollars.
     pub profit_usd: f64,
     /// Requests per second within their class's targets.
     pub goodput_per_s: f64,
@@ -66,9 +66,9 @@ impl TrialRun {
         self.trouble.is_none() && self.strain <= 1.0
     }
 
-    /// What a pool of a role takes of promise `index` where prefill and decode are separate; `None` where the
-    /// promise is not its own. Of a first token that comes from decode, the pool with the larger part answers for
-    /// all, the other for its part.
+    /// The part of promise `index`'s limit that a pool of a role takes where prefill and decode are separate; `None`
+    /// where the promise is not its own. Of a first token that comes from decode, the pool with the larger part answers
+    /// for all, the other for its part.
     pub fn share(&self, slos: &[PlanSlo], index: usize, role: Role) -> Option<f64> {
         let (slo, value) = (slos.get(index)?, self.values.get(index).copied()?);
         let all = slo.strain(value);
@@ -85,7 +85,7 @@ impl TrialRun {
         Some(slo.strain(Some(left)))
     }
 
-    /// The pool that breaks promise `index` however many units the other one has.
+    /// The pool that breaks promise `index` however many units the other one has; `None`: neither does.
     pub fn culprit(&self, slos: &[PlanSlo], index: usize) -> Option<Role> {
         let (slo, value) = (slos.get(index)?, self.values.get(index).copied()?);
         let breaks = |value: Option<f64>| slo.strain(value) > 1.0;
@@ -98,7 +98,7 @@ impl TrialRun {
         }
     }
 
-    /// What is broken, in words; `None` where nothing is.
+    /// The promises that are broken, in words; `None`: none is.
     pub fn broken(&self, slos: &[PlanSlo]) -> Option<String> {
         if let Some(trouble) = &self.trouble {
             return Some(trouble.clone());
@@ -121,7 +121,7 @@ impl TrialRun {
 /// Why a plan ends without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlanStopped {
-    /// Somebody wants it to.
+    /// The user ended the plan.
     Cancelled,
     /// The question cannot be read or makes no sense.
     Question(String),
@@ -129,20 +129,20 @@ pub enum PlanStopped {
     Failed(String),
 }
 
-/// Where a plan runs, and who is told.
+/// What plays the runs of a plan, and hears of its progress.
 pub struct Bench<'a> {
-    /// Runs at once.
+    /// Number of runs at once.
     pub threads: usize,
-    /// Whether to go on.
+    /// Whether the plan is to go on; asked during runs.
     pub go_on: &'a (dyn Fn() -> bool + Sync),
-    /// Hears what the plan is at.
+    /// Hears what the plan is doing.
     pub tell: &'a (dyn Fn(&str) + Sync),
-    /// Runs so far.
+    /// Number of runs so far.
     pub runs: AtomicU64,
 }
 
 impl Bench<'_> {
-    /// Plays scenarios, each as a replication of its own seed, and judges them. In the order given.
+    /// Plays scenarios, each as a replication of its own seed, and judges them in the order given.
     ///
     /// # Errors
     /// As for [`Bench::summaries`].
@@ -159,7 +159,7 @@ impl Bench<'_> {
         Ok(judged.collect())
     }
 
-    /// Plays scenarios likewise; why there is no result where a run outgrew its limits.
+    /// Plays scenarios, each as a replication of its own seed; of a run that outgrew its limits, returns why.
     ///
     /// # Errors
     /// Where one of them fails for another reason than overload, or somebody wants the plan to end.
@@ -275,7 +275,7 @@ pub fn judge(summary: &RunSummary, slos: &[PlanSlo], decode_begins: bool) -> Tri
     }
 }
 
-/// Pools whose queue is longer at the end of a stretch than in the mean of it, by more than it fluctuates.
+/// Pools whose queue is longer at the end of a stretch than its mean, by more than it fluctuates.
 fn growing(span: &SpanSummary) -> Vec<String> {
     let pools = span.pools.iter();
     let grows = |pool: &PoolSummary| pool.queue_length_end as f64 > GROWS * pool.queue_length_mean;
@@ -283,7 +283,7 @@ fn growing(span: &SpanSummary) -> Vec<String> {
     growing.map(|(name, _)| name.clone()).collect()
 }
 
-/// Hours that would break a promise if it held for each of them, of how many.
+/// The number of hours that would break a promise if it held for each of them, and of all hours.
 fn hours(summary: &RunSummary, slos: &[PlanSlo]) -> (u64, u64) {
     let breaks = |span: &&SpanSummary| {
         let values = slos.iter().map(|slo| (slo, slo.in_stretch(span, None)));

@@ -13,53 +13,53 @@
 
 use std::ops::Range;
 
-/// Most values on one axis.
+/// Most values that one axis may have.
 const MAX_VALUES: usize = 100_000;
 
-/// Keys that change together, and over what.
+/// An axis of a sweep: keys that change together, and their values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepAxis {
-    /// Paths in the scenario.
+    /// Paths of the keys in the scenario.
     pub keys: Vec<String>,
-    /// Where they go.
+    /// Values that the keys take.
     pub values: AxisValues,
 }
 
-/// What an axis goes over.
+/// The values of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AxisValues {
     /// Rows of values as TOML text, one for each key.
     List(Vec<Vec<String>>),
-    /// Everything between two numbers, for samples.
+    /// All numbers between two, for samples.
     Between(AxisRange),
 }
 
-/// Everything between two numbers.
+/// A range of numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisRange {
-    /// The least.
+    /// Least number of the range.
     pub low: f64,
-    /// The greatest.
+    /// Greatest number of the range.
     pub high: f64,
-    /// Whether ratios count, not differences.
+    /// Whether the axis goes by ratios; false: by differences.
     pub is_log: bool,
-    /// What is written after the number: a unit of time, or nothing.
+    /// Unit of time that is written after the number; empty: none.
     pub unit: String,
 }
 
 /// Why a text is no axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AxisError {
-    /// The text.
+    /// The text that was read.
     pub text: String,
-    /// The bytes of it that are wrong.
+    /// Bytes of the text that are wrong.
     pub at: Range<usize>,
     /// What is wrong, and what to write.
     pub why: String,
 }
 
 impl AxisError {
-    /// The way mistakes in a scenario are shown; `source` is what people call the text.
+    /// The error in the look of mistakes in a scenario; `source` is what people call the text.
     pub fn show(&self, source: &str) -> String {
         let chars = |bytes: &str| bytes.chars().count();
         let column = chars(&self.text[..self.at.start]);
@@ -76,7 +76,7 @@ impl AxisError {
     }
 }
 
-/// A piece of the text and where it stands.
+/// A piece of the text and its place.
 #[derive(Clone, Copy)]
 struct TextPiece<'a> {
     text: &'a str,
@@ -97,7 +97,7 @@ impl<'a> TextPiece<'a> {
         self.start..self.start + self.text.len()
     }
 
-    /// Cut at commas outside quotes and brackets.
+    /// Cuts the piece at commas outside quotes and brackets.
     fn cut(self) -> Vec<Self> {
         let (mut depth, mut quote, mut from) = (0_usize, None, 0);
         let mut pieces = Vec::new();
@@ -125,7 +125,7 @@ impl<'a> TextPiece<'a> {
         pieces
     }
 
-    /// What stands in the brackets that enclose the whole piece, after `name`.
+    /// The text in the brackets that enclose the whole piece, after `name`; `None`: there are none.
     fn inside(self, name: &str) -> Option<Self> {
         let rest = self.text.strip_prefix(name)?.trim_start();
         let inner = rest.strip_prefix('(')?.strip_suffix(')')?;
@@ -146,7 +146,7 @@ pub fn parse(text: &str) -> Result<SweepAxis, AxisError> {
     })
 }
 
-/// Where, and what.
+/// A mistake in a text: the bytes that are wrong, and the reason.
 type Wrong = (Range<usize>, String);
 
 fn read(text: &str) -> Result<SweepAxis, Wrong> {
@@ -224,7 +224,7 @@ fn single(values: TextPiece<'_>) -> Result<AxisValues, Wrong> {
     Ok(AxisValues::List(list))
 }
 
-/// A range, if the piece is one.
+/// A range, if the piece is one; `None`: it is not.
 fn span(piece: TextPiece<'_>) -> Result<Option<AxisValues>, Wrong> {
     if let Some(inside) = piece.inside("log") {
         return log(inside).map(Some);
@@ -337,7 +337,7 @@ fn same_unit(low: &RangeNumber, high: &RangeNumber, piece: TextPiece<'_>) -> Res
 }
 
 impl AxisRange {
-    /// The number at a part of the way.
+    /// The number at a part of the way from least to greatest.
     pub fn at(&self, part: f64) -> f64 {
         if self.is_log {
             let (low, high) = (libm::log(self.low), libm::log(self.high));
@@ -346,7 +346,7 @@ impl AxisRange {
         self.low + part * (self.high - self.low)
     }
 
-    /// The same as TOML text.
+    /// The number at a part of the way, as TOML text.
     pub fn text_at(&self, part: f64) -> String {
         written(self.at(part), false, &self.unit)
     }
@@ -367,7 +367,7 @@ fn written(x: f64, whole: bool, unit: &str) -> String {
     number + unit
 }
 
-/// A number in a range.
+/// A number of a range.
 struct RangeNumber {
     value: f64,
     is_whole: bool,

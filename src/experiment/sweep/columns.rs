@@ -7,9 +7,9 @@ use crate::scenario::summary_fields;
 /// A column of a sweep's table of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepColumn {
-    /// What it is called.
+    /// Name of the column.
     pub name: String,
-    /// What is in it, in the order of the manifest.
+    /// Cells of the column, in the order of the manifest.
     pub cells: ColumnCells,
 }
 
@@ -18,7 +18,7 @@ pub struct SweepColumn {
 pub enum ColumnCells {
     /// Whole numbers.
     Whole(Vec<Option<u64>>),
-    /// Words.
+    /// Texts, such as words and reasons.
     Text(Vec<Option<String>>),
     /// Values of an axis, as they were stated.
     Stated(Vec<String>),
@@ -43,7 +43,7 @@ pub fn figure(figure: Option<f64>) -> String {
     figure.map(|x| x.to_string()).unwrap_or_default()
 }
 
-/// The run, its values, and every figure by its path in the summary.
+/// The columns of a sweep: the run, its values, and every figure by its path in the summary.
 pub fn columns(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> Vec<SweepColumn> {
     let whole = |of: fn(&RunOutcome<'_>) -> Option<u64>| {
         ColumnCells::Whole(outcomes.iter().map(of).collect::<Vec<_>>())

@@ -20,7 +20,7 @@ const COMPARISONS: u64 = 5_000_000;
 /// Points as TOML texts, a value for each key.
 pub type Points = Vec<Vec<String>>;
 
-/// The whole grid.
+/// The whole grid of the axes.
 ///
 /// # Errors
 /// Where an axis has no end of values, or the grid has more than `most` points.
@@ -72,7 +72,7 @@ pub fn sample(axes: &[SweepAxis], n: u64, seed: u64) -> Points {
     points.filter(|point| seen.insert(point.clone())).collect()
 }
 
-/// Places in the unit cube: `n` of them, each stratum of each axis hit once.
+/// Points in the unit cube: `n` of them, each stratum of each axis hit once.
 fn hypercube(axes: usize, n: u64, seed: u64, candidate: u64) -> Vec<Vec<f64>> {
     let mut places = vec![Vec::with_capacity(axes); n as usize];
     for axis in 0..axes {
@@ -97,7 +97,7 @@ fn below(stream: &mut Stream, n: u64) -> u64 {
     ((u128::from(stream.draw()) * u128::from(n)) >> 64) as u64
 }
 
-/// Squared distance of the two nearest places.
+/// Squared distance of the two nearest points.
 fn nearest(places: &[Vec<f64>]) -> f64 {
     let mut least = f64::INFINITY;
     for (i, a) in places.iter().enumerate() {

@@ -14,18 +14,18 @@ use crate::units::SimTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// With figures.
+    /// The run has figures.
     Done,
-    /// It outgrew the scenario's limits.
+    /// The run outgrew the scenario's limits.
     Unstable,
-    /// Its scenario cannot be: a value out of bounds, a model that does not fit its memory.
+    /// The scenario is infeasible: a value out of bounds, a model that does not fit its memory.
     Infeasible,
-    /// A fault of the program.
+    /// The run failed by a fault of the program.
     Failed,
 }
 
 impl Status {
-    /// In a word.
+    /// The status in a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -39,22 +39,22 @@ impl Status {
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepEntry {
-    /// Hash of its resolved scenario.
+    /// Hash of the run's resolved scenario.
     pub key: String,
-    /// How it ended.
+    /// How the run ended.
     pub status: Status,
-    /// Why it gave no figures.
+    /// Why the run gave no figures; `None`: it has figures.
     pub reason: Option<String>,
-    /// How the load was served, in a word.
+    /// How the load was served, in a word; `None`: the run gave no figures.
     pub verdict: Option<String>,
-    /// Output tokens per second and accelerator that is paid.
+    /// Output tokens per second and paid accelerator; `None`: the run gave no figures.
     pub output_tokens_per_s_per_gpu: Option<f64>,
-    /// The summary without its hours, intervals, length buckets and audit, which `tokentide run` gives, and with
-    /// the confidence intervals of the main figures only.
+    /// Summary without hours, intervals, length buckets and audit, which `tokentide run` gives, and with
+    /// the confidence intervals of the main figures only; `None`: the run gave no figures.
     pub summary: Option<RunSummary>,
 }
 
-/// Simulates a scenario; `None` if `progress` said no.
+/// Simulates a scenario; `None`: `progress` said no.
 pub fn entry(
     scenario: &Scenario,
     threads: usize,
@@ -120,7 +120,7 @@ const CERTAIN: [&str; 3] = ["decode.", "economics.", "latency."];
 pub const OVERLOADED: &str = "overloaded";
 
 impl SweepEntry {
-    /// What no run can say in it, as a sentence; nothing if there is none.
+    /// What no run can say in the entry, as a sentence; `None`: there is nothing.
     pub fn impossible(&self) -> Option<String> {
         let is_hash = self.key.len() == 32 && self.key.bytes().all(|b| b.is_ascii_hexdigit());
         if !is_hash {
@@ -133,13 +133,13 @@ impl SweepEntry {
         }
     }
 
-    /// The entry as a tree, for looking figures up.
+    /// The entry as a JSON tree, for looking figures up.
     pub fn tree(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 }
 
-/// A figure by its path in the summary (`economics.cost_usd`), or one of the entry's own.
+/// A figure by its path in the summary (`economics.cost_usd`), or one of the entry's own; `None`: not there.
 pub fn figure(tree: &Value, path: &str) -> Option<f64> {
     if let Some(own) = tree.get(path) {
         return own.as_f64();

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use super::entry;
 use super::manifest::{Manifest, PlannedRun, SweepQuestion, scenario_of};
 
-/// Runs that are begun.
+/// Number of runs that are begun for the estimate.
 const PROBES: usize = 4;
 
-/// Time given to each.
+/// Time given to each of these runs.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The outcome.
+/// The estimate of a sweep's duration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Runs that were begun.
+    /// Number of runs that were begun.
     pub probes: usize,
     /// Mean seconds of a whole run on one thread.
     pub seconds_a_run: f64,
@@ -24,7 +24,7 @@ pub struct Estimate {
     pub seconds: f64,
 }
 
-/// Estimates what `runs` take on so many threads; `None` if there are none.
+/// Estimates what `runs` take on `threads` threads; `None`: there are no runs.
 pub fn estimate(
     question: &SweepQuestion,
     manifest: &Manifest,

@@ -8,25 +8,25 @@ use super::entry::{OVERLOADED, Status};
 use super::outcome::RunOutcome;
 use crate::metrics::interval::{Interval, mean, of_mean};
 
-/// A figure that should be small or large.
+/// An aim of a front: a figure that should be small or large.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FrontObjective {
-    /// What a table calls it.
+    /// Head of the figure in a table.
     pub head: &'static str,
-    /// Its path in the summary.
+    /// Path of the figure in the summary.
     pub path: &'static str,
-    /// Whether more is better.
+    /// Whether more is better; false: less is.
     pub most: bool,
 }
 
-/// A kind of front.
+/// A kind of Pareto front.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FrontKind {
-    /// Its name in files.
+    /// Name of the kind in files.
     pub name: &'static str,
-    /// Its title.
+    /// Title of the front.
     pub title: &'static str,
-    /// Its aims; the first two are drawn.
+    /// Aims of the front; the first two are drawn.
     pub aims: &'static [FrontObjective],
 }
 
@@ -73,7 +73,7 @@ pub const FRONTS: [FrontKind; 2] = [
 /// A point with its figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrontPoint {
-    /// Its number.
+    /// Number of the point.
     pub number: u64,
     /// Values of the manifest's keys.
     pub values: Vec<String>,
@@ -81,14 +81,14 @@ pub struct FrontPoint {
     pub figures: BTreeMap<&'static str, f64>,
     /// 95 % intervals of these means, by path; with two replications or more.
     pub intervals: BTreeMap<&'static str, Interval>,
-    /// How its runs ended or were served, each word once.
+    /// How the point's runs ended or were served, each word once.
     pub served: String,
-    /// Whether it may be on a front.
+    /// Whether the point may be on a front.
     pub counts: bool,
 }
 
 impl FrontPoint {
-    /// A figure by its path.
+    /// A figure by its path; `None`: some replication has none.
     pub fn figure(&self, path: &str) -> Option<f64> {
         self.figures.get(path).copied()
     }
@@ -104,14 +104,14 @@ impl FrontPoint {
     }
 }
 
-/// A front.
+/// A Pareto front: points that no other beats in every aim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Front {
-    /// Which.
+    /// Kind of the front.
     pub kind: FrontKind,
-    /// Indices of its points, by the first aim, the better first.
+    /// Indices of the front's points, by the first aim, the better first.
     pub points: Vec<usize>,
-    /// Indices of all points that were in question.
+    /// Indices of all points that were compared.
     pub compared: Vec<usize>,
 }
 
@@ -182,7 +182,7 @@ pub fn front(kind: FrontKind, points: &[FrontPoint]) -> Front {
     }
 }
 
-/// Nowhere worse, somewhere better; less is better.
+/// Whether figures `a` beat `b`: nowhere worse, somewhere better; less is better.
 fn beats(a: &[f64], b: &[f64]) -> bool {
     let pairs = || a.iter().zip(b);
     pairs().all(|(x, y)| x <= y) && pairs().any(|(x, y)| x < y)

@@ -18,7 +18,7 @@ use super::manifest::Manifest;
 use super::shard::Shard;
 use crate::scenario::{Unread, check_ordinary, read_ordinary, read_ordinary_text, text_hash};
 
-/// The manifest's file.
+/// File name of the manifest.
 pub const MANIFEST: &str = "sweep.json";
 
 /// Largest manifest that is read, 1 GiB: a run has some hundred bytes, and a sweep at most a million runs.
@@ -26,14 +26,14 @@ const MAX_MANIFEST_BYTES: u64 = 1 << 30;
 /// Largest ledger that is read, 8 GiB: a run has some kilobytes.
 const MAX_LEDGER_BYTES: u64 = 8 << 30;
 
-/// What stands around a line's hash and its entry.
+/// Text before a line's hash; [`MIDDLE`] stands between the hash and the entry, [`END`] behind it.
 const BEGIN: &str = "{\"check\":\"";
 const MIDDLE: &str = "\",\"entry\":";
 const END: &str = "}";
-/// Digits of the hash.
+/// Number of digits of the hash.
 const DIGITS: usize = 32;
 
-/// What is done, by the key of the run.
+/// Results of the runs that are done, by the key of the run.
 pub type Done = BTreeMap<String, SweepEntry>;
 
 /// A ledger open for writing.
@@ -41,16 +41,16 @@ pub type Done = BTreeMap<String, SweepEntry>;
 pub struct Ledger {
     file: File,
     path: PathBuf,
-    /// Bytes of whole lines.
+    /// Bytes of the whole lines in the file.
     length: u64,
-    /// When they were last known to be on the disk, and whether they still are all there.
+    /// When the lines were last known to be on the disk, and whether all of them still are.
     synchronised: (Instant, bool),
 }
 
-/// Runs that follow one another faster than this are synchronised together.
+/// Time between runs below which they are synchronised together.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Makes a folder that of a sweep, or finds that it is.
+/// Claims a folder for a sweep, or finds that it belongs to it.
 ///
 /// # Errors
 /// A sentence for people: the folder cannot be used, or belongs to something else.
@@ -99,7 +99,7 @@ pub fn tidy(dir: &Path) {
     }
 }
 
-/// Whether a folder is that of this sweep.
+/// Checks that a folder is that of this sweep.
 ///
 /// # Errors
 /// A sentence for people: it is not, or it is damaged.
@@ -127,7 +127,7 @@ pub fn same(dir: &Path, manifest: &Manifest) -> Result<(), String> {
     })
 }
 
-/// The manifest of a folder.
+/// Reads the manifest of a folder.
 ///
 /// # Errors
 /// A sentence for people: there is none, or it is damaged.
@@ -155,7 +155,7 @@ pub fn read_manifest(dir: &Path) -> Result<Manifest, String> {
     }
 }
 
-/// All that the ledgers of a folder hold.
+/// Reads all results that the ledgers of a folder hold.
 ///
 /// # Errors
 /// A sentence for people: which line of which file is damaged, and what to do.
@@ -176,7 +176,7 @@ pub fn read(dir: &Path) -> Result<Done, String> {
     Ok(done)
 }
 
-/// Adds entries; the same run twice must have the same result.
+/// Adds entries to the results; the same run twice must have the same result.
 ///
 /// # Errors
 /// A sentence for people: two results of one run differ.

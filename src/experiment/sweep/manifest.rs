@@ -12,13 +12,13 @@ use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::replicate;
 use crate::scenario::{MAX_RUNS, Mistakes, Scenario, load, text_hash};
 
-/// The version of the shapes of the files of a sweep.
+/// Version of the shapes of the files of a sweep.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What is asked of `sweep`.
+/// The question of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct SweepQuestion {
-    /// Path or bundled name.
+    /// Path of the scenario's file, or name of a bundled one.
     pub scenario: String,
     /// Overrides that hold for all runs.
     pub set: Vec<String>,
@@ -30,14 +30,14 @@ pub struct SweepQuestion {
     pub replications: Option<u64>,
 }
 
-/// All runs.
+/// The manifest of a sweep: all its runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`SCHEMA_VERSION`].
+    /// Version of this shape: [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// The program's version.
+    /// Version of the program that made the manifest.
     pub version: String,
-    /// The scenario's name.
+    /// Name of the scenario.
     pub scenario: String,
     /// Hash of the scenario without its axes.
     pub hash: String,
@@ -45,30 +45,30 @@ pub struct Manifest {
     pub keys: Vec<String>,
     /// Runs of each point in which something is drawn at random; of others there is one.
     pub replications: u64,
-    /// What is another's in some of its points (constants of step times, prices), and what of recordings they leave out.
-    /// Told, and no part of the plan.
+    /// Remarks on what is borrowed in some points (constants of step times, prices), and on what of recordings they
+    /// leave out. Told, and no part of the plan.
     #[serde(skip)]
     pub cautions: Vec<String>,
-    /// In order.
+    /// Runs in order of their number.
     pub runs: Vec<PlannedRun>,
 }
 
-/// A run.
+/// A run of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedRun {
-    /// Its number, from 1.
+    /// Number of the run, from 1.
     pub run: u64,
-    /// The number of its point, from 1.
+    /// Number of the run's point, from 1.
     pub point: u64,
-    /// Which replication it is, from 0.
+    /// Number of the replication, from 0.
     pub replication: u64,
     /// Values of the manifest's keys, as TOML.
     pub values: Vec<String>,
-    /// Its seed; `None` if there is no such scenario.
+    /// Seed of the run; `None`: its scenario is infeasible.
     pub seed: Option<u64>,
-    /// Hash of its resolved scenario; `None` if there is no such scenario.
+    /// Hash of the run's resolved scenario; `None`: it is infeasible.
     pub key: Option<String>,
-    /// Why there is no such scenario.
+    /// Why the scenario is infeasible; `None`: it is not.
     pub infeasible: Option<String>,
 }
 
@@ -165,15 +165,15 @@ pub fn scenario_of(
     Ok(scenario.with_seed(seed))
 }
 
-/// A point that can be simulated.
+/// A point whose scenario can be simulated.
 struct ManifestPoint {
     /// Seed and hash of each replication.
     runs: Vec<(u64, String)>,
-    /// What is another's in it, and what of recordings it leaves out.
+    /// Remarks on what is borrowed in the point, and on what of recordings it leaves out.
     cautions: Vec<String>,
 }
 
-/// Of each replication of a point.
+/// Seed and hash of each replication of a point.
 fn seeds_and_keys(
     question: &SweepQuestion,
     keys: &[String],
@@ -244,7 +244,7 @@ pub enum SweepRefusal {
 }
 
 impl Manifest {
-    /// What no manifest of this version says, in words; nothing if all of it can be.
+    /// What no manifest of this version says, in words; `None`: all of it can be.
     pub fn impossible(&self) -> Option<&'static str> {
         let many = self.runs.len() as u64;
         if self.replications == 0 || many == 0 || many > MAX_RUNS {
@@ -280,24 +280,24 @@ impl Manifest {
         points.filter(is_one).count() as u64
     }
 
-    /// As JSON, ended by a line break.
+    /// The manifest as JSON, ended by a line break.
     pub fn text(&self) -> String {
         let text = serde_json::to_string_pretty(self);
         text.expect("a manifest has only text as keys") + "\n"
     }
 
-    /// Names the sweep.
+    /// Hash that identifies the sweep.
     pub fn id(&self) -> String {
         text_hash(&self.text())
     }
 
-    /// How many points there are.
+    /// Number of points of the sweep.
     pub fn points(&self) -> u64 {
         self.runs.last().map_or(0, |run| run.point)
     }
 }
 
-/// What a person reads of a TOML value.
+/// A TOML value as people read it: a text without its quotes.
 pub fn unquoted(toml: &str) -> &str {
     let inner = |quote| toml.strip_prefix(quote)?.strip_suffix(quote);
     inner('"').or_else(|| inner('\'')).unwrap_or(toml)

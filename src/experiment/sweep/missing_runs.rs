@@ -11,29 +11,29 @@ use super::manifest::{Manifest, PlannedRun, SweepQuestion, scenario_of};
 use super::shard::Shard;
 use crate::experiment::parallel::in_parallel_on;
 
-/// Threads of a single run that still help.
+/// Most threads of a single run that still help.
 const THREADS_OF_A_RUN: usize = 3;
 
-/// Whoever listens to a sweep.
+/// Listens to a sweep while it runs.
 pub trait Listener: Sync {
-    /// Asked often: whether to go on.
+    /// Whether to go on; asked often.
     fn goes_on(&self) -> bool;
-    /// A run has ended and is written down.
+    /// Hears that a run has ended and is written down.
     fn ended(&self, entry: &SweepEntry);
 }
 
 /// How a sweep stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SweepStopped {
-    /// All that was missing is done.
+    /// All runs that were missing are done.
     Complete,
-    /// The listener had enough.
+    /// The listener asked to stop.
     Interrupted,
-    /// Something is wrong that more runs would not mend.
+    /// A fault that more runs would not mend, in words.
     Broken(String),
 }
 
-/// The runs of a shard that nobody has done, each key once.
+/// The runs of a shard that are not done yet, each key once.
 pub fn missing<'a>(manifest: &'a Manifest, shard: Shard, done: &Done) -> Vec<&'a PlannedRun> {
     let mut seen = BTreeSet::new();
     let runs = manifest.runs.iter().filter(|run| shard.has(run.run));
@@ -44,7 +44,7 @@ pub fn missing<'a>(manifest: &'a Manifest, shard: Shard, done: &Done) -> Vec<&'a
     .collect()
 }
 
-/// Simulates `runs` on so many threads; `keep` puts each result where it is safe.
+/// Simulates `runs` on `threads` threads; `keep` puts each result where it is safe.
 pub fn run(
     question: &SweepQuestion,
     manifest: &Manifest,

@@ -9,25 +9,25 @@ use super::manifest::{Manifest, PlannedRun};
 /// A run of a sweep with its result.
 #[derive(Clone, Debug)]
 pub struct RunOutcome<'a> {
-    /// What was planned.
+    /// The run as planned.
     pub run: &'a PlannedRun,
-    /// How it ended.
+    /// How the run ended.
     pub status: Status,
-    /// Why it gave no figures.
+    /// Why the run gave no figures; `None`: it has figures.
     pub reason: Option<&'a str>,
-    /// What the ledger kept of it, if it was begun.
+    /// Entry of the run in the ledger; `None`: it was never begun.
     pub entry: Option<&'a SweepEntry>,
-    /// The same for looking figures up.
+    /// The entry as a JSON tree, for looking figures up.
     pub tree: Value,
 }
 
 impl RunOutcome<'_> {
-    /// A figure by its path.
+    /// A figure by its path; `None`: the run has none.
     pub fn figure(&self, path: &str) -> Option<f64> {
         figure(&self.tree, path)
     }
 
-    /// How the load was served.
+    /// How the load was served, in a word.
     pub fn verdict(&self) -> &str {
         let verdict = self.entry.and_then(|entry| entry.verdict.as_deref());
         verdict.unwrap_or("")

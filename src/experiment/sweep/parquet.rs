@@ -15,7 +15,7 @@ use parquet::schema::types::Type;
 
 use super::columns::{ColumnCells, SweepColumn};
 
-/// The table as a file's bytes, the same for the same table.
+/// The bytes of a Parquet file of the columns, the same for the same table.
 ///
 /// # Errors
 /// What the library says.

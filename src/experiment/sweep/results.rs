@@ -28,7 +28,7 @@ struct ResultLine<'a> {
     summary: Option<&'a RunSummary>,
 }
 
-/// A JSON object a run.
+/// The runs as JSON lines, an object a run.
 pub fn json_lines(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> String {
     let mut text = String::new();
     for outcome in outcomes {
@@ -54,7 +54,7 @@ pub fn json_lines(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> String {
     text
 }
 
-/// Numbers, booleans, lists and quoted texts as such, everything else as text.
+/// A TOML value as JSON: numbers, booleans, lists and quoted texts as such, everything else as text.
 fn json_value(toml: &str) -> Value {
     serde_json::from_str(&toml.replace('_', ""))
         .ok()
@@ -68,10 +68,10 @@ pub const TABLES: &[RecordTable] = &[
     RecordTable::new(PARETO, "the points on each front, as in pareto.csv", &[]),
 ];
 
-/// The table of [`fronts_csv`].
+/// Name of the table of [`fronts_csv`].
 pub const PARETO: &str = "pareto";
 
-/// A row a run. The columns after the values are paths of the summary's figures.
+/// The runs as CSV, a row a run. The columns after the values are paths of the summary's figures.
 pub fn csv(columns: &[SweepColumn], rows: usize) -> String {
     let head = columns.iter().map(|column| column.name.clone()).collect();
     let rows = (0..rows).map(|row| {
@@ -81,8 +81,8 @@ pub fn csv(columns: &[SweepColumn], rows: usize) -> String {
     table(std::iter::once(head).chain(rows))
 }
 
-/// The points on each front, best first in its first figure: means, and their 95 % intervals where points have
-/// replications.
+/// The points on each front as CSV, best first in the front's first figure: means, and their 95 % intervals where
+/// points have replications.
 pub fn fronts_csv(manifest: &Manifest, points: &[FrontPoint], fronts: &[Front]) -> String {
     let mut head = vec![
         "front".to_string(),
@@ -123,7 +123,7 @@ pub fn fronts_csv(manifest: &Manifest, points: &[FrontPoint], fronts: &[Front]) 
     table(rows)
 }
 
-/// The whole as one JSON value: how many runs ended how, and the points of the fronts.
+/// The whole sweep as one JSON value: how many runs ended how, and the points of the fronts.
 pub fn value(
     manifest: &Manifest,
     outcomes: &[RunOutcome<'_>],
@@ -166,7 +166,7 @@ pub fn value(
     })
 }
 
-/// Values by their keys.
+/// Values of a point by the manifest's keys.
 fn named(manifest: &Manifest, values: &[String]) -> Map<String, Value> {
     let pairs = manifest.keys.iter().zip(values);
     pairs

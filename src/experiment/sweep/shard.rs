@@ -4,28 +4,28 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// Most shards.
+/// Most shards of a sweep.
 const MAX_SHARDS: u64 = 100_000;
 
-/// Number `index` of `count`, from 1.
+/// A shard of a sweep: number `index` of `count`, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which, from 1.
+    /// Number of the shard, from 1.
     pub index: u64,
-    /// Of how many.
+    /// Number of shards in all.
     pub count: u64,
 }
 
 impl Shard {
-    /// Everything.
+    /// The one shard that holds every run.
     pub const WHOLE: Self = Self { index: 1, count: 1 };
 
-    /// Whether run number `run` (from 1) belongs to it.
+    /// Whether run number `run` (from 1) belongs to the shard.
     pub fn has(self, run: u64) -> bool {
         (run - 1) % self.count == self.index - 1
     }
 
-    /// The name of its ledger.
+    /// File name of the shard's ledger.
     pub fn ledger(self) -> String {
         if self == Self::WHOLE {
             return "ledger.jsonl".to_string();
@@ -33,7 +33,7 @@ impl Shard {
         format!("ledger-{}-of-{}.jsonl", self.index, self.count)
     }
 
-    /// The shard whose ledger a file is; `None` if it is none.
+    /// The shard whose ledger a file is; `None`: it is none.
     pub fn of_ledger(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let middle = name.strip_prefix("ledger")?.strip_suffix(".jsonl")?;

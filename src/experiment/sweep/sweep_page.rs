@@ -12,10 +12,10 @@ use crate::report::page::{Body, Page, Section};
 use crate::report::plot::{self, Scatter};
 use crate::report::style::Tone;
 
-/// At most so many points are listed in full, and so many of a front; the files have all.
+/// Most points that are listed in full, and most of a front; the files have all.
 const ROWS: usize = 40;
 
-/// Arranges a whole sweep.
+/// The page of a whole sweep, for people.
 pub fn page(
     manifest: &Manifest,
     outcomes: &[RunOutcome<'_>],
@@ -39,7 +39,7 @@ pub fn page(
     }
 }
 
-/// `40 points of 5 runs over pools.decode.units, tokentide 0.1.0`.
+/// The subtitle of a sweep's page: `40 points of 5 runs over pools.decode.units, tokentide 0.1.0`.
 pub fn subtitle(manifest: &Manifest) -> String {
     let undrawn = manifest.undrawn();
     let each = match manifest.replications {
@@ -93,7 +93,7 @@ fn verdict(outcomes: &[RunOutcome<'_>]) -> (Tone, Vec<String>) {
     (tone, sentences)
 }
 
-/// Why runs gave no figures, each reason once.
+/// The section of reasons why runs gave no figures, each once; `None`: all gave some.
 fn reasons(outcomes: &[RunOutcome<'_>]) -> Option<Section> {
     let mut all: BTreeMap<(&str, String), Vec<u64>> = BTreeMap::new();
     for outcome in outcomes {
@@ -134,7 +134,7 @@ fn left_out(rows: usize) -> Vec<String> {
     if more > 0 { vec![note] } else { Vec::new() }
 }
 
-/// All aims, each once.
+/// Aims of all fronts, each once.
 fn aims() -> Vec<FrontObjective> {
     let mut all: Vec<FrontObjective> = Vec::new();
     for aim in FRONTS.iter().flat_map(|front| front.aims) {
@@ -145,7 +145,7 @@ fn aims() -> Vec<FrontObjective> {
     all
 }
 
-/// A key over two lines, since it is long.
+/// A column's head from a key, over two lines, since it is long.
 fn head(key: &str) -> GridColumn {
     match key.rsplit_once('.') {
         Some((path, last)) => GridColumn::right(&format!("{path}\n{last}")),
@@ -243,7 +243,7 @@ fn of_front(manifest: &Manifest, points: &[FrontPoint], front: &Front) -> Sectio
     }
 }
 
-/// The first two aims, all points and those of the front.
+/// A drawing of the front's first two aims, with all points; `None`: there is nothing to draw.
 fn drawing(points: &[FrontPoint], front: &Front) -> Option<Section> {
     let [x, y, ..] = front.kind.aims else {
         return None;

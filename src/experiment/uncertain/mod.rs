@@ -27,20 +27,20 @@ use crate::workload::random::Stream;
 /// Confidence that a rank correlation is not chance.
 const SURE: f64 = 0.95;
 
-/// What the draws say together.
+/// The outlook of a scenario with uncertain inputs: what its draws say together.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outlook {
-    /// The scenario's name.
+    /// Name of the scenario.
     pub name: String,
-    /// Hash of its resolved text, ranges included.
+    /// Hash of the scenario's resolved text, ranges included.
     pub hash: String,
-    /// What was uncertain.
+    /// Inputs that are uncertain.
     pub inputs: Vec<Input>,
-    /// How many draws ended how, the commonest first.
+    /// Verdicts with the number of draws that ended so, the commonest first.
     pub verdicts: Vec<(String, usize)>,
-    /// On which input the verdict hangs.
+    /// The input that the verdict depends on; `None`: on no single one more than chance explains.
     pub verdict_hangs_on: Option<Hang>,
-    /// Where figures lay.
+    /// Ranges of the figures over the draws.
     pub figures: Vec<DrawRange>,
     /// The draws one by one.
     pub draws: Vec<UncertainDraw>,
@@ -49,9 +49,9 @@ pub struct Outlook {
 /// An uncertain input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
-    /// Where it is.
+    /// Path of the input.
     pub path: String,
-    /// Its range, in words.
+    /// Range of the input, in words.
     pub range: String,
     /// Least value; of a duration, in seconds.
     pub low: f64,
@@ -59,43 +59,43 @@ pub struct Input {
     pub high: f64,
 }
 
-/// A figure over the draws.
+/// The range of a figure over the draws.
 #[derive(Clone, Debug, Serialize)]
 pub struct DrawRange {
-    /// Its path in the summary.
+    /// Path of the figure in the summary.
     pub field: String,
-    /// Least.
+    /// Least value over the draws.
     pub low: f64,
-    /// Median.
+    /// Median over the draws.
     pub middle: f64,
-    /// Greatest.
+    /// Greatest value over the draws.
     pub high: f64,
-    /// What it hangs on; `None`: on no single input more than chance explains.
+    /// The input that the figure depends on; `None`: on no single one more than chance explains.
     pub hangs_on: Option<Hang>,
 }
 
-/// An input on which something hangs.
+/// An input that a figure or verdict depends on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hang {
-    /// Where it is.
+    /// Path of the input.
     pub input: String,
-    /// Spearman's rank correlation.
+    /// Spearman's rank correlation of the input and the figure, -1 to 1.
     pub rank_correlation: f64,
 }
 
-/// One draw.
+/// One draw of the uncertain inputs, and how it ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct UncertainDraw {
-    /// The inputs in their order, written as for `--set`.
+    /// Values of the inputs in their order, written as for `--set`.
     pub values: Vec<String>,
-    /// The same as numbers; durations in seconds.
+    /// Values of the inputs as numbers; durations in seconds.
     pub inputs: Vec<f64>,
-    /// The same for people.
+    /// Values of the inputs for people.
     #[serde(skip)]
     pub shown: Vec<String>,
-    /// How it ended.
+    /// Verdict on the draw.
     pub verdict: String,
-    /// Its figures; empty where the run outgrew the scenario's limits.
+    /// Figures by path; empty where the run outgrew the scenario's limits.
     pub figures: BTreeMap<String, f64>,
 }
 
@@ -170,7 +170,7 @@ fn cut(u: f64, mean: f64, sd: f64, low: f64, high: f64) -> f64 {
     mean + sd * z
 }
 
-/// The scenario of each row of values.
+/// The scenarios of the draws, one for each row of values.
 ///
 /// # Errors
 /// Where the values of a draw do not go together.
@@ -183,7 +183,7 @@ pub fn scenarios(scenario: &Scenario, rows: &[Vec<f64>]) -> Result<Vec<Scenario>
 /// Plays all draws. One that outgrows the scenario's limits is an answer like any other.
 ///
 /// # Errors
-/// The first that failed otherwise, in the order of the draws.
+/// The first run that failed otherwise, in the order of the draws.
 pub fn play(
     draws: &[Scenario],
     threads: usize,
@@ -203,7 +203,7 @@ pub fn play(
     results.into_iter().map(kept).collect()
 }
 
-/// What the draws say.
+/// Judges what the draws say together.
 pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]) -> Outlook {
     let inputs = &scenario.uncertain;
     let trees: Vec<_> = runs.iter().map(|run| run.as_ref().map(value_of)).collect();
@@ -278,7 +278,7 @@ pub fn judge(scenario: &Scenario, rows: &[Vec<f64>], runs: &[Option<RunSummary>]
     }
 }
 
-/// How bad a run is, and the word for it.
+/// How badly a run ended, and the word for it.
 fn grade(run: &Option<RunSummary>) -> (u8, &'static str) {
     let Some(run) = run else {
         return (7, "outgrew its limits");
@@ -295,7 +295,7 @@ fn grade(run: &Option<RunSummary>) -> (u8, &'static str) {
     }
 }
 
-/// The input whose ranks go with those of the values most, if more than by chance.
+/// The input whose ranks go with those of the values most; `None`: none does more than by chance.
 fn hang(inputs: &[Uncertain], rows: &[Vec<f64>], values: &[Option<f64>]) -> Option<Hang> {
     let known: Vec<(usize, f64)> = values
         .iter()
@@ -342,7 +342,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Pearson's correlation; `None` where one side is constant.
+/// Pearson's correlation; `None`: one side is constant.
 fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
     let (mx, my) = (mean(x)?, mean(y)?);
     let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {

@@ -7,7 +7,7 @@ use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 use crate::scenario::{DrawUnit, LawForm, Uncertain};
 
-/// Figures that people ask for first.
+/// Figures that people ask for first, by path, with their names.
 const SHOWN: [(&str, &str); 13] = [
     ("latency.ttft_s.mean", "TTFT mean"),
     ("latency.ttft_s.p99", "TTFT p99"),
@@ -43,7 +43,7 @@ pub fn range(input: &Uncertain) -> String {
     format!("{} to {}{form}", show(law.low), show(law.high))
 }
 
-/// A value of an input.
+/// A value of an input, in text for people.
 pub fn value(input: &Uncertain, x: f64) -> String {
     match input.unit {
         DrawUnit::Number => format!("{x}"),
@@ -52,7 +52,7 @@ pub fn value(input: &Uncertain, x: f64) -> String {
     }
 }
 
-/// A value as a number; of a duration, in seconds.
+/// A value of an input as a number; of a duration, in seconds.
 pub fn number(input: &Uncertain, x: f64) -> f64 {
     match input.unit {
         DrawUnit::Number | DrawUnit::Whole => x,
@@ -61,7 +61,7 @@ pub fn number(input: &Uncertain, x: f64) -> f64 {
 }
 
 impl Outlook {
-    /// For people.
+    /// The page of the outlook for people.
     pub fn page(&self) -> Page {
         let n = self.draws.len() as u64;
         Page {
@@ -215,7 +215,7 @@ impl Outlook {
     }
 }
 
-/// A path over two lines.
+/// A column's head from a path, over two lines.
 fn head(path: &str) -> String {
     match path.rsplit_once('.') {
         Some((table, key)) => format!("{table}\n{key}"),

@@ -2,7 +2,7 @@
 
 use crate::report::records::RecordTable;
 
-/// The tables; the first is what `--format csv` prints.
+/// The tables of an outlook; the first is what `--format csv` prints.
 pub const TABLES: &[RecordTable] = &[
     RecordTable {
         columns: &["verdict"],

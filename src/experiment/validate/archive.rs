@@ -11,7 +11,7 @@ pub fn file(archive: &[u8], name: &str) -> Result<Option<String>, String> {
     Ok(entry(&tar, name))
 }
 
-/// Bytes to a block of a tape archive.
+/// Bytes of a block of a tape archive.
 const BLOCK: usize = 512;
 
 fn entry(tar: &[u8], wanted: &str) -> Option<String> {

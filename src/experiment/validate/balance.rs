@@ -9,25 +9,25 @@ use super::cases::{DRIFT, ZIPF};
 use crate::perf::roofline::experts::{Setup, measured_imbalance};
 use crate::scenario::ExpertPopularity;
 
-/// Layers with experts.
+/// Layers with experts in the measured model.
 const LAYERS: u64 = 58;
-/// Tokens of a rank.
+/// Tokens on each rank in the measurements.
 const TOKENS: f64 = 128.0;
 
-/// A measured imbalance beside the model.
+/// A measured imbalance of experts beside the model's.
 #[derive(Clone, Debug, Serialize)]
 pub struct MeasuredImbalance {
-    /// What ran.
+    /// What was measured.
     pub about: &'static str,
-    /// (max - mean)/mean over ranks, as the model says.
+    /// Imbalance (max - mean)/mean over ranks, as the model says.
     pub predicted: f64,
-    /// The same as measured.
+    /// Imbalance (max - mean)/mean over ranks, as measured.
     pub measured: f64,
-    /// What was set by it; empty: a prediction.
+    /// Constants that were set by the measurement; empty: a prediction.
     pub input_of: &'static str,
 }
 
-/// All three.
+/// The three measured imbalances beside the model's.
 pub fn balances() -> [MeasuredImbalance; 3] {
     let of = |ranks, slots, balanced| {
         let setup = Setup {

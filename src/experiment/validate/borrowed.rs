@@ -21,17 +21,18 @@ pub struct ClassError {
     pub about: &'static str,
     /// Whether the models have experts.
     pub experts: bool,
-    /// Rows.
+    /// Number of rows that were played.
     pub count: usize,
     /// Median of `|measured / predicted - 1|`.
     pub median: f64,
-    /// 90th percentile of it.
+    /// 90th percentile of `|measured
+    /// predicted - 1|`.
     pub p90: f64,
     /// 5th percentile of measured over predicted.
     pub ratio_p5: f64,
     /// 95th percentile of measured over predicted.
     pub ratio_p95: f64,
-    /// What the catalog states for the class.
+    /// Error that the catalog states for the class; `None`: it states none.
     pub stated: Option<f64>,
 }
 
@@ -94,7 +95,7 @@ fn plays<'a>(
     rows.iter().flat_map(of_row).collect()
 }
 
-/// The engine of a row on its accelerator.
+/// The catalog's engine of a row on its own accelerator; `None`: there is none.
 fn own(m: &Measurement) -> Option<&'static ServingEngine> {
     let mut engines = catalog::engines().iter();
     engines.find(|e| e.name == m.engine && e.gpu == m.gpu)

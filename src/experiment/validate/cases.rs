@@ -9,16 +9,16 @@ use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline
 
 /// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).
 pub const ZIPF: f64 = 0.6352;
-/// Drift of popularity, from the same measurement's standard deviations.
+/// Drift of expert popularity, from the same measurement's standard deviations.
 pub const DRIFT: f64 = 0.105;
-/// Accelerators in a node of all cases.
+/// Accelerators in a node of every case.
 const GPUS: u32 = 8;
 
-/// A measured case.
+/// A published case: what ran, and what it measured.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// What it is called.
+    /// Name of the case.
     pub name: String,
     /// What ran.
     pub about: String,
@@ -43,15 +43,15 @@ pub struct Case {
     draft_module: bool,
     #[serde(default = "one")]
     tokens_per_step: f64,
-    /// Tokens per second and node.
+    /// Measured tokens per second and node.
     pub measured: f64,
-    /// Constants that were set by it; empty: none.
+    /// Constants that were set by the case; empty: none.
     #[serde(default)]
     pub input_of: String,
-    /// Whether only secondary pages tell of it.
+    /// Whether only secondary pages tell of the case.
     #[serde(default)]
     pub secondary: bool,
-    /// Where it was published.
+    /// Where the case was published.
     pub source: String,
 }
 
@@ -66,35 +66,35 @@ pub struct CaseOutcome {
     pub name: String,
     /// What ran.
     pub about: String,
-    /// Prefill or decode.
+    /// Phase of the case: `prefill` or `decode`.
     pub group: &'static str,
     /// Tokens per second and node, as the model says.
     pub predicted: f64,
-    /// The same as measured.
+    /// Tokens per second and node, as measured.
     pub measured: f64,
     /// Predicted over measured.
     pub ratio: f64,
-    /// One step, in seconds.
+    /// Time of one step, in seconds.
     pub step_s: f64,
     /// Constants that were set by this case; empty: a prediction.
     pub input_of: String,
-    /// Where it was published.
+    /// Where the case was published.
     pub source: String,
 }
 
-/// How much a case's step time hangs on a constant: the part of its change over the part of the
+/// How much the step times of cases depend on a constant: the part of their change over the part of the
 /// constant's.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sensitivity {
-    /// The constant.
+    /// Name of the constant.
     pub constant: &'static str,
-    /// By case, in the order of the cases.
+    /// Sensitivity of each case, in the order of the cases.
     pub cases: Vec<f64>,
 }
 
-/// Constants are moved by this part, both ways.
+/// Part by which constants are moved, both ways.
 const MOVED: f64 = 0.02;
-/// Constants that move no case by this part of their own change are left out.
+/// Sensitivity below which in every case a constant is left out.
 const NEGLIGIBLE: f64 = 0.005;
 
 /// The sensitivity of every case to every constant.
@@ -139,7 +139,7 @@ pub fn cases() -> Result<Vec<Case>, String> {
     file.map(|f| f.case).map_err(|e| e.to_string())
 }
 
-/// What the model says of every case.
+/// Plays every case with the model.
 ///
 /// # Errors
 /// Where a case names what the catalog does not have.
@@ -148,7 +148,7 @@ pub fn outcomes() -> Result<Vec<CaseOutcome>, String> {
 }
 
 impl Case {
-    /// What the model says of it.
+    /// Plays the case with the model.
     ///
     /// # Errors
     /// Where it names what the catalog does not have.
@@ -156,7 +156,7 @@ impl Case {
         self.outcome_with(None)
     }
 
-    /// The same with one constant of the engine multiplied by a factor.
+    /// Plays the case with one constant of the engine multiplied by a factor.
     fn outcome_with(&self, changed: Option<(Constant, f64)>) -> Result<CaseOutcome, String> {
         let missing = |what: &str| format!("case {}: the catalog has no such {what}", self.name);
         let model = catalog::model("deepseek-v3").and_then(|m| m.architecture);

@@ -8,9 +8,9 @@ use crate::experiment::measurement::{Measurement, Prediction};
 /// Absolute relative errors of one figure.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Error {
-    /// Median.
+    /// Median of the absolute relative errors.
     pub median: f64,
-    /// 90th percentile.
+    /// 90th percentile of the absolute relative errors.
     pub p90: f64,
     /// Median of predicted over measured.
     pub bias: f64,
@@ -19,13 +19,13 @@ pub struct Error {
 /// Errors of a group of measurements.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorGroup {
-    /// What is grouped.
+    /// Name of the group.
     pub name: String,
-    /// Measurements in it.
+    /// Number of measurements in the group.
     pub count: usize,
-    /// Of the mean time per output token.
+    /// Errors of the mean time per output token.
     pub tpot: Error,
-    /// Of the mean time to first token.
+    /// Errors of the mean time to first token.
     pub ttft: Error,
 }
 
@@ -76,14 +76,14 @@ pub fn quantile(values: &mut [f64], part: f64) -> f64 {
 pub struct Order {
     /// Pairs whose measured throughputs differ by more than `gap`.
     pub pairs: usize,
-    /// Of them, those that the simulator puts in the right order.
+    /// Number of these pairs that the simulator puts in the right order.
     pub right: usize,
-    /// Least difference, as a part.
+    /// Least difference of the pairs' throughputs, as a part.
     pub gap: f64,
 }
 
 impl Order {
-    /// The part in the right order.
+    /// The part of the pairs in the right order.
     pub fn share(&self) -> f64 {
         self.right as f64 / self.pairs.max(1) as f64
     }

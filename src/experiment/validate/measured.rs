@@ -8,17 +8,17 @@ use crate::catalog;
 use crate::experiment::measurement::{Measurement, Prediction};
 use crate::experiment::parallel::in_parallel;
 
-/// Differences of throughput below this are the measurements' own noise.
+/// Difference of throughput, as a part, below which it is the measurements' own noise.
 const NOISE: f64 = 0.03;
 
 /// Errors of one set of constants.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorReport {
-    /// Which constants.
+    /// Name of the set of constants.
     pub constants: &'static str,
-    /// All rows, then rows with usable conditions, then by engine, accelerator and model.
+    /// Errors of all rows, then of rows with usable conditions, then by engine, accelerator and model.
     pub groups: Vec<ErrorGroup>,
-    /// All pairs, and those beyond the measurements' noise.
+    /// Orders of all pairs, and of those beyond the measurements' noise.
     pub orders: Vec<Order>,
 }
 
@@ -35,7 +35,7 @@ pub fn predictions(all: &[Measurement], calibrated: bool) -> Result<Vec<Predicti
     in_parallel(all, one).into_iter().collect()
 }
 
-/// Errors by group.
+/// Errors of predictions by group of measurements.
 pub fn report(
     constants: &'static str,
     all: &[Measurement],

@@ -16,19 +16,19 @@ use crate::experiment::run;
 use crate::report::summary::RunSummary;
 use crate::scenario::load_str;
 
-/// The rate that must not be carried, over the submitted one.
+/// Ratio to the submitted rate at which a rate must not be carried.
 const MORE: f64 = 1.3;
-/// A queue whose TTFT grows by this factor from the first third to the last, to more than [`SLOW_S`], grows
-/// without end.
+/// Factor from the first third to the last by which the TTFT of a queue that grows without end grows, to more than
+/// [`SLOW_S`].
 const GROWS: f64 = 1.5;
 const SLOW_S: f64 = 2.0;
 
 /// A submitted run beside the simulator.
 #[derive(Clone, Debug, Serialize)]
 pub struct MlperfRow {
-    /// The system.
+    /// Name of the system.
     pub system: String,
-    /// Requests per second.
+    /// Submitted rate, in requests per second.
     pub rate_per_s: f64,
     /// Mean TTFT as submitted, in seconds.
     pub measured_ttft_s: f64,
@@ -38,28 +38,28 @@ pub struct MlperfRow {
     pub measured_tpot_s: f64,
     /// Mean TPOT as simulated, in seconds.
     pub tpot_s: f64,
-    /// Whether the rate is carried.
+    /// Whether the submitted rate is carried.
     pub stable: bool,
-    /// Whether 1.3 times the rate is carried.
+    /// Whether 1.3 times the submitted rate is carried.
     pub more_is_stable: bool,
-    /// The greatest part of the rate, in twentieths from a half to one and a half, that is carried.
+    /// Greatest part of the submitted rate, in twentieths from a half to one and a half, that is carried.
     pub carried: f64,
 }
 
-/// A system that is played.
+/// A submitted system that is played.
 struct System {
     name: &'static str,
     gpu: &'static str,
     instances: u32,
-    /// Accelerators of an instance.
+    /// Accelerators of one instance of the server.
     gpus: u32,
-    /// Compute over the data sheet's accelerator's.
+    /// Factor on the compute of the data sheet.
     clock: f64,
 }
 
-/// A custom thermal solution (CTS) lets an H200 draw more power and run faster: eight of them did 119.706
-/// samples/s offline, eight plain ones of the same submitter 107.477. Server rows, which are checked here,
-/// do not enter.
+/// Compute of an H200 with a custom thermal solution (CTS), which lets it draw more power and run faster: eight of
+/// them did 119.706 samples/s offline, eight plain ones of the same submitter 107.477. Server rows, which are
+/// checked here, do not enter.
 const CTS_CLOCK: f64 = 119.706 / 107.477;
 
 const fn system(name: &'static str, gpu: &'static str, instances: u32, gpus: u32) -> System {
@@ -84,7 +84,7 @@ const SYSTEMS: [System; 6] = [
     },
 ];
 
-/// One row of the file: which of [`SYSTEMS`], and its numeric cells by heading.
+/// One row of the file: which of [`SYSTEMS`] it is of, and its numeric cells by heading.
 struct Submission {
     index: usize,
     system: String,

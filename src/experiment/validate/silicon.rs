@@ -137,7 +137,7 @@ struct SiliconRow {
     gpu: String,
     quantised: String,
     experts_quantised: String,
-    /// Whether the file itself doubts it: drafts that it does not tell of, or a wrong label.
+    /// Whether the file itself doubts the row: drafts that it does not tell of, or a wrong label.
     is_suspect: bool,
     /// Catalog name of the model.
     catalog_name: &'static str,
@@ -215,7 +215,7 @@ impl SiliconRow {
         ["qwen3-32b", "llama-3.3-70b", "llama-3.1-8b"].contains(&self.catalog_name)
     }
 
-    /// What dense layers and experts are kept in.
+    /// Number formats in which dense layers and experts are kept.
     fn numbers(&self) -> (NumberFormat, NumberFormat) {
         let of = |word: &str| match (word, self.model.as_str()) {
             ("nvfp4", _) => NumberFormat::Nvfp4,
@@ -236,7 +236,7 @@ impl SiliconRow {
         }
     }
 
-    /// Why the row's conditions cannot be what it says.
+    /// Why the row's conditions cannot be what it says; empty: they can.
     fn unusable(&self, concurrency: u32) -> &'static str {
         let is_moe = !["gpt-oss-120b"].contains(&self.catalog_name) && !self.is_dense();
         if self.model.starts_with("nvidia/Llama-3.1-8B") {
@@ -257,7 +257,7 @@ impl SiliconRow {
     }
 }
 
-/// A model's name in the catalog; `None`: it has none like it.
+/// A model's name in the catalog; `None`: the catalog has none like it.
 fn catalog_name(model: &str) -> Option<&'static str> {
     Some(match model {
         "Qwen/Qwen3-32B" => "qwen3-32b",

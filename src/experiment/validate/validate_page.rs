@@ -11,7 +11,7 @@ use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
 
-/// Published cases, and measured sets where there are any.
+/// The page of published cases, and of measured sets where there are any.
 pub fn page(cases: &[CaseOutcome], sections: Vec<Section>) -> Page {
     let mut all = vec![of_cases("prefill", cases), of_cases("decode", cases)];
     all.extend(sections);
@@ -64,7 +64,7 @@ fn of_cases(group: &str, cases: &[CaseOutcome]) -> Section {
     }
 }
 
-/// Expert balance.
+/// The section of expert balance.
 pub fn balance(balances: &[MeasuredImbalance]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("case"),
@@ -102,7 +102,7 @@ pub fn balance(balances: &[MeasuredImbalance]) -> Section {
     }
 }
 
-/// What each case hangs on.
+/// The section of what each case depends on.
 pub fn sensitivity(cases: &[CaseOutcome], all: &[Sensitivity]) -> Section {
     let mut columns = vec![GridColumn::left("constant")];
     columns.extend(
@@ -132,7 +132,7 @@ pub fn sensitivity(cases: &[CaseOutcome], all: &[Sensitivity]) -> Section {
     }
 }
 
-/// Errors where constants are not those of what is played.
+/// The section of errors where constants are borrowed.
 pub fn borrowed(rows: &[ClassError]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("class"),
@@ -168,7 +168,7 @@ pub fn borrowed(rows: &[ClassError]) -> Section {
     }
 }
 
-/// The real vLLM run.
+/// The section of the recorded vLLM run.
 pub fn vllm(figures: &[VllmFigure]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("figure"),
@@ -195,7 +195,7 @@ pub fn vllm(figures: &[VllmFigure]) -> Section {
     }
 }
 
-/// MLPerf's server runs.
+/// The section of MLPerf's server runs.
 pub fn mlperf(rows: &[MlperfRow]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("system"),
@@ -239,7 +239,7 @@ pub fn mlperf(rows: &[MlperfRow]) -> Section {
     }
 }
 
-/// Errors of a measured set.
+/// The section of errors of a measured set.
 pub fn measured(report: &ErrorReport) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("rows"),

@@ -24,11 +24,11 @@ const CHUNKS: [f64; 5] = [128.0, 256.0, 512.0, 1024.0, 2048.0];
 /// A figure of the vLLM run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct VllmFigure {
-    /// What it is.
+    /// Name of the figure.
     pub name: &'static str,
-    /// As measured, in seconds.
+    /// Measured value, in seconds.
     pub measured_s: f64,
-    /// As simulated, in seconds.
+    /// Simulated value, in seconds.
     pub simulated_s: f64,
 }
 
@@ -109,7 +109,7 @@ pub fn figures(bytes: &[u8]) -> Result<Vec<VllmFigure>, String> {
     ])
 }
 
-/// When the last request completes: found by halving the time that is simulated.
+/// When the last request completes, in seconds: found by halving the time that is simulated; `None`: it never does.
 fn makespan(scenario: &crate::scenario::Scenario) -> Option<f64> {
     let completed = |seconds: f64| {
         let duration = crate::units::SimDuration::from_secs_f64(seconds);

@@ -14,26 +14,26 @@ use crate::experiment::plan::trial::{PlanStopped, TrialRun};
 use crate::report::format::fixed;
 use crate::units::NS_PER_DAY;
 
-/// Simulations at most.
+/// Most simulations of the search slot by slot.
 const RUNS: usize = 24;
-/// A part of the node-hours that is not worth another simulation.
+/// Part of the node-hours that is not worth another simulation.
 const LITTLE: f64 = 0.005;
 
-/// One pool's way down, slot by slot.
+/// One pool's search for fewer units, slot by slot.
 #[derive(Clone, Debug)]
 struct Way {
-    /// Units that kept every promise in a run of the whole.
+    /// Units of each slot that kept every promise in a run of the whole.
     safe: Vec<u32>,
-    /// Units that kept those of their slot when they were last tried.
+    /// Units of each slot that kept its promises when they were last tried.
     good: Vec<u32>,
-    /// The most units that did not, or are not tried.
+    /// Most units of each slot that broke a promise, or are not tried.
     bad: Vec<u32>,
     /// Units that come and go together.
     block: u32,
 }
 
 impl Way {
-    /// The number to try next in a slot: half-way down; where nothing is left to try, the one that is good.
+    /// The number to try next in a slot: half-way down; where nothing is left to try, the good one.
     fn next(&self, slot: usize) -> u32 {
         let (good, bad) = (self.good[slot], self.bad[slot]);
         let middle = (bad + (good.saturating_sub(bad)) / 2).max(bad + 1);
@@ -41,7 +41,7 @@ impl Way {
         tried.min(good)
     }
 
-    /// Takes in what a run with these units says of each slot.
+    /// Learns what a run with these units says of each slot.
     fn learn(&mut self, tried: &[u32], said: &[Said]) {
         for (slot, (&tried, said)) in tried.iter().zip(said).enumerate() {
             match said {
@@ -60,27 +60,27 @@ impl Way {
 /// What a run says of the units of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
-    /// They are enough.
+    /// The units are enough.
     Kept,
-    /// They are too few.
+    /// The units are too few.
     Broke,
-    /// Another slot spoilt it.
+    /// The run says nothing of the units: another slot spoilt it.
     Nothing,
 }
 
-/// A stretch of a run, for one pool.
+/// A stretch of a run, as one pool sees it.
 #[derive(Clone, Debug)]
 struct SlotPart {
-    /// Slab in it, in the order of time.
+    /// Indices of the slots in the stretch, in the order of time.
     slots: Vec<usize>,
-    /// Whether it breaks a promise that the pool answers for.
+    /// Whether the stretch breaks a promise that the pool answers for.
     breaks: bool,
     /// Whether the pool's queue was growing when it ended.
     grows: bool,
 }
 
-/// What the stretches of a run say of a pool's slots; `lowered` are those with fewer units than are known to be enough.
-/// Second, whether every stretch that breaks a promise has somebody to blame.
+/// Judges a pool's slots by the stretches of a run; `lowered` are those with fewer units than are known to be enough.
+/// Second, whether every stretch that breaks a promise has a slot to blame.
 fn blame(parts: &[SlotPart], lowered: &[bool]) -> (Vec<Said>, bool) {
     let mut said = vec![Said::Kept; lowered.len()];
     let mut all = true;
@@ -172,7 +172,7 @@ impl Scheduling<'_> {
         Ok(())
     }
 
-    /// Where each pool begins: what keeps every promise, and what arithmetic finds too few by a node.
+    /// The search of each pool where it begins: what keeps every promise, and what arithmetic finds too few by a node.
     fn ways(&self, levels: &[ExpectedSchedule]) -> Vec<Way> {
         let each = self.axes.iter().zip(levels);
         let way = |(axis, level): (&super::PoolSearch<'_>, &ExpectedSchedule)| {
@@ -204,7 +204,7 @@ impl Scheduling<'_> {
             .sum()
     }
 
-    /// Units by pool and slot, with what arithmetic expects of them.
+    /// Schedules of units by pool and slot, with what arithmetic expects of them.
     fn levels_of(&self, units: &[Vec<u32>]) -> Vec<ExpectedSchedule> {
         let each = self.axes.iter().zip(units);
         let level = |(axis, units): (&super::PoolSearch<'_>, &Vec<u32>)| ExpectedSchedule {
@@ -214,7 +214,7 @@ impl Scheduling<'_> {
         each.map(level).collect()
     }
 
-    /// Takes in what a run says; `false` where it cannot say whose fault it is.
+    /// Learns what a run says; `false`: it cannot say which slot is at fault.
     fn take_in(&self, ways: &mut [Way], tries: &[Vec<u32>], played: &Played) -> bool {
         let Some(run) = played.runs.first() else {
             return false;
@@ -265,7 +265,7 @@ impl Scheduling<'_> {
         run.parts.iter().enumerate().map(part).collect()
     }
 
-    /// Slab between two times of the day, the second perhaps of a later day, in the order of time.
+    /// Indices of the slots between two times of the day, the second perhaps of a later day, in the order of time.
     fn between(&self, from: u64, to: u64) -> Vec<usize> {
         let mut found: Vec<usize> = Vec::new();
         let mut at = from;
@@ -284,7 +284,7 @@ impl Scheduling<'_> {
 }
 
 impl Way {
-    /// The fewest units that may still turn out to be enough.
+    /// The fewest units of each slot that may still turn out to be enough.
     fn least(&self) -> Vec<u32> {
         let each = self.good.iter().zip(&self.bad);
         each.map(|(good, bad)| ((bad / self.block + 1) * self.block).min(*good))
@@ -292,7 +292,7 @@ impl Way {
     }
 }
 
-/// Whether a schedule is that of these levels.
+/// Whether a played schedule has the units of these.
 fn same(played: &Played, levels: &[ExpectedSchedule]) -> bool {
     let each = played.levels.iter().zip(levels);
     each.into_iter().all(|(a, b)| a.units == b.units)
