@@ -98,7 +98,7 @@ pub trait Server: Clone {
 pub trait Queued: Copy {
     /// One that has just arrived.
     fn arrived(request: Request) -> Self;
-    /// The request.
+    /// The request as it arrived.
     fn request(&self) -> &Request;
     /// When it came into this queue.
     fn since(&self) -> SimTime;

@@ -35,7 +35,7 @@ pub struct Inside {
 /// A request whose prompt is computed and that goes on to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handover {
-    /// The request.
+    /// The request as it arrived.
     pub request: Request,
     /// When its prefill ended, which is when its KV went on its way.
     pub at: SimTime,

@@ -5,7 +5,7 @@ use super::DecodeRules;
 /// Requests and their KV.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KvLoad {
-    /// Requests.
+    /// Requests resident, queued and in transfer.
     pub requests: u64,
     /// KV of those requests, in 1/1024 token.
     pub kv_1024: u64,
