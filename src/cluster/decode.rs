@@ -1,9 +1,8 @@
 //! The decode pool (S8-S10, S14): requests are routed at hand-over, travel, wait, join a rank, and
 //! generate in lock-step.
 //!
-//! [`Decode::advance`] plays the pool up to a given instant. A unit is in `decode_unit.rs`, its ranks in
-//! [`decode_ranks`], its completions in `wheel.rs`; this file is the order of events at one instant (S2), the
-//! requests on their way, and those for which no unit serves. The receiving side of a transfer is not
+//! A unit is in `decode_unit.rs`, its ranks in [`decode_ranks`], its completions in `wheel.rs`; this file is the
+//! pool's part of every instant ([`BackPool`]), the requests on their way, and those for which no unit serves. The receiving side of a transfer is not
 //! limited, and KV that waits takes no memory of a rank.
 
 pub mod decode_ranks;
@@ -18,6 +17,7 @@ pub(super) mod wheel;
 
 use std::collections::VecDeque;
 
+use super::instant::BackPool;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
 use super::slab::Slab;
@@ -25,7 +25,7 @@ use super::slab::Slab;
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
 use crate::perf::StepTimes;
-use crate::scenario::{Pool, Role, Scenario};
+use crate::scenario::{Pool, Scenario};
 use crate::units::{SimDuration, SimTime};
 use decode_ranks::DecodeRefusal;
 use decode_unit::DecodeUnit;
@@ -65,8 +65,10 @@ pub struct Decode<O> {
     landing: Vec<(u64, u32)>,
     /// Of every transfer.
     latency: SimDuration,
-    /// Whether the prefill pool stands before this one in the file (S2).
-    after_prefill: bool,
+    /// What is handed over at this instant.
+    inbox: Vec<Handover>,
+    /// Requests that have been handed over so far.
+    pub handed_over: u64,
     paid: u64,
     working: u64,
     /// Memory taken on all ranks.
@@ -87,6 +89,99 @@ struct DecodeTokens {
     finished_1024: u128,
 }
 
+impl<O: Observer> BackPool for Decode<O> {
+    #[inline]
+    fn next(&self) -> SimTime {
+        let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
+        self.next_unit
+            .min(self.arrivals.next())
+            .min(event)
+            .min(self.routing.next_report())
+    }
+
+    #[inline]
+    fn advance(&mut self, now: SimTime) {
+        self.observer.advance(now);
+    }
+
+    #[inline]
+    fn report(&mut self, now: SimTime) {
+        if self.routing.next_report() == now {
+            let seen = self.units.iter().map(|u| u.load.seen(&self.rules));
+            self.routing.report(now, seen);
+        }
+    }
+
+    #[inline]
+    fn change(&mut self, now: SimTime) {
+        if self.events.front().is_some_and(|e| e.at == now) {
+            self.change_units(now);
+        }
+    }
+
+    #[inline]
+    fn end_steps(&mut self, now: SimTime) {
+        if self.next_unit != now {
+            return;
+        }
+        for index in 0..self.units.len() {
+            let unit = &mut self.units[index];
+            if unit.next() != now {
+                continue;
+            }
+            let taken = unit.taken();
+            let (rules, tokens) = (&self.rules, &mut self.tokens);
+            if unit.end_step(now, index, rules, &mut self.observer, tokens) {
+                self.busy -= 1;
+                self.taken = self.taken + u128::from(unit.taken()) - u128::from(taken);
+                if self.routing.is_exact() {
+                    self.routing.loaded(index, unit.load.seen(rules));
+                }
+            }
+            self.dirty.push(index);
+        }
+        self.next_unit = self
+            .units
+            .iter()
+            .map(DecodeUnit::next)
+            .min()
+            .unwrap_or(SimTime::NEVER);
+    }
+
+    #[inline]
+    fn inbox(&mut self) -> &mut Vec<Handover> {
+        &mut self.inbox
+    }
+
+    #[inline]
+    fn take_over(&mut self, now: SimTime) {
+        self.handed_over += self.inbox.len() as u64;
+        for i in 0..self.inbox.len() {
+            let handover = self.inbox[i];
+            self.hand_over(now, &handover);
+        }
+        self.inbox.clear();
+    }
+
+    #[inline]
+    fn land(&mut self, now: SimTime) {
+        self.arrivals.settle();
+        if self.arrivals.next() == now {
+            self.land_all(now);
+        }
+    }
+
+    #[inline]
+    fn start_steps(&mut self, now: SimTime) {
+        if !self.dirty.is_empty() {
+            self.start_boundaries(now);
+        }
+        if !self.unrouted.is_empty() {
+            self.limit_unrouted(now);
+        }
+    }
+}
+
 impl<O: Observer> Decode<O> {
     /// The pool at time zero.
     pub fn new(
@@ -103,7 +198,6 @@ impl<O: Observer> Decode<O> {
             .map(|e| e.unit as usize + 1)
             .max()
             .unwrap_or(0);
-        let first = scenario.pools.first().map(|p| p.role);
         Self {
             units: (0..count)
                 .map(|_| DecodeUnit::new(&rules, observer.kinds()))
@@ -118,7 +212,8 @@ impl<O: Observer> Decode<O> {
             dirty: Vec::new(),
             landing: Vec::new(),
             latency: scenario.transfer.latency,
-            after_prefill: first != Some(Role::Decode),
+            inbox: Vec::new(),
+            handed_over: 0,
             paid: 0,
             working: 0,
             taken: 0,
@@ -127,49 +222,6 @@ impl<O: Observer> Decode<O> {
             tokens: DecodeTokens::default(),
             observer,
         }
-    }
-
-    /// Plays every event before `until`. `handovers` are those of this stretch, in order.
-    pub fn advance(&mut self, until: SimTime, handovers: &[Handover]) {
-        let mut handovers = handovers.iter().peekable();
-        loop {
-            let planned = self.next();
-            let handover = handovers.peek().map_or(SimTime::NEVER, |h| h.at);
-            let now = planned.min(handover);
-            if now >= until {
-                break;
-            }
-            self.observer.advance(now);
-            if planned == now {
-                if self.routing.next_report() == now {
-                    let seen = self.units.iter().map(|u| u.load.seen(&self.rules));
-                    self.routing.report(now, seen);
-                }
-                if self.events.front().is_some_and(|e| e.at == now) {
-                    self.change_units(now);
-                }
-                if !self.after_prefill {
-                    self.end_steps(now);
-                }
-            }
-            while let Some(handover) = handovers.next_if(|h| h.at == now) {
-                self.hand_over(now, handover);
-            }
-            if planned == now && self.after_prefill {
-                self.end_steps(now);
-            }
-            self.arrivals.settle();
-            if self.arrivals.next() == now {
-                self.land(now);
-            }
-            if !self.dirty.is_empty() {
-                self.start_steps(now);
-            }
-            if !self.unrouted.is_empty() {
-                self.limit_unrouted(now);
-            }
-        }
-        self.observer.advance(until);
     }
 
     /// What is here.
@@ -246,15 +298,6 @@ impl<O: Observer> Decode<O> {
         (self.observer, inside, balances)
     }
 
-    /// When something next happens here by itself.
-    pub fn next(&self) -> SimTime {
-        let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
-        self.next_unit
-            .min(self.arrivals.next())
-            .min(event)
-            .min(self.routing.next_report())
-    }
-
     #[inline]
     fn hand_over(&mut self, now: SimTime, handover: &Handover) {
         let request = handover.request;
@@ -315,36 +358,8 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    fn end_steps(&mut self, now: SimTime) {
-        if self.next_unit != now {
-            return;
-        }
-        for index in 0..self.units.len() {
-            let unit = &mut self.units[index];
-            if unit.next() != now {
-                continue;
-            }
-            let taken = unit.taken();
-            let (rules, tokens) = (&self.rules, &mut self.tokens);
-            if unit.end_step(now, index, rules, &mut self.observer, tokens) {
-                self.busy -= 1;
-                self.taken = self.taken + u128::from(unit.taken()) - u128::from(taken);
-                if self.routing.is_exact() {
-                    self.routing.loaded(index, unit.load.seen(rules));
-                }
-            }
-            self.dirty.push(index);
-        }
-        self.next_unit = self
-            .units
-            .iter()
-            .map(DecodeUnit::next)
-            .min()
-            .unwrap_or(SimTime::NEVER);
-    }
-
-    /// Phase 5: units at a boundary preempt, admit and start their steps.
-    fn start_steps(&mut self, now: SimTime) {
+    /// Units at a boundary preempt, admit and start their steps.
+    fn start_boundaries(&mut self, now: SimTime) {
         self.dirty.sort_unstable();
         self.dirty.dedup();
         for i in 0..self.dirty.len() {

@@ -1,12 +1,11 @@
-//! A pool that takes arrivals: routing, the order of events at one instant (S2), the pool's own queue
-//! where requests wait while no unit serves, and the books of computed tokens.
+//! A pool that takes arrivals: routing, its part of every instant ([`FrontPool`]), the pool's own queue where
+//! requests wait while no unit serves, and the books of computed tokens.
 //!
-//! [`Intake::advance`] plays the pool up to a given instant; what is not open to arrivals as they come
-//! (a closed loop) plays an instant in three parts instead. What a unit does with its requests is a
-//! [`Server`]: a prefill unit or a mixed one.
+//! What a unit does with its requests is a [`Server`]: a prefill unit or a mixed one.
 
 use std::collections::VecDeque;
 
+use super::instant::FrontPool;
 use super::queue::Queue;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
@@ -158,6 +157,105 @@ pub struct Intake<U: Server, O> {
     pub observer: O,
 }
 
+impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
+    #[inline]
+    fn next(&self) -> SimTime {
+        let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
+        self.next_end.min(event).min(self.routing.next_report())
+    }
+
+    #[inline]
+    fn advance(&mut self, now: SimTime) {
+        self.observer.advance(now);
+    }
+
+    #[inline]
+    fn report(&mut self, now: SimTime) {
+        if self.routing.next_report() == now {
+            let rules = &self.rules;
+            self.routing
+                .report(now, self.units.iter().map(|unit| unit.load(rules)));
+        }
+    }
+
+    #[inline]
+    fn change(&mut self, now: SimTime) {
+        if self.events.front().is_some_and(|e| e.at == now) {
+            self.change_units(now);
+        }
+    }
+
+    #[inline]
+    fn end_steps(&mut self, now: SimTime, out: &mut Vec<Handover>) {
+        if self.next_end != now {
+            return;
+        }
+        for index in 0..self.units.len() {
+            let unit = &mut self.units[index];
+            if unit.step_end() != now {
+                continue;
+            }
+            let before = (unit.taken(&self.rules), unit.blocked());
+            unit.end_step(
+                now,
+                index,
+                &self.rules,
+                &mut self.observer,
+                &mut self.tokens,
+                out,
+            );
+            if self.routing.is_exact() {
+                self.routing.loaded(index, unit.load(&self.rules));
+            }
+            self.note(now, index, before);
+            self.busy -= 1;
+            self.dirty.push(index);
+        }
+        self.next_end = self
+            .units
+            .iter()
+            .map(U::step_end)
+            .min()
+            .unwrap_or(SimTime::NEVER);
+    }
+
+    #[inline]
+    fn arrive(&mut self, now: SimTime, request: &Request) {
+        self.observer.arrived(request);
+        if u64::from(request.input) + u64::from(request.output) > self.context {
+            self.observer.ended(now, request, Fate::Rejected);
+            return;
+        }
+        self.observer
+            .moved(now, request, Place::Outside, now, Place::PrefillQueue);
+        self.route(U::Waiting::arrived(*request));
+    }
+
+    /// Idle units with a queue form their batches; what does not fit a queue is rejected.
+    #[inline]
+    fn start_steps(&mut self, now: SimTime) {
+        if !self.dirty.is_empty() {
+            self.dirty.sort_unstable();
+            self.dirty.dedup();
+            for i in 0..self.dirty.len() {
+                self.start_step(now, self.dirty[i]);
+            }
+            self.dirty.clear();
+            self.tell_kv(now);
+            self.observer.busy(now, self.busy);
+        }
+        if let Some(limit) = self.max_queue_requests {
+            while self.unrouted.len() > limit {
+                let Some(waiting) = self.unrouted.pop_back() else {
+                    break;
+                };
+                waiting.carry(&mut self.tokens);
+                self.reject(now, &waiting);
+            }
+        }
+    }
+}
+
 impl<U: Server, O: Observer> Intake<U, O> {
     /// The pool at time zero.
     pub fn new(
@@ -191,87 +289,6 @@ impl<U: Server, O: Observer> Intake<U, O> {
             blocked: [0; 2],
             tokens: IntakeTokens::default(),
             observer,
-        }
-    }
-
-    /// Plays every event before `until`. `arrivals` are those of this stretch, in order; first tokens of
-    /// requests that go on to decode are appended to `out`, in order.
-    pub fn advance(&mut self, until: SimTime, arrivals: &[Request], out: &mut Vec<Handover>) {
-        let mut arrivals = arrivals.iter().peekable();
-        loop {
-            let arrival = arrivals.peek().map_or(SimTime::NEVER, |r| r.at);
-            let now = self.next_planned().min(arrival);
-            if now >= until {
-                break;
-            }
-            self.begin(now, out);
-            while let Some(request) = arrivals.next_if(|r| r.at == now) {
-                self.arrive(now, request);
-            }
-            self.start_steps(now);
-        }
-        self.observer.advance(until);
-    }
-
-    /// When something next happens here by itself.
-    #[inline]
-    pub fn next_planned(&self) -> SimTime {
-        let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
-        self.next_end.min(event).min(self.routing.next_report())
-    }
-
-    /// The first part of an instant, before arrivals: reports, changes, step ends.
-    #[inline]
-    pub fn begin(&mut self, now: SimTime, out: &mut Vec<Handover>) {
-        self.observer.advance(now);
-        if self.routing.next_report() == now {
-            let rules = &self.rules;
-            self.routing
-                .report(now, self.units.iter().map(|unit| unit.load(rules)));
-        }
-        if self.events.front().is_some_and(|e| e.at == now) {
-            self.change_units(now);
-        }
-        if self.next_end == now {
-            self.end_steps(now, out);
-        }
-    }
-
-    /// The second part: a request arrives.
-    #[inline]
-    pub fn arrive(&mut self, now: SimTime, request: &Request) {
-        self.observer.arrived(request);
-        if u64::from(request.input) + u64::from(request.output) > self.context {
-            self.observer.ended(now, request, Fate::Rejected);
-            return;
-        }
-        self.observer
-            .moved(now, request, Place::Outside, now, Place::PrefillQueue);
-        self.route(U::Waiting::arrived(*request));
-    }
-
-    /// The last part, phase 5: idle units with a queue form their batches; what does not fit a queue is
-    /// rejected.
-    #[inline]
-    pub fn start_steps(&mut self, now: SimTime) {
-        if !self.dirty.is_empty() {
-            self.dirty.sort_unstable();
-            self.dirty.dedup();
-            for i in 0..self.dirty.len() {
-                self.start_step(now, self.dirty[i]);
-            }
-            self.dirty.clear();
-            self.tell_kv(now);
-            self.observer.busy(now, self.busy);
-        }
-        if let Some(limit) = self.max_queue_requests {
-            while self.unrouted.len() > limit {
-                let Some(waiting) = self.unrouted.pop_back() else {
-                    break;
-                };
-                waiting.carry(&mut self.tokens);
-                self.reject(now, &waiting);
-            }
         }
     }
 
@@ -390,36 +407,6 @@ impl<U: Server, O: Observer> Intake<U, O> {
         if unit.step_end() == SimTime::NEVER || self.max_queue_requests.is_some() {
             self.dirty.push(index);
         }
-    }
-
-    fn end_steps(&mut self, now: SimTime, out: &mut Vec<Handover>) {
-        for index in 0..self.units.len() {
-            let unit = &mut self.units[index];
-            if unit.step_end() != now {
-                continue;
-            }
-            let before = (unit.taken(&self.rules), unit.blocked());
-            unit.end_step(
-                now,
-                index,
-                &self.rules,
-                &mut self.observer,
-                &mut self.tokens,
-                out,
-            );
-            if self.routing.is_exact() {
-                self.routing.loaded(index, unit.load(&self.rules));
-            }
-            self.note(now, index, before);
-            self.busy -= 1;
-            self.dirty.push(index);
-        }
-        self.next_end = self
-            .units
-            .iter()
-            .map(U::step_end)
-            .min()
-            .unwrap_or(SimTime::NEVER);
     }
 
     #[inline]

@@ -1,11 +1,11 @@
 //! The cluster: pools of units, and what they do with requests.
 //!
-//! A pool is a state machine over its own events; it takes requests in the order of time and hands
-//! them on in the order of time, so that pools form a pipeline ([`crate::engine`]). Everything it does
-//! follows the exact rules S1-S16 of the crate documentation. It performs no I/O and draws no random
-//! numbers.
+//! A pool is a state machine over its own events; [`instant`] says in which order everything happens at one
+//! instant, and [`crate::engine`] drives it. Everything a pool does follows the exact rules S1-S18 of the crate
+//! documentation. It performs no I/O and draws no random numbers.
 
 pub mod decode;
+pub mod instant;
 pub mod intake;
 mod least;
 mod levels;
@@ -20,6 +20,8 @@ pub mod transfer;
 
 use crate::units::SimTime;
 use crate::workload::Request;
+
+pub use instant::Cluster;
 
 /// Requests inside one pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -81,9 +81,9 @@ impl<T> Giver<T> {
 
 impl<T> StretchTaker<T> {
     /// Hands every stretch to `use_it` until the giver is gone, or `use_it` says that it was the last.
-    pub fn drain(self, mut use_it: impl FnMut(&BeltStretch<T>) -> bool) {
-        for stretch in self.full {
-            if !use_it(&stretch) {
+    pub fn drain(self, mut use_it: impl FnMut(&mut BeltStretch<T>) -> bool) {
+        for mut stretch in self.full {
+            if !use_it(&mut stretch) {
                 return;
             }
             let _ = self.empty.send(stretch);

@@ -1,10 +1,12 @@
-//! The engine: workload -> prefill -> decode as a pipeline over stretches of simulated time.
+//! The engine: drives the cluster through time. What happens at an instant is one function
+//! ([`crate::cluster::instant`]); two drivers call it.
 //!
-//! Where nothing flows back (hits are drawn with the request, routers see only their own pool), each
-//! stage can play a stretch as soon as the stage before it has. The stages are the same on one thread
-//! or on several, and so is what they do: a stage reads nothing but what it is handed, in an order
-//! fixed by time, kind, unit and id (S2). The engine performs no I/O, reads no clock and asks no
-//! machine how many cores it has.
+//! Where nothing flows back (hits are drawn with the request, routers see only their own pool), workload, prefill and
+//! decode are a pipeline over stretches of simulated time (`pipeline.rs`), on one thread or on several: each stage
+//! can play a stretch as soon as the stage before it has. Where something does (users who wait for their answers),
+//! pools are played together (`coupled.rs`). A stage reads nothing but what it is handed, in an order fixed by
+//! time, kind, unit and id (S2), so neither the driver nor the threads change what comes of it. The engine performs
+//! no I/O, reads no clock and asks no machine how many cores it has.
 
 mod belt;
 mod coupled;
@@ -13,6 +15,6 @@ mod pipeline;
 mod stretches;
 mod watch;
 
-pub use pipeline::{Stop, simulate};
+pub use pipeline::{Driver, Driving, Stop, simulate};
 pub use stretches::SimulationOutcome;
 pub use watch::{Cap, Overload, QueueKind, user_bytes};

@@ -1,4 +1,4 @@
-//! Playing a scenario, stage by stage and stretch by stretch.
+//! Playing a scenario: with the driver that fits it, or, as a pipeline, stage by stage and stretch by stretch.
 
 use super::belt::{BeltStretch, belt};
 use super::coupled::Coupled;
@@ -6,8 +6,9 @@ use super::feedback::Ended;
 use super::stretches::{GoOn, SimulationOutcome, stretches};
 use super::watch::{Overload, Watch};
 use crate::cluster::decode::Decode;
+use crate::cluster::instant::{Inbox, MaybeBack, NoCallers, OpenCallers, Outbox};
 use crate::cluster::intake::{Intake, Server};
-use crate::cluster::{Handover, Inside, mixed, prefill};
+use crate::cluster::{Cluster, Handover, Inside, mixed, prefill};
 use crate::metrics::Observer;
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Role, Scenario};
@@ -25,8 +26,35 @@ pub enum Stop {
     Cancelled,
 }
 
-/// Plays `scenario` to its end, telling the observers everything, on up to three threads. `progress`
-/// hears now and then how far the last stage has come and how many requests have arrived, and says
+/// How a simulation is driven. What comes of it does not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// The one that fits the scenario: a pipeline of pools, or, where something flows back, coupled pools.
+    Fitting,
+    /// Coupled pools, instant by instant, also where nothing flows back.
+    Coupled,
+}
+
+/// How a simulation is driven, and on how many threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Driving {
+    /// At most so many, of which up to three are used; coupled pools are played on one.
+    pub threads: usize,
+    /// By what.
+    pub driver: Driver,
+}
+
+impl Driving {
+    /// By the driver that fits, on up to so many threads.
+    pub fn on(threads: usize) -> Self {
+        Self {
+            threads,
+            driver: Driver::Fitting,
+        }
+    }
+}
+
+/// Plays `scenario` to its end, telling the observers everything. `progress` hears now and then how far the last stage has come and how many requests have arrived, and says
 /// whether to go on. `base_bytes` of memory are taken by other things than requests in flight.
 ///
 /// # Errors
@@ -36,7 +64,7 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
     workload: Workload,
     times: &StepTimes,
     observers: (P, D),
-    threads: usize,
+    how: Driving,
     base_bytes: u64,
     progress: &mut dyn FnMut(SimTime, u64) -> bool,
 ) -> Result<SimulationOutcome<P, D>, Stop> {
@@ -54,23 +82,23 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
     };
     let outcome = match pool.role {
         Role::Mixed => start::<mixed::MixedUnit, P, D>(
-            scenario, pool, workload, times, observers, threads, &mut go_on,
+            scenario, pool, workload, times, observers, how, &mut go_on,
         ),
         _ => start::<prefill::PrefillUnit, P, D>(
-            scenario, pool, workload, times, observers, threads, &mut go_on,
+            scenario, pool, workload, times, observers, how, &mut go_on,
         ),
     };
     stop.map_or(Ok(outcome), Err)
 }
 
-/// Builds the pools and plays them: as a pipeline, or coupled where users wait for their answers.
+/// Builds the pools and plays them: as a pipeline, or coupled where something flows back.
 fn start<U, P, D>(
     scenario: &Scenario,
     pool: &Pool,
     workload: Workload,
     times: &StepTimes,
     (of_intake, of_decode): (P, D),
-    threads: usize,
+    how: Driving,
     go_on: &mut GoOn<'_>,
 ) -> SimulationOutcome<P, D>
 where
@@ -82,30 +110,50 @@ where
 {
     let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
     let decode = scenario.pools.iter().find(|p| p.role == Role::Decode);
-    if let Some(loops) = ClosedLoops::new(scenario) {
+    let back_first = scenario.pools.first().map(|p| p.role) == Some(Role::Decode);
+    let loops = ClosedLoops::new(scenario);
+    if loops.is_some() || how.driver == Driver::Coupled {
         let of_intake = (of_intake, Ended::default());
         let of_decode = (of_decode, Ended::default());
-        return Coupled::<U, P, D> {
+        let decode = decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode));
+        let cluster: Cluster<Intake<U, _>, _> = Cluster {
+            front: Intake::new(scenario, pool, times.clone(), end, of_intake),
+            back: MaybeBack::new(decode),
+            back_first,
+        };
+        let coupled = Coupled {
+            cluster,
             workload,
             loops,
-            intake: Intake::new(scenario, pool, times.clone(), end, of_intake),
-            decode: decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode)),
-        }
-        .play(scenario, go_on);
+        };
+        return coupled.play(scenario, go_on);
     }
-    let intake: Intake<U, P> = Intake::new(scenario, pool, times.clone(), end, of_intake);
-    let decode = decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode));
-    play(scenario, workload, intake, decode, threads, go_on)
+    let front: Cluster<Intake<U, P>, Outbox> = Cluster {
+        front: Intake::new(scenario, pool, times.clone(), end, of_intake),
+        back: Outbox::default(),
+        back_first,
+    };
+    let back = decode.map(|p| Cluster {
+        front: Inbox::default(),
+        back: Decode::new(scenario, p, times.clone(), end, of_decode),
+        back_first,
+    });
+    let stages = Stages {
+        workload,
+        front,
+        back,
+    };
+    stages.play(scenario, how.threads, go_on)
 }
 
-fn play<U, P, D>(
-    scenario: &Scenario,
-    mut workload: Workload,
-    mut intake: Intake<U, P>,
-    mut decode: Option<Decode<D>>,
-    threads: usize,
-    go_on: &mut GoOn<'_>,
-) -> SimulationOutcome<P, D>
+/// What the pipeline plays: both pools, each with a stand-in for the other.
+struct Stages<U: Server, P, D> {
+    workload: Workload,
+    front: Cluster<Intake<U, P>, Outbox>,
+    back: Option<Cluster<Inbox, Decode<D>>>,
+}
+
+impl<U, P, D> Stages<U, P, D>
 where
     U: Server + Send,
     U::Rules: Send,
@@ -113,94 +161,96 @@ where
     P: Observer + Send,
     D: Observer + Send,
 {
-    let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
-    let (mut arrived, mut handed_over) = (0, 0);
-    let mut first = |until: SimTime, arrivals: &mut BeltStretch<Request>| {
-        arrivals.begin(until, arrived);
-        workload.fill(until, &mut arrivals.items);
-        arrived += arrivals.items.len() as u64;
-        arrivals.arrived = arrived;
-    };
-    let mut middle = |arrivals: &BeltStretch<Request>, handovers: &mut BeltStretch<Handover>| {
-        handovers.begin(arrivals.until, arrivals.arrived);
-        intake.advance(arrivals.until, &arrivals.items, &mut handovers.items);
-        handovers.inside = intake.inside();
-    };
-    let mut last = |handovers: &BeltStretch<Handover>| {
-        let mut inside = Inside::default();
-        if let Some(decode) = &mut decode {
-            decode.advance(handovers.until, &handovers.items);
-            inside = decode.inside();
-        }
-        handed_over += handovers.items.len() as u64;
-        let in_intake = handovers.inside;
-        go_on(
-            handovers.until,
-            handovers.arrived,
-            handed_over,
-            in_intake,
-            inside,
-        )
-    };
-    let stretches = stretches(scenario, end);
-    match threads {
-        0 | 1 => {
-            let (mut arrivals, mut handovers) = (BeltStretch::new(), BeltStretch::new());
-            for until in stretches {
-                first(until, &mut arrivals);
-                middle(&arrivals, &mut handovers);
-                if !last(&handovers) {
-                    break;
+    fn play(
+        self,
+        scenario: &Scenario,
+        threads: usize,
+        go_on: &mut GoOn<'_>,
+    ) -> SimulationOutcome<P, D> {
+        let Self {
+            mut workload,
+            mut front,
+            mut back,
+        } = self;
+        let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
+        let mut arrived = 0;
+        let mut first = |until: SimTime, arrivals: &mut BeltStretch<Request>| {
+            arrivals.begin(until, arrived);
+            workload.fill(until, &mut arrivals.items);
+            arrived += arrivals.items.len() as u64;
+            arrivals.arrived = arrived;
+        };
+        let mut open = OpenCallers::default();
+        let mut middle = |arrivals: &mut BeltStretch<Request>, handovers: &mut BeltStretch<_>| {
+            handovers.begin(arrivals.until, arrivals.arrived);
+            open.swap(&mut arrivals.items);
+            std::mem::swap(&mut front.back.0, &mut handovers.items);
+            front.advance(arrivals.until, &mut open);
+            std::mem::swap(&mut front.back.0, &mut handovers.items);
+            open.swap(&mut arrivals.items);
+            handovers.inside = front.front.inside();
+        };
+        let mut last = |handovers: &mut BeltStretch<Handover>| {
+            let (mut inside, mut handed_over) = (Inside::default(), 0);
+            if let Some(back) = &mut back {
+                back.front.swap(&mut handovers.items);
+                back.advance(handovers.until, &mut NoCallers);
+                back.front.swap(&mut handovers.items);
+                (inside, handed_over) = (back.back.inside(), back.back.handed_over);
+            }
+            let (until, arrived, in_intake) =
+                (handovers.until, handovers.arrived, handovers.inside);
+            go_on(until, arrived, handed_over, in_intake, inside)
+        };
+        let stretches = stretches(scenario, end);
+        match threads {
+            0 | 1 => {
+                let (mut arrivals, mut handovers) = (BeltStretch::new(), BeltStretch::new());
+                for until in stretches {
+                    first(until, &mut arrivals);
+                    middle(&mut arrivals, &mut handovers);
+                    if !last(&mut handovers) {
+                        break;
+                    }
                 }
             }
-        }
-        2 => std::thread::scope(|scope| {
-            let (mut giver, taker) = belt();
-            scope.spawn(move || {
-                let mut arrivals = BeltStretch::new();
-                for until in stretches {
-                    let mut handovers = giver.blank();
-                    first(until, &mut arrivals);
-                    middle(&arrivals, &mut handovers);
-                    if !giver.give(handovers) {
-                        break;
+            2 => std::thread::scope(|scope| {
+                let (mut giver, taker) = belt();
+                scope.spawn(move || {
+                    let mut arrivals = BeltStretch::new();
+                    for until in stretches {
+                        let mut handovers = giver.blank();
+                        first(until, &mut arrivals);
+                        middle(&mut arrivals, &mut handovers);
+                        if !giver.give(handovers) {
+                            break;
+                        }
                     }
-                }
-            });
-            taker.drain(last);
-        }),
-        _ => std::thread::scope(|scope| {
-            let (mut arrivals_in, arrivals_out) = belt();
-            let (mut handovers_in, handovers_out) = belt();
-            scope.spawn(move || {
-                for until in stretches {
-                    let mut arrivals = arrivals_in.blank();
-                    first(until, &mut arrivals);
-                    if !arrivals_in.give(arrivals) {
-                        break;
-                    }
-                }
-            });
-            scope.spawn(move || {
-                arrivals_out.drain(|arrivals| {
-                    let mut handovers = handovers_in.blank();
-                    middle(arrivals, &mut handovers);
-                    handovers_in.give(handovers)
                 });
-            });
-            handovers_out.drain(last);
-        }),
-    }
-    let (intake, in_intake, mut balances) = intake.finish();
-    let (decode, in_decode, more) = match decode.map(Decode::finish) {
-        Some((observer, inside, balances)) => (Some(observer), inside, balances),
-        None => (None, 0, Vec::new()),
-    };
-    balances.extend(more);
-    SimulationOutcome {
-        intake,
-        decode,
-        in_flight: in_intake + in_decode,
-        balances,
+                taker.drain(last);
+            }),
+            _ => std::thread::scope(|scope| {
+                let (mut arrivals_in, arrivals_out) = belt();
+                let (mut handovers_in, handovers_out) = belt();
+                scope.spawn(move || {
+                    for until in stretches {
+                        let mut arrivals = arrivals_in.blank();
+                        first(until, &mut arrivals);
+                        if !arrivals_in.give(arrivals) {
+                            break;
+                        }
+                    }
+                });
+                scope.spawn(move || {
+                    arrivals_out.drain(|arrivals| {
+                        let mut handovers = handovers_in.blank();
+                        middle(arrivals, &mut handovers);
+                        handovers_in.give(handovers)
+                    });
+                });
+                handovers_out.drain(last);
+            }),
+        }
+        SimulationOutcome::of(front.front, back.map(|cluster| cluster.back))
     }
 }

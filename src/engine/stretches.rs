@@ -1,6 +1,9 @@
 //! How a simulation is cut into stretches, who hears at the end of each, and what is left after the last.
 
 use crate::cluster::Inside;
+use crate::cluster::decode::Decode;
+use crate::cluster::intake::{Intake, Server};
+use crate::metrics::Observer;
 use crate::metrics::audit::AuditBalance;
 use crate::scenario::Scenario;
 use crate::units::{NS_PER_S, SimTime};
@@ -26,6 +29,24 @@ pub struct SimulationOutcome<P, D> {
     pub in_flight: u64,
     /// Balances of all pools.
     pub balances: Vec<AuditBalance>,
+}
+
+impl<P: Observer, D: Observer> SimulationOutcome<P, D> {
+    /// That of these pools, when they have been played.
+    pub(super) fn of<U: Server>(intake: Intake<U, P>, decode: Option<Decode<D>>) -> Self {
+        let (intake, in_intake, mut balances) = intake.finish();
+        let (decode, in_decode, more) = match decode.map(Decode::finish) {
+            Some((observer, inside, balances)) => (Some(observer), inside, balances),
+            None => (None, 0, Vec::new()),
+        };
+        balances.extend(more);
+        Self {
+            intake,
+            decode,
+            in_flight: in_intake + in_decode,
+            balances,
+        }
+    }
 }
 
 /// Hears at the end of every stretch the time, the requests that have arrived and that have been handed

@@ -19,5 +19,5 @@ pub mod unstable;
 pub mod validate;
 
 pub use need::ResourceNeed;
-pub use run::{RunError, run, run_with_progress, run_with_requests};
+pub use run::{RunError, run, run_driven, run_with_progress, run_with_requests};
 pub use unstable::Unstable;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{ResourceNeed, Unstable};
 use crate::economics::Tariff;
-use crate::engine::{SimulationOutcome, Stop, simulate};
+use crate::engine::{Driving, SimulationOutcome, Stop, simulate};
 use crate::metrics::{Observer, Recorder, RequestLog, RequestRow, Sample, Timeline};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::assemble::assemble;
@@ -77,9 +77,21 @@ pub fn run_with_progress(
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<RunSummary, RunError> {
+    run_driven(scenario, Driving::on(threads), progress)
+}
+
+/// The same, driven as said.
+///
+/// # Errors
+/// As for [`run_with_progress`].
+pub fn run_driven(
+    scenario: &Scenario,
+    how: Driving,
+    progress: Progress<'_>,
+) -> Result<RunSummary, RunError> {
     let run = Run::prepare(scenario, 0)?;
     let observers = (run.recorder(), run.recorder());
-    let (scenario, timeline, outcome) = run.play(observers, threads, progress)?;
+    let (scenario, timeline, outcome) = run.play(observers, how, progress)?;
     summary(&scenario, timeline, outcome)
 }
 
@@ -106,7 +118,8 @@ pub fn run_with_requests(
         (run.recorder(), log)
     };
     let observers = (observer(), observer());
-    let (scenario, timeline, outcome) = run.play(observers, threads, progress)?;
+    let how = Driving::on(threads);
+    let (scenario, timeline, outcome) = run.play(observers, how, progress)?;
     let (decode, log) = outcome.decode.unzip();
     let requests = RequestLog::together(outcome.intake.1, log).ok_or_else(too_many)?;
     let outcome = SimulationOutcome {
@@ -199,7 +212,7 @@ impl Run {
     fn play<O: Observer + Send>(
         self,
         observers: (O, O),
-        threads: usize,
+        how: Driving,
         progress: Progress<'_>,
     ) -> Result<(Scenario, Timeline, SimulationOutcome<O, O>), RunError> {
         let scenario = &self.scenario;
@@ -209,7 +222,7 @@ impl Run {
             self.workload,
             times,
             observers,
-            threads,
+            how,
             bytes,
             progress,
         );

@@ -50,7 +50,7 @@ impl<O: Observer> Decode<O> {
     }
 
     /// Phase 3: senders are done, in order of id; then KV arrives, in order of id.
-    pub(super) fn land(&mut self, now: SimTime) {
+    pub(super) fn land_all(&mut self, now: SimTime) {
         let mut here = std::mem::take(&mut self.landing);
         while let Some(slot) = self.arrivals.pop_at(now) {
             let moving = self.moving.get_mut(slot);
