@@ -9,9 +9,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use tokentide::experiment::run;
+use tokentide::engine::{Driver, Driving};
+use tokentide::experiment::{run, run_driven};
 use tokentide::report::json;
-use tokentide::scenario::load;
+use tokentide::scenario::{Scenario, load};
 
 /// A run: its name, the scenario, what is set.
 type Golden = (&'static str, &'static str, &'static [&'static str]);
@@ -112,6 +113,49 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
+/// The bytes of a run of coupled pools, whether anything flows back in it or not.
+fn coupled(scenario: &Scenario) -> String {
+    let how = Driving {
+        threads: 1,
+        driver: Driver::Coupled,
+    };
+    let summary = run_driven(scenario, how, &mut |_, _| true);
+    json::to_text(&summary.unwrap_or_else(|why| panic!("{why}")))
+}
+
+/// Ten minutes around the largest change of the published day's schedule, with a hundredth of its requests; the
+/// others as they are, shorter.
+#[test]
+fn bundled_scenarios_do_not_care_who_drives_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = fs::read_dir(folder).expect("the folder of bundled scenarios");
+    let names = files.filter_map(|file| {
+        let name = file.ok()?.file_name().into_string().ok()?;
+        Some(name.strip_suffix(".toml")?.to_owned())
+    });
+    let mut played = 0;
+    for name in names {
+        let mut set = vec!["duration=\"80s\"", "warm_up=\"20s\""];
+        if name.starts_with("deepseek") {
+            set = vec![
+                "start=2025-02-27T01:55:00+08:00",
+                "duration=\"10min\"",
+                "warm_up=\"2min\"",
+                "class.0.arrivals.requests_per_day=2e6",
+            ];
+        }
+        let set: Vec<String> = set.into_iter().map(str::to_owned).collect();
+        let scenario = load(&name, &set).unwrap_or_else(|why| panic!("{why}"));
+        let summary = run(&scenario, 2).unwrap_or_else(|why| panic!("{why}"));
+        assert!(
+            coupled(&scenario) == json::to_text(&summary),
+            "{name}: coupled pools give other bytes than the pipeline"
+        );
+        played += 1;
+    }
+    assert!(played >= 5, "{played} bundled scenarios");
+}
+
 #[test]
 fn golden_runs_have_their_fingerprints() {
     let mut found = String::new();
@@ -129,6 +173,10 @@ fn golden_runs_have_their_fingerprints() {
                 "{name}: {threads} threads give other bytes than one"
             );
         }
+        assert!(
+            coupled(&scenario) == one,
+            "{name}: coupled pools give other bytes than the pipeline"
+        );
         let _ = writeln!(found, "{:016x}  {name}", hash(one.as_bytes()));
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fingerprints/golden.txt");

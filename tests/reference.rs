@@ -7,7 +7,8 @@
 //! anew: schedules, routers, queues, batches, transfers, lock-step token by token, chunks of prompts beside
 //! answers, preemption, migration, when users ask again, and what the summary says of them. Compared are
 //! what became of each request, every step, unit-time by kind, and the figures of the summary, with its
-//! quantiles, hours and intervals, from a run on one thread and from one on two.
+//! quantiles, hours and intervals, from a run on one thread and from one on two; coupled pools give the bytes of the
+//! summary that the pipeline gives.
 //!
 //! That the two do not err alike is what `rules.rs` and its neighbours are for: small scenarios worked out by hand.
 //!
@@ -32,8 +33,10 @@
 use std::panic;
 use std::thread;
 
+use tokentide::engine::{Driver, Driving};
 use tokentide::experiment;
 use tokentide::perf::{StepTimes, with_capacities};
+use tokentide::report::json;
 use tokentide::scenario::{Scenario, load_str};
 use tokentide::units::SimTime;
 use tokentide::workload::{Request, Workload};
@@ -224,8 +227,19 @@ fn difference(
     if let Some(how) = history::difference(&reference.history, &engine) {
         return Some(how);
     }
-    match experiment::run(scenario, 2) {
-        Ok(summary) => books::difference(scenario, reference, &summary),
+    let coupled = Driving {
+        threads: 1,
+        driver: Driver::Coupled,
+    };
+    let runs = experiment::run(scenario, 2).and_then(|summary| {
+        let coupled = experiment::run_driven(scenario, coupled, &mut |_, _| true)?;
+        Ok((summary, coupled))
+    });
+    match runs {
+        Ok((summary, coupled)) if json::to_text(&summary) != json::to_text(&coupled) => {
+            Some("coupled pools give another summary than the pipeline".to_owned())
+        }
+        Ok((summary, _)) => books::difference(scenario, reference, &summary),
         Err(why) => Some(why.to_string()),
     }
 }

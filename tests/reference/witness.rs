@@ -2,6 +2,7 @@
 //!
 //! Each request is a kind of its own, so that what the engine counts by kind is seen request by request.
 
+use tokentide::engine::{Driving, simulate};
 use tokentide::metrics::{Fate, Observer, Place, StepRecord};
 use tokentide::perf::StepTimes;
 use tokentide::scenario::Scenario;
@@ -24,7 +25,8 @@ pub fn watch(
     let witness = Witness::new(scenario, requests);
     let observers = (witness.clone(), witness);
     let mut on = |_, _| true;
-    let outcome = tokentide::engine::simulate(scenario, workload, times, observers, 1, 0, &mut on);
+    let how = Driving::on(1);
+    let outcome = simulate(scenario, workload, times, observers, how, 0, &mut on);
     let outcome = outcome.expect("the scenario has a prefill pool and outgrows no limit");
     let mut told = outcome.intake.inside_since_first;
     let mut prefill = outcome.intake.history;
