@@ -155,12 +155,34 @@ impl<O: Observer> BackPool for Decode<O> {
 
     #[inline]
     fn take_over(&mut self, now: SimTime) {
-        self.handed_over += self.inbox.len() as u64;
         for i in 0..self.inbox.len() {
             let handover = self.inbox[i];
             self.hand_over(now, &handover);
         }
         self.inbox.clear();
+    }
+
+    #[inline]
+    fn hand_over(&mut self, now: SimTime, handover: &Handover) {
+        self.handed_over += 1;
+        let request = handover.request;
+        self.observer
+            .moved(now, &request, Place::Outside, now, Place::Transfer);
+        let first_token = if self.rules.pace.start_1024 > 0 {
+            handover.at
+        } else {
+            SimTime::NEVER
+        };
+        let travel = Travel {
+            request,
+            first_token,
+            last_token: first_token,
+            progress_1024: 0,
+            since: now,
+            ready: SimTime::ZERO,
+        };
+        let receiving = self.rules.receive[0].time(u64::from(request.input));
+        self.send(travel, handover.sending, receiving);
     }
 
     #[inline]
@@ -296,28 +318,6 @@ impl<O: Observer> Decode<O> {
             AuditBalance::new("kv_tokens_1024", kv_ranks, kv_requests),
         ];
         (self.observer, inside, balances)
-    }
-
-    #[inline]
-    fn hand_over(&mut self, now: SimTime, handover: &Handover) {
-        let request = handover.request;
-        self.observer
-            .moved(now, &request, Place::Outside, now, Place::Transfer);
-        let first_token = if self.rules.pace.start_1024 > 0 {
-            handover.at
-        } else {
-            SimTime::NEVER
-        };
-        let travel = Travel {
-            request,
-            first_token,
-            last_token: first_token,
-            progress_1024: 0,
-            since: now,
-            ready: SimTime::ZERO,
-        };
-        let receiving = self.rules.receive[0].time(u64::from(request.input));
-        self.send(travel, handover.sending, receiving);
     }
 
     /// The schedule changes of this instant. All units change before any request goes anywhere, so that

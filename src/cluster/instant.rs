@@ -19,8 +19,8 @@ pub trait FrontPool {
     fn report(&mut self, now: SimTime);
     /// Phase 1: units change.
     fn change(&mut self, now: SimTime);
-    /// Phase 2: steps end; what goes on to decode is appended to `out`.
-    fn end_steps(&mut self, now: SimTime, out: &mut Vec<Handover>);
+    /// Phase 2: steps end, and what goes on to decode is handed over.
+    fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool);
     /// Phase 4: a request arrives.
     fn arrive(&mut self, now: SimTime, request: &Request);
     /// Phase 5: batches are formed, steps start.
@@ -39,10 +39,12 @@ pub trait BackPool {
     fn change(&mut self, now: SimTime);
     /// Phase 2: steps end.
     fn end_steps(&mut self, now: SimTime);
-    /// Where the first pool puts what it hands over.
+    /// Where the first pool puts what it hands over, for [`BackPool::take_over`].
     fn inbox(&mut self) -> &mut Vec<Handover>;
-    /// Phase 2, as the first pool's steps end: what is in the inbox is routed, and on its way.
+    /// Phase 2, as the first pool's steps end: what is in the inbox is taken over.
     fn take_over(&mut self, now: SimTime);
+    /// Phase 2: a request is routed, its KV on its way.
+    fn hand_over(&mut self, now: SimTime, handover: &Handover);
     /// Phase 3: transfers arrive.
     fn land(&mut self, now: SimTime);
     /// Phase 5: queues are admitted, steps start.
@@ -98,8 +100,7 @@ impl<F: FrontPool, B: BackPool> Cluster<F, B> {
         if self.back_first {
             back.end_steps(now);
         }
-        front.end_steps(now, back.inbox());
-        back.take_over(now);
+        front.end_steps(now, back);
         if !self.back_first {
             back.end_steps(now);
         }
@@ -224,8 +225,10 @@ impl FrontPool for Inbox {
     fn change(&mut self, _now: SimTime) {}
 
     #[inline]
-    fn end_steps(&mut self, now: SimTime, out: &mut Vec<Handover>) {
-        out.extend_from_slice(self.take(now));
+    fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool) {
+        for handover in self.take(now) {
+            back.hand_over(now, handover);
+        }
     }
 
     fn arrive(&mut self, _now: SimTime, _request: &Request) {}
@@ -256,6 +259,11 @@ impl BackPool for Outbox {
     }
 
     fn take_over(&mut self, _now: SimTime) {}
+
+    #[inline]
+    fn hand_over(&mut self, _now: SimTime, handover: &Handover) {
+        self.0.push(*handover);
+    }
 
     fn land(&mut self, _now: SimTime) {}
 
@@ -350,6 +358,14 @@ impl<B: BackPool> BackPool for MaybeBack<B> {
         self.pool_mut()
             .into_iter()
             .for_each(|pool| pool.take_over(now));
+    }
+
+    #[inline]
+    fn hand_over(&mut self, now: SimTime, handover: &Handover) {
+        match self {
+            Self::Pool(pool) => pool.hand_over(now, handover),
+            Self::Nobody(outbox) => outbox.hand_over(now, handover),
+        }
     }
 
     #[inline]

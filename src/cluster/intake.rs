@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::instant::FrontPool;
+use super::instant::{BackPool, FrontPool};
 use super::queue::Queue;
 use super::router::Routing;
 use super::schedule::{self, Change, Event};
@@ -186,7 +186,7 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
     }
 
     #[inline]
-    fn end_steps(&mut self, now: SimTime, out: &mut Vec<Handover>) {
+    fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool) {
         if self.next_end != now {
             return;
         }
@@ -202,7 +202,7 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
                 &self.rules,
                 &mut self.observer,
                 &mut self.tokens,
-                out,
+                back.inbox(),
             );
             if self.routing.is_exact() {
                 self.routing.loaded(index, unit.load(&self.rules));
@@ -217,6 +217,7 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
             .map(U::step_end)
             .min()
             .unwrap_or(SimTime::NEVER);
+        back.take_over(now);
     }
 
     #[inline]
