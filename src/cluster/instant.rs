@@ -3,7 +3,7 @@
 //! A [`Cluster`] is two pools side by side, and who sends them requests. Where nothing flows back, its two pools may
 //! be played apart, each with a stand-in for the other: [`Outbox`] takes what a decode pool would be handed, and
 //! [`Inbox`] hands a decode pool what a pool that takes arrivals has ended before. Both play their parts of the
-//! same [`Cluster::instant`].
+//! same `Cluster::instant`.
 
 use super::Handover;
 use crate::units::SimTime;
