@@ -13,12 +13,12 @@ use crate::units::SimTime;
 use crate::workload::{ClosedLoops, Request, Workload};
 
 /// The pool that takes arrivals, and the decode pool, if there is one.
-type Front<U, P> = Intake<U, (P, Ended)>;
-type Back<D> = MaybeBack<Decode<(D, Ended)>>;
+type HeardIntake<U, P> = Intake<U, (P, Ended)>;
+type HeardDecode<D> = MaybeBack<Decode<(D, Ended)>>;
 
 /// What is played together.
 pub struct Coupled<U: Server, P, D> {
-    pub cluster: Cluster<Front<U, P>, Back<D>>,
+    pub cluster: Cluster<HeardIntake<U, P>, HeardDecode<D>>,
     pub workload: Workload,
     pub loops: Option<ClosedLoops>,
 }
@@ -72,7 +72,7 @@ struct Load {
     ended: Vec<(u16, bool)>,
 }
 
-impl<U: Server, P: Observer, D: Observer> Callers<Front<U, P>, Back<D>> for Load {
+impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode<D>> for Load {
     #[inline]
     fn next(&self) -> SimTime {
         let users = self
@@ -85,7 +85,7 @@ impl<U: Server, P: Observer, D: Observer> Callers<Front<U, P>, Back<D>> for Load
     /// Users hear that their answers have ended: class by class, the completed ones first, so that the order in
     /// which requests end within an instant, and pools say so, does not matter.
     #[inline]
-    fn hear(&mut self, now: SimTime, front: &mut Front<U, P>, back: &mut Back<D>) {
+    fn hear(&mut self, now: SimTime, front: &mut HeardIntake<U, P>, back: &mut HeardDecode<D>) {
         self.ended.append(&mut front.observer.1.0);
         if let Some(decode) = back.pool_mut() {
             self.ended.append(&mut decode.observer.1.0);

@@ -138,7 +138,7 @@ where
         back: Decode::new(scenario, p, times.clone(), end, of_decode),
         back_first,
     });
-    let stages = Stages {
+    let stages = PoolStages {
         workload,
         front,
         back,
@@ -147,13 +147,13 @@ where
 }
 
 /// What the pipeline plays: both pools, each with a stand-in for the other.
-struct Stages<U: Server, P, D> {
+struct PoolStages<U: Server, P, D> {
     workload: Workload,
     front: Cluster<Intake<U, P>, Outbox>,
     back: Option<Cluster<Inbox, Decode<D>>>,
 }
 
-impl<U, P, D> Stages<U, P, D>
+impl<U, P, D> PoolStages<U, P, D>
 where
     U: Server + Send,
     U::Rules: Send,
