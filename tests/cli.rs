@@ -92,7 +92,7 @@ fn a_scenario_of_ones_own_runs() {
     let said = tokentide(&["run", &file, "--format", "json"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let run = parsed(&said.out);
-    assert_eq!(run["schema_version"], 1);
+    assert_eq!(run["schema_version"], 2);
     assert_eq!(run["scenario"]["name"], "small");
     assert_eq!(run["duration_s"], 60.0);
     assert_eq!(run["nodes"]["peak"], 2);

@@ -37,7 +37,7 @@ fn runs(target: &str, settings: &[String], replications: u64) -> Vec<RunSummary>
 
 /// The promises of `small.toml`, by hand.
 fn keeps(run: &RunSummary) -> bool {
-    let lost = run.requests.rejected + run.requests.failed + run.requests.timed_out;
+    let lost = run.requests.rejected + run.requests.failed;
     let ends = tokentide::report::verdict::assess(run).grade;
     lost == 0
         && ends != tokentide::report::verdict::Grade::Overloaded
@@ -271,7 +271,7 @@ fn every_schedule(most: u32) -> Vec<Tried> {
         let settings = [schedule("prefill", a, b), schedule("decode", c, d), limit];
         let scenario = load(APART, &settings).expect("a scenario");
         let gives = run(&scenario, 1).ok().and_then(|run| {
-            let lost = run.requests.rejected + run.requests.failed + run.requests.timed_out;
+            let lost = run.requests.rejected + run.requests.failed;
             let latency = [run.latency.ttft_s.p95?, run.latency.tpot_s.mean?];
             (lost == 0).then_some(latency)
         });

@@ -234,7 +234,53 @@ fn what_cannot_be_written_is_refused_before_anything_is_simulated() {
         "--replications",
     );
     assert!(scratch.files("out").is_empty());
-    // Of recordings nothing is known before: the run ends without files all the same.
+    // The rows fit, their text does not.
     let few = ["--set", "limits.output_mb=0.06", "--requests", "all"];
     refused(&[&[SMALL][..], &few, &at].concat(), "limits.output_mb");
+    // Of users who wait for their answers and of recordings nothing is known before: the run ends, without files.
+    let users = "class.chat.arrivals={kind=\"closed-loop\",users=400,think_time=\"1s\"}";
+    let rows = "10,100,2\\n".repeat(10_000);
+    let recorded = format!(
+        "class=[{{name=\"all\",arrivals={{kind=\"trace\",csv={{text=\"arrived_s,input_tokens,output_tokens\\n{rows}\"}}}}}}]"
+    );
+    for (workload, limit) in [(users, "0.11"), (&recorded, "0.2")] {
+        let limit = format!("limits.output_mb={limit}");
+        let more = ["--set", workload, "--set", &limit];
+        let asked = ["--requests", "all"];
+        refused(
+            &[&[SMALL][..], &more, &asked, &at].concat(),
+            "take a sample (--requests 10000)",
+        );
+    }
+    assert!(scratch.files("out").is_empty());
+}
+
+/// Every cell of the CSV stands in the Parquet file, in its place and with its type.
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_holds_the_rows_of_the_csv() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    let scratch = Scratch::new("requests-parquet");
+    let played = play(&scratch, "all", "2", &[SMALL]);
+    let file = fs::File::open(scratch.path("out/requests.parquet")).expect("a file");
+    let reader = SerializedFileReader::new(file).expect("Parquet");
+    let mut rows = reader.get_row_iter(None).expect("rows");
+    for of_csv in &played.rows {
+        let row = rows.next().expect("as many rows").expect("a row");
+        assert_eq!(row.len(), of_csv.len());
+        for (column, field) in row.into_columns() {
+            let text = &of_csv[&column];
+            let is_same = match &field {
+                Field::Null => text.is_empty(),
+                Field::Str(word) => ["class", "fate"].contains(&column.as_str()) && text == word,
+                Field::ULong(n) => !column.ends_with("_s") && *text == n.to_string(),
+                Field::Double(x) => column.ends_with("_s") && text.parse() == Ok(*x),
+                _ => false,
+            };
+            assert!(is_same, "{column}: {text:?} is {field:?}");
+        }
+    }
+    assert!(rows.next().is_none());
 }

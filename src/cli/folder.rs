@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use super::{interrupt, output_files};
 
 /// The files of a run in the order in which they are put in place: the last one says that all are there.
-pub const OF_A_RUN: [&str; 6] = [
+pub const OF_A_RUN: [&str; 7] = [
     "scenario.resolved.toml",
     "hours.csv",
     "intervals.csv",
     "requests.csv",
+    "requests.parquet",
     "run.log",
     "summary.json",
 ];

@@ -40,7 +40,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Also write requests.csv there, a row a request: of all that are in the service within the time that is counted,
-    /// or of a sample of so many that arrive in it, the same on any number of threads
+    /// or of a sample of so many that arrive in it, the same on any number of threads; with the feature parquet also
+    /// requests.parquet
     #[arg(long, value_name = "all|N", requires = "out", conflicts_with = "replications", value_parser = sample)]
     requests: Option<Sample>,
     /// Allow --out to replace the files of an earlier run
@@ -114,10 +115,10 @@ pub fn execute(arguments: &RunArguments) -> Exit {
             arguments.threads,
             began.elapsed().as_secs_f64()
         );
-        let requests = requests.map(|rows| request_rows::csv(&scenario, &rows));
+        let requests = requests.map(|rows| one_by_one(&scenario, &rows));
         let requests = match requests.transpose() {
-            Ok(requests) => requests,
-            Err(error) => return fail(&format!("requests.csv cannot be made: {error}")),
+            Ok(requests) => requests.unwrap_or_default(),
+            Err(error) => return fail(&format!("the rows of requests cannot be made: {error}")),
         };
         files = files_of(&scenario, &summary, requests, log);
         size += files.iter().map(|(_, text)| text.len()).sum::<usize>();
@@ -215,10 +216,10 @@ fn play(
 fn files_of(
     scenario: &Scenario,
     summary: &RunSummary,
-    requests: Option<Vec<u8>>,
+    requests: Vec<(&'static str, Vec<u8>)>,
     log: String,
 ) -> Vec<(&'static str, Vec<u8>)> {
-    let [resolved, hours, intervals, one_by_one, run_log, whole] = OF_A_RUN;
+    let [resolved, hours, intervals, _, _, run_log, whole] = OF_A_RUN;
     let mut files = vec![
         (resolved, scenario.resolved_toml().as_bytes().to_vec()),
         (hours, csv::hours(summary).into_bytes()),
@@ -226,11 +227,24 @@ fn files_of(
     if !summary.intervals.is_empty() {
         files.push((intervals, csv::intervals(summary).into_bytes()));
     }
-    files.extend(requests.map(|requests| (one_by_one, requests)));
+    files.extend(requests);
     files.push((run_log, log.into_bytes()));
     let json = render(summary, Format::Json, &Style::default());
     files.push((whole, json.into_bytes()));
     files
+}
+
+/// The files of rows of requests.
+fn one_by_one(
+    scenario: &Scenario,
+    rows: &[RequestRow],
+) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+    let csv = request_rows::csv(scenario, rows).map_err(|error| error.to_string())?;
+    Ok(vec![
+        ("requests.csv", csv),
+        #[cfg(feature = "parquet")]
+        ("requests.parquet", request_rows::parquet(scenario, rows)?),
+    ])
 }
 
 fn slo_missed(summary: &RunSummary) -> bool {

@@ -15,7 +15,6 @@ use super::{
     tell,
 };
 use crate::experiment::parallel;
-use crate::experiment::sweep::columns::columns;
 use crate::experiment::sweep::estimate::estimate;
 use crate::experiment::sweep::front::{FRONTS, front, points};
 use crate::experiment::sweep::ledger::{self, Done, Ledger};
@@ -23,6 +22,7 @@ use crate::experiment::sweep::manifest::PlannedRun;
 use crate::experiment::sweep::missing_runs::{SweepStopped, missing, run};
 use crate::experiment::sweep::outcome::{RunOutcome, outcomes};
 use crate::experiment::sweep::results::{self, PARETO, TABLES, csv, fronts_csv, json_lines};
+use crate::experiment::sweep::sweep_columns::columns;
 use crate::experiment::sweep::sweep_page::{page, subtitle};
 use crate::experiment::sweep::{Manifest, Shard, SweepQuestion, SweepRefusal, manifest};
 use crate::report::format::{count, fixed, length, plain};
@@ -282,7 +282,7 @@ fn conclude(
             #[cfg(feature = "parquet")]
             (
                 "results.parquet",
-                crate::experiment::sweep::parquet::parquet(&columns).map_err(|why| fail(&why))?,
+                crate::report::parquet::parquet("sweep", &columns).map_err(|why| fail(&why))?,
             ),
             (RESULTS[0], rows.clone().into_bytes()),
             (RESULTS[1], lines.into_bytes()),

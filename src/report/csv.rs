@@ -194,12 +194,11 @@ fn write(spans: &[SpanSummary]) -> Result<Vec<u8>, Error> {
 }
 
 const SPAN: [&str; 3] = ["start", "duration_s", "nodes_mean"];
-const REQUESTS: [&str; 7] = [
+const REQUESTS: [&str; 6] = [
     "in_flight_at_start",
     "arrived",
     "completed",
     "rejected",
-    "timed_out",
     "failed",
     "in_flight",
 ];
@@ -263,7 +262,6 @@ fn cells(span: &SpanSummary, pools: &BTreeSet<&str>) -> Vec<String> {
         requests.arrived.to_string(),
         requests.completed.to_string(),
         requests.rejected.to_string(),
-        requests.timed_out.to_string(),
         requests.failed.to_string(),
         requests.in_flight.to_string(),
         tokens.input.to_string(),

@@ -15,6 +15,7 @@ pub mod assemble;
 pub mod basis;
 pub mod batches;
 mod breaks;
+pub mod columns;
 mod confidence;
 pub mod csv;
 pub mod format;
@@ -24,6 +25,8 @@ mod layout;
 pub mod limit;
 pub mod markdown;
 pub mod page;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod plot;
 mod promised;
 pub mod records;

@@ -64,7 +64,6 @@ const REQUESTS: RequestCounts = RequestCounts {
     arrived: 100_000,
     completed: 100_100,
     rejected: 0,
-    timed_out: 0,
     failed: 0,
     in_flight: 800,
 };

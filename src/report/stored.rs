@@ -47,7 +47,6 @@ pub fn impossible(summary: &RunSummary) -> Option<String> {
     let ends = [
         requests.completed,
         requests.rejected,
-        requests.timed_out,
         requests.failed,
         requests.in_flight,
     ];

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::metrics::Interval;
 
-/// Version of the summary's shape; it grows when a reader of an older shape would misread.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version of this shape; it grows when a reader of an older shape would misread.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The summary of a run: all its figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -140,9 +140,7 @@ pub struct RequestCounts {
     pub completed: u64,
     /// Requests that found a full queue.
     pub rejected: u64,
-    /// Requests that gave up waiting.
-    pub timed_out: u64,
-    /// Requests that could never be served.
+    /// Could never be served.
     pub failed: u64,
     /// Requests unfinished at the end.
     pub in_flight: u64,

@@ -20,14 +20,10 @@ pub fn figures(summary: &RunSummary) -> Section {
         format!("{} arrived", count(r.arrived)),
         format!("{} completed", count(r.completed)),
     ];
-    let fates = [
-        (r.rejected, "rejected"),
-        (r.timed_out, "timed out"),
-        (r.failed, "failed"),
-    ];
+    let fates = [(r.rejected, "rejected"), (r.failed, "failed")];
     let lost = fates.iter().filter(|(n, _)| *n > 0);
     requests.extend(lost.map(|(n, fate)| format!("{} {fate}", count(*n))));
-    if r.rejected + r.timed_out + r.failed == 0 {
+    if r.rejected + r.failed == 0 {
         requests.push("none lost".to_string());
     }
     requests.push(format!(
@@ -252,7 +248,7 @@ pub fn classes(summary: &RunSummary) -> Option<Section> {
         grid.rows.push(vec![
             GridCell::new(name),
             GridCell::new(count(r.arrived)),
-            GridCell::new(count(r.rejected + r.timed_out + r.failed)),
+            GridCell::new(count(r.rejected + r.failed)),
             GridCell::new(maybe(l.ttft_s.p50, seconds)),
             GridCell::new(maybe(l.ttft_s.p99, seconds)),
             GridCell::new(maybe(l.tpot_s.p50, seconds)),
@@ -344,9 +340,9 @@ mod tests {
         let mut summary = day();
         let text = |summary: &RunSummary| format!("{:?}", figures(summary).body);
         assert!(text(&summary).contains("none lost"));
-        summary.requests.timed_out = 7;
+        summary.requests.failed = 7;
         let lost = text(&summary);
-        assert!(lost.contains("7 timed out") && !lost.contains("none lost"));
+        assert!(lost.contains("7 failed") && !lost.contains("none lost"));
         assert!(!lost.contains("rejected"));
     }
 

@@ -30,7 +30,7 @@ pub struct Verdict {
     pub is_day: bool,
     /// Requests completed.
     pub completed: u64,
-    /// Requests rejected, timed out or failed.
+    /// Requests rejected or failed.
     pub lost: u64,
     /// Requests waiting in queues at the end.
     pub waiting_at_end: u64,
@@ -107,7 +107,7 @@ pub struct Shortfall {
 /// Judges how a run was served.
 pub fn assess(summary: &RunSummary) -> Verdict {
     let requests = &summary.requests;
-    let lost = requests.rejected + requests.timed_out + requests.failed;
+    let lost = requests.rejected + requests.failed;
     let worst = worst(summary);
     let shortfalls = shortfalls(summary);
     let broken: Vec<String> = summary
@@ -296,7 +296,7 @@ fn worst(summary: &RunSummary) -> Option<Worst> {
 
 fn lost_part(span: &SpanSummary) -> f64 {
     let r = &span.requests;
-    let lost = r.rejected + r.timed_out + r.failed;
+    let lost = r.rejected + r.failed;
     lost as f64 / ((lost + r.completed) as f64).max(1.0)
 }
 

@@ -293,7 +293,7 @@ fn draws(class: &Class, input: &Lengths) -> Result<Vec<PeriodDraw>, WorkloadErro
 }
 
 /// The exponential law with mean 1, in billionths.
-pub(super) fn unit_exponential() -> QuantileTable {
+fn unit_exponential() -> QuantileTable {
     QuantileTable::new(PER_REQUEST as f64, |side, p| match side {
         Tail::Lower => -libm::log1p(-p),
         Tail::Upper => -libm::log(p),

@@ -8,11 +8,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::class_source::unit_exponential;
+use rand_distr::Exp1;
+
+use super::Request;
 use super::generator::Workload;
-use super::quantile::QuantileTable;
 use super::random::Stream;
-use super::{Request, rate_profile::PER_REQUEST};
 use crate::scenario::{ArrivalKind, Scenario};
 use crate::units::{NS_PER_S, SimDuration, SimTime};
 
@@ -24,8 +24,9 @@ const PAUSE: SimDuration = SimDuration(NS_PER_S);
 struct Users {
     class: u16,
     think_time: SimDuration,
-    exponential: Option<Box<(Stream, QuantileTable)>>,
-    /// Requests that the users may still issue together.
+    /// Where think times are exponential, their draws; `None` where all are `think_time`.
+    exponential: Option<Stream>,
+    /// Requests that may still be issued.
     left: u64,
 }
 
@@ -52,9 +53,7 @@ impl ClosedLoops {
             loops.classes.push(Users {
                 class: index,
                 think_time: closed.think_time,
-                exponential: closed
-                    .exponential
-                    .then(|| Box::new((stream(), unit_exponential()))),
+                exponential: closed.exponential.then(stream),
                 left: closed.requests.unwrap_or(u64::MAX),
             });
             for user in 0..u64::from(closed.users) {
@@ -96,10 +95,9 @@ impl ClosedLoops {
             return;
         };
         let mut think = users.think_time;
-        if let Some(random) = &mut users.exponential {
-            let (stream, exponential) = random.as_mut();
-            let drawn = u128::from(exponential.at(stream.draw())) * u128::from(think.0);
-            think = SimDuration((drawn / u128::from(PER_REQUEST)) as u64);
+        if let Some(stream) = &mut users.exponential {
+            let times: f64 = stream.sample(&Exp1);
+            think = SimDuration(libm::round(times * think.0 as f64) as u64);
         }
         if !well {
             think = think.max(PAUSE);

@@ -11,6 +11,7 @@
 //! requests on every platform and in every version.
 
 use rand::Rng;
+use rand_distr::Distribution;
 use rand_pcg::Pcg64Mcg;
 
 /// A stream of 64-bit random numbers.
@@ -34,6 +35,11 @@ impl Stream {
     #[inline]
     pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
+    }
+
+    /// A draw from a law, by as many draws of 64 bits as it takes.
+    pub fn sample<T>(&mut self, law: &impl Distribution<T>) -> T {
+        law.sample(&mut self.0)
     }
 }
 

@@ -107,13 +107,15 @@ impl Books<'_> {
         let (mut input, mut cached) = (0, 0);
         for (request, life) in self.lives().filter(|(request, _)| is_of(request)) {
             let (fate, ended) = match life.end {
-                End::Completed(at) => (&mut counts.completed, at),
-                End::Rejected(at) => (&mut counts.rejected, at),
-                End::Failed(at) => (&mut counts.failed, at),
-                End::Inside(..) | End::Unborn => (&mut counts.timed_out, u64::MAX),
+                End::Completed(at) => (Some(&mut counts.completed), at),
+                End::Rejected(at) => (Some(&mut counts.rejected), at),
+                End::Failed(at) => (Some(&mut counts.failed), at),
+                End::Inside(..) | End::Unborn => (None, u64::MAX),
             };
             let at = request.at.0;
-            *fate += u64::from(self.is_counted(ended));
+            if let Some(fate) = fate {
+                *fate += u64::from(self.is_counted(ended));
+            }
             counts.arrived += u64::from(self.is_counted(at));
             counts.in_flight_at_start += u64::from(at < self.start && ended >= self.start);
             counts.in_flight += u64::from(at < self.end && ended >= self.end);
@@ -130,7 +132,6 @@ impl Books<'_> {
             ("completed", counts.completed, shown.completed),
             ("rejected", counts.rejected, shown.rejected),
             ("failed", counts.failed, shown.failed),
-            ("timed out", counts.timed_out, shown.timed_out),
             ("input", input, tokens.input),
             ("cached input", cached, tokens.cached_input),
             ("computed input", input - cached, tokens.computed_input),

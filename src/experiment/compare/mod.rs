@@ -271,7 +271,6 @@ pub fn direction(field: &str) -> i8 {
     ];
     let less = [
         "rejected",
-        "timed_out",
         "failed",
         "node_hours",
         "cost_usd",

@@ -134,7 +134,7 @@ fn profit(first: &RunSummary, side: &RunSummary) -> Option<String> {
 fn lost(first: &CompareSide, side: &CompareSide) -> Option<String> {
     let lost = |side: &CompareSide| {
         let r = &side.summary.requests;
-        r.rejected + r.timed_out + r.failed
+        r.rejected + r.failed
     };
     let (before, after) = (lost(first), lost(side));
     (before != after).then(|| {

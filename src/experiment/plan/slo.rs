@@ -1,9 +1,9 @@
 //! What a plan must keep: figures of a run and their limits.
 //!
 //! Written `FIGURE_STATISTIC = LIMIT`: `ttft`, `tpot`, `itl`, `e2e`, `queue` or `decode_queue`, with `mean`,
-//! `p50`, `p90`, `p95` or `p99`, at most a duration; `output_speed_mean`, at least so many tokens per second
+//! `p50`, `p90`, `p95`, `p99` or `p999`, at most a duration; `output_speed_mean`, at least so many tokens per second
 //! of a request; `attainment`, at least this part of each class's requests within the class's own targets;
-//! `lost`, at most this part of the requests rejected, failed or timed out. Nothing may be lost, and no
+//! `lost`, at most this part of the requests rejected or failed. Nothing may be lost, and no
 //! queue may still grow at the end, where nobody says otherwise.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::scenario::{Role, parse_duration};
 
 /// Help on the promises that `--slo` takes, for messages.
 pub const HELP: &str = "write ttft_p99=5s, tpot_mean=60ms, e2e_p95=30s (ttft, tpot, itl, e2e, queue or \
-    decode_queue, with mean, p50, p90, p95 or p99), output_speed_mean=20, attainment=0.99 or lost=0.001";
+    decode_queue, with mean, p50, p90, p95, p99 or p999), output_speed_mean=20, attainment=0.99 or lost=0.001";
 
 /// The figure of a run that a promise is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub enum Statistic {
     P95,
     /// 99th percentile.
     P99,
+    /// 99.9th percentile.
+    P999,
 }
 
 /// A promise that every candidate of a plan must keep.
@@ -81,12 +83,13 @@ const FIGURES: [(&str, SloFigure); 9] = [
     ("lost", SloFigure::Lost),
 ];
 
-const STATISTICS: [(&str, Statistic); 5] = [
+const STATISTICS: [(&str, Statistic); 6] = [
     ("mean", Statistic::Mean),
     ("p50", Statistic::P50),
     ("p90", Statistic::P90),
     ("p95", Statistic::P95),
     ("p99", Statistic::P99),
+    ("p999", Statistic::P999),
 ];
 
 /// Picoseconds of a second.
@@ -310,6 +313,7 @@ fn statistic(of: &DistributionSummary, which: Statistic) -> Option<f64> {
         Statistic::P90 => of.p90,
         Statistic::P95 => of.p95,
         Statistic::P99 => of.p99,
+        Statistic::P999 => of.p999,
     }
 }
 
@@ -321,6 +325,7 @@ fn quantile(of: &Quantiles, which: Statistic) -> Option<f64> {
         Statistic::P90 => of.p90,
         Statistic::P95 => of.p95,
         Statistic::P99 => of.p99,
+        Statistic::P999 => of.p999,
     }
 }
 
@@ -330,7 +335,7 @@ fn attainment(run: &RunSummary) -> Option<f64> {
 }
 
 fn lost(r: &RequestCounts) -> f64 {
-    let lost = r.rejected + r.timed_out + r.failed;
+    let lost = r.rejected + r.failed;
     lost as f64 / ((lost + r.completed) as f64).max(1.0)
 }
 

@@ -7,7 +7,6 @@
 //! which each machine works out for itself.
 
 pub mod axes;
-pub mod columns;
 pub mod design;
 pub mod entry;
 pub mod estimate;
@@ -16,10 +15,9 @@ pub mod ledger;
 pub mod manifest;
 pub mod missing_runs;
 pub mod outcome;
-#[cfg(feature = "parquet")]
-pub mod parquet;
 pub mod results;
 pub mod shard;
+pub mod sweep_columns;
 pub mod sweep_page;
 
 pub use manifest::{Manifest, SweepQuestion, SweepRefusal, manifest};

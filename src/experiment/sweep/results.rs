@@ -4,11 +4,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::columns::{SweepColumn, figure as figure_cell};
 use super::entry::Status;
 use super::front::{FRONTS, Front, FrontPoint};
 use super::manifest::{Manifest, unquoted};
 use super::outcome::RunOutcome;
+use crate::report::columns::{DataColumn, figure as figure_cell};
 use crate::report::records::RecordTable;
 use crate::report::summary::RunSummary;
 
@@ -71,8 +71,8 @@ pub const TABLES: &[RecordTable] = &[
 /// Name of the table of [`fronts_csv`].
 pub const PARETO: &str = "pareto";
 
-/// The runs as CSV, a row a run. The columns after the values are paths of the summary's figures.
-pub fn csv(columns: &[SweepColumn], rows: usize) -> String {
+/// A row a run. The columns after the values are paths of the summary's figures.
+pub fn csv(columns: &[DataColumn], rows: usize) -> String {
     let head = columns.iter().map(|column| column.name.clone()).collect();
     let rows = (0..rows).map(|row| {
         let cells = columns.iter().map(|column| column.cells.text(row));

@@ -136,7 +136,6 @@ const REQUESTS: &[&str] = &[
     "arrived",
     "completed",
     "rejected",
-    "timed_out",
     "failed",
     "in_flight",
 ];

@@ -2,49 +2,11 @@
 
 use super::manifest::{Manifest, unquoted};
 use super::outcome::RunOutcome;
+use crate::report::columns::{ColumnCells, DataColumn};
 use crate::scenario::summary_fields;
 
-/// A column of a sweep's table of runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SweepColumn {
-    /// Name of the column.
-    pub name: String,
-    /// Cells of the column, in the order of the manifest.
-    pub cells: ColumnCells,
-}
-
-/// The cells of a column; `None` is empty.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ColumnCells {
-    /// Whole numbers.
-    Whole(Vec<Option<u64>>),
-    /// Texts, such as words and reasons.
-    Text(Vec<Option<String>>),
-    /// Values of an axis, as they were stated.
-    Stated(Vec<String>),
-    /// Figures of the summary.
-    Figure(Vec<Option<f64>>),
-}
-
-impl ColumnCells {
-    /// A cell as CSV has it.
-    pub fn text(&self, row: usize) -> String {
-        match self {
-            Self::Whole(cells) => cells[row].map(|n| n.to_string()).unwrap_or_default(),
-            Self::Text(cells) => cells[row].clone().unwrap_or_default(),
-            Self::Stated(cells) => cells[row].clone(),
-            Self::Figure(cells) => figure(cells[row]),
-        }
-    }
-}
-
-/// A figure as CSV has it.
-pub fn figure(figure: Option<f64>) -> String {
-    figure.map(|x| x.to_string()).unwrap_or_default()
-}
-
-/// The columns of a sweep: the run, its values, and every figure by its path in the summary.
-pub fn columns(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> Vec<SweepColumn> {
+/// The run, its values, and every figure by its path in the summary.
+pub fn columns(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> Vec<DataColumn> {
     let whole = |of: fn(&RunOutcome<'_>) -> Option<u64>| {
         ColumnCells::Whole(outcomes.iter().map(of).collect::<Vec<_>>())
     };
@@ -63,7 +25,7 @@ pub fn columns(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> Vec<SweepCol
             text(|o| Some(o.verdict().to_string()).filter(|v| !v.is_empty())),
         ),
     ];
-    let of_the_run = of_the_run.into_iter().map(|(name, cells)| SweepColumn {
+    let of_the_run = of_the_run.into_iter().map(|(name, cells)| DataColumn {
         name: name.to_string(),
         cells,
     });
@@ -72,12 +34,12 @@ pub fn columns(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> Vec<SweepCol
             let value = o.run.values.get(index);
             value.map_or(String::new(), |v| unquoted(v).to_string())
         };
-        SweepColumn {
+        DataColumn {
             name: key.clone(),
             cells: ColumnCells::Stated(outcomes.iter().map(stated).collect()),
         }
     });
-    let figures = paths(outcomes).into_iter().map(|path| SweepColumn {
+    let figures = paths(outcomes).into_iter().map(|path| DataColumn {
         cells: ColumnCells::Figure(outcomes.iter().map(|o| o.figure(&path)).collect()),
         name: path,
     });

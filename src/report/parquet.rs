@@ -1,5 +1,5 @@
-//! The table of a sweep as Apache Parquet: the columns of `results.csv`, with types. Uncompressed and in one row
-//! group: a sweep has thousands of rows, not billions.
+//! A table of results as Apache Parquet: the columns of its CSV, with types. Uncompressed and in one row group: a
+//! table has thousands or millions of rows, not billions.
 //!
 //! Whole numbers are unsigned 64-bit integers, figures doubles, words and stated values UTF-8, but for an axis of
 //! which all values are numbers, which is of doubles. An empty cell is null.
@@ -13,21 +13,21 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
-use super::columns::{ColumnCells, SweepColumn};
+use super::columns::{ColumnCells, DataColumn};
 
-/// The bytes of a Parquet file of the columns, the same for the same table.
+/// The table as a file's bytes, the same for the same table; `name` is that of the schema.
 ///
 /// # Errors
 /// What the library says.
-pub fn parquet(columns: &[SweepColumn]) -> Result<Vec<u8>, String> {
-    write(columns).map_err(|error| format!("the results cannot be written as Parquet: {error}"))
+pub fn parquet(name: &str, columns: &[DataColumn]) -> Result<Vec<u8>, String> {
+    write(name, columns).map_err(|error| format!("the table cannot be written as Parquet: {error}"))
 }
 
-fn write(columns: &[SweepColumn]) -> Result<Vec<u8>, ParquetError> {
+fn write(name: &str, columns: &[DataColumn]) -> Result<Vec<u8>, ParquetError> {
     let typed: Vec<Typed> = columns.iter().map(|column| typed(&column.cells)).collect();
     let fields = columns.iter().zip(&typed);
     let fields: Result<Vec<_>, _> = fields.map(|(c, t)| t.field(&c.name)).collect();
-    let schema = Type::group_type_builder("sweep")
+    let schema = Type::group_type_builder(name)
         .with_fields(fields?)
         .build()?;
     let properties = Arc::new(WriterProperties::builder().build());
