@@ -40,6 +40,7 @@
 //! |---|---|
 //! | [`rules`] | the exact rules, a page |
 //! | [`units`] | integer time and money |
+//! | [`words`] | how enums are written, one table for each |
 //! | [`catalog`] | GPUs, models, engines, prices: data with sources |
 //! | [`scenario`] | the file's shape, its mistakes, its meaning |
 //! | [`perf`] | how long steps take; the boundary behind which models of step times live |
@@ -103,4 +104,5 @@ pub mod report;
 pub mod rules {}
 pub mod scenario;
 pub mod units;
+pub mod words;
 pub mod workload;

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::program::tokentide;
-use tokentide::experiment::compare::{CompareQuestion, Comparison, Finding, judge, runs};
+use tokentide::experiment::compare::{
+    CommonStreams, CompareQuestion, Comparison, Finding, judge, runs,
+};
 use tokentide::experiment::parallel::in_parallel_on;
 use tokentide::experiment::replicate::{replications, run_all};
 use tokentide::scenario::{Scenario, load};
@@ -68,7 +70,10 @@ fn recordings_are_compared_without_chance() {
         recording(",cached_tokens\\n0,5000,20,0\\n0.01,4000,40,64\\n0.02,7000,9,0\\n40,900,30,0");
     let (one, two) = (of("pools.prefill.units=1"), of("pools.prefill.units=2"));
     let comparison = compared(&[one.clone(), two.clone()], 5, false);
-    assert_eq!((comparison.replications, comparison.streams), (1, "none"));
+    assert_eq!(
+        (comparison.replications, comparison.streams),
+        (1, CommonStreams::None)
+    );
     let differences = &comparison.versus[0].differences;
     let of_finding = |finding| differences.iter().filter(|d| d.finding == finding).count();
     let undrawn = of_finding(Finding::Undrawn);
@@ -93,7 +98,10 @@ fn recordings_are_compared_without_chance() {
     let of = recording("\\n0,5000,20\\n0.01,4000,40\\n0.02,7000,9\\n40,900,30");
     let (one, two) = (of("pools.prefill.units=1"), of("pools.prefill.units=2"));
     let comparison = compared(&[one.clone(), two], 3, false);
-    assert_eq!((comparison.replications, comparison.streams), (3, "common"));
+    assert_eq!(
+        (comparison.replications, comparison.streams),
+        (3, CommonStreams::Common)
+    );
     let said = comparison.sides[0].recorded.clone().unwrap_or_default();
     assert!(said.contains("are recorded"), "{said}");
     assert!(comparison.sides[0].summary.warnings.contains(&said));

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use code::{Token, paths, tokens, type_names, without_tests};
 
+#[path = "tidy/asked.rs"]
+mod asked;
 #[path = "tidy/code.rs"]
 mod code;
 
@@ -20,18 +22,19 @@ const TOP_LEVEL: &str =
 
 /// Rooms of src/, lowest first, and the rooms that each may use.
 const ROOMS: &str = "
+    words
     units
-    catalog: units
-    scenario: catalog units
-    perf: scenario catalog units
-    economics: scenario catalog units
-    workload: scenario catalog units
-    metrics: workload economics scenario catalog units
-    cluster: workload perf economics metrics scenario catalog units
-    engine: cluster workload perf economics metrics scenario catalog units
-    report: engine cluster metrics economics scenario catalog units
-    experiment: report engine cluster workload perf economics metrics scenario catalog units
-    cli: experiment report engine cluster workload perf economics metrics scenario catalog units
+    catalog: units words
+    scenario: catalog units words
+    perf: scenario catalog units words
+    economics: scenario catalog units words
+    workload: scenario catalog units words
+    metrics: workload economics scenario catalog units words
+    cluster: workload perf economics metrics scenario catalog units words
+    engine: cluster workload perf economics metrics scenario catalog units words
+    report: engine cluster metrics economics scenario catalog units words
+    experiment: report engine cluster workload perf economics metrics scenario catalog units words
+    cli: experiment report engine cluster workload perf economics metrics scenario catalog units words
 ";
 
 /// Rooms that could run in a browser.

@@ -6,32 +6,16 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::constants::{CONSTANTS, Constant};
+use crate::words::words;
 
-/// How the value of a constant came to be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Provenance {
-    /// Measured, by whom its source says.
-    Measured,
-    /// Derived from measurements by arithmetic or a fit of kernels.
-    Derived,
-    /// Fitted to end-to-end measurements.
-    Calibrated,
-    /// Assumed: nobody measured it.
-    Assumed,
-    /// Stated by the scenario.
-    Given,
-}
-
-impl Provenance {
-    /// The provenance in a word, as files and reports say it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Derived => "derived",
-            Self::Calibrated => "calibrated",
-            Self::Assumed => "assumed",
-            Self::Given => "given",
-        }
+words! {
+    /// How a number came to be.
+    pub enum Provenance {
+        Measured = "measured": "Somebody measured it",
+        Derived = "derived": "It follows from measurements by arithmetic or a fit of kernels",
+        Calibrated = "calibrated": "It was fitted to end-to-end measurements",
+        Assumed = "assumed": "Nobody measured it",
+        Given = "given": "The scenario says it",
     }
 }
 
@@ -201,7 +185,8 @@ fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
                 .map_err(|error| format!("{name}, {key}: {error}"))?;
             figures[constant as usize] = Some(SourcedValue {
                 value: cell.value,
-                provenance: provenance(&cell.is)
+                provenance: Provenance::named(&cell.is)
+                    .filter(|is| *is != Provenance::Given)
                     .ok_or(format!("{name}, {key}: {} says nothing", cell.is))?,
                 source: cell.source,
                 before: cell.before,
@@ -233,17 +218,6 @@ fn origin(text: &str) -> Option<Origin> {
         engine: engine.to_string(),
         gpu: gpu.to_string(),
     })
-}
-
-fn provenance(word: &str) -> Option<Provenance> {
-    [
-        Provenance::Measured,
-        Provenance::Derived,
-        Provenance::Calibrated,
-        Provenance::Assumed,
-    ]
-    .into_iter()
-    .find(|p| p.word() == word)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub use kv_shape::{KvShape, KvWeights, LayerKinds};
 pub use step_error::{StepError, StepErrorClass};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
+use crate::words::words;
 
 /// Data sheet, memory and power of an accelerator.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,34 +114,20 @@ pub struct Architecture {
     pub expert_weights: NumberFormat,
 }
 
-/// A number format of weights, activations or KV.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NumberFormat {
-    /// BF16: 16 bits.
-    #[default]
-    Bf16,
-    /// FP8: 8 bits.
-    Fp8,
-    /// FP8 of 8 bits with a scale for each block of 128 x 128.
-    Fp8Block,
-    /// FP4 with a scale of 8 bits for 32 numbers (MXFP4).
-    Fp4,
-    /// FP4 with a scale of 8 bits for 16 numbers (NVFP4).
-    Nvfp4,
+words! {
+    /// A kind of number.
+    #[derive(Default)]
+    pub enum NumberFormat {
+        #[default]
+        Bf16 = "bf16": "16 bits",
+        Fp8 = "fp8": "8 bits",
+        Fp8Block = "fp8-block": "8 bits with a scale for each block of 128 x 128",
+        Fp4 = "fp4": "4 bits with a scale of 8 bits for 32 of them (MXFP4): 4.25 bits",
+        Nvfp4 = "nvfp4": "4 bits with a scale of 8 bits for 16 of them (NVFP4): 4.5 bits",
+    }
 }
 
 impl NumberFormat {
-    /// The format's name in files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Bf16 => "bf16",
-            Self::Fp8 => "fp8",
-            Self::Fp8Block => "fp8-block",
-            Self::Fp4 => "fp4",
-            Self::Nvfp4 => "nvfp4",
-        }
-    }
-
     /// Quarters of a bit that a number takes, its share of a scale included.
     pub fn quarter_bits(self) -> u32 {
         match self {
@@ -155,17 +142,6 @@ impl NumberFormat {
     pub fn bytes_of(self, numbers: u128) -> u64 {
         let bits = numbers.saturating_mul(u128::from(self.quarter_bits()));
         u64::try_from(bits.div_ceil(32)).unwrap_or(u64::MAX)
-    }
-
-    /// The format of this name; BF16 for any other word.
-    pub fn named(word: &str) -> Self {
-        match word {
-            "fp8" => Self::Fp8,
-            "fp8-block" => Self::Fp8Block,
-            "fp4" => Self::Fp4,
-            "nvfp4" => Self::Nvfp4,
-            _ => Self::Bf16,
-        }
     }
 }
 

@@ -33,9 +33,9 @@ pub struct ModelRow {
     tied_embeddings: bool,
     experts: Option<ExpertsRow>,
     #[serde(default)]
-    weights: String,
+    weights: NumberFormat,
     #[serde(default)]
-    expert_weights: Option<String>,
+    expert_weights: Option<NumberFormat>,
     source: String,
     #[serde(default)]
     assumed: String,
@@ -139,10 +139,8 @@ impl ModelRow {
             linear,
             tied_embeddings: self.tied_embeddings,
             experts,
-            weights: NumberFormat::named(&self.weights),
-            expert_weights: NumberFormat::named(
-                self.expert_weights.as_ref().unwrap_or(&self.weights),
-            ),
+            weights: self.weights,
+            expert_weights: self.expert_weights.unwrap_or(self.weights),
         })
     }
 

@@ -4,25 +4,20 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-/// What step times rest on, the surest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StepErrorClass {
-    /// Constants that were fitted to this engine on this accelerator serving this model.
-    Fitted,
-    /// Constants of an engine that was held against published steps of large expert-parallel units.
-    Published,
-    /// Coefficients, measurements or constants that the scenario states.
-    Own,
-    /// Constants that were fitted to this engine on this accelerator serving other models.
-    OtherModel,
-    /// Constants borrowed from another engine on the same accelerator.
-    OtherEngine,
-    /// Constants borrowed from another accelerator, and measured to suit this one so well.
-    OtherGpu,
-    /// Constants borrowed from another accelerator; only the data sheet of this one is known.
-    DataSheet,
-    /// Constants fitted to servers that do prefill and decode, used where these are apart.
-    Separate,
+use crate::words::words;
+
+words! {
+    /// What step times rest on, the surest first.
+    pub enum StepErrorClass {
+        Fitted = "fitted": "Constants that were fitted to this engine on this accelerator serving this model",
+        Published = "published": "Constants of an engine that was held against published steps of large expert-parallel units",
+        Own = "own": "Coefficients, measurements or constants that the scenario states",
+        OtherModel = "other-model": "Fitted to this engine on this accelerator serving other models",
+        OtherEngine = "other-engine": "Borrowed from another engine on the same accelerator",
+        OtherGpu = "other-gpu": "Borrowed from another accelerator, and measured to suit this one so well",
+        DataSheet = "data-sheet": "Borrowed from another accelerator; only the data sheet of this one is known",
+        Separate = "separate": "Prefill and decode apart, on constants that were fitted to servers that do both",
+    }
 }
 
 /// How far the step times of a class may be wrong.
@@ -30,7 +25,7 @@ pub enum StepErrorClass {
 #[serde(deny_unknown_fields)]
 pub struct StepError {
     /// Name of the class.
-    class: String,
+    class: StepErrorClass,
     /// By what part a step of a dense model may take longer or less than the model of step times says.
     dense: f64,
     /// Error of steps of models with experts, as a part of the step.
@@ -58,20 +53,6 @@ struct StepErrorFile {
 }
 
 impl StepErrorClass {
-    /// The class's name in scenarios, summaries and the file of errors.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Fitted => "fitted",
-            Self::Published => "published",
-            Self::Own => "own",
-            Self::OtherModel => "other-model",
-            Self::OtherEngine => "other-engine",
-            Self::OtherGpu => "other-gpu",
-            Self::DataSheet => "data-sheet",
-            Self::Separate => "separate",
-        }
-    }
-
     /// The class of constants that another accelerator lends to this one.
     pub fn of_loan(gpu: &str) -> Self {
         let is_measured = Self::OtherGpu
@@ -86,7 +67,7 @@ impl StepErrorClass {
 
     /// The class's row in the file of errors; `None` only where the embedded file, which a test reads, lacks it.
     pub fn error(self) -> Option<&'static StepError> {
-        errors().iter().find(|row| row.class == self.word())
+        errors().iter().find(|row| row.class == self)
     }
 }
 
@@ -103,20 +84,9 @@ fn errors() -> &'static [StepError] {
 mod tests {
     use super::*;
 
-    const CLASSES: [StepErrorClass; 8] = [
-        StepErrorClass::Fitted,
-        StepErrorClass::Published,
-        StepErrorClass::Own,
-        StepErrorClass::OtherModel,
-        StepErrorClass::OtherEngine,
-        StepErrorClass::OtherGpu,
-        StepErrorClass::DataSheet,
-        StepErrorClass::Separate,
-    ];
-
     #[test]
     fn every_class_has_an_error_and_what_is_borrowed_the_wider_one() {
-        for class in CLASSES {
+        for class in StepErrorClass::ALL {
             let row = class.error().unwrap();
             assert!(!row.derivation.is_empty() && !row.about.is_empty());
             for experts in [false, true] {
@@ -126,6 +96,6 @@ mod tests {
                 assert!(error > fitted || class <= StepErrorClass::Own, "{row:?}");
             }
         }
-        assert_eq!(errors().len(), CLASSES.len());
+        assert_eq!(errors().len(), StepErrorClass::ALL.len());
     }
 }

@@ -23,8 +23,10 @@ mod screen;
 mod sweep_command;
 mod validate_command;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use crate::words::Words;
 pub use exit::Exit;
 use printing::{PrintArguments, Printing, listed, of_run, print_page};
 
@@ -95,6 +97,13 @@ impl ScenarioArguments {
             seed: self.seed,
         }
     }
+}
+
+/// Reads one of the words of an enum.
+fn word_of<T: Words + Send + Sync>() -> impl TypedValueParser<Value = T> {
+    let words = T::VARIANTS.iter().map(|variant| variant.word());
+    let read = |word: String| T::named(&word).ok_or("no such word");
+    PossibleValuesParser::new(words).try_map(read)
 }
 
 /// A length of time, as a scenario takes it.

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::folder::{Folder, OF_A_PLAN};
 use super::interrupt::Interrupt;
 use super::progress::SearchProgress;
+use super::word_of;
 use super::{
     Exit, PrintArguments, ScenarioArguments, fail, listed, load, print_page, refuse, stretch, tell,
 };
@@ -15,7 +16,7 @@ use crate::experiment::parallel;
 use crate::experiment::plan::plan_tables::TABLES;
 use crate::experiment::plan::{Bench, PlanAnswer, PlanQuestion, PlanStopped, plan};
 use crate::report::markdown;
-use crate::scenario::{PlanOption, PlanTable, parse_duration};
+use crate::scenario::{Goal, PlanOption, PlanTable, parse_duration};
 use crate::units::SimDuration;
 
 /// Arguments of `plan`.
@@ -29,8 +30,8 @@ pub struct PlanArguments {
     #[arg(long, value_name = "FIGURE=LIMIT")]
     slo: Vec<String>,
     /// What is made least (cost) or most (profit, goodput)
-    #[arg(long, value_enum)]
-    goal: Option<GoalArgument>,
+    #[arg(long, value_parser = word_of::<Goal>())]
+    goal: Option<Goal>,
     /// Most nodes at any time
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     nodes: Option<u32>,
@@ -69,14 +70,6 @@ pub struct PlanArguments {
     /// No progress, no remarks
     #[arg(long, short)]
     quiet: bool,
-}
-
-/// The goal of the search.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum GoalArgument {
-    Cost,
-    Profit,
-    Goodput,
 }
 
 fn grain(text: &str) -> Result<SimDuration, String> {
@@ -155,14 +148,9 @@ fn asked(arguments: &PlanArguments, table: &PlanTable) -> PlanTable {
         let which = if given.is_empty() { stated } else { given };
         which.clone()
     };
-    let goal = arguments.goal.map(|goal| match goal {
-        GoalArgument::Cost => "cost".to_string(),
-        GoalArgument::Profit => "profit".to_string(),
-        GoalArgument::Goodput => "goodput".to_string(),
-    });
     PlanTable {
         slo: or(&arguments.slo, &table.slo),
-        goal: goal.or_else(|| table.goal.clone()),
+        goal: arguments.goal.or(table.goal),
         nodes: arguments.nodes.or(table.nodes),
         units: or(&arguments.units, &table.units),
         vary: or(&arguments.vary, &table.vary),

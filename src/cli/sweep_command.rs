@@ -369,12 +369,12 @@ fn forecast(
         ("infeasible", infeasible),
         ("the same as another", all - infeasible - distinct),
         ("done before", distinct - to_do),
-        ("to do", to_do),
     ] {
-        if number > 0 || label == "to do" {
+        if number > 0 {
             text.push_str(&format!("  {label:<13} {}\n", count(number)));
         }
     }
+    text.push_str(&format!("  {:<13} {}\n", "to do", count(to_do)));
     if let Some(found) = estimate(question, manifest, &runs, threads) {
         text.push_str(&format!(
             "  time          about {} on {threads} threads: {} s a run, measured on {} of them for at most a \

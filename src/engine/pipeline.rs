@@ -84,7 +84,7 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
         Role::Mixed => start::<mixed::MixedUnit, P, D>(
             scenario, pool, workload, times, observers, how, &mut go_on,
         ),
-        _ => start::<prefill::PrefillUnit, P, D>(
+        Role::Prefill | Role::Decode => start::<prefill::PrefillUnit, P, D>(
             scenario, pool, workload, times, observers, how, &mut go_on,
         ),
     };

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::run;
 use crate::catalog::{CONSTANTS, NumberFormat, ServingEngine};
-use crate::scenario::{KeyChange, Scenario, load_str};
+use crate::scenario::{Admission, Batching, KeyChange, Scenario, load_str};
 
 /// A measured point of a published server, and how it was run.
 #[derive(Clone, Debug)]
@@ -46,8 +46,8 @@ pub struct Measurement {
     pub rounds: u32,
     /// Token budget of a step.
     pub max_batch_tokens: u32,
-    /// Which requests share a step, as the scenario writes it.
-    pub batching: &'static str,
+    /// What shares a step.
+    pub batching: Batching,
     /// Whether the whole of a request's KV is reserved.
     pub reserve: bool,
     /// Whether steps are planned while the one before runs.
@@ -101,9 +101,13 @@ impl Measurement {
             self.expert_parallel,
             self.max_batch_tokens,
             self.concurrency.max(1),
-            self.batching,
+            self.batching.word(),
             self.look_ahead,
-            if self.reserve { "reserve" } else { "current" },
+            if self.reserve {
+                Admission::Reserve.word()
+            } else {
+                Admission::Current.word()
+            },
             self.engine,
             self.gemm.word(),
             self.experts.word(),

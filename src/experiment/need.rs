@@ -148,7 +148,7 @@ fn changes(scenario: &Scenario, pool: &Pool) -> u64 {
 fn class(class: &Class) -> u64 {
     let rows = match &class.arrivals.kind {
         ArrivalKind::Trace(rows) => rows.len() as u64,
-        _ => 0,
+        ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => 0,
     };
     let tables = 1 + tables(&class.input) + tables(&class.output);
     tables * TABLE_BYTES
@@ -160,13 +160,17 @@ fn tables(law: &LengthLaw) -> u64 {
     match &law.law {
         Law::Mixture { parts } => parts.len() as u64,
         Law::Empirical { values } => 1 + values.len() as u64 * 64 / TABLE_BYTES,
-        _ => 1,
+        Law::Constant { .. }
+        | Law::Uniform { .. }
+        | Law::Exponential { .. }
+        | Law::Lognormal { .. }
+        | Law::Gamma { .. } => 1,
     }
 }
 
 fn users(class: &Class) -> u64 {
     match &class.arrivals.kind {
         ArrivalKind::ClosedLoop(closed) => u64::from(closed.users),
-        _ => 0,
+        ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::Trace(_) => 0,
     }
 }

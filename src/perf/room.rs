@@ -44,14 +44,14 @@ impl Room {
         let memory = match &scenario.performance {
             Performance::Roofline(roofline) => RooflineUnit::of(scenario, pool, roofline)
                 .map(|unit| memory_of(&unit, scenario, pool)),
-            _ => None,
+            Performance::Linear(_) | Performance::Table(_) => None,
         };
         let left = memory.map(|m| m.kv_tokens() as u64);
         let kv_tokens = pool.kv_capacity_tokens.or(left);
         let (input, output) = mean_lengths(scenario);
         let length = match pool.role {
             Role::Prefill => input,
-            _ => input + output,
+            Role::Decode | Role::Mixed => input + output,
         };
         let ranks = f64::from(pool.ranks);
         Self {
@@ -98,7 +98,7 @@ fn requests(class: &Class) -> f64 {
     match &class.arrivals.kind {
         ArrivalKind::ClosedLoop(closed) => f64::from(closed.users),
         ArrivalKind::Trace(rows) => rows.len() as f64,
-        _ => {
+        ArrivalKind::Poisson | ArrivalKind::Deterministic => {
             let rate = class.arrivals.rate.iter();
             rate.map(|s| {
                 let seconds = (s.to.0 - s.from.0) as f64 / NS_PER_S as f64;
@@ -117,7 +117,10 @@ fn lengths(class: &Class) -> (f64, f64) {
             let output: f64 = rows.iter().map(|r| f64::from(r.output)).sum();
             (input / n, output / n)
         }
-        _ => (class.input.law.mean(), class.output.law.mean()),
+        ArrivalKind::Trace(_)
+        | ArrivalKind::Poisson
+        | ArrivalKind::Deterministic
+        | ArrivalKind::ClosedLoop(_) => (class.input.law.mean(), class.output.law.mean()),
     }
 }
 

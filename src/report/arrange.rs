@@ -12,6 +12,7 @@ use super::summary::{PublishedRow, RunSummary};
 use super::sureness;
 use super::totals;
 use super::verdict::{self, Grade};
+use crate::scenario::PublishedKind;
 
 /// The page of a run's report.
 pub fn arrange(summary: &RunSummary) -> Page {
@@ -70,7 +71,7 @@ fn published(rows: &[PublishedRow]) -> Option<Section> {
         GridColumn::right("simulated"),
         GridColumn::right("difference"),
     ]);
-    let is_predicted = |row: &&PublishedRow| row.kind == "predicted";
+    let is_predicted = |row: &&PublishedRow| row.kind == PublishedKind::Predicted;
     let predicted = rows.iter().filter(is_predicted);
     let input = rows.iter().filter(|row| !is_predicted(row));
     grid.rows = predicted.chain(input).map(published_row).collect();
@@ -97,7 +98,7 @@ fn published(rows: &[PublishedRow]) -> Option<Section> {
 fn published_row(row: &PublishedRow) -> Vec<GridCell> {
     let (difference, tone) = difference(row);
     vec![
-        GridCell::toned(Tone::Quiet, &row.kind),
+        GridCell::toned(Tone::Quiet, row.kind.word()),
         GridCell::new(&row.name),
         GridCell::new(published_text(row)),
         GridCell::toned(Tone::Strong, simulated_text(row)),
@@ -214,7 +215,7 @@ mod tests {
             published_high: high,
             published: (low + high) / 2.0,
             simulated,
-            kind: "predicted".to_string(),
+            kind: PublishedKind::Predicted,
             source: String::new(),
         }
     }

@@ -21,7 +21,7 @@ use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies};
 use crate::metrics::left::Left;
 use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS};
-use crate::scenario::{Published, PublishedKind, Scenario};
+use crate::scenario::{Published, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 
 /// The summary of a finished simulation.
@@ -274,10 +274,7 @@ fn published(scenario: &Scenario, summary: &RunSummary) -> Vec<PublishedRow> {
         simulated: value
             .pointer(&format!("/{}", p.field.replace('.', "/")))
             .and_then(serde_json::Value::as_f64),
-        kind: match p.kind {
-            PublishedKind::Input => "input".to_owned(),
-            PublishedKind::Predicted => "predicted".to_owned(),
-        },
+        kind: p.kind,
         source: p.source.clone(),
     };
     let compared = scenario.published.iter();

@@ -3,13 +3,13 @@
 use super::format::{count, fixed};
 use super::summary::{Basis, Lent};
 use crate::catalog::CONSTANTS;
-use crate::scenario::{Performance, Scenario};
+use crate::scenario::{Performance, Scenario, StepTimeForm};
 
 /// What the step times of a scenario rest on.
 pub fn basis(scenario: &Scenario) -> Basis {
     let rests_on = &scenario.step_basis;
-    let of_kind = |kind: &str| Basis {
-        kind: kind.to_string(),
+    let of_kind = |kind| Basis {
+        kind,
         class: rests_on.class.word().to_string(),
         step_error: rests_on.error,
         step_error_source: rests_on.derivation.to_string(),
@@ -17,11 +17,11 @@ pub fn basis(scenario: &Scenario) -> Basis {
         ..Basis::default()
     };
     match &scenario.performance {
-        Performance::Linear(_) => of_kind("linear"),
-        Performance::Table(_) => of_kind("table"),
+        Performance::Linear(_) => of_kind(StepTimeForm::Linear),
+        Performance::Table(_) => of_kind(StepTimeForm::Table),
         Performance::Roofline(roofline) => {
             let engine = &roofline.engine;
-            let mut basis = of_kind("roofline");
+            let mut basis = of_kind(StepTimeForm::Roofline);
             basis.engine = Some(engine.name.clone());
             basis.measured_on = Some(engine.gpu.clone());
             for (constant, _) in CONSTANTS {
@@ -87,16 +87,20 @@ pub fn in_words(basis: &Basis) -> Vec<String> {
 
 /// The model of step times and its constants, in words.
 pub fn of_model(basis: &Basis) -> Vec<String> {
-    match (basis.kind.as_str(), &basis.engine, &basis.measured_on) {
-        ("linear", ..) => vec!["linear: coefficients given by the scenario".to_string()],
-        ("table", ..) => vec!["interpolated in the scenario's table of measurements".to_string()],
-        (_, Some(engine), Some(gpu)) => {
+    match (basis.kind, &basis.engine, &basis.measured_on) {
+        (StepTimeForm::Linear, ..) => {
+            vec!["linear: coefficients given by the scenario".to_string()]
+        }
+        (StepTimeForm::Table, ..) => {
+            vec!["interpolated in the scenario's table of measurements".to_string()]
+        }
+        (StepTimeForm::Roofline, Some(engine), Some(gpu)) => {
             let kinds = basis.constants.iter();
             let mut words = vec![format!("roofline with the constants of {engine} on {gpu}")];
             words.extend(kinds.map(|(word, n)| format!("{} {word}", count(u64::from(*n)))));
             words
         }
-        _ => Vec::new(),
+        (StepTimeForm::Roofline, ..) => Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::grid::{BarPiece, Grid, GridCell, GridColumn};
 use super::page::{Body, Section};
 use super::style::Tone;
 use super::summary::{Latency, PoolSummary, RunSummary};
+use crate::scenario::Role;
 
 /// Most hours that the table shows; a longer run has the rest in its CSV.
 const SHOWN: usize = 72;
@@ -194,17 +195,17 @@ fn money_bar(cost: f64, revenue: f64) -> GridCell {
 /// Names of the pools in the order of a request's way, other pools last.
 pub fn pool_names(summary: &RunSummary) -> Vec<&str> {
     let mut names: Vec<&str> = summary.pools.keys().map(String::as_str).collect();
-    names.sort_by_key(|name| match *name {
-        "prefill" => 0,
-        "decode" => 1,
-        _ => 2,
+    names.sort_by_key(|name| {
+        let role = Role::named(name);
+        (role.is_none(), role)
     });
     names
 }
 
 /// The pool that generates tokens; `None`: no pool does.
 fn generating(pools: &BTreeMap<String, PoolSummary>) -> Option<&PoolSummary> {
-    pools.get("decode").or(pools.get("mixed"))
+    let of_role = |role: Role| pools.get(role.word());
+    of_role(Role::Decode).or(of_role(Role::Mixed))
 }
 
 /// The hours that are shown; `None`: there are none.

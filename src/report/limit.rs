@@ -5,6 +5,7 @@
 //! judgement, not measurement; they decide words, never figures. Transfers are not looked at.
 
 use super::summary::{PoolSummary, SpanSummary};
+use crate::scenario::Role;
 
 /// Wait from which it counts as a limit, as a part of a request's time.
 const WAIT_SHARE: f64 = 0.05;
@@ -62,11 +63,11 @@ pub enum Limit {
 /// What limits a span whose average request takes `request_s`, beside the run's usual speed.
 pub fn limit(span: &SpanSummary, lost: f64, request_s: f64, usual_speed: Option<f64>) -> Limit {
     let latency = &span.latency;
-    if let Some(pool) = span.pools.get("mixed") {
+    if let Some(pool) = span.pools.get(Role::Mixed.word()) {
         return mixed_limit(pool, span, lost, request_s, usual_speed);
     }
-    let prefill = span.pools.get("prefill").copied().unwrap_or_default();
-    let decode = span.pools.get("decode").copied().unwrap_or_default();
+    let of_role = |role: Role| span.pools.get(role.word()).copied().unwrap_or_default();
+    let (prefill, decode) = (of_role(Role::Prefill), of_role(Role::Decode));
     let prefill_wait_s = latency.queue_s.mean.unwrap_or(0.0);
     let decode_wait_s = latency.decode_queue_s.mean.unwrap_or(0.0);
     let ttft_s = latency.ttft_s.mean.unwrap_or(request_s);

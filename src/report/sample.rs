@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::summary::*;
+use crate::scenario::{PublishedKind, StepTimeForm};
 
 /// A distribution whose quantiles lie around a value.
 pub fn around(x: f64) -> DistributionSummary {
@@ -101,7 +102,7 @@ fn published(
     low: f64,
     high: f64,
     simulated: f64,
-    kind: &str,
+    kind: PublishedKind,
 ) -> PublishedRow {
     PublishedRow {
         name: name.to_string(),
@@ -110,7 +111,7 @@ fn published(
         published_high: high,
         published: (low + high) / 2.0,
         simulated: Some(simulated),
-        kind: kind.to_string(),
+        kind,
         source: "a sample".to_string(),
     }
 }
@@ -155,7 +156,10 @@ pub fn day() -> RunSummary {
         start: "2025-02-28T02:00:00+08:00".to_string(),
         duration_s: 10_800.0,
         replications: 1,
-        step_times: Default::default(),
+        step_times: Basis {
+            kind: StepTimeForm::Roofline,
+            ..Basis::default()
+        },
         requests: RequestCounts {
             arrived: three(REQUESTS.arrived),
             completed: three(REQUESTS.completed) - 200,
@@ -226,7 +230,7 @@ pub fn day() -> RunSummary {
                 3_840.0,
                 3_840.0,
                 3_840.0,
-                "input",
+                PublishedKind::Input,
             ),
             published(
                 "output speed, tokens/s",
@@ -234,7 +238,7 @@ pub fn day() -> RunSummary {
                 20.0,
                 22.0,
                 21.0,
-                "predicted",
+                PublishedKind::Predicted,
             ),
             published(
                 "slow speed, tokens/s",
@@ -242,7 +246,7 @@ pub fn day() -> RunSummary {
                 24.0,
                 25.0,
                 21.0,
-                "predicted",
+                PublishedKind::Predicted,
             ),
         ],
         confidence: Default::default(),

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::{PublishedKind, StepTimeForm};
+
 pub use crate::metrics::Interval;
 
 /// The version of this shape; it grows when a reader of an older shape would misread.
@@ -96,8 +98,8 @@ pub struct ScenarioId {
 /// What the step times rest on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Basis {
-    /// Kind of step times: `linear`, `roofline` or `table`.
-    pub kind: String,
+    /// The model of step times.
+    pub kind: StepTimeForm,
     /// Engine whose constants a roofline takes; `null`: the step times are no roofline.
     pub engine: Option<String>,
     /// Accelerator that the engine's constants were measured on; `null`: the step times are no roofline.
@@ -478,8 +480,8 @@ pub struct PublishedRow {
     pub published: f64,
     /// Value that the run gives; `null`: nobody experienced it.
     pub simulated: Option<f64>,
-    /// Kind of figure: `input` (the scenario was built from it) or `predicted` (it was not).
-    pub kind: String,
+    /// Whether the scenario was built from it.
+    pub kind: PublishedKind,
     /// Where the figure was published.
     pub source: String,
 }

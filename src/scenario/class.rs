@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::vocabulary::ThinkLaw;
 use crate::catalog::Price;
 use crate::units::SimDuration;
 
@@ -58,8 +59,8 @@ pub struct ClosedLoop {
     pub users: u32,
     /// Mean time from an answer's end to the user's next request.
     pub think_time: SimDuration,
-    /// Whether think times are exponential; false: they are always the same.
-    pub exponential: bool,
+    /// How that time varies.
+    pub think: ThinkLaw,
     /// Time over which the users begin, evenly.
     pub ramp_up: SimDuration,
     /// Requests of all users together; `None`: no end.

@@ -38,6 +38,7 @@ mod sweep_section;
 mod text;
 mod tree;
 mod uncertain;
+mod vocabulary;
 mod write;
 
 pub use bundled::{BUNDLED, Bundled, bundled};
@@ -53,8 +54,8 @@ pub use key_change::{KeyChange, KeyValue};
 pub use load::{load, load_str};
 pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
 pub use performance::{
-    ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Overlap,
-    Performance, Precision, ProfilePart, ProfileRow, Roofline, StepTimeProfile,
+    ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Performance,
+    Precision, ProfilePart, ProfileRow, Roofline, StepTimeProfile,
 };
 pub use plan_section::{PlanOption, PlanTable};
 pub use resolve::Scenario;
@@ -62,6 +63,11 @@ pub use step_basis::{Borrowed, StepBasis};
 pub use sweep_section::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
+pub use vocabulary::{
+    Admission, AmountKey, ArrivalForm, Batching, CacheForm, FirstToken, Goal, Interpolation,
+    LengthForm, Overlap, OwnLength, ProfileKey, PublishedKind, RangeForm, RankBalance, Role,
+    Router, StepTimeForm, ThinkLaw,
+};
 pub use write::hash as text_hash;
 
 use crate::catalog::{Gpu, KvShape, Model};
@@ -146,17 +152,6 @@ pub struct Node {
     pub fleet: Option<u32>,
 }
 
-/// The role of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Computes prompts; requests go on to decode.
-    Prefill,
-    /// Generates tokens of prefilled requests.
-    Decode,
-    /// Computes prompts and generates tokens in the same steps.
-    Mixed,
-}
-
 /// A pool: units of one role.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -220,61 +215,6 @@ pub struct Parallelism {
     pub redundant_experts: u32,
     /// Stages of the pipeline.
     pub pipeline: u32,
-}
-
-/// When a decode rank takes a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// A request joins when the tokens that it holds now fit.
-    Current,
-    /// A request joins when all the tokens that it will ever hold fit (no server knows this).
-    Reserve,
-}
-
-/// Which requests share a step of a mixed pool (S17).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Batching {
-    /// Requests that decode, and chunks of prompts in what is left of the token budget.
-    Chunked,
-    /// Prompts alone, as long as there are any; otherwise requests that decode.
-    PrefillFirst,
-    /// Requests that decode, and prompts that fit as a whole into what is left of the token budget.
-    Whole,
-}
-
-/// How requests are spread over the ranks of a unit (S7, S9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RankBalance {
-    /// Prefill: to the rank with the fewest tokens in the batch.
-    Tokens,
-    /// To the rank whose own part of the coming step takes least time.
-    Time,
-    /// To the rank with the least KV.
-    Kv,
-    /// To the rank with the fewest requests.
-    Requests,
-}
-
-/// Where the client gets a request's first token (S8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstToken {
-    /// From prefill, as the prompt's last step ends.
-    Prefill,
-    /// From the first decode step, which computes the prompt's last token again.
-    Decode,
-}
-
-/// How a unit is chosen (S6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Router {
-    /// The next serving unit in turn.
-    RoundRobin,
-    /// The fewest tokens to compute, assigned and not finished.
-    LeastLoaded,
-    /// The fewest KV tokens: resident, queued and in transfer.
-    LeastKv,
-    /// The least time to compute what is assigned.
-    LeastTime,
 }
 
 /// Units paid over the day, repeating every 24 hours of local time.
@@ -435,13 +375,4 @@ pub struct Published {
     pub window: Option<SimDuration>,
     /// Where the figure was published.
     pub source: String,
-}
-
-/// Whether the scenario was built from a published figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublishedKind {
-    /// The scenario's inputs were derived from it: agreement checks sampling and accounting only.
-    Input,
-    /// The simulation computes the figure from other things.
-    Predicted,
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::vocabulary::Overlap;
 use crate::catalog::{NumberFormat, ServingEngine};
 use crate::units::Picoseconds;
+use crate::words::words;
 
 /// The model of step times.
 #[derive(Clone, Debug)]
@@ -25,21 +27,16 @@ pub struct StepTimeProfile {
     pub extrapolate: bool,
 }
 
-/// The part of a step that a point of a profile measures, over all layers of a rank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProfilePart {
-    /// Projections, networks and norms: all that depends on the tokens of a step.
-    Tokens,
-    /// Logits and sampling, by requests.
-    Sequences,
-    /// Attention of a chunk of a prompt behind a context.
-    Prefill,
-    /// Attention of requests that decode.
-    Decode,
-    /// Attention of a step that does both.
-    Mixed,
-    /// A constant time of every step.
-    Step,
+words! {
+    /// What a point of a profile measures, over all layers of a rank.
+    pub enum ProfilePart {
+        Tokens = "tokens": "Everything that depends on the tokens of a step: projections, networks, norms",
+        Sequences = "sequences": "Logits and sampling, by requests",
+        Prefill = "prefill": "Attention of a chunk behind a context",
+        Decode = "decode": "Attention of requests that decode",
+        Mixed = "mixed": "Attention of a step that does both",
+        Step = "step": "A constant of every step",
+    }
 }
 
 /// A measured point of a profile.
@@ -109,17 +106,6 @@ pub enum ExpertPopularity {
     },
     /// Relative frequency of each expert, as counted.
     Counts(Vec<f64>),
-}
-
-/// Whether two micro-batches hide each other's communication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overlap {
-    /// Two micro-batches where that is quicker, else one batch.
-    Auto,
-    /// Always two micro-batches.
-    On,
-    /// Always one batch.
-    Off,
 }
 
 /// Step times linear in what a rank holds: the busiest rank sets the step.

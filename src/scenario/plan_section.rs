@@ -2,6 +2,7 @@
 //! and hash whatever plan it belongs to.
 
 use super::tree::{TomlNode, TomlTable};
+use super::vocabulary::Goal;
 use crate::units::SimDuration;
 
 /// Key of the table `[plan]`.
@@ -12,8 +13,8 @@ pub const PLAN: &str = "plan";
 pub struct PlanTable {
     /// Promises that must be kept, such as `ttft_p99=5s`; empty: none stated.
     pub slo: Vec<String>,
-    /// Goal: `cost`, `profit` or `goodput`; `None`: not stated.
-    pub goal: Option<String>,
+    /// What is sought; `None`: nobody says.
+    pub goal: Option<Goal>,
     /// Most nodes at any time; `None`: not stated.
     pub nodes: Option<u32>,
     /// Bounds of the units of pools, such as `decode=1..9`.
@@ -49,7 +50,7 @@ pub fn plan(root: &TomlTable) -> PlanTable {
     let options = table.list("option").unwrap_or_default();
     PlanTable {
         slo: texts(table, "slo"),
-        goal: table.text("goal").map(str::to_string),
+        goal: table.word("goal"),
         nodes: table.integer("nodes"),
         units: texts(table, "units"),
         vary: texts(table, "vary"),

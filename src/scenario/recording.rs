@@ -5,11 +5,8 @@ use super::resolve::trace_end;
 use super::shape::{show_integer, show_number};
 use super::source::Span;
 use super::tree::{TomlTable, TomlValue};
-use super::{ArrivalKind, Class, Law, Scenario, TraceRow};
+use super::{ArrivalForm, ArrivalKind, Class, Law, OwnLength, Scenario, ThinkLaw, TraceRow};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
-
-/// Word in the place of the duration that stands for the recording's own length.
-pub const TRACE: &str = "trace";
 
 /// Duration that stands for the recording's until that has been read: the shortest there may be.
 const PLACEHOLDER: &str = "1s";
@@ -23,8 +20,8 @@ const EMPTY: f64 = 0.01;
 /// Takes `duration = "trace"` out of a tree; returns where it was written; `None`: it is not there.
 pub fn take(root: &mut TomlTable) -> Option<Span> {
     let node = &mut root.entry_mut("duration")?.node;
-    if node.text() != Some(TRACE) {
-        return None;
+    match OwnLength::named(node.text()?)? {
+        OwnLength::Trace => {}
     }
     node.value = TomlValue::Text(PLACEHOLDER.to_string());
     Some(node.at)
@@ -35,7 +32,8 @@ pub fn give(root: &mut TomlTable, at: Span, report: &mut MistakeReport) {
     let classes = root.list("class").unwrap_or_default();
     let recordings = classes.iter().filter_map(|class| {
         let arrivals = class.table()?.table("arrivals")?;
-        (arrivals.text("kind") == Some(TRACE)).then(|| arrivals.table("csv")?.get("text"))
+        let is_recorded = arrivals.word("kind") == Some(ArrivalForm::Trace);
+        is_recorded.then(|| arrivals.table("csv")?.get("text"))
     });
     let recordings: Vec<_> = recordings.collect();
     if recordings.is_empty() {
@@ -165,8 +163,11 @@ impl Class {
             ArrivalKind::Poisson => true,
             ArrivalKind::Deterministic => hits || lengths,
             ArrivalKind::ClosedLoop(closed) => {
-                let thinks = closed.exponential && closed.think_time.0 > 0;
-                hits || lengths || thinks
+                let varies = match closed.think {
+                    ThinkLaw::Constant => false,
+                    ThinkLaw::Exponential => closed.think_time.0 > 0,
+                };
+                hits || lengths || varies
             }
         }
     }
@@ -176,7 +177,7 @@ impl Class {
     pub fn recorded(&self, end: SimDuration) -> Option<(usize, usize)> {
         match &self.arrivals.kind {
             ArrivalKind::Trace(rows) => Some((played(rows, end), rows.len())),
-            _ => None,
+            ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => None,
         }
     }
 }

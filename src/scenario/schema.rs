@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::file::SCENARIO;
 use super::shape::{Field, NumberBounds, Presence, TableShape, Tagged, ValueKind};
-use super::uncertain::FORMS;
+use super::vocabulary::RangeForm;
+use crate::words::Word;
 
 /// The schema as text, with a newline at its end.
 pub fn json_schema() -> String {
@@ -55,11 +56,11 @@ fn tagged(tagged: &'static Tagged, complete: bool, definitions: &mut Map<String,
         let mut fields = properties(&parts, complete, definitions);
         fields.insert(
             "kind".to_string(),
-            json!({ "const": variant.tag, "description": variant.doc }),
+            json!({ "const": variant.tag.word, "description": variant.tag.doc }),
         );
         let mut object = json!({
             "type": "object",
-            "description": variant.doc,
+            "description": variant.tag.doc,
             "properties": fields,
             "additionalProperties": false,
         });
@@ -134,7 +135,7 @@ fn range(of: &ValueKind) -> Value {
     } else {
         "number"
     };
-    let laws: Vec<&str> = FORMS.iter().map(|(name, _)| *name).collect();
+    let laws = RangeForm::ALL.map(RangeForm::word);
     json!({
         "type": "object",
         "description": "A number that is not known exactly: anywhere between `low` and `high`, or by a law",
@@ -175,7 +176,7 @@ fn plain_kind(
         }
         ValueKind::OffsetDatetime => json!({ "type": "string", "format": "date-time" }),
         ValueKind::Choice(words) => {
-            let one = |w: &super::shape::Word| json!({ "const": w.word, "description": w.doc });
+            let one = |w: &Word| json!({ "const": w.word, "description": w.doc });
             json!({ "type": "string", "oneOf": words.iter().map(one).collect::<Vec<_>>() })
         }
         ValueKind::List(of, least, most) => json!({

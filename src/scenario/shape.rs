@@ -5,6 +5,8 @@
 //! finds everything that does not fit, and fills in defaults; the JSON Schema is generated from it;
 //! and messages take their words from it. Bounds are part of the shape, so no number is unbounded.
 
+use crate::words::Word;
+
 /// Shape of a table: these keys and no others.
 #[derive(Debug)]
 pub struct TableShape {
@@ -19,7 +21,7 @@ pub struct TableShape {
 }
 
 /// A key of a table.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Field {
     /// The key as it is written.
     pub key: &'static str,
@@ -99,15 +101,6 @@ pub enum Grain {
     Picosecond,
 }
 
-/// A word that a key may hold.
-#[derive(Debug)]
-pub struct Word {
-    /// The word as it is written.
-    pub word: &'static str,
-    /// Meaning of the word.
-    pub doc: &'static str,
-}
-
 /// A table whose `kind` decides about its other keys.
 #[derive(Debug)]
 pub struct Tagged {
@@ -124,12 +117,10 @@ pub struct Tagged {
 }
 
 /// One `kind` of a tagged table.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Variant {
-    /// The word for the kind in the file.
-    pub tag: &'static str,
-    /// Meaning of the kind.
-    pub doc: &'static str,
+    /// How the kind is written, and what it means.
+    pub tag: Word,
     /// Keys of this kind alone.
     pub fields: &'static [Field],
 }

@@ -11,6 +11,7 @@ use super::diagnostic::Diagnostic;
 use super::source::Span;
 use super::text::parse_duration;
 use crate::units::{Picoseconds, SimDuration};
+use crate::words::Words;
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
@@ -354,6 +355,11 @@ impl TomlTable {
     /// The text of a key; `None`: it is not there, or another kind.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.get(key)?.text()
+    }
+
+    /// What the word of a key stands for.
+    pub fn word<T: Words>(&self, key: &str) -> Option<T> {
+        T::named(self.text(key)?)
     }
 
     /// The whole number of a key; `None`: it is not there, or another kind.

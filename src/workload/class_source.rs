@@ -91,14 +91,16 @@ impl ClassSource {
             ArrivalKind::Poisson => {
                 Gaps::Random(Box::new((stream("arrivals"), unit_exponential())))
             }
-            _ => Gaps::Even,
+            ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_) => {
+                Gaps::Even
+            }
         };
         let trace = match &class.arrivals.kind {
             ArrivalKind::Trace(rows) => Some(Trace {
                 rows: Arc::clone(rows),
                 taken: 0,
             }),
-            _ => None,
+            ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => None,
         };
         let input = Lengths::new(&class.input);
         Ok(Self {

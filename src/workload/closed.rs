@@ -13,7 +13,7 @@ use rand_distr::Exp1;
 use super::Request;
 use super::generator::Workload;
 use super::random::Stream;
-use crate::scenario::{ArrivalKind, Scenario};
+use crate::scenario::{ArrivalKind, Scenario, ThinkLaw};
 use crate::units::{NS_PER_S, SimDuration, SimTime};
 
 /// Least time from a rejection or failure to the user's next request.
@@ -53,7 +53,10 @@ impl ClosedLoops {
             loops.classes.push(Users {
                 class: index,
                 think_time: closed.think_time,
-                exponential: closed.exponential.then(stream),
+                exponential: match closed.think {
+                    ThinkLaw::Constant => None,
+                    ThinkLaw::Exponential => Some(stream()),
+                },
                 left: closed.requests.unwrap_or(u64::MAX),
             });
             for user in 0..u64::from(closed.users) {

@@ -73,7 +73,9 @@ impl Quantile {
                     unit: GammaQuantile::new(1.0 / (cv * cv)),
                 }
             }
-            _ => return None,
+            // without spread, both are a constant
+            Law::Lognormal { .. } | Law::Gamma { .. } => return None,
+            Law::Constant { .. } | Law::Mixture { .. } | Law::Empirical { .. } => return None,
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokentide::scenario::{
     Admission, ArrivalKind, Batching, Class, ClosedLoop, Law, LengthLaw, Performance, Pool,
-    RankBalance, Role, Router, Scenario,
+    RankBalance, Role, Router, Scenario, ThinkLaw,
 };
 
 use crate::world::first_from_decode;
@@ -208,10 +208,22 @@ impl Coverage {
         }
     }
 
+    /// What must come up and is not in the list.
+    fn unlisted() -> Vec<&'static str> {
+        let mut words = Router::ALL.map(Router::word).to_vec();
+        words.extend(Batching::ALL.map(Batching::word));
+        words.extend(Admission::ALL.map(Admission::word));
+        words.retain(|word| LEAST_IN_10_000.iter().all(|(listed, _)| listed != word));
+        words
+    }
+
     /// What came up too rarely. Small samples may miss by chance what is rare, so that half of what is
     /// due suffices.
     pub fn missing(&self) -> Vec<String> {
-        let mut missing = Vec::new();
+        let unlisted = Self::unlisted().into_iter();
+        let mut missing: Vec<String> = unlisted
+            .map(|word| format!("{word}: say how often it is due"))
+            .collect();
         for &(feature, least) in LEAST_IN_10_000 {
             let count = self.counts.get(feature).copied().unwrap_or_default();
             let due = least * self.scenarios / 10_000;
@@ -287,21 +299,15 @@ fn shares_experts(pool: &Pool) -> bool {
     pool.ranks > 1
 }
 
-fn of_pool(pool: &Pool) -> [(&'static str, bool); 23] {
+fn of_pool(pool: &Pool) -> Vec<(&'static str, bool)> {
     let generates = pool.role != Role::Prefill;
     let balances = |balance| generates && pool.ranks > 1 && pool.balance == balance;
     let is_mixed = pool.role == Role::Mixed;
-    let batches = |batching| is_mixed && pool.batching == batching;
-    [
+    vec![
         ("mixed pool", is_mixed),
-        ("chunked", batches(Batching::Chunked)),
-        ("prefill-first", batches(Batching::PrefillFirst)),
-        ("whole", batches(Batching::Whole)),
+        (pool.batching.word(), is_mixed),
         ("look-ahead", pool.look_ahead),
-        ("round-robin", pool.router == Router::RoundRobin),
-        ("least-loaded", pool.router == Router::LeastLoaded),
-        ("least-kv", pool.router == Router::LeastKv),
-        ("least-time", pool.router == Router::LeastTime),
+        (pool.router.word(), true),
         ("ranks by KV", balances(RankBalance::Kv)),
         ("ranks by requests", balances(RankBalance::Requests)),
         ("ranks by time", balances(RankBalance::Time)),
@@ -320,8 +326,7 @@ fn of_pool(pool: &Pool) -> [(&'static str, bool); 23] {
         ("drain", pool.schedule.drain.0 > 0),
         ("no queue allowed", pool.max_queue_requests == Some(0)),
         ("budget of pairs", pool.max_batch_pairs.is_some()),
-        ("reserve", generates && pool.admission == Admission::Reserve),
-        ("current", generates && pool.admission == Admission::Current),
+        (pool.admission.word(), generates),
     ]
 }
 
@@ -338,7 +343,10 @@ fn of_class(class: &Class) -> [(&'static str, bool); 17] {
         ("deterministic", arrivals.kind == ArrivalKind::Deterministic),
         ("users", closed.is_some()),
         ("users who think", users(|c| c.think_time.0 > 0)),
-        ("users who think exponentially", users(|c| c.exponential)),
+        (
+            "users who think exponentially",
+            users(|c| c.think == ThinkLaw::Exponential),
+        ),
         ("users who begin one by one", users(|c| c.ramp_up.0 > 0)),
         ("so many requests of users", users(|c| c.requests.is_some())),
         ("recorded", matches!(arrivals.kind, ArrivalKind::Trace(_))),

@@ -1,5 +1,6 @@
 //! Random choices for the generator of scenarios.
 
+use tokentide::words::Words;
 use tokentide::workload::random::Stream;
 
 /// A source of choices. Equal seeds choose equally, everywhere.
@@ -33,6 +34,13 @@ impl Dice {
     /// One of several, all equally likely.
     pub fn among<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.whole(0, choices.len() as u64 - 1) as usize].clone()
+    }
+
+    /// A variant of an enum, in proportion to its weight.
+    pub fn word<T: Words>(&mut self, weight: impl Fn(T) -> usize) -> T {
+        let all = T::VARIANTS.iter().copied();
+        let each: Vec<T> = all.flat_map(|one| vec![one; weight(one)]).collect();
+        self.among(&each)
     }
 
     /// A number from `low` to `high`, its logarithm evenly spread.

@@ -1,5 +1,7 @@
 //! Random laws of lengths.
 
+use tokentide::scenario::LengthForm;
+
 use crate::plan::Plan;
 use crate::text::{Table, Value, put, table, text};
 
@@ -13,25 +15,8 @@ pub fn outputs(plan: &mut Plan) -> Table {
 
 /// A law of lengths with about this mean.
 pub fn lengths(plan: &mut Plan, mean: f64) -> Table {
-    let kinds = [
-        "constant",
-        "uniform",
-        "exponential",
-        "lognormal",
-        "gamma",
-        "erlang",
-    ];
-    let others = ["hyperexponential", "empirical", "mixture"];
-    let kind = plan.dice.among(&[kinds.as_slice(), &others].concat());
-    let mut law = match kind {
-        "mixture" => {
-            let parts = plan.dice.whole(1, 3);
-            let parts = (0..parts).map(|_| Value::Table(part(plan, mean)));
-            let parts = Value::List(parts.collect());
-            table([("kind", text(kind)), ("parts", parts)])
-        }
-        _ => simple_law(plan, kind, mean),
-    };
+    let form = plan.dice.word(|_: LengthForm| 1);
+    let mut law = law(plan, form, mean);
     if plan.dice.chance(0.2) {
         put(
             &mut law,
@@ -45,30 +30,26 @@ pub fn lengths(plan: &mut Plan, mean: f64) -> Table {
 }
 
 fn part(plan: &mut Plan, mean: f64) -> Table {
-    let kind = plan.dice.among(&[
-        "constant",
-        "uniform",
-        "exponential",
-        "lognormal",
-        "hyperexponential",
-    ]);
+    let form = plan
+        .dice
+        .word(|form: LengthForm| usize::from(!form.is_mixture()));
     let mean = (mean * plan.dice.log(0.3, 3.0)).max(0.5);
-    let mut law = simple_law(plan, kind, mean);
+    let mut law = law(plan, form, mean);
     put(&mut law, "weight", Value::Number(plan.dice.log(0.1, 10.0)));
     law
 }
 
-fn simple_law(plan: &mut Plan, kind: &str, mean: f64) -> Table {
-    let mut law = table([("kind", text(kind))]);
+fn law(plan: &mut Plan, form: LengthForm, mean: f64) -> Table {
+    let mut law = table([("kind", text(form.word()))]);
     let number = Value::Number;
-    match kind {
-        "constant" => put(&mut law, "value", number(mean)),
-        "uniform" => {
+    match form {
+        LengthForm::Constant => put(&mut law, "value", number(mean)),
+        LengthForm::Uniform => {
             let low = mean * plan.dice.part();
             put(&mut law, "low", number(low));
             put(&mut law, "high", number(2.0 * mean - low));
         }
-        "empirical" => {
+        LengthForm::Empirical => {
             let count = plan.dice.whole(1, 4);
             let pair = |plan: &mut Plan| {
                 let (value, weight) = (mean * plan.dice.log(0.2, 4.0), plan.dice.part() + 0.01);
@@ -77,13 +58,25 @@ fn simple_law(plan: &mut Plan, kind: &str, mean: f64) -> Table {
             let values = (0..count).map(|_| pair(plan)).collect();
             put(&mut law, "values", Value::List(values));
         }
-        _ => put(&mut law, "mean", number(mean)),
-    }
-    match kind {
-        "lognormal" | "gamma" => put(&mut law, "cv", number(plan.dice.log(0.1, 2.0))),
-        "hyperexponential" => put(&mut law, "cv", number(plan.dice.log(1.0, 3.0))),
-        "erlang" => put(&mut law, "k", Value::Integer(plan.dice.few(1, 9))),
-        _ => {}
+        LengthForm::Mixture => {
+            let parts = plan.dice.whole(1, 3);
+            let parts = (0..parts).map(|_| Value::Table(part(plan, mean)));
+            let parts = Value::List(parts.collect());
+            put(&mut law, "parts", parts);
+        }
+        LengthForm::Exponential => put(&mut law, "mean", number(mean)),
+        LengthForm::Lognormal | LengthForm::Gamma => {
+            put(&mut law, "mean", number(mean));
+            put(&mut law, "cv", number(plan.dice.log(0.1, 2.0)));
+        }
+        LengthForm::Hyperexponential => {
+            put(&mut law, "mean", number(mean));
+            put(&mut law, "cv", number(plan.dice.log(1.0, 3.0)));
+        }
+        LengthForm::Erlang => {
+            put(&mut law, "mean", number(mean));
+            put(&mut law, "k", Value::Integer(plan.dice.few(1, 9)));
+        }
     }
     law
 }

@@ -1,5 +1,6 @@
 //! Random classes: arrivals, priorities, prices, targets.
 
+use tokentide::scenario::{ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
 use tokentide::units::SimTime;
 use tokentide::workload::Request;
 
@@ -59,12 +60,12 @@ fn arrivals(plan: &mut Plan, classes: f64) -> Table {
         Grid::Decimal => 0.6,
         Grid::Tick(_) => 0.9,
     };
-    let kind = if plan.dice.chance(even) {
-        "deterministic"
+    let form = if plan.dice.chance(even) {
+        ArrivalForm::Deterministic
     } else {
-        "poisson"
+        ArrivalForm::Poisson
     };
-    let mut arrivals = table([("kind", text(kind))]);
+    let mut arrivals = table([("kind", text(form.word()))]);
     let per_s = 1.0
         / (plan.gap_s
             * if plan.grid == Grid::None {
@@ -72,14 +73,13 @@ fn arrivals(plan: &mut Plan, classes: f64) -> Table {
             } else {
                 1.0
             });
-    let any = ["hourly_means", "stepwise", "linear", "csv"];
     let constant = if plan.grid == Grid::None { 0.3 } else { 0.7 };
     let profile = if plan.dice.chance(constant) {
-        ""
+        None
     } else {
-        plan.dice.among(&any)
+        Some(plan.dice.word(|_: ProfileKey| 1))
     };
-    if profile == "csv" {
+    if profile == Some(ProfileKey::Csv) {
         csv(plan, &mut arrivals, per_s);
         return arrivals;
     }
@@ -93,16 +93,16 @@ fn arrivals(plan: &mut Plan, classes: f64) -> Table {
         );
     }
     match profile {
-        "" => {}
-        "hourly_means" => {
+        None | Some(ProfileKey::Csv) => {}
+        Some(key @ ProfileKey::HourlyMeans) => {
             let mean = |_| Value::Number(1.0 + plan.dice.part());
             put(
                 &mut arrivals,
-                profile,
+                key.word(),
                 Value::List((0..24).map(mean).collect()),
             );
         }
-        _ => {
+        Some(key @ (ProfileKey::Stepwise | ProfileKey::Linear)) => {
             let count = plan.dice.few(1, 6);
             // Were the rate low all day but here, a day's requests would come at once.
             let least = if plan.has_hours { 0.01 } else { 0.5 };
@@ -114,7 +114,7 @@ fn arrivals(plan: &mut Plan, classes: f64) -> Table {
                     Value::Number(rate),
                 ]));
             }
-            put(&mut arrivals, profile, Value::List(points));
+            put(&mut arrivals, key.word(), Value::List(points));
         }
     }
     arrivals
@@ -124,7 +124,7 @@ fn arrivals(plan: &mut Plan, classes: f64) -> Table {
 fn users(plan: &mut Plan, classes: f64) -> Table {
     let users = plan.dice.few(1, 30);
     let mut arrivals = table([
-        ("kind", text("closed-loop")),
+        ("kind", text(ArrivalForm::ClosedLoop.word())),
         ("users", Value::Integer(users)),
     ]);
     // Had answers taken no time, this would keep up the planned rate.
@@ -133,8 +133,8 @@ fn users(plan: &mut Plan, classes: f64) -> Table {
         let seconds = plan.gap_s * classes * users as f64 * plan.dice.log(0.02, 2.0);
         think_ns = plan.about_ns(seconds).min(DAY_NS);
         put(&mut arrivals, "think_time", duration(think_ns));
-        let think = plan.dice.among(&["constant", "exponential"]);
-        put(&mut arrivals, "think", text(think));
+        let think = plan.dice.word(|_: ThinkLaw| 1);
+        put(&mut arrivals, "think", text(think.word()));
     }
     if plan.dice.chance(0.5) {
         let seconds = plan.simulated_s() * plan.dice.log(0.01, 1.0);
@@ -175,8 +175,8 @@ fn csv(plan: &mut Plan, arrivals: &mut Table, per_s: f64) {
         }
     }
     put(arrivals, "csv", Value::Table(table([("text", text(rows))])));
-    let interpolation = plan.dice.among(&["mean-preserving", "stepwise", "linear"]);
-    put(arrivals, "interpolation", text(interpolation));
+    let interpolation = plan.dice.word(|_: Interpolation| 1);
+    put(arrivals, "interpolation", text(interpolation.word()));
 }
 
 /// A price list with discounts inside the simulated time.
@@ -251,7 +251,7 @@ fn is_closed(value: &Value) -> bool {
     let Value::Table(arrivals) = value else {
         return false;
     };
-    arrivals.contains(&("kind".to_owned(), text("closed-loop")))
+    arrivals.contains(&("kind".to_owned(), text(ArrivalForm::ClosedLoop.word())))
 }
 
 /// The same file with its requests written out, save those of users, so that the shrinker can take out one after another.
@@ -299,5 +299,8 @@ fn trace(requests: &[Request]) -> Table {
         rows += &format!("\n{seconds}.{ns:09},{input},{output},{cached}");
     }
     let csv = table([("text", text(rows))]);
-    table([("kind", text("trace")), ("csv", Value::Table(csv))])
+    table([
+        ("kind", text(ArrivalForm::Trace.word())),
+        ("csv", Value::Table(csv)),
+    ])
 }

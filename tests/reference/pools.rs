@@ -1,5 +1,7 @@
 //! Random pools and links.
 
+use tokentide::scenario::{Admission, Batching, FirstToken, RankBalance, Role, Router};
+
 use crate::dice::round_125;
 use crate::plan::{Grid, Layers, Plan, SECOND_NS, Size, Times};
 use crate::text::{Table, Value, duration, put, table, text, time_of_day};
@@ -183,13 +185,8 @@ pub fn prefill(plan: &mut Plan) -> Table {
         None
     };
     limits(plan, &mut pool, batch);
-    let balance = plan.dice.among(&["tokens", "time"]);
-    put(&mut pool, "balance", text(balance));
-    routing(
-        plan,
-        &mut pool,
-        &["least-loaded", "least-loaded", "round-robin", "least-time"],
-    );
+    balance(plan, &mut pool, Role::Prefill);
+    routing(plan, &mut pool, Role::Prefill);
     put(&mut pool, "units", units(plan, plan.intake.units));
     pool
 }
@@ -203,16 +200,12 @@ pub fn decode(plan: &mut Plan, size: Size) -> Table {
         None
     };
     limits(plan, &mut pool, batch);
-    memory(plan, &mut pool);
+    memory(plan, &mut pool, Role::Decode);
     if plan.dice.chance(0.3) {
-        let first = plan.dice.among(&["decode", "prefill"]);
-        put(&mut pool, "first_token", text(first));
+        let first = plan.dice.word(|_: FirstToken| 1);
+        put(&mut pool, "first_token", text(first.word()));
     }
-    routing(
-        plan,
-        &mut pool,
-        &["least-kv", "least-kv", "round-robin", "least-time"],
-    );
+    routing(plan, &mut pool, Role::Decode);
     put(&mut pool, "units", units(plan, size.units));
     pool
 }
@@ -227,16 +220,12 @@ pub fn mixed(plan: &mut Plan) -> Table {
         None
     };
     limits(plan, &mut pool, batch);
-    memory(plan, &mut pool);
-    let batching = plan.dice.among(&["chunked", "prefill-first", "whole"]);
-    put(&mut pool, "batching", text(batching));
+    memory(plan, &mut pool, Role::Mixed);
+    let batching = plan.dice.word(|_: Batching| 1);
+    put(&mut pool, "batching", text(batching.word()));
     let look_ahead = plan.dice.chance(0.4).to_string();
     put(&mut pool, "look_ahead", Value::Bare(look_ahead));
-    routing(
-        plan,
-        &mut pool,
-        &["least-kv", "least-loaded", "round-robin", "least-time"],
-    );
+    routing(plan, &mut pool, Role::Mixed);
     put(&mut pool, "units", units(plan, plan.intake.units));
     pool
 }
@@ -247,14 +236,26 @@ fn batch_tokens(plan: &mut Plan, pool: &mut Table) {
 }
 
 /// Memory for one request of a usual length, or for a few.
-fn memory(plan: &mut Plan, pool: &mut Table) {
+fn memory(plan: &mut Plan, pool: &mut Table, role: Role) {
     let request = plan.input + plan.output;
     let capacity = (request * plan.dice.log(1.0, 12.0)).clamp(2.0, MOST_KV_TOKENS);
     put(pool, "kv_capacity_tokens", Value::Integer(capacity as u64));
-    let admission = plan.dice.among(&["current", "current", "reserve"]);
-    put(pool, "admission", text(admission));
-    let balance = plan.dice.among(&["kv", "time", "time", "requests"]);
-    put(pool, "balance", text(balance));
+    let admission = plan.dice.word(|admission| match admission {
+        Admission::Current => 2,
+        Admission::Reserve => 1,
+    });
+    put(pool, "admission", text(admission.word()));
+    balance(plan, pool, role);
+}
+
+/// How a unit's ranks share requests.
+fn balance(plan: &mut Plan, pool: &mut Table, role: Role) {
+    let balance = plan.dice.word(|balance: RankBalance| match balance {
+        _ if !balance.serves(role) => 0,
+        RankBalance::Time if role != Role::Prefill => 2,
+        RankBalance::Time | RankBalance::Tokens | RankBalance::Kv | RankBalance::Requests => 1,
+    });
+    put(pool, "balance", text(balance.word()));
 }
 
 /// How large a unit is: whole nodes, or a part of one; and how its accelerators share the work.
@@ -310,9 +311,13 @@ fn limits(plan: &mut Plan, pool: &mut Table, batch: Option<u64>) {
     }
 }
 
-fn routing(plan: &mut Plan, pool: &mut Table, routers: &[&str]) {
-    let router = plan.dice.among(routers);
-    put(pool, "router", text(router));
+fn routing(plan: &mut Plan, pool: &mut Table, role: Role) {
+    let router = plan.dice.word(|router: Router| match router {
+        _ if !router.serves(role) => 0,
+        Router::LeastLoaded | Router::LeastKv if role != Role::Mixed => 2,
+        Router::LeastLoaded | Router::LeastKv | Router::RoundRobin | Router::LeastTime => 1,
+    });
+    put(pool, "router", text(router.word()));
     if plan.dice.chance(0.4) {
         let longest = plan.simulated_s() / 3.0;
         let seconds = plan.dice.log(plan.gap_s * 0.5, longest.max(plan.gap_s));

@@ -1,5 +1,7 @@
 //! Random small scenarios that use every feature, as scenario files.
 
+use tokentide::scenario::{CacheForm, FirstToken};
+
 use crate::plan::Plan;
 use crate::text::{Table, Value, duration, put, table, text, time_of_day};
 use crate::{load, pools, times};
@@ -27,8 +29,8 @@ pub fn scenario(seed: u64) -> Table {
         );
     }
     if plan.dice.chance(0.7) {
-        let first = plan.dice.among(&["decode", "prefill"]);
-        put(&mut root, "first_token", text(first));
+        let first = plan.dice.word(|_: FirstToken| 1);
+        put(&mut root, "first_token", text(first.word()));
     }
     pools::hardware(&mut plan, &mut root);
     let mut both = if plan.is_mixed {
@@ -51,7 +53,10 @@ pub fn scenario(seed: u64) -> Table {
     );
     if plan.input > HITS_FROM && plan.dice.chance(0.8) {
         let rate = plan.dice.part() * plan.dice.among(&[0.3, 0.6, 0.9]);
-        let cache = table([("kind", text("fixed")), ("hit_rate", Value::Number(rate))]);
+        let kind = match plan.dice.word(|_: CacheForm| 1) {
+            CacheForm::Fixed => CacheForm::Fixed.word(),
+        };
+        let cache = table([("kind", text(kind)), ("hit_rate", Value::Number(rate))]);
         put(&mut root, "kv_cache", Value::Table(cache));
     }
     if plan.dice.chance(0.4) {

@@ -1,5 +1,7 @@
 //! Random models of step times: linear ones, measured ones, and one from first principles.
 
+use tokentide::scenario::Overlap;
+
 use crate::plan::{Grid, Plan, SECOND_NS, Times};
 use crate::text::{Table, Value, duration, duration_ps, put, table, text};
 
@@ -18,11 +20,14 @@ pub fn performance(plan: &mut Plan) -> Table {
 
 /// What model and accelerators say. Where experts are exchanged, micro-batches may hide it.
 fn first_principles(plan: &mut Plan) -> Table {
-    let overlap = plan.dice.among(&["auto", "auto", "on", "off"]);
+    let overlap = plan.dice.word(|overlap| match overlap {
+        Overlap::Auto => 2,
+        Overlap::On | Overlap::Off => 1,
+    });
     table([
         ("kind", text("roofline")),
         ("engine", text("vllm")),
-        ("overlap", text(overlap)),
+        ("overlap", text(overlap.word())),
     ])
 }
 

@@ -54,7 +54,7 @@ impl DecodeRules {
             host: Link::host(scenario, pool),
             lines: match pool.balance {
                 RankBalance::Time => times.decode_lines(pool.max_batch_requests).map(Arc::new),
-                _ => None,
+                RankBalance::Tokens | RankBalance::Kv | RankBalance::Requests => None,
             },
             times,
         }

@@ -159,7 +159,9 @@ impl MixedUnit {
         for rank in &mut self.ranks {
             let decoding = match rules.batching {
                 Batching::PrefillFirst => 0,
-                _ => rank.decoding.saturating_mul(rules.tokens_per_decode),
+                Batching::Chunked | Batching::Whole => {
+                    rank.decoding.saturating_mul(rules.tokens_per_decode)
+                }
             };
             rank.room = rules.max_batch_tokens.saturating_sub(decoding);
         }
@@ -199,7 +201,7 @@ impl MixedUnit {
                 let tokens = prompt.computed().min(rules.max_batch_tokens);
                 let least = match rules.batching {
                     Batching::Whole => tokens,
-                    _ => 1,
+                    Batching::Chunked | Batching::PrefillFirst => 1,
                 };
                 let joining = Head {
                     share,

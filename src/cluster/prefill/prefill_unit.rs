@@ -121,7 +121,7 @@ impl PrefillRules {
     fn fill(&self, load: PrefillLoad) -> u64 {
         match self.balance {
             RankBalance::Time => self.times.prefill_own(load),
-            _ => load.tokens,
+            RankBalance::Tokens | RankBalance::Kv | RankBalance::Requests => load.tokens,
         }
     }
 }

@@ -3,6 +3,8 @@
 use crate::catalog::{self, NumberFormat};
 use crate::experiment::measurement::Measurement;
 use crate::experiment::validate::silicon;
+use crate::scenario::Batching;
+use crate::words::{Words, one_of};
 
 /// Help on the columns of the CSV and their meaning.
 pub const HELP: &str = "\
@@ -19,7 +21,7 @@ A CSV with a header; one row a measured point of a closed loop (so many users, o
   tpot_ms           mean time per output token (may be empty)
 
 optional:
-  gemm              bf16, fp8, fp8-block, fp4; by default bf16
+  gemm              bf16, fp8, fp8-block, fp4, nvfp4; by default bf16
   experts           the same for routed experts; by default as gemm
   kv                bf16 or fp8; by default bf16
   attention_data    groups with their own attention; by default 1
@@ -133,16 +135,9 @@ impl MeasurementRow<'_> {
                 ));
             }
         }
-        let batching = match (self.cell)("batching").unwrap_or("chunked") {
-            "chunked" => "chunked",
-            "prefill-first" => "prefill-first",
-            "whole" => "whole",
-            other => {
-                return Err(format!(
-                    "line {}: `batching` is {other:?}; it must be chunked, prefill-first or whole",
-                    self.line
-                ));
-            }
+        let batching = match (self.cell)("batching") {
+            None => Batching::Chunked,
+            Some(word) => self.named("batching", word)?,
         };
         let measured = Measurement {
             curve: String::new(),
@@ -200,6 +195,17 @@ impl MeasurementRow<'_> {
         }
     }
 
+    /// What a word of an enum stands for.
+    fn named<T: Words>(&self, column: &str, word: &str) -> Result<T, String> {
+        T::named(word).ok_or_else(|| {
+            format!(
+                "line {}: `{column}` is {word:?}; it must be {}",
+                self.line,
+                one_of(T::VARIANTS.iter().copied())
+            )
+        })
+    }
+
     fn boolean(&self, column: &str) -> Result<bool, String> {
         match (self.cell)(column) {
             None | Some("false") => Ok(false),
@@ -214,11 +220,7 @@ impl MeasurementRow<'_> {
     fn number_kind(&self, column: &str, default: NumberFormat) -> Result<NumberFormat, String> {
         match (self.cell)(column) {
             None => Ok(default),
-            Some(word) if NumberFormat::named(word).word() == word => Ok(NumberFormat::named(word)),
-            Some(word) => Err(format!(
-                "line {}: `{column}` is {word:?}; it must be bf16, fp8, fp8-block or fp4",
-                self.line
-            )),
+            Some(word) => self.named(column, word),
         }
     }
 }

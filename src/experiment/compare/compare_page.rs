@@ -1,7 +1,9 @@
 //! A comparison for people: the verdict, the ranking, then each side against the first.
 
 use super::reason::signed;
-use super::{CompareSide, Comparison, Difference, Finding, RankingPlace, Versus, direction};
+use super::{
+    CommonStreams, CompareSide, Comparison, Difference, Finding, RankingPlace, Versus, direction,
+};
 use crate::report::format::{NONE, by_field, count, fixed};
 use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
@@ -39,13 +41,15 @@ impl Comparison {
     pub fn page(&self) -> Page {
         let names: Vec<String> = self.sides.iter().map(|s| s.label.clone()).collect();
         let pairs = match (self.replications, self.streams) {
-            (_, "none") => "one run of each; nothing in them is drawn at random".to_owned(),
-            (1, _) => "one run of each".to_owned(),
-            (n, "common") => format!(
+            (_, CommonStreams::None) => {
+                "one run of each; nothing in them is drawn at random".to_owned()
+            }
+            (1, CommonStreams::Common | CommonStreams::Independent) => "one run of each".to_owned(),
+            (n, CommonStreams::Common) => format!(
                 "{} runs of each, with common random numbers",
                 count(n.into())
             ),
-            (n, _) => format!(
+            (n, CommonStreams::Independent) => format!(
                 "{} runs of each, with independent random numbers",
                 count(n.into())
             ),
@@ -85,7 +89,7 @@ impl Comparison {
                 .map(|r| r.label.as_str())
                 .collect();
             sentences.push(match tied.as_slice() {
-                [_] if self.streams == "none" => format!(
+                [_] if self.streams == CommonStreams::None => format!(
                     "{} is ahead by {figure} on this workload. Nothing in it is drawn at random: more runs would be the \
                      same, and no interval says what another recording or another day would give.",
                     self.named(&best.label)

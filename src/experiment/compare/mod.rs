@@ -25,6 +25,7 @@ use crate::report::batches::{number, paths, value_of};
 use crate::report::summary::Basis;
 use crate::report::summary::{Interval, RunSummary};
 use crate::scenario::Scenario;
+use crate::words::words;
 
 /// Most scenarios of a comparison: they are named by letters. More are a sweep.
 pub const MOST: usize = 26;
@@ -42,13 +43,22 @@ pub struct CompareQuestion {
     pub names: Vec<String>,
 }
 
+words! {
+    /// Whether scenarios are played with the same random streams.
+    pub enum CommonStreams {
+        Common = "common": "All have the same",
+        Independent = "independent": "Each has its own",
+        None = "none": "Nothing in them is drawn",
+    }
+}
+
 /// The answer of a comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// Number of runs behind every figure.
     pub replications: u32,
-    /// Kind of random streams: `common` or `independent`; `none`: nothing in the scenarios is drawn.
-    pub streams: &'static str,
+    /// Whose random streams they have.
+    pub streams: CommonStreams,
     /// The scenarios that are compared, in the order given.
     pub sides: Vec<CompareSide>,
     /// Path of the figure that decides.
@@ -214,9 +224,9 @@ pub fn judge(
     Some(Comparison {
         replications: replications(scenarios, question),
         streams: match (chance, question.independent) {
-            (false, _) => "none",
-            (true, true) => "independent",
-            (true, false) => "common",
+            (false, _) => CommonStreams::None,
+            (true, true) => CommonStreams::Independent,
+            (true, false) => CommonStreams::Common,
         },
         versus: versus.collect(),
         ranking: ranking(&by, &sides, chance),

@@ -5,14 +5,14 @@ use serde::Serialize;
 
 use super::candidate::{Candidate, Design, notes};
 use super::constant_units::{Found, Trial, outstanding};
-use super::question::{Goal, PlanQuestion};
+use super::question::PlanQuestion;
 use super::slo::PlanSlo;
 use super::timetable::Timetable;
 use super::trial::TrialRun;
 use crate::metrics::interval::of_mean;
 pub(super) use crate::report::basis::lent;
 use crate::report::summary::{Interval, Lent};
-use crate::scenario::{Pool, Scenario};
+use crate::scenario::{Goal, Pool, Scenario};
 
 /// Number of runners-up that are shown.
 const RUNNERS_UP: usize = 4;
@@ -25,7 +25,7 @@ pub struct PlanAnswer {
     /// Hash of the scenario that was planned for.
     pub hash: String,
     /// Goal of the plan: `cost`, `profit` or `goodput`.
-    pub goal: &'static str,
+    pub goal: Goal,
     /// Promises that had to be kept.
     pub slos: Vec<String>,
     /// Length of the stretches in each of which they had to be kept, too, in seconds; `null`: the whole time only.
@@ -330,7 +330,7 @@ pub fn of_grid(
     let best = kept.first().copied();
     let cheaper = |t: &&Trial| match (goal, best) {
         (Goal::Cost, Some(best)) => size(&t.candidate) < size(&best.candidate),
-        _ => true,
+        (Goal::Cost, None) | (Goal::Profit | Goal::Goodput, _) => true,
     };
     let failed = found.iter().flat_map(|f| f.trials.iter());
     let miss = failed
@@ -398,11 +398,7 @@ pub fn empty(base: &Scenario, question: &PlanQuestion) -> PlanAnswer {
     PlanAnswer {
         scenario: base.name.clone(),
         hash: base.hash().to_owned(),
-        goal: match question.goal {
-            Goal::Cost => "cost",
-            Goal::Profit => "profit",
-            Goal::Goodput => "goodput",
-        },
+        goal: question.goal,
         slos: question.slos.iter().map(PlanSlo::to_string).collect(),
         slo_every_s: question.every.map(|every| every.as_secs_f64()),
         nodes_max: question.nodes,

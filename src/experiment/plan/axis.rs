@@ -154,7 +154,12 @@ fn aim(pool: &Pool, question: &PlanQuestion, tokens_per_step: f64) -> (TargetKin
         SloFigure::Tpot => slo.limit * tokens_per_step,
         // A first token waits for the step that runs, then takes one.
         SloFigure::Ttft => slo.limit / 2.0,
-        _ => slo.limit,
+        SloFigure::Itl
+        | SloFigure::E2e
+        | SloFigure::Queue
+        | SloFigure::DecodeQueue
+        | SloFigure::Attainment
+        | SloFigure::Lost => slo.limit,
     };
     let slos = || question.slos.iter().filter(mine);
     let is_mean = |slo: &PlanSlo| slo.statistic == Statistic::Mean;

@@ -15,10 +15,10 @@
 use std::collections::BTreeMap;
 
 use super::candidate::{Candidate, Design, candidates, is_separate};
-use super::question::{Goal, PlanQuestion};
+use super::question::PlanQuestion;
 use super::sieve::Sieve;
 use super::trial::{Bench, PlanStopped, TrialRun};
-use crate::scenario::Scenario;
+use crate::scenario::{Goal, Scenario};
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Factor by which a short run must break a promise to end its candidate.

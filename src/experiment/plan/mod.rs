@@ -28,7 +28,7 @@ mod timetable;
 pub mod trial;
 
 pub use answer::PlanAnswer;
-pub use question::{Goal, PlanQuestion, Steps};
+pub use question::{PlanQuestion, Steps};
 pub use trial::{Bench, PlanStopped};
 
 use std::sync::atomic::Ordering;

@@ -7,6 +7,7 @@ use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
 use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
+use crate::scenario::Goal;
 
 impl PlanAnswer {
     /// The page of the answer for people.
@@ -28,9 +29,9 @@ impl PlanAnswer {
             subtitle: format!(
                 "{} over {}, at most {} nodes; {} simulations; scenario {}",
                 match self.goal {
-                    "cost" => "least cost",
-                    "profit" => "most profit",
-                    _ => "most goodput",
+                    Goal::Cost => "least cost",
+                    Goal::Profit => "most profit",
+                    Goal::Goodput => "most goodput",
                 },
                 length(self.duration_s),
                 count(u64::from(self.nodes_max)),
@@ -82,7 +83,7 @@ impl PlanAnswer {
             ));
         }
         if let Some(miss) = &self.nearest_miss {
-            let which = if self.goal == "cost" {
+            let which = if self.goal == Goal::Cost {
                 "Of what is cheaper or smaller, the nearest"
             } else {
                 "Of what fails, the nearest"
@@ -93,7 +94,7 @@ impl PlanAnswer {
                 usd(miss.cost_usd),
                 plain(miss.broken.as_deref().unwrap_or("it fails"))
             ));
-        } else if self.goal == "cost" {
+        } else if self.goal == Goal::Cost {
             said.push("All that is cheaper is ruled out by arithmetic.".to_string());
             let named = |row: &&OptionRow| row.option == best.option || row.option == best.choices;
             let own = self.options.iter().find(named);

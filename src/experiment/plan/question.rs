@@ -1,20 +1,9 @@
 //! What a plan is asked: promises, goal, bounds, and what may be chosen.
 
 use super::choice::{Choice, UnitBounds};
-use super::slo::{HELP, PlanSlo, SloFigure, Statistic};
-use crate::scenario::{ArrivalKind, PlanOption, PlanTable, Scenario};
+use super::slo::{PlanSlo, SloFigure, Statistic, help};
+use crate::scenario::{ArrivalKind, Goal, PlanOption, PlanTable, Scenario};
 use crate::units::{NS_PER_HOUR, SimDuration};
-
-/// The goal of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// Least cost of nodes.
-    Cost,
-    /// Most revenue less cost.
-    Profit,
-    /// Most requests per second within their class's targets.
-    Goodput,
-}
 
 /// The question of a plan, checked.
 #[derive(Clone, Debug)]
@@ -70,7 +59,8 @@ impl PlanQuestion {
         if slos.is_empty() {
             return Err(format!(
                 "there is nothing to keep: the scenario has neither [plan] slo nor a class with an attainment, and \
-                 no --slo was given; {HELP}"
+                 no --slo was given; {}",
+                help()
             ));
         }
         if slos.iter().all(|slo| slo.figure != SloFigure::Lost) {
@@ -80,11 +70,7 @@ impl PlanQuestion {
                 limit: 0.0,
             });
         }
-        let goal = match table.goal.as_deref() {
-            Some("profit") => Goal::Profit,
-            Some("goodput") => Goal::Goodput,
-            _ => Goal::Cost,
-        };
+        let goal = table.goal.unwrap_or(Goal::Cost);
         let judged = scenario.classes.iter().any(|class| class.slo.is_some());
         if goal == Goal::Goodput && !judged {
             return Err("goodput counts requests within their class's targets, and no class has an `slo`; give \

@@ -15,49 +15,68 @@ use crate::report::summary::{
     SpanSummary,
 };
 use crate::scenario::{Role, parse_duration};
+use crate::words::{one_of, words};
 
 /// Help on the promises that `--slo` takes, for messages.
-pub const HELP: &str = "write ttft_p99=5s, tpot_mean=60ms, e2e_p95=30s (ttft, tpot, itl, e2e, queue or \
-    decode_queue, with mean, p50, p90, p95, p99 or p999), output_speed_mean=20, attainment=0.99 or lost=0.001";
-
-/// The figure of a run that a promise is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SloFigure {
-    /// TTFT: arrival to first token, in seconds.
-    Ttft,
-    /// TPOT: time per output token after the first, in seconds.
-    Tpot,
-    /// ITL: gaps between tokens, in seconds.
-    Itl,
-    /// E2E: arrival to last token, in seconds.
-    E2e,
-    /// Wait for the first prefill step, in seconds.
-    Queue,
-    /// Wait of the KV to join a decode rank, in seconds.
-    DecodeQueue,
-    /// Tokens per second of a request.
-    OutputSpeed,
-    /// Part of a class's requests within its targets, of the class with the least.
-    Attainment,
-    /// Part of the requests that were not served.
-    Lost,
+pub fn help() -> String {
+    let latencies = SloFigure::ALL.into_iter();
+    let latencies = latencies.filter(|figure| figure.kind() == FigureKind::Latency);
+    format!(
+        "write ttft_p99=5s, tpot_mean=60ms, e2e_p95=30s ({}, with {}), output_speed_mean=20, attainment=0.99 or \
+         lost=0.001",
+        one_of(latencies),
+        one_of(Statistic::ALL)
+    )
 }
 
-/// A statistic of a latency.
+words! {
+    /// The figure of a run that a promise is about.
+    pub enum SloFigure {
+        Ttft = "ttft": "Arrival to first token",
+        Tpot = "tpot": "Time per output token",
+        Itl = "itl": "Gaps between tokens",
+        E2e = "e2e": "Arrival to last token",
+        Queue = "queue": "Wait for prefill",
+        DecodeQueue = "decode_queue": "Wait for decode",
+        OutputSpeed = "output_speed": "Tokens per second of a request",
+        Attainment = "attainment": "Part of a class's requests within its targets, of the class with the least",
+        Lost = "lost": "Part of the requests that were not served",
+    }
+}
+
+words! {
+    /// Which statistic of a figure.
+    pub enum Statistic {
+        Mean = "mean": "Arithmetic mean",
+        P50 = "p50": "Median",
+        P90 = "p90": "90th percentile",
+        P95 = "p95": "95th percentile",
+        P99 = "p99": "99th percentile",
+        P999 = "p999": "99.9th percentile",
+    }
+}
+
+/// What a figure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statistic {
-    /// Arithmetic mean.
-    Mean,
-    /// Median.
-    P50,
-    /// 90th percentile.
-    P90,
-    /// 95th percentile.
-    P95,
-    /// 99th percentile.
-    P99,
-    /// 99.9th percentile.
-    P999,
+enum FigureKind {
+    /// A time that requests take, at most so long; with a statistic.
+    Latency,
+    /// A speed, at least so many tokens a second; its mean only.
+    Speed,
+    /// A part of requests, without a statistic.
+    Part,
+}
+
+impl SloFigure {
+    fn kind(self) -> FigureKind {
+        match self {
+            Self::Ttft | Self::Tpot | Self::Itl | Self::E2e | Self::Queue | Self::DecodeQueue => {
+                FigureKind::Latency
+            }
+            Self::OutputSpeed => FigureKind::Speed,
+            Self::Attainment | Self::Lost => FigureKind::Part,
+        }
+    }
 }
 
 /// A promise that every candidate of a plan must keep.
@@ -71,27 +90,6 @@ pub struct PlanSlo {
     pub limit: f64,
 }
 
-const FIGURES: [(&str, SloFigure); 9] = [
-    ("ttft", SloFigure::Ttft),
-    ("tpot", SloFigure::Tpot),
-    ("itl", SloFigure::Itl),
-    ("e2e", SloFigure::E2e),
-    ("queue", SloFigure::Queue),
-    ("decode_queue", SloFigure::DecodeQueue),
-    ("output_speed", SloFigure::OutputSpeed),
-    ("attainment", SloFigure::Attainment),
-    ("lost", SloFigure::Lost),
-];
-
-const STATISTICS: [(&str, Statistic); 6] = [
-    ("mean", Statistic::Mean),
-    ("p50", Statistic::P50),
-    ("p90", Statistic::P90),
-    ("p95", Statistic::P95),
-    ("p99", Statistic::P99),
-    ("p999", Statistic::P999),
-];
-
 /// Picoseconds of a second.
 const PS_PER_S: f64 = 1e12;
 
@@ -101,24 +99,24 @@ impl PlanSlo {
     /// # Errors
     /// What is wrong, and what to write.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |what: &str| format!("`{}` is no target: {what}; {HELP}", text.trim());
+        let wrong = |what: &str| format!("`{}` is no target: {what}; {}", text.trim(), help());
         let (name, limit) = text
             .split_once('=')
             .ok_or_else(|| wrong("there is no `=`"))?;
         let (name, limit) = (name.trim(), limit.trim());
         let (figure, statistic) =
             named(name).ok_or_else(|| wrong(&format!("there is no figure `{name}`")))?;
-        let limit = match figure {
-            SloFigure::OutputSpeed | SloFigure::Attainment | SloFigure::Lost => limit
+        let limit = match figure.kind() {
+            FigureKind::Speed | FigureKind::Part => limit
                 .parse::<f64>()
                 .map_err(|_| wrong(&format!("`{limit}` is no number")))?,
-            _ => parse_duration(limit)
+            FigureKind::Latency => parse_duration(limit)
                 .map(|ps| ps as f64 / PS_PER_S)
                 .map_err(|why| wrong(&format!("`{limit}` {why}")))?,
         };
-        let within = match figure {
-            SloFigure::Attainment | SloFigure::Lost => (0.0..=1.0).contains(&limit),
-            _ => limit > 0.0 && limit <= 1e9,
+        let within = match figure.kind() {
+            FigureKind::Part => (0.0..=1.0).contains(&limit),
+            FigureKind::Latency | FigureKind::Speed => limit > 0.0 && limit <= 1e9,
         };
         if within {
             Ok(Self {
@@ -144,7 +142,12 @@ impl PlanSlo {
             SloFigure::OutputSpeed => run.decode.output_speed_tokens_per_s,
             SloFigure::Attainment => attainment(run),
             SloFigure::Lost => Some(lost(&run.requests)),
-            _ => self.among(&run.latency, &run.latency_decided),
+            SloFigure::Ttft
+            | SloFigure::Tpot
+            | SloFigure::Itl
+            | SloFigure::E2e
+            | SloFigure::Queue
+            | SloFigure::DecodeQueue => self.among(&run.latency, &run.latency_decided),
         }
     }
 
@@ -156,7 +159,9 @@ impl PlanSlo {
             SloFigure::E2e => Some(&decided.e2e_s),
             SloFigure::Queue => Some(&decided.queue_s),
             SloFigure::DecodeQueue => Some(&decided.decode_queue_s),
-            _ => None,
+            SloFigure::Itl | SloFigure::OutputSpeed | SloFigure::Attainment | SloFigure::Lost => {
+                None
+            }
         };
         let decided = quantiles.and_then(|of| quantile(of, self.statistic));
         decided.or_else(|| statistic(self.latency(latency)?, self.statistic))
@@ -175,10 +180,12 @@ impl PlanSlo {
             }
             SloFigure::Attainment => attainment,
             SloFigure::Lost => Some(lost(&span.requests)),
-            figure => {
+            SloFigure::Ttft | SloFigure::E2e => {
                 let seen = self.among(&span.latency, &span.latency_decided);
-                let waits = matches!(figure, SloFigure::Ttft | SloFigure::E2e);
-                seen.or(at_worst(span.duration_s).filter(|_| waits))
+                seen.or(at_worst(span.duration_s))
+            }
+            SloFigure::Tpot | SloFigure::Itl | SloFigure::Queue | SloFigure::DecodeQueue => {
+                self.among(&span.latency, &span.latency_decided)
             }
         }
     }
@@ -214,13 +221,13 @@ impl PlanSlo {
         if ended.is_some_and(|ended| ended != self.of(run)) {
             return None;
         }
-        let path = match self.figure {
-            SloFigure::OutputSpeed => "decode.output_speed_tokens_per_s".to_owned(),
-            _ => {
-                let name = self.name();
-                let (figure, statistic) = name.rsplit_once('_')?;
+        let path = match self.figure.kind() {
+            FigureKind::Speed => "decode.output_speed_tokens_per_s".to_owned(),
+            FigureKind::Latency => {
+                let (figure, statistic) = (self.figure.word(), self.statistic.word());
                 format!("latency.{figure}_s.{statistic}")
             }
+            FigureKind::Part => return None,
         };
         run.confidence.get(&path).copied()
     }
@@ -248,7 +255,12 @@ impl PlanSlo {
             SloFigure::Ttft => Some(step_s),
             SloFigure::Tpot => Some(step_s / tokens_per_step),
             SloFigure::OutputSpeed => Some(tokens_per_step / step_s),
-            _ => None,
+            SloFigure::Itl
+            | SloFigure::E2e
+            | SloFigure::Queue
+            | SloFigure::DecodeQueue
+            | SloFigure::Attainment
+            | SloFigure::Lost => None,
         }
     }
 
@@ -269,21 +281,21 @@ impl PlanSlo {
 
     /// A value of the figure, in words.
     pub fn show(&self, value: f64) -> String {
-        match self.figure {
-            SloFigure::OutputSpeed => format!("{} tokens/s", fixed(value, 2)),
-            SloFigure::Attainment | SloFigure::Lost => percent(value),
-            _ => seconds(value),
+        match self.figure.kind() {
+            FigureKind::Speed => format!("{} tokens/s", fixed(value, 2)),
+            FigureKind::Part => percent(value),
+            FigureKind::Latency => seconds(value),
         }
     }
 
     /// The name of the figure, as it is written.
     pub fn name(&self) -> String {
-        let name = FIGURES.iter().find(|(_, f)| *f == self.figure);
-        let name = name.map_or("", |(name, _)| name);
-        let statistic = STATISTICS.iter().find(|(_, s)| *s == self.statistic);
-        match self.figure {
-            SloFigure::Attainment | SloFigure::Lost => name.to_string(),
-            _ => format!("{name}_{}", statistic.map_or("", |(name, _)| name)),
+        let figure = self.figure.word();
+        match self.figure.kind() {
+            FigureKind::Part => figure.to_string(),
+            FigureKind::Latency | FigureKind::Speed => {
+                format!("{figure}_{}", self.statistic.word())
+            }
         }
     }
 }
@@ -296,14 +308,18 @@ impl fmt::Display for PlanSlo {
 }
 
 fn named(name: &str) -> Option<(SloFigure, Statistic)> {
-    if let Some((_, figure)) = FIGURES[7..].iter().find(|(known, _)| *known == name) {
-        return Some((*figure, Statistic::Mean));
+    let alone = SloFigure::named(name).filter(|figure| figure.kind() == FigureKind::Part);
+    if let Some(figure) = alone {
+        return Some((figure, Statistic::Mean));
     }
     let (figure, statistic) = name.rsplit_once('_')?;
-    let (_, figure) = FIGURES[..7].iter().find(|(known, _)| *known == figure)?;
-    let (_, statistic) = STATISTICS.iter().find(|(known, _)| *known == statistic)?;
-    let exists = *figure != SloFigure::OutputSpeed || *statistic == Statistic::Mean;
-    exists.then_some((*figure, *statistic))
+    let (figure, statistic) = (SloFigure::named(figure)?, Statistic::named(statistic)?);
+    let exists = match figure.kind() {
+        FigureKind::Latency => true,
+        FigureKind::Speed => statistic == Statistic::Mean,
+        FigureKind::Part => false,
+    };
+    exists.then_some((figure, statistic))
 }
 
 fn statistic(of: &DistributionSummary, which: Statistic) -> Option<f64> {

@@ -80,7 +80,7 @@ impl TrialRun {
         let left = match role {
             Role::Decode if by_decode <= by_prefill => by_decode,
             Role::Prefill if by_decode > by_prefill => by_prefill,
-            _ => return Some(all),
+            Role::Decode | Role::Prefill | Role::Mixed => return Some(all),
         };
         Some(slo.strain(Some(left)))
     }

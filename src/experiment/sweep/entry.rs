@@ -9,30 +9,15 @@ use crate::report::summary::RunSummary;
 use crate::report::verdict::{Grade, assess};
 use crate::scenario::Scenario;
 use crate::units::SimTime;
+use crate::words::words;
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// The run has figures.
-    Done,
-    /// The run outgrew the scenario's limits.
-    Unstable,
-    /// The scenario is infeasible: a value out of bounds, a model that does not fit its memory.
-    Infeasible,
-    /// The run failed by a fault of the program.
-    Failed,
-}
-
-impl Status {
-    /// The status in a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Unstable => "unstable",
-            Self::Infeasible => "infeasible",
-            Self::Failed => "failed",
-        }
+words! {
+    /// How a run ended.
+    pub enum Status {
+        Done = "done": "With figures",
+        Unstable = "unstable": "It outgrew the scenario's limits",
+        Infeasible = "infeasible": "Its scenario cannot be: a value out of bounds, a model that does not fit its memory",
+        Failed = "failed": "A fault of the program",
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{self, Constant, NumberFormat};
 
 use crate::perf::roofline::unit_shape::{Links, Reach, RooflineUnit, UnitShape};
-use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Roofline};
+use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Role, Roofline};
 
 /// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).
 pub const ZIPF: f64 = 0.6352;
@@ -66,8 +66,8 @@ pub struct CaseOutcome {
     pub name: String,
     /// What ran.
     pub about: String,
-    /// Phase of the case: `prefill` or `decode`.
-    pub group: &'static str,
+    /// What was measured: prefill or decode.
+    pub group: Role,
     /// Tokens per second and node, as the model says.
     pub predicted: f64,
     /// Tokens per second and node, as measured.
@@ -196,13 +196,13 @@ impl Case {
                 let pairs = tokens * (prompt + 1.0) / 2.0;
                 let prompts = (tokens / prompt).max(1.0);
                 let step = unit.prefill_times(tokens, pairs, prompts).quicker();
-                ("prefill", tokens, step)
+                (Role::Prefill, tokens, step)
             }
             (None, requests) => {
                 let requests = requests.unwrap_or(1.0);
                 let kv = unit.kv_of(requests, self.kv_tokens.unwrap_or(0.0));
                 let step = unit.decode_times(requests, kv).quicker();
-                ("decode", requests * self.tokens_per_step, step)
+                (Role::Decode, requests * self.tokens_per_step, step)
             }
         };
         let predicted = f64::from(GPUS) * work / step_s;

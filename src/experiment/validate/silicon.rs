@@ -11,6 +11,7 @@
 
 use crate::catalog::NumberFormat;
 use crate::experiment::measurement::Measurement;
+use crate::scenario::Batching;
 
 /// The file's rows as measurements, exact duplicates dropped; an error names line and cause.
 ///
@@ -199,9 +200,9 @@ impl SiliconRow {
             },
             max_batch_tokens: budget,
             batching: match self.engine.as_str() {
-                "trtllm" => "whole",
-                "sglang" if !mixed_chunks => "prefill-first",
-                _ => "chunked",
+                "trtllm" => Batching::Whole,
+                "sglang" if !mixed_chunks => Batching::PrefillFirst,
+                _ => Batching::Chunked,
             },
             reserve: is("trtllm"),
             look_ahead: !is("vllm") || self.version >= (0, 14, 0),

@@ -10,10 +10,14 @@ use crate::report::format::{count, fixed, percent, seconds};
 use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::report::page::{Body, Page, Section};
 use crate::report::style::Tone;
+use crate::scenario::Role;
 
 /// The page of published cases, and of measured sets where there are any.
 pub fn page(cases: &[CaseOutcome], sections: Vec<Section>) -> Page {
-    let mut all = vec![of_cases("prefill", cases), of_cases("decode", cases)];
+    let mut all = vec![
+        of_cases(Role::Prefill, cases),
+        of_cases(Role::Decode, cases),
+    ];
     all.extend(sections);
     Page {
         title: "Step times held against measurements".to_string(),
@@ -23,7 +27,7 @@ pub fn page(cases: &[CaseOutcome], sections: Vec<Section>) -> Page {
     }
 }
 
-fn of_cases(group: &str, cases: &[CaseOutcome]) -> Section {
+fn of_cases(group: Role, cases: &[CaseOutcome]) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("case"),
         GridColumn::left("what ran"),
@@ -58,7 +62,7 @@ fn of_cases(group: &str, cases: &[CaseOutcome]) -> Section {
         }
     }
     Section {
-        title: format!("Published cases: {group}"),
+        title: format!("Published cases: {}", group.word()),
         body: Body::Grid(grid),
         notes,
     }

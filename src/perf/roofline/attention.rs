@@ -233,7 +233,10 @@ impl AttentionLayer<'_> {
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor);
         let efficiency = match self.precision.kv {
             NumberFormat::Bf16 => C::DecodeAttentionBandwidth,
-            _ => C::DecodeAttentionBandwidthFp8,
+            NumberFormat::Fp8
+            | NumberFormat::Fp8Block
+            | NumberFormat::Fp4
+            | NumberFormat::Nvfp4 => C::DecodeAttentionBandwidthFp8,
         };
         let bandwidth = memory * machine.get(efficiency);
         let width = bytes_of(self.precision.kv);

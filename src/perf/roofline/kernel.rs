@@ -169,7 +169,7 @@ impl<'a> Machine<'a> {
         };
         let activations = match number {
             NumberFormat::Fp8 | NumberFormat::Fp8Block => 1.0,
-            _ => 2.0,
+            NumberFormat::Bf16 | NumberFormat::Fp4 | NumberFormat::Nvfp4 => 2.0,
         };
         let operations = 6.0 * rows * hidden * ffn;
         let weights = 3.0 * touched * hidden * ffn * bytes_of(number);

@@ -156,7 +156,10 @@ impl RooflineUnit<'_> {
                     libm::ceil(part / of_inner) * of_inner,
                 ]
             }
-            _ => [hidden, part],
+            NumberFormat::Bf16
+            | NumberFormat::Fp8
+            | NumberFormat::Fp8Block
+            | NumberFormat::Nvfp4 => [hidden, part],
         };
         let routed = self.spread.slots * 3.0 * inner * stream * bytes_of(precision.experts);
         let shared = f64::from(experts.shared)

@@ -265,7 +265,7 @@ fn variant(
     place: &TreePlace,
     report: &mut MistakeReport,
 ) -> bool {
-    let tags = || tagged.variants.iter().map(|v| v.tag);
+    let tags = || tagged.variants.iter().map(|v| v.tag.word);
     let Some(kind) = table.get("kind") else {
         let message = format!("{} is missing", quote(&place.key("kind")));
         let help = format!(
@@ -282,7 +282,7 @@ fn variant(
     };
     let known = kind
         .text()
-        .and_then(|t| tagged.variants.iter().find(|v| v.tag == t));
+        .and_then(|t| tagged.variants.iter().find(|v| v.tag.word == t));
     let Some(known) = known else {
         let path = place.key("kind");
         report.push(match kind.text() {
@@ -351,7 +351,7 @@ fn wrong_type(node: &TomlNode, kind: &ValueKind, path: &str) -> Diagnostic {
         (_, ValueKind::Tagged(tagged)) => found.help(format!(
             "write {{ kind = {}, … }}; kinds are {}",
             tagged.example,
-            choices(tagged.variants.iter().map(|v| v.tag))
+            choices(tagged.variants.iter().map(|v| v.tag.word))
         )),
         _ => found,
     }

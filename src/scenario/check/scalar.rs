@@ -2,11 +2,12 @@
 //! a complaint, or `None` when the value fits.
 
 use super::super::diagnostic::Diagnostic;
-use super::super::shape::{Grain, NumberBounds, Word, show_integer, show_number};
+use super::super::shape::{Grain, NumberBounds, show_integer, show_number};
 use super::super::source::Span;
 use super::super::suggest::{choices, count, nearest, quote};
 use super::super::text::{parse_duration, parse_time_of_day, show_duration};
 use super::super::tree::{TomlNode, TomlValue};
+use crate::words::Word;
 
 /// Longest ordinary text, in characters.
 const MAX_TEXT: usize = 1_000;

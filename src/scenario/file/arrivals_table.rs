@@ -4,9 +4,11 @@ use super::super::shape::ValueKind::{
     Choice, Either, Integer, List, LongText, Pair, Table, Text, TimeOfDay,
 };
 use super::super::shape::{
-    Field, TableShape, Tagged, ValueKind, Variant, Word, default, number, optional, required,
+    Field, TableShape, Tagged, ValueKind, Variant, default, number, optional, required,
 };
+use super::super::vocabulary::{AmountKey, ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
 use super::UP_TO_A_DAY;
+use crate::words::each_of;
 
 /// Greatest number of requests in a day.
 pub const MAX_REQUESTS_PER_DAY: f64 = 4e9;
@@ -23,122 +25,98 @@ pub static ARRIVALS: Tagged = Tagged {
     doc: "When requests come: how many, and how the rate runs over the day (local time)",
     example: "\"poisson\"",
     common: &[],
-    variants: &[
-        Variant {
-            tag: "poisson",
-            doc: "Independent arrivals",
-            fields: RATE,
-        },
-        Variant {
-            tag: "deterministic",
-            doc: "One whenever the cumulative rate reaches the next whole number",
-            fields: RATE,
-        },
-        Variant {
-            tag: "closed-loop",
-            doc: "Users who issue a request, wait for its end, think, and issue the next",
-            fields: &[
-                required("users", Integer(1, 10_000_000), "64", "How many users"),
-                default(
-                    "think_time",
-                    UP_TO_A_DAY,
-                    "\"0s\"",
-                    "From an answer's end to the user's next request, on average",
-                ),
-                default(
-                    "think",
-                    Choice(&[
-                        Word {
-                            word: "constant",
-                            doc: "Always the same time",
-                        },
-                        Word {
-                            word: "exponential",
-                            doc: "An exponential time",
-                        },
-                    ]),
-                    "\"constant\"",
-                    "How thinking varies",
-                ),
-                default(
-                    "ramp_up",
-                    UP_TO_A_DAY,
-                    "\"0s\"",
-                    "The users begin evenly over this time",
-                ),
-                optional(
-                    "requests",
-                    Integer(1, 10_000_000_000),
-                    "Requests in all, from all users; left out: no end",
-                ),
-            ],
-        },
-        Variant {
-            tag: "trace",
-            doc: "As recorded; the class then has no `input` and `output`",
-            fields: &[required(
-                "csv",
-                Either(&Text, &INLINE_CSV),
-                "\"requests.csv\"",
-                "The CSV file, relative to this file: arrived_s,input_tokens,output_tokens[,cached_tokens]",
-            )],
-        },
-    ],
+    variants: each_of!(ArrivalForm as Variant: form => of(form)),
 };
+
+/// The keys of arrivals of this form.
+const fn of(form: ArrivalForm) -> Variant {
+    let fields: &[Field] = match form {
+        ArrivalForm::Poisson | ArrivalForm::Deterministic => RATE,
+        ArrivalForm::ClosedLoop => {
+            const {
+                &[
+                    required("users", Integer(1, 10_000_000), "64", "How many users"),
+                    default(
+                        "think_time",
+                        UP_TO_A_DAY,
+                        "\"0s\"",
+                        "From an answer's end to the user's next request, on average",
+                    ),
+                    default(
+                        "think",
+                        Choice(&ThinkLaw::WORDS),
+                        "\"constant\"",
+                        "How thinking varies",
+                    ),
+                    default(
+                        "ramp_up",
+                        UP_TO_A_DAY,
+                        "\"0s\"",
+                        "The users begin evenly over this time",
+                    ),
+                    optional(
+                        "requests",
+                        Integer(1, 10_000_000_000),
+                        "Requests in all, from all users; left out: no end",
+                    ),
+                ]
+            }
+        }
+        ArrivalForm::Trace => {
+            const {
+                &[required(
+                    "csv",
+                    Either(&Text, &INLINE_CSV),
+                    "\"requests.csv\"",
+                    "The CSV file, relative to this file: arrived_s,input_tokens,output_tokens[,cached_tokens]",
+                )]
+            }
+        }
+    };
+    Variant {
+        tag: form.entry(),
+        fields,
+    }
+}
 
 /// Keys of the rate: how many requests come, and how the rate runs over the day.
 const RATE: &[Field] = &[
-    optional(
-        "requests_per_day",
-        number(0.0, MAX_REQUESTS_PER_DAY),
-        "Requests in 24 hours; exactly one of this, `requests_per_s` and `csv`",
-    ),
-    optional(
-        "requests_per_s",
-        number(0.0, MAX_REQUESTS_PER_S),
-        "Mean rate over 24 hours",
-    ),
-    optional(
-        "hourly_means",
-        List(&WEIGHT, 24, 24),
-        "Relative means of 24 hours from 00:00; the rate between is continuous and keeps each mean",
-    ),
-    optional(
-        "stepwise",
-        List(&Pair(&TimeOfDay(false), &WEIGHT), 1, 10_000),
-        "Pairs of a time and a relative rate that holds until the next",
-    ),
-    optional(
-        "linear",
-        List(&Pair(&TimeOfDay(false), &WEIGHT), 1, 10_000),
-        "Pairs of a time and a relative rate, with straight lines between",
-    ),
-    CSV,
+    amount(AmountKey::PerDay),
+    amount(AmountKey::PerSecond),
+    profile(ProfileKey::HourlyMeans),
+    profile(ProfileKey::Stepwise),
+    profile(ProfileKey::Linear),
+    profile(ProfileKey::Csv),
     optional(
         "interpolation",
-        Choice(&[
-            Word {
-                word: "mean-preserving",
-                doc: "Continuous, and each row keeps its number of requests (the default)",
-            },
-            Word {
-                word: "stepwise",
-                doc: "Constant within each row",
-            },
-            Word {
-                word: "linear",
-                doc: "Straight lines between the middles of the rows; keeps the day's number only",
-            },
-        ]),
+        Choice(&Interpolation::WORDS),
         "How the rate runs between the rows of the CSV",
     ),
 ];
 
-const CSV: Field = optional(
-    "csv",
-    Either(&Text, &INLINE_CSV),
-    "A CSV file of one's own traffic, relative to this file: time,requests[,input_mean,output_mean,hit_rate]",
-);
+/// A way to say how many requests come.
+const fn amount(key: AmountKey) -> Field {
+    let kind = match key {
+        AmountKey::PerDay => number(0.0, MAX_REQUESTS_PER_DAY),
+        AmountKey::PerSecond => number(0.0, MAX_REQUESTS_PER_S),
+        AmountKey::Csv => CSV,
+    };
+    optional(key.entry().word, kind, key.entry().doc)
+}
+
+/// A way to say how the rate runs over the day.
+const fn profile(key: ProfileKey) -> Field {
+    let kind = match key {
+        ProfileKey::HourlyMeans => List(&WEIGHT, 24, 24),
+        ProfileKey::Stepwise | ProfileKey::Linear => {
+            List(&Pair(&TimeOfDay(false), &WEIGHT), 1, 10_000)
+        }
+        ProfileKey::Csv => CSV,
+    };
+    optional(key.entry().word, kind, key.entry().doc)
+}
+
+const CSV: ValueKind = Either(&Text, &INLINE_CSV);
 
 /// Shape of a CSV written out in place.
 pub const INLINE_CSV: ValueKind = Table(&CSV_TEXT);

@@ -1,9 +1,8 @@
 //! The shape of `model` and `[node]`: what is served, and on what.
 
 use super::super::shape::ValueKind::{Boolean, Choice, Either, Integer, Table, Text};
-use super::super::shape::{
-    TableShape, ValueKind, Word, default, number, optional, positive, required,
-};
+use super::super::shape::{TableShape, ValueKind, default, number, optional, positive, required};
+use crate::catalog::NumberFormat;
 
 /// A number of parts of a model, such as layers or heads.
 const COUNT: ValueKind = Integer(1, 1_000_000);
@@ -12,28 +11,7 @@ const COUNT: ValueKind = Integer(1, 1_000_000);
 const WATTS: ValueKind = number(0.0, 1_000_000.0);
 
 /// A number format of weights, activations or KV.
-pub const NUMBER: ValueKind = Choice(&[
-    Word {
-        word: "bf16",
-        doc: "16 bits",
-    },
-    Word {
-        word: "fp8",
-        doc: "8 bits",
-    },
-    Word {
-        word: "fp8-block",
-        doc: "8 bits with a scale for each block of 128 x 128",
-    },
-    Word {
-        word: "fp4",
-        doc: "4 bits with a scale of 8 bits for 32 of them (MXFP4): 4.25 bits",
-    },
-    Word {
-        word: "nvfp4",
-        doc: "4 bits with a scale of 8 bits for 16 of them (NVFP4): 4.5 bits",
-    },
-]);
+pub const NUMBER: ValueKind = Choice(&NumberFormat::WORDS);
 
 pub static MODEL: TableShape = TableShape {
     name: "model",

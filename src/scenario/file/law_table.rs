@@ -2,6 +2,8 @@
 
 use super::super::shape::ValueKind::{Integer, List, Pair, Tagged as TaggedKind};
 use super::super::shape::{Field, Tagged, ValueKind, Variant, default, number, positive, required};
+use super::super::vocabulary::LengthForm;
+use crate::words::each_of;
 
 /// A length in tokens, up to 2^24.
 const LENGTH: ValueKind = positive(super::MAX_TOKENS as f64);
@@ -21,26 +23,7 @@ pub static LENGTHS: Tagged = Tagged {
         default("min", BOUND, "1", "Shorter draws become this"),
         default("max", BOUND, "16_777_216", "Longer draws become this"),
     ],
-    variants: &[
-        CONSTANT,
-        UNIFORM,
-        EXPONENTIAL,
-        LOGNORMAL,
-        GAMMA,
-        ERLANG,
-        HYPEREXPONENTIAL,
-        EMPIRICAL,
-        Variant {
-            tag: "mixture",
-            doc: "One of several laws, chosen with a probability proportional to its weight",
-            fields: &[required(
-                "parts",
-                List(&TaggedKind(&PART), 1, 100),
-                "[{ weight = 1, kind = \"constant\", value = 100 }]",
-                "The laws and their weights",
-            )],
-        },
-    ],
+    variants: each_of!(LengthForm as Variant: form => of(form, MIXTURE)),
 };
 
 static PART: Tagged = Tagged {
@@ -53,16 +36,7 @@ static PART: Tagged = Tagged {
         "1",
         "How often, relative to the other parts",
     )],
-    variants: &[
-        CONSTANT,
-        UNIFORM,
-        EXPONENTIAL,
-        LOGNORMAL,
-        GAMMA,
-        ERLANG,
-        HYPEREXPONENTIAL,
-        EMPIRICAL,
-    ],
+    variants: each_of!(LengthForm as Variant: form where !form.is_mixture() => of(form, &[])),
 };
 
 const MEAN: Field = required("mean", LENGTH, "1000", "Arithmetic mean, in tokens");
@@ -74,71 +48,68 @@ const SPREAD: Field = required(
     "Coefficient of variation: standard deviation over mean",
 );
 
-const CONSTANT: Variant = Variant {
-    tag: "constant",
-    doc: "Always the same",
-    fields: &[required("value", LENGTH, "1000", "The length, in tokens")],
-};
+/// A value and its weight.
+const WEIGHTED: ValueKind = Pair(&LENGTH, &number(0.0, 1e12));
 
-const UNIFORM: Variant = Variant {
-    tag: "uniform",
-    doc: "Evenly between two values",
-    fields: &[
-        required(
-            "low",
-            number(0.0, super::MAX_TOKENS as f64),
-            "100",
-            "Least length, in tokens",
-        ),
-        required("high", LENGTH, "2000", "Greatest length, in tokens"),
-    ],
-};
+/// A law and its weight.
+const WEIGHTED_LAW: ValueKind = TaggedKind(&PART);
 
-const EXPONENTIAL: Variant = Variant {
-    tag: "exponential",
-    doc: "Memoryless",
-    fields: &[MEAN],
-};
+const MIXTURE: &[Field] = &[required(
+    "parts",
+    List(&WEIGHTED_LAW, 1, 100),
+    "[{ weight = 1, kind = \"constant\", value = 100 }]",
+    "The laws and their weights",
+)];
 
-const LOGNORMAL: Variant = Variant {
-    tag: "lognormal",
-    doc: "The exponential of a normal law, by its own mean and coefficient of variation",
-    fields: &[MEAN, SPREAD],
-};
-
-const GAMMA: Variant = Variant {
-    tag: "gamma",
-    doc: "Gamma, by mean and coefficient of variation",
-    fields: &[MEAN, SPREAD],
-};
-
-const ERLANG: Variant = Variant {
-    tag: "erlang",
-    doc: "The sum of k equal exponential stages; cv = 1/sqrt(k)",
-    fields: &[MEAN, required("k", Integer(1, 10_000), "4", "Stages")],
-};
-
-const HYPEREXPONENTIAL: Variant = Variant {
-    tag: "hyperexponential",
-    doc: "Two exponential phases with balanced means",
-    fields: &[
-        MEAN,
-        required(
-            "cv",
-            number(1.0, 20.0),
-            "2.0",
-            "Coefficient of variation, at least 1: standard deviation over mean",
-        ),
-    ],
-};
-
-const EMPIRICAL: Variant = Variant {
-    tag: "empirical",
-    doc: "Recorded values with weights",
-    fields: &[required(
-        "values",
-        List(&Pair(&LENGTH, &number(0.0, 1e12)), 1, 100_000),
-        "[[100, 1], [2000, 3]]",
-        "Pairs of a length in tokens and its weight",
-    )],
-};
+/// The keys of a law of this form; those of a mixture are given, since its parts are of the other forms.
+const fn of(form: LengthForm, mixture: &'static [Field]) -> Variant {
+    let fields: &[Field] = match form {
+        LengthForm::Constant => {
+            const { &[required("value", LENGTH, "1000", "The length, in tokens")] }
+        }
+        LengthForm::Uniform => {
+            const {
+                &[
+                    required(
+                        "low",
+                        number(0.0, super::MAX_TOKENS as f64),
+                        "100",
+                        "Least length, in tokens",
+                    ),
+                    required("high", LENGTH, "2000", "Greatest length, in tokens"),
+                ]
+            }
+        }
+        LengthForm::Exponential => const { &[MEAN] },
+        LengthForm::Lognormal | LengthForm::Gamma => const { &[MEAN, SPREAD] },
+        LengthForm::Erlang => const { &[MEAN, required("k", Integer(1, 10_000), "4", "Stages")] },
+        LengthForm::Hyperexponential => {
+            const {
+                &[
+                    MEAN,
+                    required(
+                        "cv",
+                        number(1.0, 20.0),
+                        "2.0",
+                        "Coefficient of variation, at least 1: standard deviation over mean",
+                    ),
+                ]
+            }
+        }
+        LengthForm::Empirical => {
+            const {
+                &[required(
+                    "values",
+                    List(&WEIGHTED, 1, 100_000),
+                    "[[100, 1], [2000, 3]]",
+                    "Pairs of a length in tokens and its weight",
+                )]
+            }
+        }
+        LengthForm::Mixture => mixture,
+    };
+    Variant {
+        tag: form.entry(),
+        fields,
+    }
+}

@@ -24,9 +24,11 @@ use super::shape::ValueKind::{
     Choice, Duration, Either, Integer, List, OffsetDatetime, Table, Tagged as TaggedKind, Text,
 };
 use super::shape::{
-    TableShape, Tagged, ValueKind, Variant, Word, below_one, default, number, optional, required,
+    Field, TableShape, Tagged, ValueKind, Variant, below_one, default, number, optional, required,
 };
 use super::text::PS_PER_S;
+use super::vocabulary::{CacheForm, FirstToken, OwnLength};
+use crate::words::each_of;
 
 /// Greatest seed: every whole number up to it survives a JSON reader that keeps doubles.
 pub const MAX_SEED: u64 = 1 << 53;
@@ -99,10 +101,7 @@ const UP_TO_A_DAY: ValueKind = Duration(0, DAY, Nanosecond);
 const LENGTH: ValueKind = Duration(PS_PER_S, 400 * DAY, Nanosecond);
 
 /// The word for a recording's own length, which is put in before the shape is checked.
-const OF_TRACE: ValueKind = Choice(&[Word {
-    word: super::recording::TRACE,
-    doc: "From the beginning to the first whole second after the last recorded request, less the warm-up",
-}]);
+const OF_TRACE: ValueKind = Choice(&OwnLength::WORDS);
 
 /// Shape of the whole scenario file.
 pub static SCENARIO: TableShape = TableShape {
@@ -267,29 +266,31 @@ static KV_CACHE: Tagged = Tagged {
     doc: "How much of the input is found in the cache",
     example: "\"fixed\"",
     common: &[],
-    variants: &[Variant {
-        tag: "fixed",
-        doc: "A fixed part of the input tokens hits, in blocks of 64",
-        fields: &[required(
-            "hit_rate",
-            below_one(),
-            "0.5",
-            "Cached over all input tokens",
-        )],
-    }],
+    variants: each_of!(CacheForm as Variant: form => cache(form)),
 };
 
+/// The keys of a cache of this form.
+const fn cache(form: CacheForm) -> Variant {
+    let fields: &[Field] = match form {
+        CacheForm::Fixed => {
+            const {
+                &[required(
+                    "hit_rate",
+                    below_one(),
+                    "0.5",
+                    "Cached over all input tokens",
+                )]
+            }
+        }
+    };
+    Variant {
+        tag: form.entry(),
+        fields,
+    }
+}
+
 /// Word for where the client gets a request's first token.
-const FIRST_TOKEN: ValueKind = Choice(&[
-    Word {
-        word: "decode",
-        doc: "From the first decode step, after the transfer: vLLM with NIXL, llm-d and Dynamo compute the prompt's last token again there; SGLang sends the token with the KV and has it a step earlier",
-    },
-    Word {
-        word: "prefill",
-        doc: "As the prompt's last step ends, while its KV is on the way",
-    },
-]);
+const FIRST_TOKEN: ValueKind = Choice(&FirstToken::WORDS);
 
 const ACCEPTANCE: ValueKind = number(0.0, 1.0);
 const ACCEPTANCES: ValueKind = List(&ACCEPTANCE, 1, MAX_DRAFTS as usize);

@@ -3,13 +3,15 @@
 use super::super::shape::Grain::Picosecond;
 use super::super::shape::ValueKind::{Boolean, Choice, Duration, Either, List, Table, Text};
 use super::super::shape::{
-    Field, TableShape, Tagged, ValueKind, Variant, Word, default, number, optional, required,
+    Field, TableShape, Tagged, ValueKind, Variant, default, number, optional, required,
 };
 use super::super::step_time::STEP_TIME_FACTOR;
 use super::super::text::PS_PER_S;
+use super::super::vocabulary::{Overlap, StepTimeForm};
 use super::arrivals_table::INLINE_CSV;
 use super::hardware_tables::NUMBER;
 use super::{HOUR, constants_table::CONSTANTS};
+use crate::words::each_of;
 
 pub static PERFORMANCE: Tagged = Tagged {
     name: "performance",
@@ -20,28 +22,35 @@ pub static PERFORMANCE: Tagged = Tagged {
         number(0.01, 100.0),
         "What every step takes over what the model of step times says: 1.1 is 10 % longer",
     )],
-    variants: &[
-        ROOFLINE,
-        PROFILE,
-        Variant {
-            tag: "linear",
-            doc: "Constant coefficients for what a rank holds; the busiest rank sets the step",
-            fields: &[
-                required(
-                    "prefill",
-                    Table(&LINEAR_PREFILL),
-                    "{ base = \"10ms\", per_token = \"5us\" }",
-                    "A prefill step: base + tokens x per_token + pairs x per_pair",
-                ),
-                optional(
-                    "decode",
-                    Table(&LINEAR_DECODE),
-                    "A decode step: base + requests x per_request + KV tokens x per_kv_token",
-                ),
-            ],
-        },
-    ],
+    variants: each_of!(StepTimeForm as Variant: form => of(form)),
 };
+
+/// The keys of a model of this form.
+const fn of(form: StepTimeForm) -> Variant {
+    let fields: &[Field] = match form {
+        StepTimeForm::Roofline => ROOFLINE,
+        StepTimeForm::Table => PROFILE,
+        StepTimeForm::Linear => LINEAR,
+    };
+    Variant {
+        tag: form.entry(),
+        fields,
+    }
+}
+
+const LINEAR: &[Field] = &[
+    required(
+        "prefill",
+        Table(&LINEAR_PREFILL),
+        "{ base = \"10ms\", per_token = \"5us\" }",
+        "A prefill step: base + tokens x per_token + pairs x per_pair",
+    ),
+    optional(
+        "decode",
+        Table(&LINEAR_DECODE),
+        "A decode step: base + requests x per_request + KV tokens x per_kv_token",
+    ),
+];
 
 /// A coefficient of a linear step, in picoseconds; zero where nobody states it.
 const fn coefficient(name: &'static str, most: u128, doc: &'static str) -> Field {
@@ -82,69 +91,48 @@ static LINEAR_DECODE: TableShape = TableShape {
     ],
 };
 
-const PROFILE: Variant = Variant {
-    tag: "table",
-    doc: "Interpolated from a profile of measured parts of a step",
-    fields: &[
-        required(
-            "csv",
-            Either(&Text, &INLINE_CSV),
-            "\"profile.csv\"",
-            "The CSV file, relative to this file: part,tokens,context_tokens,requests,kv_tokens,time_us",
-        ),
-        default(
-            "extrapolate",
-            Boolean,
-            "false",
-            "Whether steps may lie outside of what was measured",
-        ),
-    ],
-};
+const PROFILE: &[Field] = &[
+    required(
+        "csv",
+        Either(&Text, &INLINE_CSV),
+        "\"profile.csv\"",
+        "The CSV file, relative to this file: part,tokens,context_tokens,requests,kv_tokens,time_us",
+    ),
+    default(
+        "extrapolate",
+        Boolean,
+        "false",
+        "Whether steps may lie outside of what was measured",
+    ),
+];
 
-const ROOFLINE: Variant = Variant {
-    tag: "roofline",
-    doc: "From the model's architecture, the accelerator's data sheet and an engine's constants",
-    fields: &[
-        required(
-            "engine",
-            Either(&Text, &OWN_ENGINE),
-            "\"vllm\"",
-            "The catalog's engine, as measured on this accelerator or the nearest one; or a table",
-        ),
-        default("precision", Table(&PRECISION), "{}", "Kinds of numbers"),
-        default(
-            "experts",
-            Table(&EXPERT_LOAD),
-            "{}",
-            "How tokens fall on experts",
-        ),
-        default(
-            "overlap",
-            Choice(&[
-                Word {
-                    word: "auto",
-                    doc: "Two micro-batches hide each other's communication where that is quicker",
-                },
-                Word {
-                    word: "on",
-                    doc: "Always",
-                },
-                Word {
-                    word: "off",
-                    doc: "Never",
-                },
-            ]),
-            "\"auto\"",
-            "Whether two micro-batches overlap, where experts are exchanged",
-        ),
-        default(
-            "constants",
-            Table(&CONSTANTS),
-            "{}",
-            "The engine's constants that are different here",
-        ),
-    ],
-};
+const ROOFLINE: &[Field] = &[
+    required(
+        "engine",
+        Either(&Text, &OWN_ENGINE),
+        "\"vllm\"",
+        "The catalog's engine, as measured on this accelerator or the nearest one; or a table",
+    ),
+    default("precision", Table(&PRECISION), "{}", "Kinds of numbers"),
+    default(
+        "experts",
+        Table(&EXPERT_LOAD),
+        "{}",
+        "How tokens fall on experts",
+    ),
+    default(
+        "overlap",
+        Choice(&Overlap::WORDS),
+        "\"auto\"",
+        "Whether two micro-batches overlap, where experts are exchanged",
+    ),
+    default(
+        "constants",
+        Table(&CONSTANTS),
+        "{}",
+        "The engine's constants that are different here",
+    ),
+];
 
 const OWN_ENGINE: ValueKind = Table(&ENGINE);
 

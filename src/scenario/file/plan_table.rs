@@ -3,8 +3,9 @@
 
 use super::super::shape::Grain::Nanosecond;
 use super::super::shape::ValueKind::{Choice, Duration, Integer, List, Table, Text};
-use super::super::shape::{TableShape, Word, number, optional, required};
+use super::super::shape::{TableShape, number, optional, required};
 use super::super::text::PS_PER_S;
+use super::super::vocabulary::Goal;
 use super::HOUR;
 
 /// Shape of `[plan]`: goal, promises and bounds; no part of a run, so no part of the resolved scenario.
@@ -20,20 +21,7 @@ pub static PLAN: TableShape = TableShape {
         ),
         optional(
             "goal",
-            Choice(&[
-                Word {
-                    word: "cost",
-                    doc: "The least cost of nodes",
-                },
-                Word {
-                    word: "profit",
-                    doc: "The most revenue less cost",
-                },
-                Word {
-                    word: "goodput",
-                    doc: "The most requests per second that meet their class's own targets",
-                },
-            ]),
+            Choice(&Goal::WORDS),
             "What is made least (cost) or most (profit, goodput); left out: cost",
         ),
         optional(

@@ -4,8 +4,10 @@ use super::super::shape::Grain::Nanosecond;
 use super::super::shape::ValueKind::{
     Boolean, Choice, Duration, Either, Integer, List, Pair, Table, TimeOfDay,
 };
-use super::super::shape::{Field, TableShape, ValueKind, Word, default, optional, required};
+use super::super::shape::{Field, TableShape, ValueKind, default, optional, required};
+use super::super::vocabulary::{Admission, Batching, RankBalance, Role, Router};
 use super::UP_TO_A_DAY;
+use crate::words::each_of;
 
 /// Greatest number of requests on one rank, 2^14 - 1: also what "no limit" means.
 const MAX_BATCH_REQUESTS: i128 = 16_383;
@@ -21,24 +23,19 @@ pub static POOLS: TableShape = TableShape {
     name: "pools",
     doc: "Units by role; the order decides ties",
     ordered: true,
-    fields: &[
-        optional(
-            "prefill",
-            Table(&PREFILL),
-            "Units that compute prompts; a scenario has these or mixed ones",
-        ),
-        optional(
-            "decode",
-            Table(&DECODE),
-            "Units that generate tokens after prefill; left out only when no class emits more than one",
-        ),
-        optional(
-            "mixed",
-            Table(&MIXED),
-            "Units that compute prompts and generate tokens in the same steps (aggregated serving)",
-        ),
-    ],
+    fields: each_of!(Role as Field: role => pool(role)),
 };
+
+/// A pool of each role, by the name of the role.
+const fn pool(role: Role) -> Field {
+    let shape = match role {
+        Role::Prefill => &PREFILL,
+        Role::Decode => &DECODE,
+        Role::Mixed => &MIXED,
+    };
+    let name = role.entry();
+    optional(name.word, Table(shape), name.doc)
+}
 
 static PREFILL: TableShape = TableShape {
     name: "prefill_pool",
@@ -69,19 +66,13 @@ static PREFILL: TableShape = TableShape {
         MAX_QUEUE,
         default(
             "balance",
-            Choice(&[
-                Word {
-                    word: "tokens",
-                    doc: "To the rank with the fewest tokens in the batch",
-                },
-                BY_TIME_WORD,
-            ]),
+            Choice(RankBalance::words_of(Role::Prefill)),
             "\"tokens\"",
             "How prompts are dealt to a unit's ranks",
         ),
         default(
             "router",
-            Choice(&[ROUND_ROBIN, LEAST_LOADED, LEAST_TIME]),
+            Choice(Router::words_of(Role::Prefill)),
             "\"least-loaded\"",
             "How a unit is chosen",
         ),
@@ -102,11 +93,11 @@ static DECODE: TableShape = TableShape {
         MAX_QUEUE,
         KV_CAPACITY,
         ADMISSION,
-        BALANCE,
+        balance(Role::Decode),
         FIRST_TOKEN,
         default(
             "router",
-            Choice(&[ROUND_ROBIN, LEAST_KV, LEAST_TIME]),
+            Choice(Router::words_of(Role::Decode)),
             "\"least-kv\"",
             "How a unit is chosen",
         ),
@@ -135,20 +126,7 @@ static MIXED: TableShape = TableShape {
         ADMISSION,
         default(
             "batching",
-            Choice(&[
-                Word {
-                    word: "chunked",
-                    doc: "Requests that decode, and chunks of prompts in what is left of the token budget",
-                },
-                Word {
-                    word: "prefill-first",
-                    doc: "Prompts alone as long as there are any, otherwise the requests that decode",
-                },
-                Word {
-                    word: "whole",
-                    doc: "Requests that decode, and prompts that fit as a whole into what is left",
-                },
-            ]),
+            Choice(&Batching::WORDS),
             "\"chunked\"",
             "What shares a step",
         ),
@@ -158,10 +136,10 @@ static MIXED: TableShape = TableShape {
             "false",
             "Whether a step is put together while the one before runs: it takes only those who waited then, and the host works beside",
         ),
-        BALANCE,
+        balance(Role::Mixed),
         default(
             "router",
-            Choice(&[ROUND_ROBIN, LEAST_LOADED, LEAST_KV, LEAST_TIME]),
+            Choice(Router::words_of(Role::Mixed)),
             "\"least-kv\"",
             "How a unit is chosen",
         ),
@@ -178,61 +156,21 @@ const KV_CAPACITY: Field = optional(
 
 const ADMISSION: Field = default(
     "admission",
-    Choice(&[
-        Word {
-            word: "current",
-            doc: "A request joins when the tokens that it holds now fit",
-        },
-        Word {
-            word: "reserve",
-            doc: "A request joins when all that it will ever hold fits (the server knows every output's length)",
-        },
-    ]),
+    Choice(&Admission::WORDS),
     "\"current\"",
     "When a waiting request may join a rank",
 );
 
-const ROUND_ROBIN: Word = Word {
-    word: "round-robin",
-    doc: "The next serving unit in turn",
-};
-
-const LEAST_LOADED: Word = Word {
-    word: "least-loaded",
-    doc: "The unit with the fewest tokens to compute, assigned and not finished",
-};
-
-const LEAST_KV: Word = Word {
-    word: "least-kv",
-    doc: "The unit with the fewest KV tokens: resident, queued and in transfer",
-};
-
-const LEAST_TIME: Word = Word {
-    word: "least-time",
-    doc: "The unit whose assigned work takes the least time",
-};
-
-const BY_TIME_WORD: Word = Word {
-    word: "time",
-    doc: "To the rank whose own part of the coming step is least",
-};
-
-const BALANCE: Field = default(
-    "balance",
-    Choice(&[
-        Word {
-            word: "kv",
-            doc: "To the rank with the least KV",
-        },
-        BY_TIME_WORD,
-        Word {
-            word: "requests",
-            doc: "To the rank with the fewest requests",
-        },
-    ]),
-    "\"kv\"",
-    "How requests are spread over a unit's ranks as they join",
-);
+/// How requests are spread over the ranks of a unit of this role, as they join.
+const fn balance(role: Role) -> Field {
+    let words = RankBalance::words_of(role);
+    default(
+        "balance",
+        Choice(words),
+        "\"kv\"",
+        "How requests are spread over a unit's ranks as they join",
+    )
+}
 
 const FIRST_TOKEN: Field = optional(
     "first_token",

@@ -2,8 +2,9 @@
 
 use super::super::shape::Grain::Nanosecond;
 use super::super::shape::ValueKind::{Choice, Duration, Text};
-use super::super::shape::{TableShape, ValueKind, Word, number, optional, required};
+use super::super::shape::{TableShape, ValueKind, number, optional, required};
 use super::super::suggest::nearest;
+use super::super::vocabulary::PublishedKind;
 use super::{DAY, PS_PER_S};
 
 /// Any published figure, in the unit of its path in the summary.
@@ -31,16 +32,7 @@ pub static PUBLISHED: TableShape = TableShape {
         optional("high", FIGURE, "The greatest of a published range"),
         required(
             "kind",
-            Choice(&[
-                Word {
-                    word: "input",
-                    doc: "The scenario was built from it",
-                },
-                Word {
-                    word: "predicted",
-                    doc: "The simulation computes it from other things",
-                },
-            ]),
+            Choice(&PublishedKind::WORDS),
             "\"predicted\"",
             "Whether the scenario was built from it",
         ),

@@ -93,8 +93,7 @@ pub fn architecture(
         None => table.integer("dense_layers").unwrap_or(layers),
     };
     let weights = table
-        .text("weights")
-        .map(NumberFormat::named)
+        .word("weights")
         .or(base.map(|b| b.weights))
         .unwrap_or_default();
     let whole = Architecture {
@@ -114,8 +113,7 @@ pub fn architecture(
         experts,
         weights,
         expert_weights: table
-            .text("expert_weights")
-            .map(NumberFormat::named)
+            .word("expert_weights")
             .or(base.map(|b| b.expert_weights))
             .unwrap_or(weights),
     };

@@ -40,7 +40,9 @@ use super::suggest::quote;
 use super::tree::{TomlTable, TomlValue};
 use super::uncertain::Taken;
 use super::write::datetime;
-use super::{Class, FirstToken, LocalTime, Mtp, ScenarioMeaning, plan_section, sweep_section};
+use super::{
+    Class, FirstToken, LocalTime, Mtp, Role, ScenarioMeaning, plan_section, sweep_section,
+};
 use crate::catalog::{KvShape, Model, NumberFormat};
 use crate::units::{NS_PER_S, SimDuration};
 
@@ -141,8 +143,8 @@ fn kv(root: &TomlTable, model: &Model, mtp: Option<&Mtp>) -> KvShape {
     let precision = root
         .table("performance")
         .and_then(|t| t.table("precision"))
-        .and_then(|t| t.text("kv"));
-    let number = precision.map(NumberFormat::named).unwrap_or_default();
+        .and_then(|t| t.word("kv"));
+    let number: NumberFormat = precision.unwrap_or_default();
     model.kv_shape(number, mtp.is_some_and(|m| m.drafts > 0))
 }
 
@@ -249,24 +251,21 @@ fn mtp(table: &TomlTable, report: &mut MistakeReport) -> Option<Mtp> {
 /// Where first tokens leave: a pool's word, else the scenario's.
 fn first_token(root: &TomlTable, report: &mut MistakeReport) -> Option<FirstToken> {
     let pools = root.table("pools");
-    let of_pool = |name: &str| {
-        let table = pools.and_then(|t| t.table(name))?;
-        let word = table.text("first_token")?;
-        Some((word, table.at("first_token")))
+    let of_pool = |role: Role| {
+        let table = pools.and_then(|t| t.table(role.word()))?;
+        let from: FirstToken = table.word("first_token")?;
+        Some((from, table.at("first_token")))
     };
-    let (decode, prefill) = (of_pool("decode"), of_pool("prefill"));
+    let (decode, prefill) = (of_pool(Role::Decode), of_pool(Role::Prefill));
     if let (Some((one, at)), Some((other, also))) = (decode, prefill)
         && one != other
     {
         let found = Diagnostic::new("the pools disagree about the first token", at)
-            .label(one.to_string())
-            .also(also, other.to_string());
+            .label(one.word())
+            .also(also, other.word());
         report.push(found.help("say it once: in one pool, or at the top"));
         return None;
     }
-    let of_pools = decode.or(prefill).map(|(word, _)| word);
-    match of_pools.or(root.text("first_token"))? {
-        "prefill" => Some(FirstToken::Prefill),
-        _ => Some(FirstToken::Decode),
-    }
+    let of_pools = decode.or(prefill).map(|(from, _)| from);
+    of_pools.or_else(|| root.word("first_token"))
 }

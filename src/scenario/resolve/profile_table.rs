@@ -38,15 +38,6 @@ const TIME: NumberBounds = NumberBounds {
     below: false,
 };
 
-const PARTS: [(&str, ProfilePart); 6] = [
-    ("tokens", ProfilePart::Tokens),
-    ("sequences", ProfilePart::Sequences),
-    ("prefill", ProfilePart::Prefill),
-    ("decode", ProfilePart::Decode),
-    ("mixed", ProfilePart::Mixed),
-    ("step", ProfilePart::Step),
-];
-
 /// Reads the profile and holds the pools' limits against its range.
 pub fn profile(
     table: &TomlTable,
@@ -69,16 +60,16 @@ pub fn profile(
 fn row(line: &CsvRow<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let part = line.cell(0).and_then(|(cell, at)| {
-        let known = PARTS.iter().find(|(word, _)| *word == cell);
+        let known = ProfilePart::named(cell);
         if known.is_none() {
-            let words = || PARTS.iter().map(|(word, _)| *word);
+            let words = || ProfilePart::ALL.into_iter().map(ProfilePart::word);
             let found = Diagnostic::new(format!("unknown part {}", quote(cell)), at);
             mistakes.push(match nearest(cell, words()) {
                 Some(meant) => found.label(format!("did you mean {}?", quote(meant))),
                 None => found.label(format!("one of {}", choices(words()))),
             });
         }
-        known.map(|(_, part)| *part)
+        known
     });
     let mut number = |i: usize, range| line.number(i, FORM.columns[i], range, &mut mistakes);
     let amounts: Vec<Option<f64>> = (1..5).map(|i| number(i, AMOUNT)).collect();
@@ -93,7 +84,12 @@ fn row(line: &CsvRow<'_>) -> Result<ProfileRow, Vec<Diagnostic>> {
             }
             ProfilePart::Mixed if *tokens < 1.0 => Some((1, "tokens")),
             ProfilePart::Mixed if *requests < 1.0 => Some((3, "requests")),
-            _ => None,
+            ProfilePart::Tokens
+            | ProfilePart::Prefill
+            | ProfilePart::Sequences
+            | ProfilePart::Decode
+            | ProfilePart::Mixed
+            | ProfilePart::Step => None,
         };
         if let Some((column, what)) = lacks {
             let at = line.cell(column).map_or(line.at, |(_, at)| at);
@@ -122,25 +118,21 @@ fn is_whole(
     report: &mut MistakeReport,
 ) -> bool {
     let has = |part: ProfilePart| profile.rows.iter().any(|r| r.part == part);
-    let mut needed = vec![(ProfilePart::Tokens, "tokens")];
+    let mut needed = vec![ProfilePart::Tokens];
     for pool in pools {
         if pool.role != Role::Decode {
-            needed.push((ProfilePart::Prefill, "prefill"));
+            needed.push(ProfilePart::Prefill);
         }
         if pool.role != Role::Prefill {
-            needed.push((ProfilePart::Decode, "decode"));
+            needed.push(ProfilePart::Decode);
         }
     }
-    let missing: Vec<&str> = needed
-        .iter()
-        .filter(|(part, _)| !has(*part))
-        .map(|(_, word)| *word)
-        .collect();
-    for word in &missing {
-        let message = format!("the profile has no {} rows", quote(word));
+    needed.retain(|part| !has(*part));
+    for part in &needed {
+        let message = format!("the profile has no {} rows", quote(part.word()));
         report.push(Diagnostic::new(message, header).label("not complete"));
     }
-    missing.is_empty()
+    needed.is_empty()
 }
 
 /// Refuses pools whose steps would lie outside the profile.
@@ -166,11 +158,11 @@ fn reaches(
     for pool in pools {
         let tokens = match pool.role {
             Role::Decode => 0.0,
-            _ => f64::from(pool.max_batch_tokens),
+            Role::Prefill | Role::Mixed => f64::from(pool.max_batch_tokens),
         };
         let requests = match pool.role {
             Role::Prefill => 0.0,
-            _ => f64::from(pool.max_batch_requests),
+            Role::Decode | Role::Mixed => f64::from(pool.max_batch_requests),
         };
         let mut checks = vec![
             (

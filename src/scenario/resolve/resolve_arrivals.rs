@@ -7,24 +7,21 @@ use super::super::suggest::{choices, list};
 use super::super::text::show_time_of_day;
 use super::super::tree::{TomlEntry, TomlNode, TomlTable};
 use super::super::{
-    ArrivalKind, ArrivalProcess, ClosedLoop, LengthLaw, Period, RateSegment, TraceRow,
+    AmountKey, ArrivalForm, ArrivalKind, ArrivalProcess, ClosedLoop, Interpolation, LengthLaw,
+    Period, ProfileKey, RateSegment, TraceRow,
 };
 use super::resolve_pool::timed;
 use super::resolve_profile::{self, RateRow};
+use super::trace;
 use super::traffic_csv::{self, Traffic};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
+use crate::words::Words;
 
 /// Greatest rate at any time of the day, in requests per second.
 const MAX_PEAK_PER_S: f64 = 1e9;
 
 /// Seconds in a day.
 const DAY_S: f64 = 86_400.0;
-
-/// Keys that say how many requests come, of which one is given.
-const AMOUNTS: [&str; 3] = ["requests_per_day", "requests_per_s", "csv"];
-
-/// Keys that say how the rate runs over the day, of which one is given.
-const PROFILES: [&str; 4] = ["hourly_means", "stepwise", "linear", "csv"];
 
 /// The arrivals of a class whose lengths follow these laws.
 pub fn arrivals(
@@ -35,16 +32,23 @@ pub fn arrivals(
     report: &mut MistakeReport,
 ) -> Option<ArrivalProcess> {
     let table = entry.node.table()?;
-    let kind = match table.text("kind")? {
-        "closed-loop" => return Some(alike(closed_loop(table)?, hit_rate?)),
-        "deterministic" => ArrivalKind::Deterministic,
-        _ => ArrivalKind::Poisson,
+    let kind = match table.word("kind")? {
+        ArrivalForm::ClosedLoop => return Some(alike(closed_loop(table)?, hit_rate?)),
+        ArrivalForm::Trace => {
+            let rows = trace::read(table.table("csv")?.get("text")?, report)?;
+            return Some(recorded(rows, hit_rate?));
+        }
+        ArrivalForm::Deterministic => ArrivalKind::Deterministic,
+        ArrivalForm::Poisson => ArrivalKind::Poisson,
     };
-    let amount = only_one(table, &AMOUNTS, report);
+    let amount = only_one::<AmountKey>(table, report);
     let amount = amount.and_then(|one| {
         if one.is_none() {
             let found = Diagnostic::new("nothing says how many requests arrive", entry.key_at);
-            let help = format!("give one of {}", choices(AMOUNTS));
+            let help = format!(
+                "give one of {}",
+                choices(AmountKey::ALL.map(AmountKey::word))
+            );
             report.push(found.label("not complete").help(help));
         }
         one
@@ -54,7 +58,7 @@ pub fn arrivals(
     let profile = if csv_clash {
         None
     } else {
-        only_one(table, &PROFILES, report)
+        only_one::<ProfileKey>(table, report)
     };
     if table.get("interpolation").is_some() && table.get("csv").is_none() {
         let at = table
@@ -64,24 +68,22 @@ pub fn arrivals(
         report.push(found.label("about the rows of no file"));
     }
     let (amount, profile) = (amount?, profile?);
-    if amount == "csv" {
-        return from_csv(kind, table, input?, output?, hit_rate?, report);
-    }
     let per_day = match amount {
-        "requests_per_s" => table.number(amount)? * DAY_S,
-        _ => table.number(amount)?,
+        AmountKey::PerDay => table.number(amount.word())?,
+        AmountKey::PerSecond => table.number(amount.word())? * DAY_S,
+        AmountKey::Csv => return from_csv(kind, table, input?, output?, hit_rate?, report),
     };
     let mut rate = rate(table, profile, report)?;
     let total = resolve_profile::total(&rate);
     if total <= 0.0 && per_day > 0.0 {
-        let at = profile.map_or(entry.key_at, |key| table.at(key));
+        let at = profile.map_or(entry.key_at, |key| table.at(key.word()));
         let found = Diagnostic::new("requests arrive, and the rate is zero all day", at);
         report.push(found.label("every weight is 0"));
         return None;
     }
     let scale = if per_day > 0.0 { per_day / total } else { 0.0 };
     resolve_profile::scale(&mut rate, scale);
-    let at = profile.map_or(entry.key_at, |key| table.at(key));
+    let at = profile.map_or(entry.key_at, |key| table.at(key.word()));
     peak_is_bounded(&rate, at, report)?;
     let periods = vec![Period {
         input_scale: 1.0,
@@ -104,7 +106,7 @@ fn closed_loop(table: &TomlTable) -> Option<ArrivalKind> {
     Some(ArrivalKind::ClosedLoop(ClosedLoop {
         users: table.integer("users")?,
         think_time: table.duration("think_time")?,
-        exponential: table.text("think")? == "exponential",
+        think: table.word("think")?,
         ramp_up: table.duration("ramp_up")?,
         requests: table.integer("requests"),
     }))
@@ -124,22 +126,16 @@ fn alike(kind: ArrivalKind, hit_rate: f64) -> ArrivalProcess {
 }
 
 /// The one of these keys that is given; `None`: none, or, after a complaint, two of them.
-fn only_one<'a>(
-    table: &TomlTable,
-    keys: &[&'a str],
-    report: &mut MistakeReport,
-) -> Option<Option<&'a str>> {
-    let given: Vec<&'a str> = keys
-        .iter()
-        .copied()
-        .filter(|k| table.get(k).is_some())
-        .collect();
+fn only_one<Key: Words>(table: &TomlTable, report: &mut MistakeReport) -> Option<Option<Key>> {
+    let keys = Key::VARIANTS.iter().copied();
+    let given: Vec<Key> = keys.filter(|k| table.get(k.word()).is_some()).collect();
     match given.as_slice() {
         [] => Some(None),
         [one] => Some(Some(*one)),
         [one, other, ..] => {
+            let (one, other) = (one.word(), other.word());
             let at = |key: &str| table.entry(key).map_or(Span::NOWHERE, |e| e.key_at);
-            let message = format!("{} exclude one another", list([*one, *other]));
+            let message = format!("{} exclude one another", list([one, other]));
             report.push(
                 Diagnostic::new(message, at(other))
                     .label("give only one of them")
@@ -162,26 +158,27 @@ fn why_not(one: &str, other: &str) -> &'static str {
 /// The rate over the day in an arbitrary unit.
 fn rate(
     table: &TomlTable,
-    profile: Option<&str>,
+    profile: Option<ProfileKey>,
     report: &mut MistakeReport,
 ) -> Option<Vec<RateSegment>> {
     let Some(key) = profile else {
         return Some(resolve_profile::constant());
     };
-    let items = table.list(key)?;
+    let items = table.list(key.word());
     match key {
-        "hourly_means" => hourly(items, report),
-        "stepwise" => Some(resolve_profile::stepwise(&weights(items, key, report)?)),
-        _ => Some(resolve_profile::linear(&weights(items, key, report)?)),
+        ProfileKey::HourlyMeans => hourly(items?, report),
+        ProfileKey::Stepwise => Some(resolve_profile::stepwise(&weights(items?, key, report)?)),
+        ProfileKey::Linear => Some(resolve_profile::linear(&weights(items?, key, report)?)),
+        ProfileKey::Csv => None, // its rows say both, and are read with the amount
     }
 }
 
 fn weights(
     items: &[TomlNode],
-    key: &str,
+    key: ProfileKey,
     report: &mut MistakeReport,
 ) -> Option<Vec<(SimDuration, f64)>> {
-    let entries = timed(items, key, report)?;
+    let entries = timed(items, key.word(), report)?;
     let weights = entries
         .iter()
         .map(|(time, node)| Some((*time, node.number()?)));
@@ -258,15 +255,24 @@ fn from_csv(
             mean: r.requests / seconds(r),
         })
         .collect();
-    let mut rate = match table.text("interpolation") {
-        Some("stepwise") => resolve_profile::rows_stepwise(&rows),
-        Some("linear") => resolve_profile::rows_linear(&rows),
-        _ => resolve_profile::mean_preserving(&rows)
+    let interpolation = match table.get("interpolation") {
+        None => Interpolation::MeanPreserving,
+        Some(_) => table.word("interpolation")?,
+    };
+    let mut rate = match interpolation {
+        Interpolation::Stepwise => resolve_profile::rows_stepwise(&rows),
+        Interpolation::Linear => resolve_profile::rows_linear(&rows),
+        Interpolation::MeanPreserving => resolve_profile::mean_preserving(&rows)
             .map_err(|row| {
                 let from = show_time_of_day(traffic[row].from);
                 let message = format!("the rate would be negative in the row from {from}");
                 let found = Diagnostic::new(message, traffic[row].requests_at);
-                let help = format!("set `interpolation` to {}", choices(["stepwise", "linear"]));
+                let help = format!(
+                    "set `interpolation` to {}",
+                    choices(
+                        [Interpolation::Stepwise, Interpolation::Linear].map(Interpolation::word)
+                    )
+                );
                 report.push(negative(found).help(help));
             })
             .ok()?,

@@ -5,7 +5,7 @@ use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::text::parse_time_of_day;
 use super::super::tree::{TomlNode, TomlTable, TomlValue};
-use super::super::{ArrivalProcess, Class, LengthLaw, Pool, Role, Slo};
+use super::super::{ArrivalForm, ArrivalProcess, Class, LengthLaw, Pool, Role, Slo};
 use super::resolve_hardware::{known, need_without_base};
 use super::{resolve_arrivals, resolve_law, trace};
 use crate::catalog::{self, Discount, Price, TokenPrices, usd_per_million};
@@ -42,8 +42,8 @@ fn load(
     let Some(entry) = table.entry("arrivals") else {
         return (None, None, None);
     };
-    let kind = entry.node.table().and_then(|t| t.text("kind"));
-    if kind == Some("trace") {
+    let kind: Option<ArrivalForm> = entry.node.table().and_then(|t| t.word("kind"));
+    if kind == Some(ArrivalForm::Trace) {
         for key in ["input", "output"] {
             if let Some(given) = table.entry(key) {
                 let message = format!("a trace has its own {key} lengths");

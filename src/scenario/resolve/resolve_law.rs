@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::tree::{TomlNode, TomlTable};
-use super::super::{Law, LengthLaw};
+use super::super::{Law, LengthForm, LengthLaw};
 
 /// A law with its bounds; `None` after a complaint.
 pub fn lengths(table: &TomlTable, report: &mut MistakeReport) -> Option<LengthLaw> {
@@ -28,30 +28,31 @@ pub fn lengths(table: &TomlTable, report: &mut MistakeReport) -> Option<LengthLa
 fn law(table: &TomlTable, report: &mut MistakeReport) -> Option<Law> {
     let mean = table.number("mean");
     let cv = table.number("cv");
-    Some(match table.text("kind")? {
-        "constant" => Law::Constant {
+    Some(match table.word::<LengthForm>("kind")? {
+        LengthForm::Constant => Law::Constant {
             value: table.number("value")?,
         },
-        "uniform" => uniform(table, report)?,
-        "exponential" => Law::Exponential { mean: mean? },
+        LengthForm::Uniform => uniform(table, report)?,
+        LengthForm::Exponential => Law::Exponential { mean: mean? },
         // without spread, the mean is all there is
-        "lognormal" | "gamma" if cv == Some(0.0) => Law::Constant { value: mean? },
-        "lognormal" => Law::Lognormal {
+        LengthForm::Lognormal | LengthForm::Gamma if cv == Some(0.0) => {
+            Law::Constant { value: mean? }
+        }
+        LengthForm::Lognormal => Law::Lognormal {
             mean: mean?,
             cv: cv?,
         },
-        "gamma" => Law::Gamma {
+        LengthForm::Gamma => Law::Gamma {
             mean: mean?,
             cv: cv?,
         },
-        "erlang" => Law::Gamma {
+        LengthForm::Erlang => Law::Gamma {
             mean: mean?,
             cv: 1.0 / f64::from(table.integer::<u32>("k")?).sqrt(),
         },
-        "hyperexponential" => hyperexponential(mean?, cv?),
-        "mixture" => mixture(table, report)?,
-        "empirical" => empirical(table, report)?,
-        _ => return None,
+        LengthForm::Hyperexponential => hyperexponential(mean?, cv?),
+        LengthForm::Mixture => mixture(table, report)?,
+        LengthForm::Empirical => empirical(table, report)?,
     })
 }
 
@@ -167,7 +168,7 @@ impl Law {
             Self::Uniform { high, .. } => *high,
             Self::Mixture { parts } => parts.iter().map(|(_, l)| l.largest()).fold(0.0, f64::max),
             Self::Empirical { values } => values.last().map_or(0.0, |(value, _)| *value),
-            _ => f64::INFINITY,
+            Self::Exponential { .. } | Self::Lognormal { .. } | Self::Gamma { .. } => f64::INFINITY,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::super::suggest::quote;
 use super::super::tree::TomlTable;
 use super::super::{
     Class, LinearDecode, LinearPerformance, LinearPrefill, Node, Performance, Pool, Role,
+    StepTimeForm,
 };
 use super::{profile_table, roofline};
 use std::sync::Arc;
@@ -25,14 +26,26 @@ pub fn performance(
     classes: &[Class],
     report: &mut MistakeReport,
 ) -> Option<Performance> {
-    if table.text("kind") == Some("roofline") {
-        return roofline::roofline(table, hardware.0?, hardware.1?, pools, report);
+    match table.word("kind")? {
+        StepTimeForm::Roofline => {
+            roofline::roofline(table, hardware.0?, hardware.1?, pools, report)
+        }
+        StepTimeForm::Table => {
+            let profile = profile_table::profile(table, pools, classes, report);
+            capacity_is_stated(table, pools, report);
+            Some(Performance::Table(Arc::new(profile?)))
+        }
+        StepTimeForm::Linear => linear(table, pools, classes, report),
     }
-    if table.text("kind") == Some("table") {
-        let profile = profile_table::profile(table, pools, classes, report);
-        capacity_is_stated(table, pools, report);
-        return Some(Performance::Table(Arc::new(profile?)));
-    }
+}
+
+/// Constant coefficients.
+fn linear(
+    table: &TomlTable,
+    pools: &[Pool],
+    classes: &[Class],
+    report: &mut MistakeReport,
+) -> Option<Performance> {
     capacity_is_stated(table, pools, report);
     let prefill = table.table("prefill").and_then(linear_prefill);
     let decode = table.table("decode").and_then(linear_decode);
@@ -106,7 +119,7 @@ fn prefill_fits(
     let pairs = tokens * u128::from(longest);
     let longest_step =
         ps(prefill.base) + ps(prefill.per_token) * tokens + ps(prefill.per_pair) * pairs;
-    step_fits(table, "prefill", longest_step, report);
+    step_fits(table, Role::Prefill, longest_step, report);
 }
 
 fn decode_fits(
@@ -122,13 +135,14 @@ fn decode_fits(
     let kv = u128::from(pool.kv_capacity_tokens.unwrap_or(0));
     let longest_step =
         ps(decode.base) + ps(decode.per_request) * requests + ps(decode.per_kv_token) * kv;
-    step_fits(table, "decode", longest_step, report);
+    step_fits(table, Role::Decode, longest_step, report);
 }
 
-fn step_fits(table: &TomlTable, role: &str, longest_ps: u128, report: &mut MistakeReport) {
+fn step_fits(table: &TomlTable, role: Role, longest_ps: u128, report: &mut MistakeReport) {
     if longest_ps <= MAX_STEP_PS {
         return;
     }
+    let role = role.word();
     let days = longest_ps / 1_000 / u128::from(NS_PER_DAY);
     let message = format!("a full {role} step would last {days} days");
     let key = format!("performance.{role}");

@@ -9,9 +9,7 @@ use super::super::source::Span;
 use super::super::suggest::{count, quote};
 use super::super::text::{parse_time_of_day, show_time_of_day};
 use super::super::tree::{TomlNode, TomlTable};
-use super::super::{
-    Admission, Batching, Node, Pool, RankBalance, Role, Router, Schedule, nodes_of,
-};
+use super::super::{Admission, Batching, Node, Pool, Role, Schedule, nodes_of};
 use super::resolve_hardware::links;
 use super::size;
 use crate::catalog::Model;
@@ -27,16 +25,13 @@ pub fn pools(
 ) -> Option<Vec<Pool>> {
     let mut all = Vec::new();
     for entry in &table.entries {
-        let role = match entry.key.as_str() {
-            "prefill" => Role::Prefill,
-            "decode" => Role::Decode,
-            "mixed" => Role::Mixed,
-            _ => continue, // the checker has reported it
+        let Some(role) = Role::named(&entry.key) else {
+            continue; // the checker has reported it
         };
         let pool = entry
             .node
             .table()
-            .and_then(|t| pool((&entry.key, role, t), transfer?, model, node?, report));
+            .and_then(|t| pool(role, t, transfer?, model, node?, report));
         all.push(pool);
     }
     let pools: Option<Vec<Pool>> = all.into_iter().collect();
@@ -49,8 +44,8 @@ pub fn pools(
 
 /// Checks that a mixed pool stands alone, and a decode pool with a prefill pool.
 fn roles_go_together(table: &TomlTable, report: &mut MistakeReport) -> Option<()> {
-    let at = |role: &str| table.entry(role).map(|e| e.key_at);
-    let (prefill, decode, mixed) = (at("prefill"), at("decode"), at("mixed"));
+    let at = |role: Role| table.entry(role.word()).map(|e| e.key_at);
+    let (prefill, decode, mixed) = (at(Role::Prefill), at(Role::Decode), at(Role::Mixed));
     match (mixed, prefill.or(decode)) {
         (Some(mixed), Some(other)) => {
             let found = Diagnostic::new("a mixed pool stands alone", mixed)
@@ -73,37 +68,23 @@ fn roles_go_together(table: &TomlTable, report: &mut MistakeReport) -> Option<()
 }
 
 fn pool(
-    (name, role, table): (&str, Role, &TomlTable),
+    role: Role,
+    table: &TomlTable,
     transfer: &TomlTable,
     model: Option<&Model>,
     node: &Node,
     report: &mut MistakeReport,
 ) -> Option<Pool> {
+    let name = role.word();
     let size = size::size(table, node, model, report);
     let schedule = schedule(name, table, report);
     if let (Some(schedule), Some(size)) = (&schedule, &size) {
         pool_is_bounded(name, table, schedule, size.gpus, report);
     }
-    let admission = match table.text("admission") {
-        Some("reserve") => Admission::Reserve,
-        _ => Admission::Current,
-    };
-    let router = match table.text("router")? {
-        "round-robin" => Router::RoundRobin,
-        "least-loaded" => Router::LeastLoaded,
-        "least-time" => Router::LeastTime,
-        _ => Router::LeastKv,
-    };
-    let balance = match table.text("balance")? {
-        "time" => RankBalance::Time,
-        "tokens" => RankBalance::Tokens,
-        "requests" => RankBalance::Requests,
-        _ => RankBalance::Kv,
-    };
-    let batching = match table.text("batching") {
-        Some("prefill-first") => Batching::PrefillFirst,
-        Some("whole") => Batching::Whole,
-        _ => Batching::Chunked,
+    let (admission, batching) = match role {
+        Role::Prefill => (Admission::Current, Batching::Chunked),
+        Role::Decode => (table.word("admission")?, Batching::Chunked),
+        Role::Mixed => (table.word("admission")?, table.word("batching")?),
     };
     let (max_batch_tokens, kv_capacity_tokens) = match role {
         Role::Prefill => (table.integer("max_batch_tokens")?, None),
@@ -133,8 +114,8 @@ fn pool(
         admission,
         batching,
         look_ahead: table.boolean("look_ahead").unwrap_or(false),
-        balance,
-        router,
+        balance: table.word("balance")?,
+        router: table.word("router")?,
         report_interval: table.duration("report_interval")?,
         interface,
         host,

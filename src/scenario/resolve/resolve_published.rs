@@ -1,11 +1,11 @@
 //! Resolves published figures.
 
+use super::super::Published;
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::{is_of_window, is_summary_field, suggest_field};
 use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::tree::{TomlNode, TomlTable};
-use super::super::{Published, PublishedKind};
 
 /// Resolves all published figures, in the order of the file.
 pub fn published(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Published>> {
@@ -46,10 +46,7 @@ pub fn fields_exist(root: &TomlTable, report: &mut MistakeReport) {
 fn figure(item: &TomlNode, report: &mut MistakeReport) -> Option<Published> {
     let table = item.table()?;
     let bounds = bounds(table, item.at, report);
-    let kind = match table.text("kind")? {
-        "input" => PublishedKind::Input,
-        _ => PublishedKind::Predicted,
-    };
+    let kind = table.word("kind")?;
     let field = table.text("field")?;
     let window = table.duration("window");
     if window.is_none() && table.get("window").is_none() && is_of_window(field) {

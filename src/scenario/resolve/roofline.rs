@@ -3,9 +3,7 @@
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::suggest::{list, quote};
 use super::super::tree::TomlTable;
-use super::super::{
-    ExpertLoad, ExpertPopularity, Node, Overlap, Performance, Pool, Precision, Roofline,
-};
+use super::super::{ExpertLoad, ExpertPopularity, Node, Performance, Pool, Precision, Roofline};
 use super::resolve_hardware::known;
 use crate::catalog::{
     self, Architecture, Attention, CONSTANTS, GIVEN, Model, NumberFormat, Origin, Provenance,
@@ -44,11 +42,7 @@ pub fn roofline(
         engine: engine?,
         precision: precision(table.table("precision")?, architecture),
         experts: experts(table.table("experts")?, architecture, report)?,
-        overlap: match table.text("overlap")? {
-            "on" => Overlap::On,
-            "off" => Overlap::Off,
-            _ => Overlap::Auto,
-        },
+        overlap: table.word("overlap")?,
     })))
 }
 
@@ -206,7 +200,7 @@ fn engine(table: &TomlTable, node: &Node, report: &mut MistakeReport) -> Option<
 }
 
 fn precision(table: &TomlTable, model: &Architecture) -> Precision {
-    let number = |key: &str| table.text(key).map(NumberFormat::named);
+    let number = |key: &str| table.word::<NumberFormat>(key);
     // what dense products are kept in holds for experts, too, unless those are published in something narrower
     let published = model.expert_weights;
     let as_gemm = number("gemm").filter(|gemm| published.quarter_bits() >= gemm.quarter_bits());

@@ -19,7 +19,6 @@ use super::text::parse_duration;
 use super::tree::{TomlNode, TomlValue};
 use super::{KeyChange, KeyValue, Mistakes, Scenario};
 pub use search::{Taken, take};
-pub use uncertain_law::FORMS;
 
 /// An input of the scenario that is not known exactly.
 #[derive(Clone, Debug, PartialEq)]

@@ -161,7 +161,7 @@ impl UncertainSearch<'_> {
         steps: &mut Vec<TreeStep>,
     ) {
         let tag = table.text("kind").unwrap_or_default();
-        let known = tagged.variants.iter().find(|v| v.tag == tag);
+        let known = tagged.variants.iter().find(|v| v.tag.word == tag);
         let own: &'static [Field] = known.map_or(&[], |v| v.fields);
         self.fields(table, &[own, tagged.common], steps);
     }

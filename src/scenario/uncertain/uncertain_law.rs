@@ -4,16 +4,20 @@ use super::super::diagnostic::Diagnostic;
 use super::super::source::Span;
 use super::super::suggest::{choices, nearest, quote};
 use super::super::tree::TomlTable;
+use super::super::vocabulary::RangeForm;
 use super::{DrawUnit, LawForm, UncertainLaw};
 
-/// The laws and the keys that each needs beside `low` and `high`.
-pub const FORMS: [(&str, &[&str]); 5] = [
-    ("uniform", &[]),
-    ("log-uniform", &[]),
-    ("triangular", &["mode"]),
-    ("normal", &["mean", "sd"]),
-    ("lognormal", &["mean", "cv"]),
-];
+impl RangeForm {
+    /// The keys that it needs beside `low` and `high`.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Uniform | Self::LogUniform => &[],
+            Self::Triangular => &["mode"],
+            Self::Normal => &["mean", "sd"],
+            Self::Lognormal => &["mean", "cv"],
+        }
+    }
+}
 
 /// The law that a table at `path` states, its numbers read in `unit`.
 pub fn law(
@@ -22,13 +26,12 @@ pub fn law(
     path: &str,
     at: Span,
 ) -> Result<UncertainLaw, Diagnostic> {
-    let names = || FORMS.iter().map(|(name, _)| *name);
-    let kind = table.get("kind");
-    let name = match kind {
-        None => "uniform",
+    let names = || RangeForm::ALL.map(RangeForm::word);
+    let name = match table.get("kind") {
+        None => RangeForm::Uniform.word(),
         Some(node) => node.text().unwrap_or_default(),
     };
-    let Some((_, own)) = FORMS.iter().find(|(form, _)| *form == name) else {
+    let Some(range) = RangeForm::named(name) else {
         let at = table.at("kind");
         let message = format!("{} has an unknown law", quote(path));
         let found = Diagnostic::new(message, at);
@@ -38,7 +41,11 @@ pub fn law(
         }
         .help(format!("laws are {}", choices(names()))));
     };
-    let keys: Vec<&str> = ["low", "high"].iter().chain(own.iter()).copied().collect();
+    let keys: Vec<&str> = ["low", "high"]
+        .iter()
+        .chain(range.keys())
+        .copied()
+        .collect();
     if let Some(entry) = table
         .entries
         .iter()
@@ -77,27 +84,27 @@ pub fn law(
     if low >= high {
         return wrong("low", "must be below `high`");
     }
-    let form = match name {
-        "log-uniform" if low <= 0.0 => {
+    let form = match range {
+        RangeForm::Uniform => LawForm::Uniform,
+        RangeForm::LogUniform if low <= 0.0 => {
             return wrong("low", "of a log-uniform range must be above zero");
         }
-        "log-uniform" => LawForm::LogUniform,
-        "triangular" => {
+        RangeForm::LogUniform => LawForm::LogUniform,
+        RangeForm::Triangular => {
             let mode = number("mode")?;
             if mode < low || mode > high {
                 return wrong("mode", "must lie between `low` and `high`");
             }
             LawForm::Triangular { mode }
         }
-        "normal" => LawForm::Normal {
+        RangeForm::Normal => LawForm::Normal {
             mean: number("mean")?,
             sd: number("sd")?,
         },
-        "lognormal" => LawForm::Lognormal {
+        RangeForm::Lognormal => LawForm::Lognormal {
             mean: number("mean")?,
             cv: table.number("cv").unwrap_or(f64::NAN),
         },
-        _ => LawForm::Uniform,
     };
     let reach = 3.0;
     match form {

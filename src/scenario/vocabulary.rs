@@ -1,0 +1,233 @@
+//! The words of a scenario file that stand for one of a few things, one table for each.
+
+use crate::words::{Word, each_of, words};
+
+words! {
+    /// What a pool does; its name in the file.
+    pub enum Role {
+        Prefill = "prefill": "Units that compute prompts; a scenario has these or mixed ones",
+        Decode = "decode": "Units that generate tokens after prefill; left out only when no class emits more than one",
+        Mixed = "mixed": "Units that compute prompts and generate tokens in the same steps (aggregated serving)",
+    }
+}
+
+words! {
+    /// When a rank takes a request that will generate tokens (S9, S17).
+    pub enum Admission {
+        Current = "current": "A request joins when the tokens that it holds now fit",
+        Reserve = "reserve": "A request joins when all that it will ever hold fits (the server knows every output's length)",
+    }
+}
+
+words! {
+    /// What shares a step of a mixed pool (S17).
+    pub enum Batching {
+        Chunked = "chunked": "Requests that decode, and chunks of prompts in what is left of the token budget",
+        PrefillFirst = "prefill-first": "Prompts alone as long as there are any, otherwise the requests that decode",
+        Whole = "whole": "Requests that decode, and prompts that fit as a whole into what is left",
+    }
+}
+
+words! {
+    /// How requests are spread over the ranks of a unit (S7, S9).
+    pub enum RankBalance {
+        Tokens = "tokens": "To the rank with the fewest tokens in the batch",
+        Kv = "kv": "To the rank with the least KV",
+        Time = "time": "To the rank whose own part of the coming step is least",
+        Requests = "requests": "To the rank with the fewest requests",
+    }
+}
+
+words! {
+    /// Where the client gets a request's first token (S8).
+    pub enum FirstToken {
+        Decode = "decode": "From the first decode step, after the transfer: vLLM with NIXL, llm-d and Dynamo compute the prompt's last token again there; SGLang sends the token with the KV and has it a step earlier",
+        Prefill = "prefill": "As the prompt's last step ends, while its KV is on the way",
+    }
+}
+
+words! {
+    /// How a unit is chosen (S6).
+    pub enum Router {
+        RoundRobin = "round-robin": "The next serving unit in turn",
+        LeastLoaded = "least-loaded": "The unit with the fewest tokens to compute, assigned and not finished",
+        LeastKv = "least-kv": "The unit with the fewest KV tokens: resident, queued and in transfer",
+        LeastTime = "least-time": "The unit whose assigned work takes the least time",
+    }
+}
+
+words! {
+    /// Whether two micro-batches hide each other's communication.
+    pub enum Overlap {
+        Auto = "auto": "Two micro-batches hide each other's communication where that is quicker",
+        On = "on": "Always",
+        Off = "off": "Never",
+    }
+}
+
+words! {
+    /// Whether a published figure went in.
+    pub enum PublishedKind {
+        Input = "input": "The scenario was built from it",
+        Predicted = "predicted": "The simulation computes it from other things",
+    }
+}
+
+words! {
+    /// What makes requests of a class arrive.
+    pub enum ArrivalForm {
+        Poisson = "poisson": "Independent arrivals",
+        Deterministic = "deterministic": "One whenever the cumulative rate reaches the next whole number",
+        ClosedLoop = "closed-loop": "Users who issue a request, wait for its end, think, and issue the next",
+        Trace = "trace": "As recorded; the class then has no `input` and `output`",
+    }
+}
+
+words! {
+    /// A key that says how many requests come.
+    pub enum AmountKey {
+        PerDay = "requests_per_day": "Requests in 24 hours; exactly one of this, `requests_per_s` and `csv`",
+        PerSecond = "requests_per_s": "Mean rate over 24 hours",
+        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests[,input_mean,output_mean,hit_rate]",
+    }
+}
+
+words! {
+    /// A key that says how the rate runs over the day.
+    pub enum ProfileKey {
+        HourlyMeans = "hourly_means": "Relative means of 24 hours from 00:00; the rate between is continuous and keeps each mean",
+        Stepwise = "stepwise": "Pairs of a time and a relative rate that holds until the next",
+        Linear = "linear": "Pairs of a time and a relative rate, with straight lines between",
+        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests[,input_mean,output_mean,hit_rate]",
+    }
+}
+
+words! {
+    /// How the time varies that users of a closed loop think.
+    pub enum ThinkLaw {
+        Constant = "constant": "Always the same time",
+        Exponential = "exponential": "An exponential time",
+    }
+}
+
+words! {
+    /// How the rate runs between the rows of a CSV of traffic.
+    pub enum Interpolation {
+        MeanPreserving = "mean-preserving": "Continuous, and each row keeps its number of requests (the default)",
+        Stepwise = "stepwise": "Constant within each row",
+        Linear = "linear": "Straight lines between the middles of the rows; keeps the day's number only",
+    }
+}
+
+words! {
+    /// The form of a law of lengths.
+    pub enum LengthForm {
+        Constant = "constant": "Always the same",
+        Uniform = "uniform": "Evenly between two values",
+        Exponential = "exponential": "Memoryless",
+        Lognormal = "lognormal": "The exponential of a normal law, by its own mean and coefficient of variation",
+        Gamma = "gamma": "Gamma, by mean and coefficient of variation",
+        Erlang = "erlang": "The sum of k equal exponential stages; cv = 1/sqrt(k)",
+        Hyperexponential = "hyperexponential": "Two exponential phases with balanced means",
+        Empirical = "empirical": "Recorded values with weights",
+        Mixture = "mixture": "One of several laws, chosen with a probability proportional to its weight",
+    }
+}
+
+words! {
+    /// A model of step times.
+    #[derive(Default)]
+    pub enum StepTimeForm {
+        Roofline = "roofline": "From the model's architecture, the accelerator's data sheet and an engine's constants",
+        Table = "table": "Interpolated from a profile of measured parts of a step",
+        #[default]
+        Linear = "linear": "Constant coefficients for what a rank holds; the busiest rank sets the step",
+    }
+}
+
+words! {
+    /// What decides how much of the input is found in the cache.
+    pub enum CacheForm {
+        Fixed = "fixed": "A fixed part of the input tokens hits, in blocks of 64",
+    }
+}
+
+words! {
+    /// The form of a law of a number that is not known exactly.
+    pub enum RangeForm {
+        Uniform = "uniform": "Anywhere between, evenly",
+        LogUniform = "log-uniform": "Anywhere between, its logarithm evenly",
+        Triangular = "triangular": "Likeliest at `mode`, straight down to both ends",
+        Normal = "normal": "Normal with `mean` and `sd`, cut at both ends",
+        Lognormal = "lognormal": "Lognormal with `mean` and `cv`, cut at both ends",
+    }
+}
+
+words! {
+    /// What a plan makes least or most.
+    pub enum Goal {
+        Cost = "cost": "The least cost of nodes",
+        Profit = "profit": "The most revenue less cost",
+        Goodput = "goodput": "The most requests per second that meet their class's own targets",
+    }
+}
+
+words! {
+    /// What stands in the place of a duration for the length of what is recorded.
+    pub enum OwnLength {
+        Trace = "trace": "From the beginning to the first whole second after the last recorded request, less the warm-up",
+    }
+}
+
+impl LengthForm {
+    /// Whether it is made of other laws.
+    pub const fn is_mixture(self) -> bool {
+        matches!(self, Self::Mixture)
+    }
+}
+
+impl Router {
+    /// Whether pools of a role may have it: by tokens to compute where there are some, by KV where it stays.
+    pub const fn serves(self, role: Role) -> bool {
+        match self {
+            Self::RoundRobin | Self::LeastTime => true,
+            Self::LeastLoaded => matches!(role, Role::Prefill | Role::Mixed),
+            Self::LeastKv => matches!(role, Role::Decode | Role::Mixed),
+        }
+    }
+
+    /// Those that pools of a role may have.
+    pub const fn words_of(role: Role) -> &'static [Word] {
+        match role {
+            Role::Prefill => each_of!(Router as Word: r where r.serves(Role::Prefill) => r.entry()),
+            Role::Decode => each_of!(Router as Word: r where r.serves(Role::Decode) => r.entry()),
+            Role::Mixed => each_of!(Router as Word: r where r.serves(Role::Mixed) => r.entry()),
+        }
+    }
+}
+
+impl RankBalance {
+    /// Whether pools of a role may have it: prompts are dealt by tokens or time, residents by what they hold.
+    pub const fn serves(self, role: Role) -> bool {
+        match self {
+            Self::Tokens => matches!(role, Role::Prefill),
+            Self::Time => true,
+            Self::Kv | Self::Requests => matches!(role, Role::Decode | Role::Mixed),
+        }
+    }
+
+    /// Those that pools of a role may have.
+    pub const fn words_of(role: Role) -> &'static [Word] {
+        match role {
+            Role::Prefill => {
+                each_of!(RankBalance as Word: b where b.serves(Role::Prefill) => b.entry())
+            }
+            Role::Decode => {
+                each_of!(RankBalance as Word: b where b.serves(Role::Decode) => b.entry())
+            }
+            Role::Mixed => {
+                each_of!(RankBalance as Word: b where b.serves(Role::Mixed) => b.entry())
+            }
+        }
+    }
+}
