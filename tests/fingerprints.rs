@@ -119,7 +119,7 @@ fn coupled(scenario: &Scenario) -> String {
         threads: 1,
         driver: Driver::Coupled,
     };
-    let summary = run_driven(scenario, how, &mut |_, _| true);
+    let summary = run_driven(scenario, how, Vec::new(), &mut |_, _| true);
     json::to_text(&summary.unwrap_or_else(|why| panic!("{why}")))
 }
 

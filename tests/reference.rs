@@ -33,6 +33,7 @@
 use std::panic;
 use std::thread;
 
+use tokentide::cluster::controller::Controller;
 use tokentide::engine::{Driver, Driving};
 use tokentide::experiment;
 use tokentide::perf::{StepTimes, with_capacities};
@@ -65,6 +66,8 @@ mod kv;
 mod lengths;
 #[path = "reference/load.rs"]
 mod load;
+#[path = "reference/meddler.rs"]
+mod meddler;
 #[path = "reference/mixed.rs"]
 mod mixed;
 #[path = "reference/nodes.rs"]
@@ -79,6 +82,8 @@ mod prefill;
 mod rules;
 #[path = "reference/rules_balance.rs"]
 mod rules_balance;
+#[path = "reference/rules_losses.rs"]
+mod rules_losses;
 #[path = "reference/rules_mixed.rs"]
 mod rules_mixed;
 #[path = "reference/rules_tokens.rs"]
@@ -105,6 +110,7 @@ mod witness;
 mod world;
 
 use coverage::Coverage;
+use meddler::Meddler;
 use simulation::{Outcome, REQUESTS_MAX};
 use text::Table;
 
@@ -115,6 +121,12 @@ const REFUSED_MAX_PERCENT: u64 = 5;
 /// The reference is slow: scenarios of many requests are left out, and those whose routers hear of more
 /// loads than this.
 const REPORTS_MAX: u64 = 100_000;
+
+/// Pools played together, whether anything flows back or not.
+const COUPLED: Driving = Driving {
+    threads: 1,
+    driver: Driver::Coupled,
+};
 
 /// What came of a file.
 enum Verdict {
@@ -193,8 +205,28 @@ fn compare(file: &Table) -> Verdict {
         return Verdict::Refused;
     }
     let played = panic::catch_unwind(|| {
-        let reference = simulation::simulate(&scenario, &times, &requests)?;
-        let difference = difference(&scenario, &times, workload, &reference);
+        let meddler = || -> Box<dyn Controller> { Box::new(Meddler::new(&scenario)) };
+        let meddled = simulation::simulate(&scenario, &times, &requests, Some(meddler()))?;
+        let reference = simulation::simulate(&scenario, &times, &requests, None)?;
+        let mut difference = difference(&scenario, &times, workload.clone(), &reference);
+        let count = meddled.requests.len();
+        let engine = witness::watch(&scenario, workload, &times, count, vec![meddler()]);
+        let how = history::difference(&meddled.history, &engine).or_else(|| {
+            let on = &mut |_, _| true;
+            let summary = experiment::run_driven(&scenario, COUPLED, vec![meddler()], on);
+            match summary {
+                Ok(summary) => books::difference(&scenario, &meddled, &summary),
+                Err(why) => Some(why.to_string()),
+            }
+        });
+        if let Some(how) = how {
+            difference.get_or_insert(format!("with a controller:\n{how}"));
+        }
+        let mut reference = reference;
+        // What a controller brings about stands apart, so that it hides nothing that schedules no longer do.
+        for (what, count) in meddled.seen {
+            reference.seen.insert(format!("controlled: {what}"), count);
+        }
         Some((reference, difference))
     });
     match played {
@@ -223,16 +255,18 @@ fn difference(
     workload: Workload,
     reference: &Outcome,
 ) -> Option<String> {
-    let engine = witness::watch(scenario, workload, times, reference.requests.len());
+    let engine = witness::watch(
+        scenario,
+        workload,
+        times,
+        reference.requests.len(),
+        Vec::new(),
+    );
     if let Some(how) = history::difference(&reference.history, &engine) {
         return Some(how);
     }
-    let coupled = Driving {
-        threads: 1,
-        driver: Driver::Coupled,
-    };
     let runs = experiment::run(scenario, 2).and_then(|summary| {
-        let coupled = experiment::run_driven(scenario, coupled, &mut |_, _| true)?;
+        let coupled = experiment::run_driven(scenario, COUPLED, Vec::new(), &mut |_, _| true)?;
         Ok((summary, coupled))
     });
     match runs {
@@ -249,6 +283,9 @@ fn report(seed: u64) -> String {
     panic::set_hook(Box::new(|_| {}));
     let fails = |file: &Table| matches!(compare(file), Verdict::Different(_));
     let file = scenarios::scenario(seed);
+    if let Verdict::Different(how) = compare(&file) {
+        eprintln!("seed {seed} differs, and is cut down:\n{how}");
+    }
     let recorded = requests(&file).map(|requests| load::recorded(&file, &requests));
     let recorded = recorded.filter(|file| fails(file));
     let small = shrink::shrink(recorded.unwrap_or(file), fails);

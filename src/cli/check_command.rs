@@ -5,7 +5,8 @@ use std::fmt::Write;
 use clap::Args;
 
 use super::{Exit, ScenarioArguments, load_ranges, print, refuse, screen, tell};
-use crate::cluster::schedule::paid_nodes;
+use crate::cluster::schedule::paid_by_schedule;
+use crate::economics::paid::{PaidPools, PaidUnits};
 use crate::experiment::ResourceNeed;
 use crate::experiment::uncertain::uncertain_page::range;
 use crate::perf::room::{self, Room};
@@ -118,7 +119,14 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     let mut text = String::new();
     let end = scenario.warm_up + scenario.duration;
     let start = SimTime::ZERO + scenario.warm_up;
-    let (node_ns, peak) = paid_nodes(scenario, start, start + scenario.duration);
+    let end_of_window = start + scenario.duration;
+    let paid: Vec<PaidUnits> = scenario
+        .pools
+        .iter()
+        .map(|pool| paid_by_schedule(pool, scenario, end_of_window))
+        .collect();
+    let (node_ns, peak) =
+        PaidPools::new(&scenario.pools, &scenario.node, &paid).nodes(start, end_of_window);
     let _ = writeln!(text, "{}", scenario.name);
     let _ = writeln!(
         text,

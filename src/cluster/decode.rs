@@ -2,13 +2,13 @@
 //! generate in lock-step.
 //!
 //! A unit is in `decode_unit.rs`, its ranks in [`decode_ranks`], its completions in `wheel.rs`; this file is the
-//! pool's part of every instant ([`BackPool`]), the requests on their way, and those for which no unit serves. The receiving side of a transfer is not
-//! limited, and KV that waits takes no memory of a rank.
+//! pool's part of every instant ([`BackPool`]), the requests on their way, and those for which no unit serves.
+//! The receiving side of a transfer is not limited, and KV that waits takes no memory of a rank.
 
 pub mod decode_ranks;
 mod decode_unit;
+mod departures;
 mod kv_load;
-mod release;
 pub(super) mod resident;
 mod rules;
 mod transfer_arrivals;
@@ -17,17 +17,16 @@ pub(super) mod wheel;
 
 use std::collections::VecDeque;
 
-use super::instant::BackPool;
-use super::router::Routing;
-use super::schedule::{self, Change, Event};
+use super::controller::{PoolView, UnitOrder};
+use super::instant::{BackPool, LostSender};
+use super::past::Lost;
+use super::pool_base::{PoolBase, PoolUnit};
 use super::slab::Slab;
-
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Scenario};
 use crate::units::{SimDuration, SimTime};
-use decode_ranks::DecodeRefusal;
 use decode_unit::DecodeUnit;
 use resident::Travel;
 use rules::DecodeRules;
@@ -41,26 +40,21 @@ struct Moving {
     /// How long its sender takes for its KV, and a receiver.
     took: SimDuration,
     receiving: SimDuration,
+    /// The prefill unit that sends it, and the number of its life; none where a released unit of this pool does.
+    sender: Option<(u32, u32)>,
     /// Whether the sender of the KV is done.
     sent: bool,
     arrived: bool,
 }
 
 /// The decode pool of a simulation.
-#[derive(Clone, Debug)]
 pub struct Decode<O> {
-    rules: DecodeRules,
-    units: Vec<DecodeUnit>,
-    routing: Routing,
+    base: PoolBase<DecodeUnit, O>,
     moving: Slab<Moving>,
     /// KV on its way; its slots are those of `moving`.
     arrivals: TransferArrivals,
-    /// Slab of `moving` for which no unit serves, first in first out.
+    /// Slots of `moving` for which no unit serves, first in first out.
     unrouted: VecDeque<u32>,
-    events: VecDeque<Event>,
-    /// The earliest step end or wake-up of a unit.
-    next_unit: SimTime,
-    dirty: Vec<usize>,
     /// Requests whose KV arrives at this instant, by id.
     landing: Vec<(u64, u32)>,
     /// Of every transfer.
@@ -69,15 +63,7 @@ pub struct Decode<O> {
     inbox: Vec<Handover>,
     /// Requests that have been handed over so far.
     pub handed_over: u64,
-    paid: u64,
-    working: u64,
-    /// Memory taken on all ranks.
-    taken: u128,
-    busy: u64,
-    blocked: [u64; 2],
     tokens: DecodeTokens,
-    /// Hears everything.
-    pub observer: O,
 }
 
 /// Generated tokens after the first, in 1/1024, by two routes.
@@ -85,67 +71,77 @@ pub struct Decode<O> {
 struct DecodeTokens {
     /// By unit: requests times progress of each step.
     stepped_1024: u128,
-    /// By request: of those that completed, overshoot of their last step included.
+    /// Of requests that come again, what they had before.
+    brought_1024: u128,
+    /// By request: of those that completed, overshoot of their last step included, or left.
     finished_1024: u128,
 }
 
 impl<O: Observer> BackPool for Decode<O> {
     #[inline]
     fn next(&self) -> SimTime {
-        let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
-        self.next_unit
-            .min(self.arrivals.next())
-            .min(event)
-            .min(self.routing.next_report())
+        self.base.next().min(self.arrivals.next())
     }
 
     #[inline]
     fn advance(&mut self, now: SimTime) {
-        self.observer.advance(now);
+        self.base.observer.advance(now);
     }
 
     #[inline]
     fn report(&mut self, now: SimTime) {
-        if self.routing.next_report() == now {
-            let seen = self.units.iter().map(|u| u.load.seen(&self.rules));
-            self.routing.report(now, seen);
-        }
+        self.base.report(now);
     }
 
     #[inline]
-    fn change(&mut self, now: SimTime) {
-        if self.events.front().is_some_and(|e| e.at == now) {
-            self.change_units(now);
+    fn begin_serving(&mut self, now: SimTime) {
+        self.base.begin_serving(now);
+    }
+
+    fn obey(&mut self, now: SimTime, order: UnitOrder) {
+        self.base.obey(now, order);
+    }
+
+    fn seen(&self) -> Option<PoolView> {
+        Some(self.base.seen(self.unrouted.len() as u64))
+    }
+
+    #[inline]
+    fn settle_changes(&mut self, now: SimTime, senders: &[LostSender]) -> Vec<Lost> {
+        let mut lost = Vec::new();
+        if !senders.is_empty() {
+            self.sever(now, senders, &mut lost);
         }
+        if self.base.has_changed() {
+            self.settle(now, &mut lost);
+        }
+        lost
     }
 
     #[inline]
     fn end_steps(&mut self, now: SimTime) {
-        if self.next_unit != now {
+        let base = &mut self.base;
+        if base.next_unit != now {
             return;
         }
-        for index in 0..self.units.len() {
-            let unit = &mut self.units[index];
-            if unit.next() != now {
+        for index in 0..base.units.len() {
+            if base.units[index].next() != now {
                 continue;
             }
-            let taken = unit.taken();
-            let (rules, tokens) = (&self.rules, &mut self.tokens);
-            if unit.end_step(now, index, rules, &mut self.observer, tokens) {
-                self.busy -= 1;
-                self.taken = self.taken + u128::from(unit.taken()) - u128::from(taken);
-                if self.routing.is_exact() {
-                    self.routing.loaded(index, unit.load.seen(rules));
-                }
+            let before = base.note(index);
+            let (rules, observer) = (&base.rules, &mut base.observer);
+            if base.units[index].end_step(now, index, rules, observer, &mut self.tokens) {
+                base.busy -= 1;
+                base.noted(now, index, before);
+                base.loaded(index);
             }
-            self.dirty.push(index);
+            base.dirty.push(index);
         }
-        self.next_unit = self
-            .units
-            .iter()
-            .map(DecodeUnit::next)
-            .min()
-            .unwrap_or(SimTime::NEVER);
+        base.find_next();
+        if self.base.has_leaving() {
+            self.base.give_back_leaving();
+            self.settle(now, &mut Vec::new());
+        }
     }
 
     #[inline]
@@ -166,23 +162,19 @@ impl<O: Observer> BackPool for Decode<O> {
     fn hand_over(&mut self, now: SimTime, handover: &Handover) {
         self.handed_over += 1;
         let request = handover.request;
-        self.observer
+        let base = &mut self.base;
+        base.observer
             .moved(now, &request, Place::Outside, now, Place::Transfer);
-        let first_token = if self.rules.pace.start_1024 > 0 {
-            handover.at
-        } else {
-            SimTime::NEVER
-        };
         let travel = Travel {
             request,
-            first_token,
-            last_token: first_token,
-            progress_1024: 0,
+            past: handover.past,
             since: now,
             ready: SimTime::ZERO,
         };
-        let receiving = self.rules.receive[0].time(u64::from(request.input));
-        self.send(travel, handover.sending, receiving);
+        let brought = base.rules.pace.progress_1024(&travel.past);
+        self.tokens.brought_1024 += u128::from(brought);
+        let receiving = base.rules.receive[0].time(u64::from(handover.tokens));
+        self.send(travel, handover.sending, receiving, Some(handover.sender));
     }
 
     #[inline]
@@ -195,8 +187,12 @@ impl<O: Observer> BackPool for Decode<O> {
 
     #[inline]
     fn start_steps(&mut self, now: SimTime) {
-        if !self.dirty.is_empty() {
-            self.start_boundaries(now);
+        if !self.base.dirty.is_empty() {
+            let dirty = self.base.take_dirty();
+            for index in &dirty {
+                self.start_step(now, *index);
+            }
+            self.base.looked_at(now, dirty);
         }
         if !self.unrouted.is_empty() {
             self.limit_unrouted(now);
@@ -205,67 +201,48 @@ impl<O: Observer> BackPool for Decode<O> {
 }
 
 impl<O: Observer> Decode<O> {
-    /// The pool at time zero.
-    pub fn new(
-        scenario: &Scenario,
-        pool: &Pool,
-        times: StepTimes,
-        end: SimTime,
-        observer: O,
-    ) -> Self {
+    /// The pool at time zero, before it has any units.
+    pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, observer: O) -> Self {
         let rules = DecodeRules::new(scenario, pool, times);
-        let events = schedule::events(pool, scenario, end);
-        let count = events
-            .iter()
-            .map(|e| e.unit as usize + 1)
-            .max()
-            .unwrap_or(0);
         Self {
-            units: (0..count)
-                .map(|_| DecodeUnit::new(&rules, observer.kinds()))
-                .collect(),
-            routing: Routing::new(pool.router, pool.report_interval, count),
-            rules,
+            base: PoolBase::new(rules, pool, observer),
             moving: Slab::default(),
             arrivals: TransferArrivals::default(),
             unrouted: VecDeque::new(),
-            events: events.into(),
-            next_unit: SimTime::NEVER,
-            dirty: Vec::new(),
             landing: Vec::new(),
             latency: scenario.transfer.latency,
             inbox: Vec::new(),
             handed_over: 0,
-            paid: 0,
-            working: 0,
-            taken: 0,
-            busy: 0,
-            blocked: [0; 2],
             tokens: DecodeTokens::default(),
-            observer,
         }
+    }
+
+    /// Controllers will look at it.
+    pub fn be_looked_at(&mut self) {
+        self.base.be_looked_at();
+    }
+
+    /// Who hears everything.
+    #[inline]
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.base.observer
     }
 
     /// What is here.
     pub fn inside(&self) -> Inside {
         let unrouted = self.unrouted.len();
-        let mut inside = Inside {
-            queued: unrouted as u64,
-            served: 0,
+        Inside {
             moving: (self.moving.len() - unrouted) as u64,
-        };
-        for unit in &self.units {
-            inside.queued += unit.queue.len() as u64;
-            inside.served += unit.resident_count() as u64;
+            ..self.base.inside(unrouted as u64)
         }
-        inside
     }
 
     /// Tells the observer what is still here, and balances the books.
-    pub fn finish(mut self) -> (O, u64, Vec<AuditBalance>) {
+    pub fn finish(self) -> (O, u64, Vec<AuditBalance>) {
         let mut inside = 0;
         let mut generated = self.tokens.finished_1024;
         let (mut kv_ranks, mut kv_requests) = (0, 0);
+        let (rules, mut observer) = (&self.base.rules, self.base.observer);
         let moving = self
             .arrivals
             .iter()
@@ -274,6 +251,12 @@ impl<O: Observer> Decode<O> {
         let mut moving: Vec<u32> = moving.collect();
         moving.sort_unstable();
         moving.dedup();
+        let mut still_in = |travel: &Travel, place| {
+            let first_token = travel.past.first_token;
+            observer.still_in(&travel.request, place, travel.since, first_token);
+            generated += u128::from(rules.pace.progress_1024(&travel.past));
+            inside += 1;
+        };
         for slot in moving {
             let m = self.moving.get(slot);
             let place = if m.arrived {
@@ -281,134 +264,65 @@ impl<O: Observer> Decode<O> {
             } else {
                 Place::Transfer
             };
-            let travel = &m.travel;
-            self.observer
-                .still_in(&travel.request, place, travel.since, travel.first_token);
-            generated += u128::from(m.travel.progress_1024);
-            inside += 1;
+            still_in(&m.travel, place);
         }
-        for unit in &self.units {
+        for unit in &self.base.units {
             for travel in unit.waiting() {
-                self.observer.still_in(
-                    &travel.request,
-                    Place::DecodeQueue,
-                    travel.since,
-                    travel.first_token,
-                );
-                generated += u128::from(travel.progress_1024);
-                inside += 1;
+                still_in(travel, Place::DecodeQueue);
             }
+        }
+        for unit in &self.base.units {
             generated += unit.dropped_1024;
             kv_ranks += unit.kv_by_rank_1024();
-            for (resident, progress_1024) in unit.residents(&self.rules) {
-                self.observer.still_in(
+            for (resident, progress_1024) in unit.residents(rules) {
+                observer.still_in(
                     &resident.request,
                     Place::Decode,
                     resident.since,
                     resident.first_token,
                 );
                 generated += u128::from(progress_1024);
-                let held = self.rules.pace.held_1024(&resident.request, progress_1024);
+                let held = rules.pace.held_1024(&resident.request, progress_1024);
                 kv_requests += u128::from(held);
                 inside += 1;
             }
         }
+        let stepped = self.tokens.stepped_1024 + self.tokens.brought_1024;
         let balances = vec![
-            AuditBalance::new("decode_tokens_1024", self.tokens.stepped_1024, generated),
+            AuditBalance::new("decode_tokens_1024", stepped, generated),
             AuditBalance::new("kv_tokens_1024", kv_ranks, kv_requests),
         ];
-        (self.observer, inside, balances)
+        (observer, inside, balances)
     }
 
-    /// The schedule changes of this instant. All units change before any request goes anywhere, so that
-    /// units that open together share what waited, and nothing moves to a unit that leaves too.
-    fn change_units(&mut self, now: SimTime) {
-        let (mut opened, mut released) = (false, Vec::new());
-        while let Some(event) = self.events.pop_front_if(|event| event.at == now) {
-            let index = event.unit as usize;
-            let unit = &mut self.units[index];
-            match event.change {
-                Change::Pay { until } => {
-                    self.paid += 1;
-                    unit.pay(until);
-                }
-                Change::Serve => {
-                    self.working += 1;
-                    unit.working = true;
-                    self.routing.open(index, unit.load.seen(&self.rules));
-                    opened = true;
-                }
-                Change::Drain => self.routing.close(index),
-                Change::Release => {
-                    self.paid -= 1;
-                    self.working -= u64::from(std::mem::take(&mut unit.working));
-                    self.routing.close(index);
-                    released.push(index);
-                }
+    /// A unit at a boundary preempts, admits and starts its step.
+    #[inline]
+    fn start_step(&mut self, now: SimTime, index: usize) {
+        let base = &mut self.base;
+        if !base.units[index].at_boundary() {
+            return;
+        }
+        let before = base.note(index);
+        let unit = &mut base.units[index];
+        let started = unit.start_step(now, index, &base.rules, &mut base.observer);
+        base.busy += u64::from(started);
+        if let Some(most) = base.max_queue_requests {
+            while let Some(travel) = base.units[index].overflow(most, &base.rules) {
+                self.tokens.finished_1024 +=
+                    u128::from(base.rules.pace.progress_1024(&travel.past));
+                let at = (Place::DecodeQueue, travel.since);
+                base.end(now, &travel.request, at, Fate::Rejected);
             }
         }
-        self.observer.units(now, self.paid, self.working);
-        if opened {
-            for slot in std::mem::take(&mut self.unrouted) {
-                self.route(slot);
-            }
-        }
-        for index in released {
-            self.release(now, index);
-        }
-    }
-
-    /// Units at a boundary preempt, admit and start their steps.
-    fn start_boundaries(&mut self, now: SimTime) {
-        self.dirty.sort_unstable();
-        self.dirty.dedup();
-        for i in 0..self.dirty.len() {
-            let index = self.dirty[i];
-            let unit = &mut self.units[index];
-            if !unit.at_boundary() {
-                continue;
-            }
-            let (taken, blocked) = (unit.taken(), unit.blocked);
-            let started = unit.start_step(now, index, &self.rules, &mut self.observer);
-            self.busy += u64::from(started);
-            self.taken = self.taken + u128::from(unit.taken()) - u128::from(taken);
-            while let Some(travel) = unit.overflow(&self.rules) {
-                self.tokens.finished_1024 += u128::from(travel.progress_1024);
-                reject(now, &travel, &mut self.observer);
-            }
-            if unit.blocked != blocked {
-                for (was, change) in [(blocked, -1_i64), (unit.blocked, 1)] {
-                    if let Some(refusal) = was {
-                        let count = &mut self.blocked[refusal as usize];
-                        *count = count.wrapping_add_signed(change);
-                    }
-                }
-                self.observer.blocked(
-                    now,
-                    self.blocked[DecodeRefusal::Memory as usize],
-                    self.blocked[DecodeRefusal::Places as usize],
-                );
-            }
-            if self.routing.is_exact() {
-                self.routing.loaded(index, unit.load.seen(&self.rules));
-            }
-            self.next_unit = self.next_unit.min(unit.next());
-        }
-        self.dirty.clear();
-        self.tell_kv(now);
-        self.observer.busy(now, self.busy);
-    }
-
-    /// Memory taken, as tokens.
-    fn tell_kv(&mut self, now: SimTime) {
-        let kv = self.rules.memory.in_tokens_1024(self.taken);
-        self.observer.kv(now, kv);
+        base.noted(now, index, before);
+        base.loaded(index);
+        base.next_unit = base.next_unit.min(base.units[index].next());
     }
 
     /// While no unit serves, the pool's own queue has the limit of a unit's. What is still on its way
     /// does not wait yet.
     fn limit_unrouted(&mut self, now: SimTime) {
-        let Some(limit) = self.rules.max_queue_requests else {
+        let Some(limit) = self.base.max_queue_requests else {
             return;
         };
         let here = |slot: &u32| self.moving.get(*slot).arrived;
@@ -416,20 +330,15 @@ impl<O: Observer> Decode<O> {
         for slot in waiting.skip(limit).collect::<Vec<u32>>() {
             self.unrouted.retain(|other| *other != slot);
             let travel = self.moving.take(slot).travel;
-            self.tokens.finished_1024 += u128::from(travel.progress_1024);
-            reject(now, &travel, &mut self.observer);
+            self.end(now, &travel, Place::DecodeQueue, Fate::Rejected);
         }
     }
-}
 
-/// A request that waited beyond the limit goes.
-fn reject(now: SimTime, travel: &Travel, observer: &mut impl Observer) {
-    observer.moved(
-        now,
-        &travel.request,
-        Place::DecodeQueue,
-        travel.since,
-        Place::Outside,
-    );
-    observer.ended(now, &travel.request, Fate::Rejected);
+    /// A request leaves without having completed.
+    fn end(&mut self, now: SimTime, travel: &Travel, place: Place, fate: Fate) {
+        let progress = self.base.rules.pace.progress_1024(&travel.past);
+        self.tokens.finished_1024 += u128::from(progress);
+        let at = (place, travel.since);
+        self.base.end(now, &travel.request, at, fate);
+    }
 }

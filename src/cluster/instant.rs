@@ -1,11 +1,12 @@
 //! One instant of the cluster (S2): the only place where the order of events at an instant is written.
 //!
 //! A [`Cluster`] is two pools side by side, and who sends them requests. Where nothing flows back, its two pools may
-//! be played apart, each with a stand-in for the other: [`Outbox`] takes what a decode pool would be handed, and
-//! [`Inbox`] hands a decode pool what a pool that takes arrivals has ended before. Both play their parts of the
-//! same `Cluster::instant`.
+//! be played apart, each with a stand-in for the other ([`super::stand_in`]). Both play their parts of the same
+//! `Cluster::instant`.
 
 use super::Handover;
+use super::controller::{AfterLoss, ControlOrder, Controller, PoolView, UnitOrder};
+use super::past::Lost;
 use crate::units::SimTime;
 use crate::workload::Request;
 
@@ -17,8 +18,17 @@ pub trait FrontPool {
     fn advance(&mut self, now: SimTime);
     /// Phase 0: load reports are taken, if they are due.
     fn report(&mut self, now: SimTime);
-    /// Phase 1: units change.
-    fn change(&mut self, now: SimTime);
+    /// Phase 1: units whose start-up is over begin to serve.
+    fn begin_serving(&mut self, now: SimTime);
+    /// Phase 1: a controller has ordered a change.
+    fn obey(&mut self, now: SimTime, order: UnitOrder);
+    /// What controllers see; `None` of a stand-in.
+    fn seen(&self) -> Option<PoolView>;
+    /// Phase 1, when all units have changed: what waited for one is routed, what was on others moves. Says which
+    /// senders of KV are lost.
+    fn settle_changes(&mut self, now: SimTime) -> Vec<LostSender>;
+    /// Phase 1: a request whose KV the other pool has lost comes back.
+    fn come_back(&mut self, now: SimTime, lost: Lost);
     /// Phase 2: steps end, and what goes on to decode is handed over.
     fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool);
     /// Phase 4: a request arrives.
@@ -35,8 +45,15 @@ pub trait BackPool {
     fn advance(&mut self, now: SimTime);
     /// Phase 0: load reports are taken, if they are due.
     fn report(&mut self, now: SimTime);
-    /// Phase 1: units change.
-    fn change(&mut self, now: SimTime);
+    /// Phase 1: units whose start-up is over begin to serve.
+    fn begin_serving(&mut self, now: SimTime);
+    /// Phase 1: a controller has ordered a change.
+    fn obey(&mut self, now: SimTime, order: UnitOrder);
+    /// What controllers see; `None` of a stand-in.
+    fn seen(&self) -> Option<PoolView>;
+    /// Phase 1, when all units have changed: what waited for one is routed, what was on others moves. Returns whose
+    /// KV is lost, in the order in which they go back.
+    fn settle_changes(&mut self, now: SimTime, senders: &[LostSender]) -> Vec<Lost>;
     /// Phase 2: steps end.
     fn end_steps(&mut self, now: SimTime);
     /// Where the first pool puts what it hands over, for [`BackPool::take_over`].
@@ -61,23 +78,57 @@ pub trait Callers<F, B> {
     fn call(&mut self, now: SimTime, arrive: impl FnMut(&Request));
 }
 
+/// A unit that was sending KV, in a life of this number, and is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostSender {
+    /// Its index.
+    pub unit: u32,
+    /// The number of the life that has ended.
+    pub life: u32,
+    /// What becomes of the requests.
+    pub after: AfterLoss,
+}
+
 /// The pools of a scenario, or one of them and a stand-in.
-#[derive(Clone, Debug)]
 pub struct Cluster<F, B> {
     /// The pool that takes arrivals.
     pub front: F,
     /// The decode pool.
     pub back: B,
     /// Whether the decode pool stands before the other one in the file (S2).
-    pub back_first: bool,
+    back_first: bool,
+    /// Who changes units, in the order in which they act.
+    controllers: Vec<Box<dyn Controller>>,
+    /// When some controller acts next.
+    next_control: SimTime,
+    orders: Vec<ControlOrder>,
 }
 
 impl<F: FrontPool, B: BackPool> Cluster<F, B> {
+    /// These pools, or one of them and a stand-in, under these controllers.
+    pub fn new(front: F, back: B, back_first: bool, controllers: Vec<Box<dyn Controller>>) -> Self {
+        let mut cluster = Self {
+            front,
+            back,
+            back_first,
+            controllers,
+            next_control: SimTime::NEVER,
+            orders: Vec::new(),
+        };
+        cluster.find_next_control();
+        cluster
+    }
+
+    fn find_next_control(&mut self) {
+        let next = self.controllers.iter().map(|c| c.next()).min();
+        self.next_control = next.unwrap_or(SimTime::NEVER);
+    }
+
     /// Plays every instant before `until`.
     pub fn advance(&mut self, until: SimTime, callers: &mut impl Callers<F, B>) {
         loop {
             let planned = self.front.next().min(self.back.next());
-            let now = planned.min(callers.next());
+            let now = planned.min(callers.next()).min(self.next_control);
             if now >= until {
                 break;
             }
@@ -90,13 +141,12 @@ impl<F: FrontPool, B: BackPool> Cluster<F, B> {
     /// Everything that happens at one instant, in the order of S2.
     #[inline]
     fn instant(&mut self, now: SimTime, callers: &mut impl Callers<F, B>) {
+        self.front.advance(now);
+        self.back.advance(now);
+        self.front.report(now);
+        self.back.report(now);
+        self.change(now);
         let (front, back) = (&mut self.front, &mut self.back);
-        front.advance(now);
-        back.advance(now);
-        front.report(now);
-        back.report(now);
-        front.change(now);
-        back.change(now);
         if self.back_first {
             back.end_steps(now);
         }
@@ -111,272 +161,45 @@ impl<F: FrontPool, B: BackPool> Cluster<F, B> {
         back.start_steps(now);
         callers.hear(now, front, back);
     }
-}
 
-/// Things in the order of time, taken one by one.
-#[derive(Clone, Debug)]
-pub struct TimedQueue<T> {
-    items: Vec<T>,
-    taken: usize,
-}
-
-impl<T> Default for TimedQueue<T> {
-    fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            taken: 0,
-        }
-    }
-}
-
-impl<T: Timed> TimedQueue<T> {
-    /// Changes what it holds for something else, in the order of time, from the first on.
-    pub fn swap(&mut self, items: &mut Vec<T>) {
-        std::mem::swap(&mut self.items, items);
-        self.taken = 0;
-    }
-
-    /// When the next one comes.
-    #[inline]
-    pub fn next(&self) -> SimTime {
-        self.items.get(self.taken).map_or(SimTime::NEVER, T::at)
-    }
-
-    /// Takes those that come now.
-    #[inline]
-    pub fn take(&mut self, now: SimTime) -> &[T] {
-        let from = self.taken;
-        while self
-            .items
-            .get(self.taken)
-            .is_some_and(|item| item.at() == now)
-        {
-            self.taken += 1;
-        }
-        self.items.get(from..self.taken).unwrap_or(&[])
-    }
-}
-
-/// What comes at a time.
-pub trait Timed {
-    /// When.
-    fn at(&self) -> SimTime;
-}
-
-impl Timed for Request {
-    #[inline]
-    fn at(&self) -> SimTime {
-        self.at
-    }
-}
-
-impl Timed for Handover {
-    #[inline]
-    fn at(&self) -> SimTime {
-        self.at
-    }
-}
-
-/// Callers who come whatever happens.
-pub type OpenCallers = TimedQueue<Request>;
-
-impl<F, B> Callers<F, B> for OpenCallers {
-    #[inline]
-    fn next(&self) -> SimTime {
-        TimedQueue::next(self)
-    }
-
-    #[inline]
-    fn hear(&mut self, _now: SimTime, _front: &mut F, _back: &mut B) {}
-
-    #[inline]
-    fn call(&mut self, now: SimTime, arrive: impl FnMut(&Request)) {
-        self.take(now).iter().for_each(arrive);
-    }
-}
-
-/// Nobody calls a decode pool that is played apart.
-#[derive(Clone, Copy, Debug)]
-pub struct NoCallers;
-
-impl<F, B> Callers<F, B> for NoCallers {
-    fn next(&self) -> SimTime {
-        SimTime::NEVER
-    }
-
-    fn hear(&mut self, _now: SimTime, _front: &mut F, _back: &mut B) {}
-
-    fn call(&mut self, _now: SimTime, _arrive: impl FnMut(&Request)) {}
-}
-
-/// Stands for the pool that takes arrivals, and has been played before.
-pub type Inbox = TimedQueue<Handover>;
-
-impl FrontPool for Inbox {
-    #[inline]
-    fn next(&self) -> SimTime {
-        TimedQueue::next(self)
-    }
-
-    fn advance(&mut self, _now: SimTime) {}
-
-    fn report(&mut self, _now: SimTime) {}
-
-    fn change(&mut self, _now: SimTime) {}
-
-    #[inline]
-    fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool) {
-        for handover in self.take(now) {
-            back.hand_over(now, handover);
-        }
-    }
-
-    fn arrive(&mut self, _now: SimTime, _request: &Request) {}
-
-    fn start_steps(&mut self, _now: SimTime) {}
-}
-
-/// Stands for the decode pool, if there is one: keeps what it would be handed.
-#[derive(Clone, Debug, Default)]
-pub struct Outbox(pub Vec<Handover>);
-
-impl BackPool for Outbox {
-    fn next(&self) -> SimTime {
-        SimTime::NEVER
-    }
-
-    fn advance(&mut self, _now: SimTime) {}
-
-    fn report(&mut self, _now: SimTime) {}
-
-    fn change(&mut self, _now: SimTime) {}
-
-    fn end_steps(&mut self, _now: SimTime) {}
-
-    #[inline]
-    fn inbox(&mut self) -> &mut Vec<Handover> {
-        &mut self.0
-    }
-
-    fn take_over(&mut self, _now: SimTime) {}
-
-    #[inline]
-    fn hand_over(&mut self, _now: SimTime, handover: &Handover) {
-        self.0.push(*handover);
-    }
-
-    fn land(&mut self, _now: SimTime) {}
-
-    fn start_steps(&mut self, _now: SimTime) {}
-}
-
-/// A pool, or its stand-in where the scenario has none.
-#[derive(Clone, Debug)]
-pub enum MaybeBack<B> {
-    /// A pool.
-    Pool(B),
-    /// None.
-    Nobody(Outbox),
-}
-
-impl<B> MaybeBack<B> {
-    /// This pool, if there is one.
-    pub fn new(pool: Option<B>) -> Self {
-        pool.map_or_else(|| Self::Nobody(Outbox::default()), Self::Pool)
-    }
-
-    /// The pool.
-    pub fn pool(&self) -> Option<&B> {
-        match self {
-            Self::Pool(pool) => Some(pool),
-            Self::Nobody(_) => None,
-        }
-    }
-
-    /// The pool, to change it.
-    #[inline]
-    pub fn pool_mut(&mut self) -> Option<&mut B> {
-        match self {
-            Self::Pool(pool) => Some(pool),
-            Self::Nobody(_) => None,
-        }
-    }
-
-    /// The pool, when everything is over.
-    pub fn into_pool(self) -> Option<B> {
-        match self {
-            Self::Pool(pool) => Some(pool),
-            Self::Nobody(_) => None,
-        }
-    }
-}
-
-impl<B: BackPool> BackPool for MaybeBack<B> {
-    #[inline]
-    fn next(&self) -> SimTime {
-        self.pool().map_or(SimTime::NEVER, B::next)
-    }
-
-    #[inline]
-    fn advance(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.advance(now));
-    }
-
-    #[inline]
-    fn report(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.report(now));
-    }
-
+    /// Phase 1: units whose start-up is over begin to serve, controllers act one after another, and what follows from
+    /// it follows: in the pool that takes arrivals, in the decode pool, and for those who go back from this one.
     #[inline]
     fn change(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.change(now));
-    }
-
-    #[inline]
-    fn end_steps(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.end_steps(now));
-    }
-
-    #[inline]
-    fn inbox(&mut self) -> &mut Vec<Handover> {
-        match self {
-            Self::Pool(pool) => pool.inbox(),
-            Self::Nobody(outbox) => outbox.inbox(),
+        self.front.begin_serving(now);
+        self.back.begin_serving(now);
+        if self.next_control == now {
+            self.control(now);
+        }
+        let senders = self.front.settle_changes(now);
+        for lost in self.back.settle_changes(now, &senders) {
+            self.front.come_back(now, lost);
         }
     }
 
-    #[inline]
-    fn take_over(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.take_over(now));
-    }
-
-    #[inline]
-    fn hand_over(&mut self, now: SimTime, handover: &Handover) {
-        match self {
-            Self::Pool(pool) => pool.hand_over(now, handover),
-            Self::Nobody(outbox) => outbox.hand_over(now, handover),
+    fn control(&mut self, now: SimTime) {
+        let back_index = usize::from(!self.back_first);
+        for controller in &mut self.controllers {
+            if controller.next() > now {
+                continue;
+            }
+            let mut pools: Vec<PoolView> = Vec::new();
+            if controller.looks() {
+                pools.extend(self.back.seen());
+                pools.extend(self.front.seen());
+                if !self.back_first {
+                    pools.reverse();
+                }
+            }
+            controller.act(now, &pools, &mut self.orders);
+            for order in self.orders.drain(..) {
+                if order.pool == back_index {
+                    self.back.obey(now, order.change);
+                } else {
+                    self.front.obey(now, order.change);
+                }
+            }
         }
-    }
-
-    #[inline]
-    fn land(&mut self, now: SimTime) {
-        self.pool_mut().into_iter().for_each(|pool| pool.land(now));
-    }
-
-    #[inline]
-    fn start_steps(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.start_steps(now));
+        self.find_next_control();
     }
 }

@@ -1,14 +1,14 @@
-//! A pool that takes arrivals: routing, its part of every instant ([`FrontPool`]), the pool's own queue where
-//! requests wait while no unit serves, and the books of computed tokens.
+//! A pool that takes arrivals: its part of every instant ([`FrontPool`]), the pool's own queue where requests wait
+//! while no unit serves, and the books of computed tokens.
 //!
 //! What a unit does with its requests is a [`Server`]: a prefill unit or a mixed one.
 
-use std::collections::VecDeque;
-
-use super::instant::{BackPool, FrontPool};
+use super::cache::Cache;
+use super::controller::{AfterLoss, PoolView, UnitOrder};
+use super::instant::{BackPool, FrontPool, LostSender};
+use super::past::{Lost, Past};
+use super::pool_base::{Departure, PoolBase, PoolUnit};
 use super::queue::Queue;
-use super::router::Routing;
-use super::schedule::{self, Change, Event};
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
 use crate::perf::StepTimes;
@@ -17,28 +17,16 @@ use crate::units::SimTime;
 use crate::workload::Request;
 
 /// A unit that takes arrivals.
-pub trait Server: Clone {
+pub trait Server: PoolUnit {
     /// Whether it generates tokens and holds KV.
     const GENERATES: bool;
-    /// What every unit of a pool has in common.
-    type Rules: Clone;
-    /// A request in a queue.
-    type Waiting: Queued;
 
     /// The rules of a pool.
     fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self::Rules;
-    /// An empty unit; `kinds` as of [`Observer::kinds`].
-    fn new(rules: &Self::Rules, kinds: usize) -> Self;
-    /// A new life begins.
-    fn pay(&mut self, until: SimTime);
     /// A request joins the queue.
-    fn enqueue(&mut self, waiting: Self::Waiting, rules: &Self::Rules);
+    fn enqueue(&mut self, waiting: IntakeWaiting, rules: &Self::Rules);
     /// Takes the last request out of a queue that is longer than `most`.
-    fn overflow(&mut self, most: usize, rules: &Self::Rules) -> Option<Self::Waiting>;
-    /// What the router compares (S6).
-    fn load(&self, rules: &Self::Rules) -> u64;
-    /// When the running step ends; `NEVER` when idle.
-    fn step_end(&self) -> SimTime;
+    fn overflow(&mut self, most: usize, rules: &Self::Rules) -> Option<IntakeWaiting>;
     /// Forms a batch and starts its step, if idle and if the step would end before the release. Says
     /// whether a step has started.
     fn start_step(
@@ -49,41 +37,29 @@ pub trait Server: Clone {
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
     ) -> bool;
-    /// Ends the running step; what goes on to decode is appended to `out`, in order of id.
+    /// Ends the running step; what goes on to decode is appended to `out`, in order of id. `sender` is the unit and
+    /// the number of its life.
     fn end_step(
+        &mut self,
+        now: SimTime,
+        sender: (u32, u32),
+        rules: &Self::Rules,
+        observer: &mut impl Observer,
+        tokens: &mut IntakeTokens,
+        out: &mut Vec<Handover>,
+    );
+    /// Gives up everything, in order of id; half-prefilled requests start again, and who decoded computes anew what it
+    /// had. Of a step that runs nothing comes: the observer hears of it.
+    fn give_up(
         &mut self,
         now: SimTime,
         index: usize,
         rules: &Self::Rules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
-        out: &mut Vec<Handover>,
-    );
-    /// Gives up everything, in order of id; half-prefilled requests start again.
-    fn release(
-        &mut self,
-        now: SimTime,
-        rules: &Self::Rules,
-        observer: &mut impl Observer,
-        tokens: &mut IntakeTokens,
-    ) -> Vec<Self::Waiting>;
-    /// Memory that its residents take.
-    #[inline]
-    fn taken(&self, _rules: &Self::Rules) -> u64 {
-        0
-    }
-    /// Memory of several units as KV tokens, in 1/1024.
-    #[inline]
-    fn in_tokens_1024(_taken: u128, _rules: &Self::Rules) -> u64 {
-        0
-    }
-    /// Whether its queue waits for KV memory, and for a place.
-    #[inline]
-    fn blocked(&self) -> [bool; 2] {
-        [false; 2]
-    }
-    /// How many wait here, and how many are on ranks.
-    fn inside(&self) -> (usize, usize);
+    ) -> Vec<IntakeWaiting>;
+    /// Enters in the books what a request has generated before, when it is there no more.
+    fn carry(waiting: &IntakeWaiting, rules: &Self::Rules, tokens: &mut IntakeTokens);
     /// Tells the observer who is still here when the simulation ends; says how many.
     fn still_in(
         &self,
@@ -93,20 +69,23 @@ pub trait Server: Clone {
     ) -> u64;
 }
 
-/// A request in a queue.
-pub trait Queued: Copy {
-    /// One that has just arrived.
-    fn arrived(request: Request) -> Self;
-    /// The request as it arrived.
-    fn request(&self) -> &Request;
+/// A request in a queue of a pool that takes arrivals.
+#[derive(Clone, Copy, Debug)]
+pub struct IntakeWaiting {
+    /// The request.
+    pub request: Request,
+    /// What it has behind it.
+    pub past: Past,
     /// When it came into this queue.
-    fn since(&self) -> SimTime;
-    /// When its first token left; `NEVER` where it has none.
-    fn first_token(&self) -> SimTime {
-        SimTime::NEVER
+    pub since: SimTime,
+}
+
+impl IntakeWaiting {
+    /// Prompt tokens to compute.
+    #[inline]
+    pub fn computed(&self) -> u32 {
+        self.past.computed(&self.request)
     }
-    /// Enters in the books what it has generated before, when it is there no more.
-    fn carry(&self, _tokens: &mut IntakeTokens) {}
 }
 
 /// Tokens and KV, by two routes.
@@ -129,128 +108,130 @@ pub struct IntakeTokens {
 }
 
 /// A pool that takes arrivals.
-#[derive(Clone, Debug)]
 pub struct Intake<U: Server, O> {
-    rules: U::Rules,
-    units: Vec<U>,
-    routing: Routing,
-    max_queue_requests: Option<usize>,
+    base: PoolBase<U, O>,
+    cache: Cache,
     /// Tokens that the model's context holds.
     context: u64,
     /// Requests for which no unit serves, first in first out.
-    unrouted: Queue<U::Waiting>,
-    events: VecDeque<Event>,
-    /// The earliest step end.
-    next_end: SimTime,
-    /// Units to look at in phase 5.
-    dirty: Vec<usize>,
-    paid: u64,
-    /// By unit: serving or draining.
-    working: Vec<bool>,
-    busy: u64,
-    /// Memory taken on all units.
-    taken: u128,
-    /// Units whose queue waits for memory, and for places.
-    blocked: [u64; 2],
+    unrouted: Queue<IntakeWaiting>,
     tokens: IntakeTokens,
-    /// Hears everything.
-    pub observer: O,
 }
 
 impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
     #[inline]
     fn next(&self) -> SimTime {
-        let event = self.events.front().map_or(SimTime::NEVER, |e| e.at);
-        self.next_end.min(event).min(self.routing.next_report())
+        self.base.next()
     }
 
     #[inline]
     fn advance(&mut self, now: SimTime) {
-        self.observer.advance(now);
+        self.base.observer.advance(now);
     }
 
     #[inline]
     fn report(&mut self, now: SimTime) {
-        if self.routing.next_report() == now {
-            let rules = &self.rules;
-            self.routing
-                .report(now, self.units.iter().map(|unit| unit.load(rules)));
-        }
+        self.base.report(now);
     }
 
     #[inline]
-    fn change(&mut self, now: SimTime) {
-        if self.events.front().is_some_and(|e| e.at == now) {
-            self.change_units(now);
+    fn begin_serving(&mut self, now: SimTime) {
+        self.base.begin_serving(now);
+    }
+
+    fn obey(&mut self, now: SimTime, order: UnitOrder) {
+        self.base.obey(now, order);
+    }
+
+    fn seen(&self) -> Option<PoolView> {
+        Some(self.base.seen(self.unrouted.len() as u64))
+    }
+
+    #[inline]
+    fn settle_changes(&mut self, now: SimTime) -> Vec<LostSender> {
+        if self.base.has_changed() {
+            self.settle(now)
+        } else {
+            Vec::new()
         }
+    }
+
+    fn come_back(&mut self, now: SimTime, Lost { request, past }: Lost) {
+        let queue = Place::PrefillQueue;
+        self.base
+            .observer
+            .moved(now, &request, Place::Outside, now, queue);
+        self.route(IntakeWaiting {
+            request,
+            past,
+            since: now,
+        });
     }
 
     #[inline]
     fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool) {
-        if self.next_end != now {
+        let base = &mut self.base;
+        if base.next_unit != now {
             return;
         }
-        for index in 0..self.units.len() {
-            let unit = &mut self.units[index];
-            if unit.step_end() != now {
+        for index in 0..base.units.len() {
+            if base.units[index].next() != now {
                 continue;
             }
-            let before = (unit.taken(&self.rules), unit.blocked());
-            unit.end_step(
+            let before = base.note(index);
+            let sender = (index as u32, base.life_number(index));
+            base.units[index].end_step(
                 now,
-                index,
-                &self.rules,
-                &mut self.observer,
+                sender,
+                &base.rules,
+                &mut base.observer,
                 &mut self.tokens,
                 back.inbox(),
             );
-            if self.routing.is_exact() {
-                self.routing.loaded(index, unit.load(&self.rules));
-            }
-            self.note(now, index, before);
-            self.busy -= 1;
-            self.dirty.push(index);
+            base.loaded(index);
+            base.noted(now, index, before);
+            base.busy -= 1;
+            base.dirty.push(index);
         }
-        self.next_end = self
-            .units
-            .iter()
-            .map(U::step_end)
-            .min()
-            .unwrap_or(SimTime::NEVER);
+        base.find_next();
         back.take_over(now);
+        if self.base.has_leaving() {
+            self.base.give_back_leaving();
+            self.settle(now);
+        }
     }
 
     #[inline]
     fn arrive(&mut self, now: SimTime, request: &Request) {
-        self.observer.arrived(request);
+        let observer = &mut self.base.observer;
+        observer.arrived(request);
         if u64::from(request.input) + u64::from(request.output) > self.context {
-            self.observer.ended(now, request, Fate::Rejected);
+            observer.ended(now, request, Fate::Rejected);
             return;
         }
-        self.observer
-            .moved(now, request, Place::Outside, now, Place::PrefillQueue);
-        self.route(U::Waiting::arrived(*request));
+        observer.moved(now, request, Place::Outside, now, Place::PrefillQueue);
+        self.route(IntakeWaiting {
+            request: *request,
+            past: Past::NONE,
+            since: now,
+        });
     }
 
     /// Idle units with a queue form their batches; what does not fit a queue is rejected.
     #[inline]
     fn start_steps(&mut self, now: SimTime) {
-        if !self.dirty.is_empty() {
-            self.dirty.sort_unstable();
-            self.dirty.dedup();
-            for i in 0..self.dirty.len() {
-                self.start_step(now, self.dirty[i]);
+        if !self.base.dirty.is_empty() {
+            let dirty = self.base.take_dirty();
+            for index in &dirty {
+                self.start_step(now, *index);
             }
-            self.dirty.clear();
-            self.tell_kv(now);
-            self.observer.busy(now, self.busy);
+            self.base.looked_at(now, dirty);
         }
-        if let Some(limit) = self.max_queue_requests {
+        if let Some(limit) = self.base.max_queue_requests {
             while self.unrouted.len() > limit {
                 let Some(waiting) = self.unrouted.pop_back() else {
                     break;
                 };
-                waiting.carry(&mut self.tokens);
                 self.reject(now, &waiting);
             }
         }
@@ -258,71 +239,56 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
 }
 
 impl<U: Server, O: Observer> Intake<U, O> {
-    /// The pool at time zero.
-    pub fn new(
-        scenario: &Scenario,
-        pool: &Pool,
-        times: StepTimes,
-        end: SimTime,
-        observer: O,
-    ) -> Self {
-        let events = schedule::events(pool, scenario, end);
-        let count = events
-            .iter()
-            .map(|e| e.unit as usize + 1)
-            .max()
-            .unwrap_or(0);
+    /// The pool at time zero, before it has any units.
+    pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, observer: O) -> Self {
         let rules = U::rules(scenario, pool, times);
         Self {
-            units: vec![U::new(&rules, observer.kinds()); count],
-            routing: Routing::new(pool.router, pool.report_interval, count),
-            rules,
+            base: PoolBase::new(rules, pool, observer),
+            cache: Cache::Rate,
             context: scenario.model.context.map_or(u64::MAX, u64::from),
-            max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             unrouted: Queue::default(),
-            events: events.into(),
-            next_end: SimTime::NEVER,
-            dirty: Vec::new(),
-            paid: 0,
-            working: vec![false; count],
-            busy: 0,
-            taken: 0,
-            blocked: [0; 2],
             tokens: IntakeTokens::default(),
-            observer,
         }
+    }
+
+    /// Controllers will look at it.
+    pub fn be_looked_at(&mut self) {
+        self.base.be_looked_at();
+    }
+
+    /// Who hears everything.
+    #[inline]
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.base.observer
     }
 
     /// What is here.
     pub fn inside(&self) -> Inside {
-        let mut inside = Inside {
-            queued: self.unrouted.len() as u64,
-            ..Inside::default()
-        };
-        for unit in &self.units {
-            let (queued, served) = unit.inside();
-            inside.queued += queued as u64;
-            inside.served += served as u64;
-        }
-        inside
+        self.base.inside(self.unrouted.len() as u64)
     }
 
     /// Tells the observer what is still here, and balances the books.
-    pub fn finish(mut self) -> (O, u64, Vec<AuditBalance>) {
-        let mut inside = self.unrouted.len() as u64;
-        for waiting in self.unrouted.iter() {
-            self.observer.still_in(
-                waiting.request(),
+    pub fn finish(self) -> (O, u64, Vec<AuditBalance>) {
+        let Self {
+            base,
+            unrouted,
+            tokens: mut t,
+            ..
+        } = self;
+        let (rules, mut observer) = (base.rules, base.observer);
+        let mut inside = unrouted.len() as u64;
+        for waiting in unrouted.iter() {
+            observer.still_in(
+                &waiting.request,
                 Place::PrefillQueue,
-                waiting.since(),
-                waiting.first_token(),
+                waiting.since,
+                waiting.past.first_token,
             );
-            waiting.carry(&mut self.tokens);
+            U::carry(waiting, &rules, &mut t);
         }
-        for unit in &self.units {
-            inside += unit.still_in(&self.rules, &mut self.observer, &mut self.tokens);
+        for unit in &base.units {
+            inside += unit.still_in(&rules, &mut observer, &mut t);
         }
-        let t = &self.tokens;
         let mut balances = vec![AuditBalance::new(
             "prefill_tokens",
             t.stepped,
@@ -340,133 +306,107 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 t.kv_requests_1024,
             ));
         }
-        (self.observer, inside, balances)
+        (observer, inside, balances)
     }
 
-    /// The schedule changes of this instant. All units change before any request goes anywhere, so that
-    /// units that open together share what waited, and nothing moves to a unit that leaves too.
-    fn change_units(&mut self, now: SimTime) {
-        let (mut opened, mut released) = (false, Vec::new());
-        while let Some(event) = self.events.pop_front_if(|event| event.at == now) {
-            let index = event.unit as usize;
-            match event.change {
-                Change::Pay { until } => {
-                    self.paid += 1;
-                    self.units[index].pay(until);
-                }
-                Change::Serve => {
-                    self.working[index] = true;
-                    let load = self.units[index].load(&self.rules);
-                    self.routing.open(index, load);
-                    opened = true;
-                }
-                Change::Drain => self.routing.close(index),
-                Change::Release => {
-                    self.paid -= 1;
-                    self.working[index] = false;
-                    self.routing.close(index);
-                    released.push(index);
-                }
-            }
-        }
-        let working = self.working.iter().filter(|w| **w).count();
-        self.observer.units(now, self.paid, working as u64);
+    /// What waited for a unit is routed, what was on others is routed anew (S10). All units have changed before any
+    /// request goes anywhere, so that units that open together share what waited, and nothing moves to a unit that
+    /// leaves too. Says whose KV under way is lost.
+    fn settle(&mut self, now: SimTime) -> Vec<LostSender> {
+        let (opened, departures) = self.base.settle_changes(now);
         if opened {
             for waiting in self.unrouted.drain() {
                 self.route(waiting);
             }
         }
-        for index in released {
-            self.release(now, index);
+        let mut senders = Vec::new();
+        for departure in departures {
+            self.depart(now, departure);
+            senders.extend(departure.loss.map(|after| LostSender {
+                unit: departure.unit as u32,
+                life: departure.number,
+                after,
+            }));
         }
+        self.base.find_next();
+        senders
     }
 
-    /// Everything on a released unit is routed anew (S10).
-    fn release(&mut self, now: SimTime, index: usize) {
-        let unit = &mut self.units[index];
-        let before = (unit.taken(&self.rules), unit.blocked());
-        let moving = unit.release(now, &self.rules, &mut self.observer, &mut self.tokens);
-        self.note(now, index, before);
-        self.tell_kv(now);
-        for waiting in moving {
-            self.observer.migrated(now, waiting.request());
+    /// Everything on a unit that is given back or lost is routed anew, or fails.
+    fn depart(&mut self, now: SimTime, Departure { unit, loss, .. }: Departure) {
+        let base = &mut self.base;
+        let before = base.note(unit);
+        base.busy -= u64::from(base.units[unit].runs());
+        let (rules, observer) = (&base.rules, &mut base.observer);
+        let moving = base.units[unit].give_up(now, unit, rules, observer, &mut self.tokens);
+        base.departed(unit);
+        base.noted(now, unit, before);
+        base.tell_kv(now);
+        base.observer.busy(now, base.busy);
+        for mut waiting in moving {
+            let request = &waiting.request;
+            match loss {
+                None => self.base.observer.migrated(now, request),
+                Some(after) => {
+                    self.base.observer.lost(now, request);
+                    waiting.past.losses += 1;
+                    if after == AfterLoss::Fail {
+                        self.end(now, &waiting, Fate::Failed);
+                        continue;
+                    }
+                }
+            }
             self.route(waiting);
         }
     }
 
     #[inline]
-    fn route(&mut self, waiting: U::Waiting) {
-        let Some(index) = self.routing.choose() else {
+    fn route(&mut self, mut waiting: IntakeWaiting) {
+        let base = &mut self.base;
+        let Some(index) = base.choose(&waiting.request) else {
             self.unrouted.push_back(waiting);
             return;
         };
-        let unit = &mut self.units[index];
-        unit.enqueue(waiting, &self.rules);
-        if self.routing.is_exact() {
-            self.routing.loaded(index, unit.load(&self.rules));
-        }
-        if unit.step_end() == SimTime::NEVER || self.max_queue_requests.is_some() {
-            self.dirty.push(index);
+        waiting.request.cached = self.cache.hits(&waiting.request, index);
+        let unit = &mut base.units[index];
+        unit.enqueue(waiting, &base.rules);
+        let is_idle = !unit.runs();
+        base.loaded(index);
+        if is_idle || base.max_queue_requests.is_some() {
+            base.dirty.push(index);
         }
     }
 
     #[inline]
     fn start_step(&mut self, now: SimTime, index: usize) {
-        let unit = &mut self.units[index];
-        let before = (unit.taken(&self.rules), unit.blocked());
-        if unit.start_step(
-            now,
-            index,
-            &self.rules,
-            &mut self.observer,
-            &mut self.tokens,
-        ) {
-            self.busy += 1;
-            self.next_end = self.next_end.min(unit.step_end());
+        let base = &mut self.base;
+        let before = base.note(index);
+        let (rules, observer) = (&base.rules, &mut base.observer);
+        let unit = &mut base.units[index];
+        if unit.start_step(now, index, rules, observer, &mut self.tokens) {
+            base.busy += 1;
+            base.next_unit = base.next_unit.min(unit.next());
         }
-        if U::GENERATES && self.routing.is_exact() {
-            self.routing
-                .loaded(index, self.units[index].load(&self.rules));
+        if U::GENERATES {
+            base.loaded(index);
         }
-        self.note(now, index, before);
-        if let Some(limit) = self.max_queue_requests {
-            while let Some(waiting) = self.units[index].overflow(limit, &self.rules) {
-                let load = self.units[index].load(&self.rules);
-                self.routing.loaded(index, load);
-                waiting.carry(&mut self.tokens);
+        base.noted(now, index, before);
+        if let Some(limit) = base.max_queue_requests {
+            while let Some(waiting) = self.base.units[index].overflow(limit, &self.base.rules) {
+                self.base.loaded(index);
                 self.reject(now, &waiting);
             }
         }
     }
 
-    /// Notes what has changed of a unit's KV, and of what its queue waits for.
-    #[inline]
-    fn note(&mut self, now: SimTime, index: usize, before: (u64, [bool; 2])) {
-        let unit = &self.units[index];
-        self.taken = self.taken + u128::from(unit.taken(&self.rules)) - u128::from(before.0);
-        let blocked = unit.blocked();
-        if blocked != before.1 {
-            for (count, (was, is)) in self.blocked.iter_mut().zip(before.1.iter().zip(blocked)) {
-                *count = *count + u64::from(is) - u64::from(*was);
-            }
-            self.observer.blocked(now, self.blocked[0], self.blocked[1]);
-        }
+    fn reject(&mut self, now: SimTime, waiting: &IntakeWaiting) {
+        self.end(now, waiting, Fate::Rejected);
     }
 
-    fn tell_kv(&mut self, now: SimTime) {
-        let kv = U::in_tokens_1024(self.taken, &self.rules);
-        self.observer.kv(now, kv);
-    }
-
-    fn reject(&mut self, now: SimTime, waiting: &U::Waiting) {
-        let request = waiting.request();
-        self.observer.moved(
-            now,
-            request,
-            Place::PrefillQueue,
-            waiting.since(),
-            Place::Outside,
-        );
-        self.observer.ended(now, request, Fate::Rejected);
+    /// A request leaves without having completed.
+    fn end(&mut self, now: SimTime, waiting: &IntakeWaiting, fate: Fate) {
+        U::carry(waiting, &self.base.rules, &mut self.tokens);
+        let at = (Place::PrefillQueue, waiting.since);
+        self.base.end(now, &waiting.request, at, fate);
     }
 }

@@ -4,18 +4,23 @@
 //! instant, and [`crate::engine`] drives it. Everything a pool does follows the exact rules S1-S18 of the crate
 //! documentation. It performs no I/O and draws no random numbers.
 
+mod cache;
+pub mod controller;
 pub mod decode;
 pub mod instant;
 pub mod intake;
 mod least;
 mod levels;
 pub mod mixed;
+mod past;
+mod pool_base;
 pub mod prefill;
 mod queue;
 mod rank_memory;
 pub mod router;
 pub mod schedule;
 mod slab;
+pub mod stand_in;
 pub mod transfer;
 
 use crate::units::SimTime;
@@ -41,6 +46,12 @@ pub struct Handover {
     pub request: Request,
     /// When its prefill ended, which is when its KV went on its way.
     pub at: SimTime,
-    /// How its KV is sent.
+    /// What the request has behind it.
+    pub past: past::Past,
+    /// How its KV is sent, so many tokens of it.
     pub sending: transfer::Sending,
+    /// Tokens whose KV is sent.
+    pub tokens: u32,
+    /// The unit that sends it, and the number of its life.
+    pub sender: (u32, u32),
 }

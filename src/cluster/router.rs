@@ -1,42 +1,44 @@
 //! Routers (S6): which serving unit takes a request.
 //!
-//! A router reads load reports: exact state, or what the units reported at the last multiple of
-//! `report_interval`. A unit that begins to serve reports itself at once. Ties go to the lowest index.
+//! A router chooses with the request and a view in hand: loads as they are, or as units reported them at the last
+//! multiple of `report_interval`. A unit that begins to serve reports itself at once. Ties go to the lowest index.
 
 use super::least::{NEVER as CLOSED, index_of_least};
 use crate::scenario::Router;
 use crate::units::{SimDuration, SimTime};
+use crate::workload::Request;
 
-/// Chooses units.
+/// What a router sees of a pool's units.
 #[derive(Clone, Debug)]
-pub struct Routing {
-    policy: Router,
+pub struct LoadView {
     interval: SimDuration,
     next_report: SimTime,
-    /// What the router believes of each unit; `CLOSED` where it takes no work.
+    /// By unit: its load; `CLOSED` where it takes no work.
     seen: Vec<u64>,
-    /// The index after the last one chosen, for round robin.
-    cursor: usize,
 }
 
-impl Routing {
-    /// A router for so many units, none of them serving yet.
-    pub fn new(policy: Router, interval: SimDuration, units: usize) -> Self {
+impl LoadView {
+    /// Of no units yet, with reports so far apart; none: it sees every change at once.
+    pub fn new(interval: SimDuration) -> Self {
         let next_report = if interval == SimDuration::ZERO {
             SimTime::NEVER
         } else {
             SimTime::ZERO
         };
         Self {
-            policy,
             interval,
             next_report,
-            seen: vec![CLOSED; units],
-            cursor: 0,
+            seen: Vec::new(),
         }
     }
 
+    /// One unit more, which does not serve yet.
+    pub fn add(&mut self) {
+        self.seen.push(CLOSED);
+    }
+
     /// When the next reports are taken.
+    #[inline]
     pub fn next_report(&self) -> SimTime {
         self.next_report
     }
@@ -51,13 +53,13 @@ impl Routing {
         self.next_report = now + self.interval;
     }
 
-    /// Whether it hears of every change at once.
+    /// Whether every change is seen at once.
     #[inline]
     pub fn is_exact(&self) -> bool {
         self.interval == SimDuration::ZERO
     }
 
-    /// A unit's load has changed. Heard only by a router with exact state.
+    /// A unit's load has changed. Seen only where everything is seen at once.
     #[inline]
     pub fn loaded(&mut self, unit: usize, load: u64) {
         if self.interval == SimDuration::ZERO && self.seen[unit] != CLOSED {
@@ -74,20 +76,35 @@ impl Routing {
     pub fn close(&mut self, unit: usize) {
         self.seen[unit] = CLOSED;
     }
+}
 
-    /// The unit for the next request; `None` where none serves.
+/// Chooses units for requests.
+#[derive(Clone, Debug)]
+pub struct RequestRouter {
+    policy: Router,
+    /// The index after the last one chosen, for round robin.
+    cursor: usize,
+}
+
+impl RequestRouter {
+    /// A router that has chosen none yet.
+    pub fn new(policy: Router) -> Self {
+        Self { policy, cursor: 0 }
+    }
+
+    /// The unit for a request; `None` where none serves.
     #[inline]
-    pub fn choose(&mut self) -> Option<usize> {
+    pub fn choose(&mut self, _request: &Request, view: &LoadView) -> Option<usize> {
         match self.policy {
             Router::RoundRobin => {
-                let units = self.seen.len();
+                let units = view.seen.len();
                 let chosen = (0..units)
                     .map(|i| (self.cursor + i) % units)
-                    .find(|&u| self.seen[u] != CLOSED)?;
+                    .find(|&u| view.seen[u] != CLOSED)?;
                 self.cursor = chosen + 1;
                 Some(chosen)
             }
-            Router::LeastLoaded | Router::LeastKv | Router::LeastTime => index_of_least(&self.seen),
+            Router::LeastLoaded | Router::LeastKv | Router::LeastTime => index_of_least(&view.seen),
         }
     }
 }
@@ -96,39 +113,62 @@ impl Routing {
 mod tests {
     use super::*;
 
-    fn open(policy: Router, loads: &[u64]) -> Routing {
-        let mut routing = Routing::new(policy, SimDuration::ZERO, loads.len() + 1);
+    const ANY: Request = Request {
+        id: 0,
+        at: SimTime::ZERO,
+        input: 1,
+        output: 1,
+        cached: 0,
+        class: 0,
+    };
+
+    fn open(loads: &[u64]) -> LoadView {
+        let mut view = LoadView::new(SimDuration::ZERO);
         for (unit, load) in loads.iter().enumerate() {
-            routing.open(unit, *load);
+            view.add();
+            view.open(unit, *load);
         }
-        routing
+        view.add();
+        view
     }
 
     #[test]
     fn least_goes_to_the_lowest_index_among_equals() {
-        let mut routing = open(Router::LeastKv, &[5, 3, 3]);
-        assert_eq!(routing.choose(), Some(1));
-        routing.loaded(1, 9);
-        assert_eq!(routing.choose(), Some(2));
+        let (mut router, mut view) = (RequestRouter::new(Router::LeastKv), open(&[5, 3, 3]));
+        assert_eq!(router.choose(&ANY, &view), Some(1));
+        view.loaded(1, 9);
+        assert_eq!(router.choose(&ANY, &view), Some(2));
     }
 
     #[test]
     fn round_robin_skips_units_that_do_not_serve() {
-        let mut routing = open(Router::RoundRobin, &[0, 0, 0]);
-        routing.close(1);
-        let turns: Vec<_> = (0..4).map(|_| routing.choose()).collect();
+        let (mut router, mut view) = (RequestRouter::new(Router::RoundRobin), open(&[0, 0, 0]));
+        view.close(1);
+        let turns: Vec<_> = (0..4).map(|_| router.choose(&ANY, &view)).collect();
         assert_eq!(turns, [Some(0), Some(2), Some(0), Some(2)]);
     }
 
     #[test]
+    fn round_robin_goes_on_to_a_unit_that_is_new() {
+        let (mut router, mut view) = (RequestRouter::new(Router::RoundRobin), open(&[0, 0]));
+        let mut turns = vec![router.choose(&ANY, &view), router.choose(&ANY, &view)];
+        view.open(2, 0);
+        turns.push(router.choose(&ANY, &view));
+        assert_eq!(turns, [0, 1, 2].map(Some));
+    }
+
+    #[test]
     fn a_router_with_old_reports_believes_them() {
-        let mut routing = Routing::new(Router::LeastLoaded, SimDuration(10), 2);
-        routing.open(0, 1);
-        routing.open(1, 2);
-        routing.loaded(0, 100);
-        assert_eq!(routing.choose(), Some(0));
-        routing.report(SimTime(10), [100, 2].into_iter());
-        assert_eq!(routing.choose(), Some(1));
-        assert_eq!(routing.next_report(), SimTime(20));
+        let mut view = LoadView::new(SimDuration(10));
+        let mut router = RequestRouter::new(Router::LeastLoaded);
+        for (unit, load) in [1, 2].into_iter().enumerate() {
+            view.add();
+            view.open(unit, load);
+        }
+        view.loaded(0, 100);
+        assert_eq!(router.choose(&ANY, &view), Some(0));
+        view.report(SimTime(10), [100, 2].into_iter());
+        assert_eq!(router.choose(&ANY, &view), Some(1));
+        assert_eq!(view.next_report(), SimTime(20));
     }
 }

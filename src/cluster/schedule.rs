@@ -1,38 +1,75 @@
-//! The life of units (S10): paid, serving, draining, released, as the schedule says.
+//! The schedule of a pool as a controller (S10), and how many units it pays when.
 //!
-//! A rise in the schedule pays new units at once, which serve after `start_up`. A fall releases the
+//! A rise in the schedule takes new units at once, which serve after `start_up`. A fall releases the
 //! highest indices at once; they have taken no new work since `drain` before. Units paid when the
-//! simulation begins serve from the beginning. Steps of a unit that would not end before its release
-//! do not start.
+//! simulation begins serve from the beginning. A unit is told its release as it is taken, so that none of its
+//! steps would be cut short by it.
 
-use crate::scenario::{Pool, Scenario, Schedule, nodes_of};
+use std::collections::VecDeque;
+
+use super::controller::{ControlOrder, Controller, PoolView, UnitOrder};
+use crate::economics::paid::PaidUnits;
+use crate::scenario::{Pool, Scenario, Schedule};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
-/// What happens to a unit.
+/// What a schedule does to a unit; at one instant in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// It is given back; what it holds moves.
+enum Change {
     Release,
-    /// It is paid from now on, and will be released at the stated time.
-    Pay {
-        /// When it will be given back, or `NEVER`.
-        until: SimTime,
-    },
-    /// It takes work.
-    Serve,
-    /// It takes no more work.
+    Take { serves: SimTime, until: SimTime },
     Drain,
 }
 
 /// A change of one unit at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Event {
-    /// When.
-    pub at: SimTime,
-    /// Which unit.
-    pub unit: u32,
-    /// What.
-    pub change: Change,
+struct Event {
+    at: SimTime,
+    unit: u32,
+    change: Change,
+}
+
+/// Takes, drains and releases a pool's units as its schedule says.
+#[derive(Clone, Debug)]
+pub struct ScheduleController {
+    /// Index of the pool in the file.
+    pool: usize,
+    events: VecDeque<Event>,
+}
+
+impl ScheduleController {
+    /// That of a scenario's pool of this index, until `end`.
+    pub fn new(scenario: &Scenario, pool: usize, end: SimTime) -> Self {
+        let of_pool = scenario.pools.get(pool);
+        let events = of_pool.map(|of_pool| events(of_pool, scenario, end));
+        Self {
+            pool,
+            events: events.unwrap_or_default().into(),
+        }
+    }
+}
+
+impl Controller for ScheduleController {
+    fn next(&self) -> SimTime {
+        self.events.front().map_or(SimTime::NEVER, |event| event.at)
+    }
+
+    fn act(&mut self, now: SimTime, _pools: &[PoolView], orders: &mut Vec<ControlOrder>) {
+        while let Some(event) = self.events.pop_front_if(|event| event.at == now) {
+            let change = match event.change {
+                Change::Take { serves, until } => UnitOrder::Take { serves, until },
+                Change::Drain => UnitOrder::Drain(event.unit),
+                Change::Release => UnitOrder::Release(event.unit),
+            };
+            orders.push(ControlOrder {
+                pool: self.pool,
+                change,
+            });
+        }
+    }
+
+    fn looks(&self) -> bool {
+        false
+    }
 }
 
 /// How many units a schedule pays, as (from, units), ascending from time zero to `to`.
@@ -72,7 +109,7 @@ pub fn paid_units(schedule: &Schedule, scenario: &Scenario, to: SimTime) -> Vec<
 
 /// Every change of every replica of a pool from time zero to `end`, in the order in which they happen. Replicas
 /// of one unit of the schedule are neighbours, and change together.
-pub fn events(pool: &Pool, scenario: &Scenario, end: SimTime) -> Vec<Event> {
+fn events(pool: &Pool, scenario: &Scenario, end: SimTime) -> Vec<Event> {
     let units = of_units(&pool.schedule, scenario, end);
     let replicas = |event: Event| {
         let first = event.unit * pool.replicas;
@@ -118,24 +155,23 @@ fn life(schedule: &Schedule, unit: u32, from: SimTime, until: SimTime, events: &
     } else {
         until - schedule.drain
     };
+    // One that would begin to drain before it serves never serves.
+    let serves = if serves < drains {
+        serves
+    } else {
+        SimTime::NEVER
+    };
     events.push(Event {
         at: from,
         unit,
-        change: Change::Pay { until },
+        change: Change::Take { serves, until },
     });
-    if serves < drains {
+    if serves != SimTime::NEVER && until != SimTime::NEVER {
         events.push(Event {
-            at: serves,
+            at: drains,
             unit,
-            change: Change::Serve,
+            change: Change::Drain,
         });
-        if until != SimTime::NEVER {
-            events.push(Event {
-                at: drains,
-                unit,
-                change: Change::Drain,
-            });
-        }
     }
     if until != SimTime::NEVER {
         events.push(Event {
@@ -146,63 +182,11 @@ fn life(schedule: &Schedule, unit: u32, from: SimTime, until: SimTime, events: &
     }
 }
 
-/// Paid accelerator-time of all pools in `[from, to)`, by the schedules.
-pub fn paid_gpus(scenario: &Scenario, from: SimTime, to: SimTime) -> u128 {
-    let of = |pool: &Pool| {
-        let paid = paid_units(&pool.schedule, scenario, to);
-        integral(&paid, from, to, |units| {
-            u64::from(units * pool.gpus_per_unit)
-        })
-    };
-    scenario.pools.iter().map(of).sum()
-}
-
-/// Paid node-time of one pool in `[from, to)`: its whole nodes, or, where nodes are shared, its part of them.
-pub fn paid_nodes_of(scenario: &Scenario, pool: &Pool, from: SimTime, to: SimTime) -> f64 {
-    let paid = paid_units(&pool.schedule, scenario, to);
-    if scenario.node.shared {
-        let gpus = integral(&paid, from, to, |units| {
-            u64::from(units * pool.gpus_per_unit)
-        });
-        return gpus as f64 / f64::from(pool.node_gpus);
+/// What a pool will pay for by its schedule until `to`: its copies, counted one by one.
+pub fn paid_by_schedule(pool: &Pool, scenario: &Scenario, to: SimTime) -> PaidUnits {
+    let mut paid = PaidUnits::default();
+    for (at, units) in paid_units(&pool.schedule, scenario, to) {
+        paid.set(at, u64::from(units) * u64::from(pool.replicas));
     }
-    integral(&paid, from, to, |units| u64::from(pool.nodes(units))) as f64
-}
-
-/// The integral over `[from, to)` of something that hangs on the paid units.
-fn integral(paid: &[(SimTime, u32)], from: SimTime, to: SimTime, of: impl Fn(u32) -> u64) -> u128 {
-    let ends = paid.iter().skip(1).map(|next| next.0).chain([to]);
-    let held = |(&(at, units), end): (&(SimTime, u32), SimTime)| {
-        let ns = end.min(to).since(at.max(from)).0;
-        u128::from(of(units)) * u128::from(ns)
-    };
-    paid.iter().zip(ends).map(held).sum()
-}
-
-/// Paid node-time of several pools in `[from, to)` and the largest number of nodes paid at once.
-pub fn paid_nodes(scenario: &Scenario, from: SimTime, to: SimTime) -> (u128, u64) {
-    let mut changes: Vec<(SimTime, usize, u32)> = Vec::new();
-    for (pool, p) in scenario.pools.iter().enumerate() {
-        for (at, units) in paid_units(&p.schedule, scenario, to) {
-            changes.push((at, pool, units));
-        }
-    }
-    changes.sort_unstable();
-    let mut units = vec![0_u32; scenario.pools.len()];
-    let (mut node_ns, mut peak, mut i) = (0_u128, 0, 0);
-    while i < changes.len() {
-        let at = changes[i].0;
-        while i < changes.len() && changes[i].0 == at {
-            units[changes[i].1] = changes[i].2;
-            i += 1;
-        }
-        let next = changes.get(i).map_or(to, |c| c.0).min(to);
-        let held = next.since(at.max(from));
-        if held > SimDuration::ZERO {
-            let now = nodes_of(&scenario.pools, &units, &scenario.node);
-            node_ns += u128::from(now) * u128::from(held.0);
-            peak = peak.max(now);
-        }
-    }
-    (node_ns, peak)
+    paid
 }

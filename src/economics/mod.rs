@@ -6,6 +6,7 @@
 
 pub mod cost;
 pub mod energy;
+pub mod paid;
 pub mod tariff;
 
 pub use cost::cost_of;

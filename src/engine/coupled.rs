@@ -5,8 +5,9 @@ use super::feedback::Ended;
 use super::stretches::{GoOn, SimulationOutcome, stretches};
 use crate::cluster::Cluster;
 use crate::cluster::decode::Decode;
-use crate::cluster::instant::{Callers, MaybeBack, OpenCallers};
+use crate::cluster::instant::Callers;
 use crate::cluster::intake::{Intake, Server};
+use crate::cluster::stand_in::{MaybeBack, OpenCallers};
 use crate::metrics::Observer;
 use crate::scenario::Scenario;
 use crate::units::SimTime;
@@ -86,9 +87,9 @@ impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode
     /// which requests end within an instant, and pools say so, does not matter.
     #[inline]
     fn hear(&mut self, now: SimTime, front: &mut HeardIntake<U, P>, back: &mut HeardDecode<D>) {
-        self.ended.append(&mut front.observer.1.0);
+        self.ended.append(&mut front.observer_mut().1.0);
         if let Some(decode) = back.pool_mut() {
-            self.ended.append(&mut decode.observer.1.0);
+            self.ended.append(&mut decode.observer_mut().1.0);
         }
         if let Some(loops) = self.loops.as_mut().filter(|_| !self.ended.is_empty()) {
             self.ended

@@ -15,6 +15,6 @@ mod pipeline;
 mod stretches;
 mod watch;
 
-pub use pipeline::{Driver, Driving, Stop, simulate};
+pub use pipeline::{Driver, Driving, SimulationInput, Stop, simulate};
 pub use stretches::SimulationOutcome;
 pub use watch::{Cap, Overload, QueueKind, user_bytes};

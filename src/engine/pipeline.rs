@@ -5,9 +5,11 @@ use super::coupled::Coupled;
 use super::feedback::Ended;
 use super::stretches::{GoOn, SimulationOutcome, stretches};
 use super::watch::{Overload, Watch};
+use crate::cluster::controller::Controller;
 use crate::cluster::decode::Decode;
-use crate::cluster::instant::{Inbox, MaybeBack, NoCallers, OpenCallers, Outbox};
 use crate::cluster::intake::{Intake, Server};
+use crate::cluster::schedule::ScheduleController;
+use crate::cluster::stand_in::{Inbox, MaybeBack, NoCallers, OpenCallers, Outbox};
 use crate::cluster::{Cluster, Handover, Inside, mixed, prefill};
 use crate::metrics::Observer;
 use crate::perf::StepTimes;
@@ -54,23 +56,34 @@ impl Driving {
     }
 }
 
-/// Plays `scenario` to its end, telling the observers everything. `progress` hears now and then how far the last stage has come and how many requests have arrived, and says
-/// whether to go on. `base_bytes` of memory are taken by other things than requests in flight.
+/// What is played, beside the scenario.
+pub struct SimulationInput<'a, P, D> {
+    /// The requests of open classes.
+    pub workload: Workload,
+    /// How long steps take.
+    pub times: &'a StepTimes,
+    /// Who hears everything: of the pool that takes arrivals, and of the decode pool.
+    pub observers: (P, D),
+    /// Who changes units, beside the schedules, and after them.
+    pub controllers: Vec<Box<dyn Controller>>,
+    /// Memory that is taken by other things than requests in flight.
+    pub base_bytes: u64,
+}
+
+/// Plays `scenario` to its end, telling the observers everything. `progress` hears now and then how far the last
+/// stage has come and how many requests have arrived, and says whether to go on.
 ///
 /// # Errors
 /// Where the simulation ended before its end.
 pub fn simulate<P: Observer + Send, D: Observer + Send>(
     scenario: &Scenario,
-    workload: Workload,
-    times: &StepTimes,
-    observers: (P, D),
+    input: SimulationInput<'_, P, D>,
     how: Driving,
-    base_bytes: u64,
     progress: &mut dyn FnMut(SimTime, u64) -> bool,
 ) -> Result<SimulationOutcome<P, D>, Stop> {
     let pool = scenario.pools.iter().find(|p| p.role != Role::Decode);
     let pool = pool.ok_or(Stop::NoIntake)?;
-    let mut watch = Watch::new(scenario, base_bytes);
+    let mut watch = Watch::new(scenario, input.base_bytes);
     let mut stop = None;
     let mut go_on = |at: SimTime, arrived, handed_over, intake, decode| {
         if let Some(overload) = watch.look(at, arrived, handed_over, intake, decode) {
@@ -81,67 +94,79 @@ pub fn simulate<P: Observer + Send, D: Observer + Send>(
         stop.is_none()
     };
     let outcome = match pool.role {
-        Role::Mixed => start::<mixed::MixedUnit, P, D>(
-            scenario, pool, workload, times, observers, how, &mut go_on,
-        ),
-        Role::Prefill | Role::Decode => start::<prefill::PrefillUnit, P, D>(
-            scenario, pool, workload, times, observers, how, &mut go_on,
-        ),
+        Role::Mixed => start::<mixed::MixedUnit, P, D>(scenario, pool, input, how, &mut go_on),
+        Role::Prefill | Role::Decode => {
+            start::<prefill::PrefillUnit, P, D>(scenario, pool, input, how, &mut go_on)
+        }
     };
     stop.map_or(Ok(outcome), Err)
+}
+
+/// The schedule of a pool, as a controller.
+fn schedule_of(scenario: &Scenario, is_decode: bool) -> Vec<Box<dyn Controller>> {
+    let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
+    let mut schedules: Vec<Box<dyn Controller>> = Vec::new();
+    for (index, pool) in scenario.pools.iter().enumerate() {
+        if (pool.role == Role::Decode) == is_decode {
+            schedules.push(Box::new(ScheduleController::new(scenario, index, end)));
+        }
+    }
+    schedules
 }
 
 /// Builds the pools and plays them: as a pipeline, or coupled where something flows back.
 fn start<U, P, D>(
     scenario: &Scenario,
     pool: &Pool,
-    workload: Workload,
-    times: &StepTimes,
-    (of_intake, of_decode): (P, D),
+    input: SimulationInput<'_, P, D>,
     how: Driving,
     go_on: &mut GoOn<'_>,
 ) -> SimulationOutcome<P, D>
 where
     U: Server + Send,
     U::Rules: Send,
-    U::Waiting: Send,
     P: Observer + Send,
     D: Observer + Send,
 {
-    let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
+    let SimulationInput {
+        workload,
+        times,
+        observers: (of_intake, of_decode),
+        controllers: others,
+        ..
+    } = input;
     let decode = scenario.pools.iter().find(|p| p.role == Role::Decode);
     let back_first = scenario.pools.first().map(|p| p.role) == Some(Role::Decode);
+    let (mut of_front, of_back) = (schedule_of(scenario, false), schedule_of(scenario, true));
     let loops = ClosedLoops::new(scenario);
-    if loops.is_some() || how.driver == Driver::Coupled {
+    if loops.is_some() || !others.is_empty() || how.driver == Driver::Coupled {
         let of_intake = (of_intake, Ended::default());
         let of_decode = (of_decode, Ended::default());
-        let decode = decode.map(|p| Decode::new(scenario, p, times.clone(), end, of_decode));
-        let cluster: Cluster<Intake<U, _>, _> = Cluster {
-            front: Intake::new(scenario, pool, times.clone(), end, of_intake),
-            back: MaybeBack::new(decode),
-            back_first,
-        };
+        let mut front: Intake<U, _> = Intake::new(scenario, pool, times.clone(), of_intake);
+        let mut back = decode.map(|p| Decode::new(scenario, p, times.clone(), of_decode));
+        if others.iter().any(|controller| controller.looks()) {
+            front.be_looked_at();
+            back.iter_mut().for_each(Decode::be_looked_at);
+        }
+        if back_first {
+            of_front.splice(0..0, of_back);
+        } else {
+            of_front.extend(of_back);
+        }
+        of_front.extend(others);
         let coupled = Coupled {
-            cluster,
+            cluster: Cluster::new(front, MaybeBack::new(back), back_first, of_front),
             workload,
             loops,
         };
         return coupled.play(scenario, go_on);
     }
-    let front: Cluster<Intake<U, P>, Outbox> = Cluster {
-        front: Intake::new(scenario, pool, times.clone(), end, of_intake),
-        back: Outbox::default(),
-        back_first,
-    };
-    let back = decode.map(|p| Cluster {
-        front: Inbox::default(),
-        back: Decode::new(scenario, p, times.clone(), end, of_decode),
-        back_first,
-    });
+    let front: Intake<U, P> = Intake::new(scenario, pool, times.clone(), of_intake);
+    let back = decode.map(|p| Decode::new(scenario, p, times.clone(), of_decode));
     let stages = PoolStages {
         workload,
-        front,
-        back,
+        front: Cluster::new(front, Outbox::default(), back_first, of_front),
+        back: back.map(|back| Cluster::new(Inbox::default(), back, back_first, of_back)),
     };
     stages.play(scenario, how.threads, go_on)
 }
@@ -157,7 +182,6 @@ impl<U, P, D> PoolStages<U, P, D>
 where
     U: Server + Send,
     U::Rules: Send,
-    U::Waiting: Send,
     P: Observer + Send,
     D: Observer + Send,
 {

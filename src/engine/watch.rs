@@ -20,23 +20,23 @@ struct Sizes {
     moving: u64,
 }
 
-/// 48 in the queue; 56 in service.
+/// 72 in the queue; 88 in service.
 const PREFILL: Sizes = Sizes {
-    queued: 52,
-    served: 128,
-    moving: 0,
-};
-/// 80 in the queue; 104 being prefilled, or 56 decoding and 24 in the wheel.
-const MIXED: Sizes = Sizes {
-    queued: 84,
-    served: 224,
-    moving: 0,
-};
-/// 72 in the queue; 48 on a rank and 24 in the wheel; 88 on its way and 24 of its arrival.
-const DECODE: Sizes = Sizes {
     queued: 76,
-    served: 160,
-    moving: 240,
+    served: 192,
+    moving: 0,
+};
+/// 72 in the queue; 96 being prefilled, or 64 decoding and 24 in the wheel.
+const MIXED: Sizes = Sizes {
+    queued: 76,
+    served: 208,
+    moving: 0,
+};
+/// 80 in the queue; 56 on a rank and 24 in the wheel; 120 on its way and 24 of its arrival.
+const DECODE: Sizes = Sizes {
+    queued: 84,
+    served: 176,
+    moving: 304,
 };
 /// A user of a closed loop: its entry among those who think, with the room that a growing list doubles.
 const USER_BYTES: u64 = 32;

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::{ResourceNeed, Unstable};
+use crate::cluster::controller::Controller;
 use crate::economics::Tariff;
-use crate::engine::{Driving, SimulationOutcome, Stop, simulate};
+use crate::engine::{Driving, SimulationInput, SimulationOutcome, Stop, simulate};
 use crate::metrics::{Observer, Recorder, RequestLog, RequestRow, Sample, Timeline};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::assemble::assemble;
@@ -77,21 +78,22 @@ pub fn run_with_progress(
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<RunSummary, RunError> {
-    run_driven(scenario, Driving::on(threads), progress)
+    run_driven(scenario, Driving::on(threads), Vec::new(), progress)
 }
 
-/// The same, driven as said.
+/// The same, driven as said, with more controllers than the schedules.
 ///
 /// # Errors
 /// As for [`run_with_progress`].
 pub fn run_driven(
     scenario: &Scenario,
     how: Driving,
+    controllers: Vec<Box<dyn Controller>>,
     progress: Progress<'_>,
 ) -> Result<RunSummary, RunError> {
     let run = Run::prepare(scenario, 0)?;
     let observers = (run.recorder(), run.recorder());
-    let (scenario, timeline, outcome) = run.play(observers, how, progress)?;
+    let (scenario, timeline, outcome) = run.play(observers, how, controllers, progress)?;
     summary(&scenario, timeline, outcome)
 }
 
@@ -119,7 +121,7 @@ pub fn run_with_requests(
     };
     let observers = (observer(), observer());
     let how = Driving::on(threads);
-    let (scenario, timeline, outcome) = run.play(observers, how, progress)?;
+    let (scenario, timeline, outcome) = run.play(observers, how, Vec::new(), progress)?;
     let (decode, log) = outcome.decode.unzip();
     let requests = RequestLog::together(outcome.intake.1, log).ok_or_else(too_many)?;
     let outcome = SimulationOutcome {
@@ -213,19 +215,19 @@ impl Run {
         self,
         observers: (O, O),
         how: Driving,
+        controllers: Vec<Box<dyn Controller>>,
         progress: Progress<'_>,
     ) -> Result<(Scenario, Timeline, SimulationOutcome<O, O>), RunError> {
         let scenario = &self.scenario;
         let (times, bytes) = (&self.times, self.memory_bytes);
-        let outcome = simulate(
-            scenario,
-            self.workload,
+        let input = SimulationInput {
+            workload: self.workload,
             times,
             observers,
-            how,
-            bytes,
-            progress,
-        );
+            controllers,
+            base_bytes: bytes,
+        };
+        let outcome = simulate(scenario, input, how, progress);
         let outcome = outcome.map_err(|stop| match stop {
             Stop::NoIntake => RunError::NoPrefillPool,
             Stop::Overload(seen) => RunError::Unstable(Box::new(Unstable::new(scenario, seen))),

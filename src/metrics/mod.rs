@@ -12,6 +12,7 @@ pub mod interval;
 pub mod left;
 pub mod live;
 pub mod observer;
+mod prompt_time;
 pub mod recorder;
 pub mod requests;
 

@@ -4,8 +4,9 @@ use super::cells::{ClassCounts, Integrals, Latencies, StepCounts, TimeCell, Time
 use super::left::{Left, tpot_ns};
 use super::live::Live;
 use super::observer::{Fate, Observer, Place, StepRecord};
+use super::prompt_time::PromptTime;
 use crate::catalog::TokenPrices;
-use crate::economics::{Tariff, tariff::bill};
+use crate::economics::{Tariff, paid::PaidUnits, tariff::bill};
 use crate::scenario::{Scenario, Slo};
 use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
@@ -52,40 +53,14 @@ impl Level {
     }
 }
 
-/// The time of steps that compute prompts, told as they begin: what lies in the running cell, and when those end
-/// that reach beyond it.
-#[derive(Clone, Debug, Default)]
-struct PromptTime {
-    unit_ns: u128,
-    beyond: Vec<SimTime>,
-}
-
-impl PromptTime {
-    /// Counts a step, in a cell that ends at `edge`.
-    #[inline]
-    fn add(&mut self, from: SimTime, to: SimTime, edge: SimTime) {
-        self.unit_ns += u128::from(to.min(edge).since(from).0);
-        if to > edge {
-            self.beyond.push(to);
-        }
-    }
-
-    /// Ends the cell at `edge`, begins the one that ends at `next`, and returns the unit-nanoseconds of the former.
-    fn take(&mut self, edge: SimTime, next: SimTime) -> u128 {
-        let unit_ns = std::mem::take(&mut self.unit_ns);
-        for to in std::mem::take(&mut self.beyond) {
-            self.add(edge, to, next);
-        }
-        unit_ns
-    }
-}
-
-/// The counts of a recorder whose pool is done.
+/// What a recorder has to say when its pool is done.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// Counted cells, in the order of the timeline.
     pub cells: Vec<TimeCell>,
-    /// Latencies and completed requests by kind (class x input-length bucket), over the whole window.
+    /// Paid units, from the beginning of the simulation.
+    pub paid: PaidUnits,
+    /// By kind (class x input-length bucket), over the whole window.
     pub kinds: Vec<(Latencies, u64)>,
     /// Request side of Little's law: time spent in each place inside the window, request-ns.
     pub sojourns: [u128; 5],
@@ -401,7 +376,14 @@ impl Observer for Recorder {
         self.steps.migrations += 1;
     }
 
+    fn step_lost(&mut self, now: SimTime, _unit: usize, until: SimTime, prompts: bool) {
+        if prompts {
+            self.prompts.cut(now, until, self.next_edge);
+        }
+    }
+
     fn units(&mut self, now: SimTime, paid: u64, working: u64) {
+        self.record.paid.set(now, paid);
         self.paid.set(now, paid);
         self.working.set(now, working);
     }
@@ -452,19 +434,6 @@ mod tests {
         }
         assert_eq!(bucket_of(1), 0);
         assert_eq!(bucket_of(u32::MAX), BUCKETS - 1);
-    }
-
-    #[test]
-    fn a_step_that_crosses_edges_counts_in_every_cell() {
-        let mut time = PromptTime::default();
-        let [a, b, c, d] = [10, 100, 130, 200].map(SimTime);
-        time.add(a, SimTime(40), b);
-        time.add(SimTime(90), SimTime(150), b);
-        time.add(SimTime(95), b, b);
-        assert_eq!(time.take(b, c), 30 + 10 + 5);
-        assert_eq!(time.take(c, d), 30);
-        assert_eq!(time.take(d, SimTime::NEVER), 20);
-        assert_eq!(time.take(SimTime::NEVER, SimTime::NEVER), 0);
     }
 
     #[test]

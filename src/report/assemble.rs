@@ -15,7 +15,6 @@ use super::summary::{
     RequestCounts, RunSummary, SCHEMA_VERSION, ScenarioId, SloSummary, SpanSummary,
 };
 use super::warnings::warnings;
-use crate::cluster::schedule::{paid_gpus, paid_nodes};
 use crate::metrics::Place;
 use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies};
@@ -27,7 +26,7 @@ use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 /// The summary of a finished simulation.
 pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
     let (from, to) = (evidence.timeline.start(), evidence.timeline.end());
-    let window = WindowStretch::new(evidence, from, to);
+    let window = WindowStretch::new(scenario, evidence, from, to);
     let counted = of_stretch(scenario, &window);
     let hours = Stretches::new(scenario, evidence, SimDuration(NS_PER_HOUR));
     let promised = scenario
@@ -186,8 +185,8 @@ fn classes(
 pub(super) fn span(scenario: &Scenario, stretch: &WindowStretch) -> SpanSummary {
     let counts = stretch.all_classes();
     let tokens = token_counts(&counts);
-    let (node_ns, _) = paid_nodes(scenario, stretch.from, stretch.to);
-    let money = economics(scenario, stretch, node_ns, &counts, &tokens);
+    let (node_ns, _) = stretch.nodes;
+    let money = economics(scenario, stretch, &counts, &tokens);
     let since_start = stretch.from.since(SimTime::ZERO + scenario.warm_up);
     SpanSummary {
         start: local_text(&scenario.start, since_start),
@@ -225,8 +224,8 @@ fn audit(
         .iter()
         .map(|p| window.cell_of(p).integrals.paid * u128::from(p.gpus_per_replica()))
         .sum();
-    let scheduled = paid_gpus(scenario, window.from, window.to);
-    balances.push(AuditBalance::new("gpu_ns", scheduled, by_units));
+    let by_changes = evidence.paid(scenario).gpus(window.from, window.to);
+    balances.push(AuditBalance::new("gpu_ns", by_changes, by_units));
     for (place, name) in Place::INSIDE.into_iter().zip([
         "little_prefill_queue",
         "little_prefill",

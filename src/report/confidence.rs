@@ -46,7 +46,7 @@ pub(super) fn judge(scenario: &Scenario, evidence: &Evidence, summary: &mut RunS
         let kept: Vec<SimTime> = edges.iter().step_by(step).copied().collect();
         let pairs = kept.windows(2);
         pairs
-            .map(|w| WindowStretch::new(evidence, w[0], w[1]))
+            .map(|w| WindowStretch::new(scenario, evidence, w[0], w[1]))
             .collect()
     };
     let parts = cut(1);
@@ -62,8 +62,13 @@ pub(super) fn judge(scenario: &Scenario, evidence: &Evidence, summary: &mut RunS
             .map(|part| value_of(&of_stretch(scenario, part)))
             .collect(),
         latencies: parts.iter().map(WindowStretch::latencies).collect(),
-        all: WindowStretch::new(evidence, evidence.timeline.start(), evidence.timeline.end())
-            .latencies(),
+        all: WindowStretch::new(
+            scenario,
+            evidence,
+            evidence.timeline.start(),
+            evidence.timeline.end(),
+        )
+        .latencies(),
         parts,
     };
     for path in paths(scenario) {

@@ -37,7 +37,7 @@ impl Stretches {
     pub(super) fn new(scenario: &Scenario, evidence: &Evidence, every: SimDuration) -> Self {
         let (mut parts, mut spans) = (Vec::new(), Vec::new());
         for (from, to) in Timeline::spans(evidence.timeline.start(), scenario.duration, every) {
-            let stretch = WindowStretch::new(evidence, from, to);
+            let stretch = WindowStretch::new(scenario, evidence, from, to);
             let classes = 0..scenario.classes.len();
             parts.push(Part {
                 ns: stretch.ns(),

@@ -6,9 +6,9 @@ use super::summary::{
     Decided, DecodeSummary, DistributionSummary, Economics, Latency, NodeCounts, PoolSummary,
     Quantiles, RequestCounts, RunSummary, Throughput, TokenCounts,
 };
-use crate::cluster::schedule::{paid_nodes, paid_nodes_of, paid_units};
 use crate::economics::cost::cost_of;
 use crate::economics::energy::{GpuTime, JOULES_PER_KWH, energy_kwh, overhead_kwh};
+use crate::economics::paid::PaidPools;
 use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies, StepCounts};
 use crate::metrics::recorder::Record;
@@ -30,18 +30,43 @@ pub struct Evidence {
     pub balances: Vec<AuditBalance>,
 }
 
-/// A stretch of the window: the cells of both pools, added up.
+impl Evidence {
+    /// What the pools have paid for.
+    pub(super) fn paid<'a>(&'a self, scenario: &'a Scenario) -> PaidPools<'a> {
+        let of = |pool: &Pool| match &self.decode {
+            Some(decode) if pool.role == Role::Decode => &decode.paid,
+            _ => &self.intake.paid,
+        };
+        PaidPools::new(
+            &scenario.pools,
+            &scenario.node,
+            scenario.pools.iter().map(of),
+        )
+    }
+}
+
+/// A stretch of the window: both pools' cells, added up.
 pub(super) struct WindowStretch {
     pub(super) from: SimTime,
     pub(super) to: SimTime,
     pub(super) intake: TimeCell,
     pub(super) decode: TimeCell,
-    /// Latencies so far of requests inside at the stretch's end; empty unless the run ends there.
+    /// Node-nanoseconds that all pools have paid for in it, and the most nodes at once.
+    pub(super) nodes: (u128, u64),
+    /// The same of each pool, in the order of the file.
+    nodes_of_pools: Vec<(f64, u32)>,
+    /// Latencies so far of those who are inside at its end, where that is the run's.
     inside: Latencies,
 }
 
 impl WindowStretch {
-    pub(super) fn new(evidence: &Evidence, from: SimTime, to: SimTime) -> Self {
+    pub(super) fn new(
+        scenario: &Scenario,
+        evidence: &Evidence,
+        from: SimTime,
+        to: SimTime,
+    ) -> Self {
+        let paid = evidence.paid(scenario);
         let range = evidence.timeline.cells(from, to);
         let sum = |record: &Record| TimeCell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
         let mut inside = Latencies::default();
@@ -52,6 +77,8 @@ impl WindowStretch {
                 .for_each(|class| inside.merge(class));
         }
         Self {
+            nodes: paid.nodes(from, to),
+            nodes_of_pools: paid.of_each(from, to),
             inside,
             from,
             to,
@@ -128,7 +155,7 @@ impl WindowStretch {
 pub(super) fn of_stretch(scenario: &Scenario, stretch: &WindowStretch) -> RunSummary {
     let counts = stretch.all_classes();
     let tokens = token_counts(&counts);
-    let (node_ns, peak) = paid_nodes(scenario, stretch.from, stretch.to);
+    let (node_ns, peak) = stretch.nodes;
     RunSummary {
         requests: stretch.requests(),
         tokens,
@@ -142,7 +169,7 @@ pub(super) fn of_stretch(scenario: &Scenario, stretch: &WindowStretch) -> RunSum
         latency: latency(&stretch.latencies()),
         latency_decided: stretch.decided(),
         decode: decode_summary(scenario, stretch),
-        economics: economics(scenario, stretch, node_ns, &counts, &tokens),
+        economics: economics(scenario, stretch, &counts, &tokens),
         pools: pools(scenario, stretch),
         ..RunSummary::default()
     }
@@ -223,8 +250,8 @@ pub(super) fn decided(ended: &Latencies, inside: &Latencies) -> Decided {
 
 fn throughput(scenario: &Scenario, window: &WindowStretch, tokens: &TokenCounts) -> Throughput {
     let per_node_second = |not: Role, count: f64| {
-        let pool = scenario.pools.iter().find(|p| p.role != not)?;
-        let node_ns = paid_nodes_of(scenario, pool, window.from, window.to);
+        let index = scenario.pools.iter().position(|p| p.role != not)?;
+        let (node_ns, _) = window.nodes_of_pools[index];
         ratio(count * NS_PER_S as f64, node_ns)
     };
     Throughput {
@@ -235,21 +262,21 @@ fn throughput(scenario: &Scenario, window: &WindowStretch, tokens: &TokenCounts)
 
 fn decode_summary(scenario: &Scenario, window: &WindowStretch) -> DecodeSummary {
     let steps = window.steps();
-    let pool = scenario.pools.iter().find(|p| p.role != Role::Prefill);
+    let pool = scenario.pools.iter().position(|p| p.role != Role::Prefill);
     DecodeSummary {
         output_speed_tokens_per_s: window.output_speed(),
         kv_length_tokens: ratio(steps.kv_1024 as f64 / 1024.0, steps.request_steps as f64),
-        batch_per_rank: pool.and_then(|p| pool_summary(scenario, p, window).batch_per_rank),
+        batch_per_rank: pool.and_then(|index| pool_summary(scenario, index, window).batch_per_rank),
         steps: steps.decode_steps,
         preemptions: steps.preemptions,
         migrations: steps.migrations,
     }
 }
 
-/// Time of the accelerators of paid nodes by what they did; those that no unit fills are idle.
-fn gpu_time(scenario: &Scenario, stretch: &WindowStretch, node_ns: u128) -> GpuTime {
+/// What the accelerators of the paid nodes did; those that no unit fills are idle.
+fn gpu_time(scenario: &Scenario, stretch: &WindowStretch) -> GpuTime {
     let mut time = GpuTime {
-        paid: node_ns * u128::from(scenario.node.gpus),
+        paid: stretch.nodes.0 * u128::from(scenario.node.gpus),
         ..GpuTime::default()
     };
     for pool in &scenario.pools {
@@ -264,13 +291,12 @@ fn gpu_time(scenario: &Scenario, stretch: &WindowStretch, node_ns: u128) -> GpuT
 pub(super) fn economics(
     scenario: &Scenario,
     stretch: &WindowStretch,
-    node_ns: u128,
     counts: &ClassCounts,
     tokens: &TokenCounts,
 ) -> Economics {
-    let cost = cost_of(node_ns, &scenario.node).as_usd();
+    let cost = cost_of(stretch.nodes.0, &scenario.node).as_usd();
     let revenue = PicoUsd(counts.revenue).as_usd();
-    let time = gpu_time(scenario, stretch, node_ns);
+    let time = gpu_time(scenario, stretch);
     let energy = energy_kwh(&time, &scenario.node.gpu);
     Economics {
         cost_usd: cost,
@@ -289,11 +315,14 @@ pub(super) fn pools(scenario: &Scenario, stretch: &WindowStretch) -> BTreeMap<St
     scenario
         .pools
         .iter()
-        .map(|p| (p.name.clone(), pool_summary(scenario, p, stretch)))
+        .enumerate()
+        .map(|(index, p)| (p.name.clone(), pool_summary(scenario, index, stretch)))
         .collect()
 }
 
-fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &WindowStretch) -> PoolSummary {
+fn pool_summary(scenario: &Scenario, index: usize, stretch: &WindowStretch) -> PoolSummary {
+    let pool = &scenario.pools[index];
+    let (node_ns, nodes_peak) = stretch.nodes_of_pools[index];
     let cell = stretch.cell_of(pool);
     let i = &cell.integrals;
     let ns = stretch.ns() as f64;
@@ -311,19 +340,9 @@ fn pool_summary(scenario: &Scenario, pool: &Pool, stretch: &WindowStretch) -> Po
             value
         }
     };
-    let paid = paid_units(&pool.schedule, scenario, stretch.to);
-    let peak = paid
-        .iter()
-        .enumerate()
-        .filter(|(n, (at, _))| {
-            *at < stretch.to && paid.get(n + 1).is_none_or(|next| next.0 > stretch.from)
-        })
-        .map(|(_, (_, units))| *units)
-        .max()
-        .unwrap_or(0);
     PoolSummary {
-        nodes_mean: paid_nodes_of(scenario, pool, stretch.from, stretch.to) / ns,
-        nodes_peak: pool.nodes(peak),
+        nodes_mean: node_ns / ns,
+        nodes_peak,
         units_mean: i.paid as f64 / ns,
         utilization: ratio(i.busy as f64, i.paid as f64),
         queue_length_mean: i.places[waiting as usize] as f64 / ns,

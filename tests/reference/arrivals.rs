@@ -12,6 +12,8 @@ use crate::world::{Sending, TOKEN, World};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Coming {
     pub(super) id: usize,
+    /// The prefill unit that sends it, and which of its lives this is; none where a unit of this pool does.
+    pub(super) from: Option<(usize, usize)>,
     sender: Sending,
     /// How long the receiving unit's interfaces take for it.
     takes: u64,
@@ -21,6 +23,11 @@ pub(super) struct Coming {
 }
 
 impl Coming {
+    /// Whether its sender is done.
+    pub(super) fn is_sent(&self) -> bool {
+        self.arrives.is_some()
+    }
+
     /// The next instant at which something happens to it.
     pub(super) fn next(&self) -> u64 {
         self.arrives.unwrap_or(self.sender.to)
@@ -30,11 +37,12 @@ impl Coming {
 impl Decode {
     /// A prompt is computed: a unit is chosen, to which its KV goes.
     pub fn hand_over(&mut self, world: &mut World, handover: Handover) {
-        let Handover { id, sender } = handover;
+        let Handover { id, from, sender } = handover;
         let visible = WHOLE - world.scenario.transfer.overlap_65536;
-        let prompt = u64::from(world.requests[id].input) * TOKEN;
+        let prompt = (u64::from(world.requests[id].input) + world.states[id].dropped) * TOKEN;
         self.coming.push(Coming {
             id,
+            from: Some(from),
             sender,
             takes: kv::link_time(&world.scenario.kv, prompt, visible, self.received_at()),
             arrives: None,
@@ -53,6 +61,7 @@ impl Decode {
         world.put(id, Place::Transfer);
         self.coming.push(Coming {
             id,
+            from: None,
             sender,
             takes: there,
             arrives: None,

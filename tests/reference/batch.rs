@@ -60,7 +60,7 @@ impl Mixed {
                 world.saw("mixed preemption for the third time");
             }
             world.note(id, |life| &mut life.preempted);
-            Self::drop_kv(world, id);
+            world.drop_kv(id);
             world.put(id, Place::PrefillQueue);
             let queue = &mut self.units[index].queue;
             let more_urgent = |other: &&usize| world.priority(**other) < world.priority(id);

@@ -5,6 +5,7 @@ mod boundary;
 
 use std::collections::VecDeque;
 
+use tokentide::cluster::controller::{AfterLoss, PoolView, UnitOrder};
 use tokentide::metrics::Place;
 use tokentide::perf::DecodeLoads;
 use tokentide::scenario::{Pool, Router};
@@ -12,7 +13,7 @@ use tokentide::units::SimTime;
 
 use arrivals::Coming;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Going};
 use crate::history::{DecodeStep, Usage};
 use crate::kv::Held;
 use crate::world::{Links, TOKEN, World, half_up};
@@ -67,19 +68,41 @@ pub enum Blocked {
 
 impl Decode {
     pub fn new(world: &World, pool: &Pool) -> Self {
-        let fleet = Fleet::new(world.scenario, pool);
-        let unit = Unit {
-            residents: vec![Vec::new(); pool.ranks as usize],
-            ..Unit::default()
-        };
         Self {
-            units: vec![unit; fleet.len()],
-            links: Links::new(fleet.len(), pool.ranks),
-            received: vec![0; fleet.len()],
+            units: Vec::new(),
+            links: Links::new(),
+            received: Vec::new(),
             coming: Vec::new(),
-            fleet,
+            fleet: Fleet::new(world.scenario, pool),
             pool: pool.clone(),
         }
+    }
+
+    /// A controller changes a unit.
+    pub fn obey(&mut self, world: &World, order: UnitOrder) {
+        let runs = |unit: usize| self.units[unit].step.is_some();
+        if self.fleet.obey(world.now, order, runs) {
+            self.units.push(Unit {
+                residents: vec![Vec::new(); self.pool.ranks as usize],
+                ..Unit::default()
+            });
+            self.links.add(self.pool.ranks);
+            self.received.push(0);
+        }
+    }
+
+    /// How many wait on each unit, and how many are on its ranks.
+    fn figures(&self) -> Vec<(u64, u64)> {
+        let of_unit = |unit: &Unit| {
+            let served = unit.residents.iter().flatten().count();
+            (unit.queue.len() as u64, served as u64)
+        };
+        self.units.iter().map(of_unit).collect()
+    }
+
+    /// What a controller sees.
+    pub fn seen(&self, now: u64) -> PoolView {
+        self.fleet.seen(now, &self.figures())
     }
 
     /// What the router compares: KV resident, queued and on its way, or the time of a step over it with one
@@ -109,21 +132,93 @@ impl Decode {
     pub fn report(&mut self, world: &mut World) {
         if self.fleet.is_reporting(world.now) {
             let loads = self.loads(world);
-            self.fleet.report(world, loads);
+            let figures = self.figures();
+            self.fleet.report(world, loads, figures);
         }
     }
 
-    /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
-    pub fn change(&mut self, world: &mut World) {
-        if !self.fleet.changes(world.now) {
-            return;
+    /// Units change: what waited for a serving unit goes to one, then those that go are emptied. Says whose KV is lost, those first
+    /// that were sent by a unit that is lost.
+    pub fn change(
+        &mut self,
+        world: &mut World,
+        senders: &[((usize, usize), AfterLoss)],
+    ) -> Vec<usize> {
+        let mut back = self.sever(world, senders);
+        if self.fleet.changes(world.now) {
+            let loads = self.loads(world);
+            for id in self.fleet.change(world, &loads) {
+                self.route(world, id);
+            }
+            self.empty(world, &mut back);
         }
-        let loads = self.loads(world);
-        for id in self.fleet.change(world, &loads) {
-            self.route(world, id);
+        back
+    }
+
+    /// Units that go at this instant are emptied.
+    fn empty(&mut self, world: &mut World, back: &mut Vec<usize>) {
+        for Going { unit, loss } in self.fleet.going() {
+            match loss {
+                None => self.release(world, unit),
+                Some(after) => self.lose(world, unit, after, back),
+            }
         }
-        for unit in self.fleet.released(world.now) {
-            self.release(world, unit);
+    }
+
+    /// What lost units were sending is lost, in the order of ids.
+    fn sever(&mut self, world: &mut World, senders: &[((usize, usize), AfterLoss)]) -> Vec<usize> {
+        let mut back = Vec::new();
+        self.coming.sort_unstable_by_key(|coming| coming.id);
+        for coming in self.coming.clone() {
+            let by = senders.iter().find(|sender| coming.from == Some(sender.0));
+            if let Some((_, after)) = by.filter(|_| !coming.is_sent()) {
+                world.saw("KV is lost with its sender");
+                self.coming.retain(|other| other.id != coming.id);
+                self.fleet.waiting.retain(|id| *id != coming.id);
+                if world.lose(coming.id, *after) {
+                    back.push(coming.id);
+                }
+            }
+        }
+        back
+    }
+
+    /// Everybody on a lost unit, in its queue and between its senders and it loses its KV, in the order of ids; what a sender still has
+    /// only changes its destination.
+    fn lose(&mut self, world: &mut World, index: usize, after: AfterLoss, back: &mut Vec<usize>) {
+        let unit = &mut self.units[index];
+        if unit.step.take().is_some() {
+            world.saw("a decode step is lost");
+        }
+        (unit.is_stopped, unit.blocked) = (false, None);
+        self.links.clear(index);
+        self.received[index] = 0;
+        let mut leaving: Vec<usize> = unit.queue.drain(..).collect();
+        leaving.extend(
+            unit.residents
+                .iter_mut()
+                .flat_map(|rank| rank.drain(..))
+                .map(|r| r.id),
+        );
+        let to_here = self.coming.iter().filter(|c| c.unit == Some(index));
+        leaving.extend(to_here.map(|c| c.id));
+        leaving.sort_unstable();
+        for id in leaving {
+            let coming = self.coming.iter_mut().find(|c| c.id == id);
+            if let Some(coming) = coming.filter(|coming| !coming.is_sent()) {
+                world.saw("KV goes on to another unit than the lost one");
+                coming.unit = None;
+                world.note(id, |life| &mut life.migrated);
+                self.route(world, id);
+                continue;
+            }
+            if world.life(id).tokens_1024 > 0 {
+                world.saw("somebody who has tokens loses its KV");
+            }
+            self.coming.retain(|coming| coming.id != id);
+            if world.lose(id, after) {
+                back.push(id);
+            }
         }
     }
 
@@ -245,6 +340,10 @@ impl Decode {
                 }
             }
         }
+        let units = &self.units;
+        self.fleet
+            .end_leaving(world.now, |unit| units[unit].step.is_some());
+        self.empty(world, &mut Vec::new());
     }
 
     /// The next instant at which something happens here.

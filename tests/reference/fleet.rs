@@ -1,12 +1,15 @@
 //! The units of a pool: when each is paid, serves and drains (S10), and which one takes a request (S6).
 //! Copies of the model that share nothing are units here; those of one scheduled unit are neighbours.
 //!
-//! What a unit is doing is a plain function of time, read off the spells for which it is paid; there is
-//! no state to keep in step with the clock. Time before the simulation's first instant is negative here.
+//! What a unit is doing is a plain function of time, read off the spells for which it is paid. Spells are what has
+//! come of orders: those of the schedule, laid out before, and those of a controller. Time before the simulation's first instant is
+//! negative here.
 
 use std::collections::VecDeque;
 
+use tokentide::cluster::controller::{AfterLoss, PoolView, UnitLife, UnitOrder, UnitView};
 use tokentide::scenario::{Pool, Router, Scenario};
+use tokentide::units::SimTime;
 
 use crate::history::Usage;
 use crate::world::World;
@@ -27,12 +30,29 @@ struct Spell {
     /// No new work is taken.
     drains: i128,
     released: i128,
+    /// When it is to be released, as it was told when it was taken.
+    told: i128,
+}
+
+/// A unit goes, at this instant: released, or lost and its requests with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Going {
+    pub unit: usize,
+    pub loss: Option<AfterLoss>,
 }
 
 /// The units of a pool.
 #[derive(Clone, Debug)]
 pub struct Fleet {
     spells: Vec<Vec<Spell>>,
+    /// What the schedule orders, and when: of units by index, releases first.
+    schedule: Vec<(i128, usize, u8, UnitOrder)>,
+    /// Units whose release waits for the end of a step.
+    leaving: Vec<usize>,
+    /// Units that go at this instant.
+    going: Vec<Going>,
+    /// What controllers last heard of each unit: how many wait, how many are on ranks.
+    figures: Vec<(u64, u64)>,
     router: Router,
     report_interval: u64,
     /// Loads as last reported, by unit.
@@ -48,20 +68,166 @@ impl Fleet {
         let most = pool.schedule.steps.iter().map(|(_, n)| *n).max();
         let copies = pool.replicas as usize;
         let units = most.unwrap_or(0) as usize * copies;
-        let of_scheduled = |unit| spells(scenario, pool, unit / copies);
+        let mut schedule = Vec::new();
+        for unit in 0..units {
+            for spell in spells(scenario, pool, unit / copies) {
+                orders(unit, &spell, &mut schedule);
+            }
+        }
+        schedule.sort_by_key(|(at, unit, kind, _)| (*at, *unit, *kind));
         Self {
-            spells: (0..units).map(of_scheduled).collect(),
+            spells: Vec::new(),
+            schedule,
+            leaving: Vec::new(),
+            going: Vec::new(),
+            figures: Vec::new(),
             router: pool.router,
             report_interval: pool.report_interval.0,
-            reports: vec![0; units],
+            reports: Vec::new(),
             turn: 0,
             waiting: VecDeque::new(),
         }
     }
 
-    /// All units there ever are.
+    /// All units there have been.
     pub fn len(&self) -> usize {
         self.spells.len()
+    }
+
+    /// What the schedule orders at this instant.
+    pub fn scheduled(&self, now: u64) -> Vec<UnitOrder> {
+        let due = self.schedule.iter().filter(|due| due.0 == i128::from(now));
+        due.map(|due| due.3).collect()
+    }
+
+    /// What a unit is doing, as a controller sees it.
+    pub fn life(&self, unit: usize, now: u64) -> UnitLife {
+        if self.leaving.contains(&unit) || self.going.iter().any(|going| going.unit == unit) {
+            UnitLife::Leaving
+        } else if !self.is_paid(unit, now) {
+            UnitLife::Free
+        } else if self.serves(unit, now) {
+            UnitLife::Serving
+        } else if self.has_drained(unit, now) {
+            UnitLife::Draining
+        } else {
+            UnitLife::Starting
+        }
+    }
+
+    fn has_drained(&self, unit: usize, now: u64) -> bool {
+        self.any(unit, now, |s| (s.paid.max(s.drains), s.released))
+    }
+
+    /// What a controller sees: lives as they are, the rest, given as it is now, as old as reports.
+    pub fn seen(&self, now: u64, fresh: &[(u64, u64)]) -> PoolView {
+        let figures = if self.report_interval == 0 {
+            fresh
+        } else {
+            &self.figures
+        };
+        let view = |unit: usize| UnitView {
+            life: self.life(unit, now),
+            queued: figures[unit].0,
+            served: figures[unit].1,
+        };
+        PoolView {
+            units: (0..self.len()).map(view).collect(),
+            unrouted: self.waiting.len() as u64,
+        }
+    }
+
+    /// Changes a unit. `runs`: whether it runs a step. Says whether a unit has been taken that never was before.
+    pub fn obey(&mut self, now: u64, order: UnitOrder, runs: impl Fn(usize) -> bool) -> bool {
+        let at = i128::from(now);
+        match order {
+            UnitOrder::Take { serves, until } => {
+                let free = (0..self.len()).find(|unit| self.life(*unit, now) == UnitLife::Free);
+                let unit = free.unwrap_or(self.len());
+                if free.is_none() {
+                    self.spells.push(Vec::new());
+                    self.reports.push(0);
+                    self.figures.push((0, 0));
+                }
+                self.figures[unit] = (0, 0);
+                let time = |t: SimTime| {
+                    if t == SimTime::NEVER {
+                        ALWAYS
+                    } else {
+                        i128::from(t.0)
+                    }
+                };
+                self.spells[unit].push(Spell {
+                    paid: at,
+                    serves: time(serves).max(at),
+                    drains: ALWAYS,
+                    released: ALWAYS,
+                    told: time(until),
+                });
+                return free.is_none();
+            }
+            UnitOrder::Drain(unit) => {
+                let unit = unit as usize;
+                if unit < self.len()
+                    && matches!(self.life(unit, now), UnitLife::Starting | UnitLife::Serving)
+                {
+                    self.drain(unit, at);
+                }
+            }
+            UnitOrder::Release(unit) => {
+                let unit = unit as usize;
+                if unit >= self.len() {
+                    return false;
+                }
+                match self.life(unit, now) {
+                    UnitLife::Free | UnitLife::Leaving => {}
+                    _ if runs(unit) => {
+                        self.drain(unit, at);
+                        self.leaving.push(unit);
+                    }
+                    _ => self.go(unit, at, None),
+                }
+            }
+            UnitOrder::Lose(unit, after) => {
+                let unit = unit as usize;
+                let goes = self.going.iter().any(|going| going.unit == unit);
+                if unit < self.len() && self.is_paid(unit, now) && !goes {
+                    self.leaving.retain(|other| *other != unit);
+                    self.go(unit, at, Some(after));
+                }
+            }
+        }
+        false
+    }
+
+    fn drain(&mut self, unit: usize, at: i128) {
+        let spell = self.spells[unit].last_mut().expect("it is paid");
+        spell.drains = spell.drains.min(at);
+        if spell.serves > at {
+            spell.serves = ALWAYS;
+        }
+    }
+
+    fn go(&mut self, unit: usize, at: i128, loss: Option<AfterLoss>) {
+        self.drain(unit, at);
+        self.spells[unit].last_mut().expect("it is paid").released = at;
+        self.going.push(Going { unit, loss });
+    }
+
+    /// Units that waited for the end of a step that has now ended go.
+    pub fn end_leaving(&mut self, now: u64, runs: impl Fn(usize) -> bool) {
+        for unit in std::mem::take(&mut self.leaving) {
+            if runs(unit) {
+                self.leaving.push(unit);
+            } else {
+                self.go(unit, i128::from(now), None);
+            }
+        }
+    }
+
+    /// Which life of a unit this is, or was the last.
+    pub fn number(&self, unit: usize) -> usize {
+        self.spells[unit].len()
     }
 
     pub fn is_paid(&self, unit: usize, now: u64) -> bool {
@@ -78,13 +244,13 @@ impl Fleet {
         self.any(unit, now, |s| (s.serves, s.released))
     }
 
-    /// When a paid unit is released; far away where it is not.
+    /// When a paid unit is to be released, as it knows; far away where it knows of no release.
     pub fn release(&self, unit: usize, now: u64) -> i128 {
         let now = i128::from(now);
         let spell = self.spells[unit]
             .iter()
             .find(|s| s.paid <= now && now < s.released);
-        spell.map_or(now, |s| s.released)
+        spell.map_or(now, |s| s.told)
     }
 
     /// The schedule changes, given the loads of now. Says who waited for a serving unit and is to be routed.
@@ -103,22 +269,22 @@ impl Fleet {
         }
     }
 
-    /// The units that are released at this instant, in order.
-    pub fn released(&self, now: u64) -> Vec<usize> {
-        let goes = |unit: &usize| {
-            self.spells[*unit]
-                .iter()
-                .any(|s| s.released == i128::from(now))
-        };
-        (0..self.len()).filter(goes).collect()
+    /// The units that go at this instant, in order: free from the next one on.
+    pub fn going(&mut self) -> Vec<Going> {
+        let mut going = std::mem::take(&mut self.going);
+        going.sort_unstable_by_key(|going| going.unit);
+        going
     }
 
-    /// The first instant after `now` at which some unit changes.
+    /// The first instant after `now` at which some unit changes by the schedule, or begins to serve.
     pub fn next_change(&self, now: u64) -> Option<u64> {
-        let spells = self.spells.iter().flatten();
-        let edges = spells.flat_map(|s| [s.paid, s.serves, s.drains, s.released]);
-        let next = edges.filter(|edge| *edge > i128::from(now)).min();
-        next.and_then(|edge| u64::try_from(edge).ok())
+        let ordered = self.schedule.iter().map(|due| due.0);
+        let serving = self.spells.iter().flatten().map(|spell| spell.serves);
+        let next = ordered
+            .chain(serving)
+            .filter(|at| *at > i128::from(now))
+            .min();
+        next.and_then(|at| u64::try_from(at).ok())
     }
 
     /// The first instant after `now` at which loads are reported.
@@ -133,12 +299,13 @@ impl Fleet {
     }
 
     /// Takes load reports.
-    pub fn report(&mut self, world: &mut World, loads: Vec<u64>) {
+    pub fn report(&mut self, world: &mut World, loads: Vec<u64>, figures: Vec<(u64, u64)>) {
         world.saw("report");
         self.reports = loads;
+        self.figures = figures;
     }
 
-    /// Whether some unit begins to be paid, to serve or to drain at this instant, or is released.
+    /// Whether some unit begins to be paid, to serve or to drain at this instant, or goes.
     pub fn changes(&self, now: u64) -> bool {
         let edges = |s: &Spell| [s.paid, s.serves, s.drains, s.released];
         self.spells
@@ -227,5 +394,29 @@ fn spell(pool: &Pool, paid: i128, released: i128) -> Spell {
         serves: if works { serves } else { released },
         drains: if works { drains } else { released },
         released,
+        told: released,
     }
+}
+
+/// What a schedule orders of a unit for one spell.
+fn orders(unit: usize, spell: &Spell, orders: &mut Vec<(i128, usize, u8, UnitOrder)>) {
+    if spell.released <= 0 {
+        return;
+    }
+    let time = |at: i128| u64::try_from(at.max(0)).map_or(SimTime::NEVER, SimTime);
+    let works = spell.serves < spell.drains;
+    let take = UnitOrder::Take {
+        serves: if works {
+            time(spell.serves)
+        } else {
+            SimTime::NEVER
+        },
+        until: time(spell.released),
+    };
+    let index = unit as u32;
+    orders.push((spell.paid.max(0), unit, 1, take));
+    if works {
+        orders.push((spell.drains, unit, 2, UnitOrder::Drain(index)));
+    }
+    orders.push((spell.released, unit, 0, UnitOrder::Release(index)));
 }

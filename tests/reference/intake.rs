@@ -1,7 +1,9 @@
 //! The pool that takes arrivals: of prefill units, or of mixed ones.
 
+use tokentide::cluster::controller::{AfterLoss, PoolView, UnitOrder};
 use tokentide::scenario::{Pool, Role};
 
+use crate::fleet::Fleet;
 use crate::history::Usage;
 use crate::mixed::Mixed;
 use crate::prefill::{Handover, Prefill};
@@ -28,10 +30,43 @@ impl Intake {
         }
     }
 
-    pub fn change(&mut self, world: &mut World) {
+    pub fn obey(&mut self, world: &World, order: UnitOrder) {
+        match self {
+            Self::Prefill(pool) => pool.obey(world, order),
+            Self::Mixed(pool) => pool.obey(world, order),
+        }
+    }
+
+    pub fn fleet(&self) -> &Fleet {
+        match self {
+            Self::Prefill(pool) => &pool.fleet,
+            Self::Mixed(pool) => &pool.fleet,
+        }
+    }
+
+    pub fn seen(&self, now: u64) -> PoolView {
+        match self {
+            Self::Prefill(pool) => pool.seen(now),
+            Self::Mixed(pool) => pool.seen(now),
+        }
+    }
+
+    /// Units change. Says whose KV under way is lost with its sender.
+    pub fn change(&mut self, world: &mut World) -> Vec<((usize, usize), AfterLoss)> {
         match self {
             Self::Prefill(pool) => pool.change(world),
-            Self::Mixed(pool) => pool.change(world),
+            Self::Mixed(pool) => {
+                pool.change(world);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A request arrives that has lost its KV in the decode pool.
+    pub fn come_back(&mut self, world: &mut World, id: usize) {
+        match self {
+            Self::Prefill(pool) => pool.come_back(world, id),
+            Self::Mixed(pool) => pool.route(world, id),
         }
     }
 

@@ -2,11 +2,12 @@
 
 mod batch;
 
+use tokentide::cluster::controller::{PoolView, UnitOrder};
 use tokentide::metrics::Place;
 use tokentide::scenario::{Pool, Router};
 
 use crate::decode::{Blocked, even_step};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Going};
 use crate::history::{DecodeStep, End, Usage};
 use crate::world::{TOKEN, World, half_up};
 
@@ -61,16 +62,36 @@ struct Chunk {
 
 impl Mixed {
     pub fn new(world: &World, pool: &Pool) -> Self {
-        let fleet = Fleet::new(world.scenario, pool);
-        let unit = Unit {
-            ranks: vec![Vec::new(); pool.ranks as usize],
-            ..Unit::default()
-        };
         Self {
-            units: vec![unit; fleet.len()],
-            fleet,
+            units: Vec::new(),
+            fleet: Fleet::new(world.scenario, pool),
             pool: pool.clone(),
         }
+    }
+
+    /// A controller changes a unit.
+    pub fn obey(&mut self, world: &World, order: UnitOrder) {
+        let runs = |unit: usize| self.units[unit].step.is_some();
+        if self.fleet.obey(world.now, order, runs) {
+            self.units.push(Unit {
+                ranks: vec![Vec::new(); self.pool.ranks as usize],
+                ..Unit::default()
+            });
+        }
+    }
+
+    /// How many wait on each unit, and how many are on its ranks.
+    fn figures(&self) -> Vec<(u64, u64)> {
+        let of_unit = |unit: &Unit| {
+            let served = unit.ranks.iter().flatten().count();
+            (unit.queue.len() as u64, served as u64)
+        };
+        self.units.iter().map(of_unit).collect()
+    }
+
+    /// What a controller sees.
+    pub fn seen(&self, now: u64) -> PoolView {
+        self.fleet.seen(now, &self.figures())
     }
 
     /// KV of somebody whose prompt is not computed, once it is: with the token, or the step's tokens, that
@@ -125,11 +146,12 @@ impl Mixed {
     pub fn report(&mut self, world: &mut World) {
         if self.fleet.is_reporting(world.now) {
             let loads = self.loads(world);
-            self.fleet.report(world, loads);
+            let figures = self.figures();
+            self.fleet.report(world, loads, figures);
         }
     }
 
-    /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
+    /// Units change: what waited for a serving unit goes to one, then those that go are emptied.
     pub fn change(&mut self, world: &mut World) {
         if !self.fleet.changes(world.now) {
             return;
@@ -138,9 +160,21 @@ impl Mixed {
         for id in self.fleet.change(world, &loads) {
             self.route(world, id);
         }
-        for index in self.fleet.released(world.now) {
+        self.empty(world);
+    }
+
+    /// Units that go at this instant are emptied.
+    fn empty(&mut self, world: &mut World) {
+        for Going { unit: index, loss } in self.fleet.going() {
             let unit = &mut self.units[index];
-            assert!(unit.step.is_none(), "a step runs at its unit's release");
+            let step = unit.step.take();
+            assert!(
+                step.is_none() || loss.is_some(),
+                "a step runs at its unit's release"
+            );
+            if step.is_some() {
+                world.saw("a mixed step is lost");
+            }
             (unit.is_stopped, unit.blocked, unit.began) = (false, None, None);
             let mut leaving = std::mem::take(&mut unit.queue);
             let residents = unit.ranks.iter_mut().flat_map(|rank| rank.drain(..));
@@ -154,18 +188,18 @@ impl Mixed {
                 if !world.life(id).preempted.is_empty() {
                     world.saw("a preempted request leaves a released mixed unit");
                 }
-                Self::drop_kv(world, id);
-                world.note(id, |life| &mut life.migrated);
+                world.drop_kv(id);
+                match loss {
+                    None => world.note(id, |life| &mut life.migrated),
+                    Some(after) => {
+                        if !world.lose(id, after) {
+                            continue;
+                        }
+                    }
+                }
                 self.route(world, id);
             }
         }
-    }
-
-    /// What was computed is lost; what was emitted is part of the prompt from now on, in whole tokens.
-    fn drop_kv(world: &mut World, id: usize) {
-        let emitted = world.life(id).tokens_1024.div_ceil(TOKEN);
-        (world.states[id].computed, world.states[id].dropped) = (0, emitted);
-        world.states[id].is_new = false;
     }
 
     /// A request arrives at the service, or at another unit.
@@ -238,6 +272,10 @@ impl Mixed {
             let computed = computed.filter(|id| world.remaining(*id) == 0).collect();
             self.settle(world, index, computed);
         }
+        let units = &self.units;
+        self.fleet
+            .end_leaving(world.now, |unit| units[unit].step.is_some());
+        self.empty(world);
     }
 
     /// A computed prompt's owner decodes from the next step on.

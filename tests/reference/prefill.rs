@@ -2,11 +2,12 @@
 
 mod prefill_batch;
 
+use tokentide::cluster::controller::{AfterLoss, PoolView, UnitOrder};
 use tokentide::metrics::Place;
 use tokentide::scenario::{Pool, Router};
 use tokentide::units::SimDuration;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Going};
 use crate::history::{End, PrefillStep, Usage};
 use crate::kv::{self, WHOLE};
 use crate::world::{Links, Sending, TOKEN, World};
@@ -48,23 +49,55 @@ struct Chunk {
 #[derive(Clone, Copy, Debug)]
 pub struct Handover {
     pub id: usize,
+    /// The unit that sends it, and which of its lives this is.
+    pub from: (usize, usize),
     /// When it takes its rank's interface.
     pub sender: Sending,
 }
 
+impl Unit {
+    /// Who is on its ranks: in the running step, or with a prompt that is partly computed.
+    fn served(&self) -> Vec<usize> {
+        let begun = self.unfinished.iter().flatten().copied();
+        let running = self.step.iter().flat_map(|step| &step.chunks);
+        let mut served: Vec<usize> = begun.chain(running.map(|chunk| chunk.id)).collect();
+        served.sort_unstable();
+        served.dedup();
+        served
+    }
+}
+
 impl Prefill {
     pub fn new(world: &World, pool: &Pool) -> Self {
-        let fleet = Fleet::new(world.scenario, pool);
-        let unit = Unit {
-            unfinished: vec![None; pool.ranks as usize],
-            ..Unit::default()
-        };
         Self {
-            units: vec![unit; fleet.len()],
-            links: Links::new(fleet.len(), pool.ranks),
-            fleet,
+            units: Vec::new(),
+            links: Links::new(),
+            fleet: Fleet::new(world.scenario, pool),
             pool: pool.clone(),
         }
+    }
+
+    /// A controller changes a unit.
+    pub fn obey(&mut self, world: &World, order: UnitOrder) {
+        let runs = |unit: usize| self.units[unit].step.is_some();
+        if self.fleet.obey(world.now, order, runs) {
+            self.units.push(Unit {
+                unfinished: vec![None; self.pool.ranks as usize],
+                ..Unit::default()
+            });
+            self.links.add(self.pool.ranks);
+        }
+    }
+
+    /// How many wait on each unit, and how many are on its ranks.
+    fn figures(&self) -> Vec<(u64, u64)> {
+        let of_unit = |unit: &Unit| (unit.queue.len() as u64, unit.served().len() as u64);
+        self.units.iter().map(of_unit).collect()
+    }
+
+    /// What a controller sees.
+    pub fn seen(&self, now: u64) -> PoolView {
+        self.fleet.seen(now, &self.figures())
     }
 
     /// What the router compares: computed tokens assigned and not finished, a running chunk whole, or the time
@@ -100,27 +133,43 @@ impl Prefill {
     pub fn report(&mut self, world: &mut World) {
         if self.fleet.is_reporting(world.now) {
             let loads = self.loads(world);
-            self.fleet.report(world, loads);
+            let figures = self.figures();
+            self.fleet.report(world, loads, figures);
         }
     }
 
-    /// Schedule changes: what waited for a serving unit goes to one, then released units are emptied.
-    pub fn change(&mut self, world: &mut World) {
+    /// Units change: what waited for a serving unit goes to one, then those that go are emptied. Says which lives of
+    /// units are lost, and what becomes of the requests whose KV they send.
+    pub fn change(&mut self, world: &mut World) -> Vec<((usize, usize), AfterLoss)> {
         if !self.fleet.changes(world.now) {
-            return;
+            return Vec::new();
         }
         let loads = self.loads(world);
         for id in self.fleet.change(world, &loads) {
             self.route(world, id);
         }
-        for index in self.fleet.released(world.now) {
+        self.empty(world)
+    }
+
+    /// Units that go at this instant are emptied.
+    fn empty(&mut self, world: &mut World) -> Vec<((usize, usize), AfterLoss)> {
+        let mut lost = Vec::new();
+        for Going { unit: index, loss } in self.fleet.going() {
+            lost.extend(loss.map(|after| ((index, self.fleet.number(index)), after)));
             self.links.clear(index);
             let unit = &mut self.units[index];
+            let mut leaving = unit.served();
             let step = unit.step.take();
-            assert!(step.is_none(), "a step runs at its unit's release");
+            assert!(
+                step.is_none() || loss.is_some(),
+                "a step runs at its unit's release"
+            );
+            if step.is_some() {
+                world.saw("a prefill step is lost");
+            }
             unit.is_stopped = false;
-            let mut leaving = std::mem::take(&mut unit.queue);
-            leaving.extend(unit.unfinished.iter_mut().filter_map(Option::take));
+            unit.unfinished.fill(None);
+            leaving.append(&mut unit.queue);
             leaving.sort_unstable();
             for id in leaving {
                 world.saw("a request leaves a released prefill unit");
@@ -128,10 +177,24 @@ impl Prefill {
                     world.saw("a half-prefilled request starts again");
                 }
                 world.states[id].computed = 0;
-                world.note(id, |life| &mut life.migrated);
+                match loss {
+                    None => world.note(id, |life| &mut life.migrated),
+                    Some(after) => {
+                        if !world.lose(id, after) {
+                            continue;
+                        }
+                    }
+                }
                 self.route(world, id);
             }
         }
+        lost
+    }
+
+    /// A request arrives that has lost its KV in the decode pool.
+    pub fn come_back(&mut self, world: &mut World, id: usize) {
+        world.saw("a request comes back from decode");
+        self.route(world, id);
     }
 
     /// A request arrives at the service.
@@ -182,13 +245,20 @@ impl Prefill {
                 }
             }
         }
+        let units = &self.units;
+        self.fleet
+            .end_leaving(world.now, |unit| units[unit].step.is_some());
+        self.empty(world);
         handovers
     }
 
     /// The last chunk of a prompt is computed.
     fn finish(&mut self, world: &mut World, unit: usize, chunk: Chunk) -> Option<Handover> {
         let id = chunk.id;
-        if !world.first_from_decode() {
+        let again = world.states[id].dropped;
+        if again > 0 {
+            world.saw("a prompt is computed again with what was emitted");
+        } else if !world.first_from_decode() {
             world.emit(id, TOKEN, None);
             world.life(id).first_token = Some(world.now);
             if world.is_done(id) {
@@ -196,7 +266,7 @@ impl Prefill {
                 return None;
             }
         }
-        let prompt = u64::from(world.requests[id].input) * TOKEN;
+        let prompt = (u64::from(world.requests[id].input) + again) * TOKEN;
         let visible = WHOLE - world.scenario.transfer.overlap_65536;
         let takes = kv::link_time(&world.scenario.kv, prompt, visible, self.pool.interface);
         let sender = self.links.send(world.now, unit, chunk.rank, takes);
@@ -204,7 +274,8 @@ impl Prefill {
             world.saw("a transfer waits for its link");
         }
         world.put(id, Place::Transfer);
-        Some(Handover { id, sender })
+        let from = (unit, self.fleet.number(unit));
+        Some(Handover { id, from, sender })
     }
 
     /// Idle units start steps; then queues that are still too long are cut.

@@ -5,6 +5,7 @@
 //! takes no time from prefill to decode, 1 s a token between decode units and from a host. Pools are single
 //! units of one rank, where a test does not say otherwise.
 
+use tokentide::cluster::controller::Controller;
 use tokentide::experiment;
 use tokentide::perf::StepTimes;
 use tokentide::scenario::{Scenario, load_str};
@@ -60,22 +61,46 @@ pub fn check_in(base: &str, set: &[&str], requests: &[&str], expected: &[&str]) 
     check_played(&scenario(base, set, requests), expected);
 }
 
+/// Controllers of a scenario, always the same.
+type Controlling<'a> = &'a dyn Fn() -> Option<Box<dyn Controller>>;
+
 /// What the reference makes of a scenario.
 pub fn played(scenario: &Scenario) -> Outcome {
+    controlled(scenario, &|| None)
+}
+
+/// The same under a controller.
+fn controlled(scenario: &Scenario, controller: Controlling<'_>) -> Outcome {
     let times = StepTimes::compile(scenario).expect("short steps");
     let mut arriving = Vec::new();
     let mut workload = Workload::new(scenario).expect("a workload");
     workload.fill(SimTime::NEVER, &mut arriving);
-    let reference = simulation::simulate(scenario, &times, &arriving);
+    let reference = simulation::simulate(scenario, &times, &arriving, controller());
     reference.expect("few requests")
 }
 
 /// Demands that a scenario's requests fare so, on both sides.
 pub fn check_played(scenario: &Scenario, expected: &[&str]) {
+    check_controlled(scenario, || None, expected);
+}
+
+/// The same under a controller.
+pub fn check_controlled(
+    scenario: &Scenario,
+    controller: impl Fn() -> Option<Box<dyn Controller>>,
+    expected: &[&str],
+) {
     let times = StepTimes::compile(scenario).expect("short steps");
     let workload = Workload::new(scenario).expect("a recorded workload");
-    let reference = played(scenario).history;
-    let engine = witness::watch(scenario, workload, &times, reference.lives.len());
+    let reference = controlled(scenario, &controller).history;
+    let controllers = controller().into_iter().collect();
+    let engine = witness::watch(
+        scenario,
+        workload,
+        &times,
+        reference.lives.len(),
+        controllers,
+    );
     for (who, history) in [("the reference", reference), ("the engine", engine)] {
         let shown: Vec<String> = history.lives.iter().map(shown).collect();
         assert_eq!(shown, expected, "{who}");
@@ -111,7 +136,7 @@ pub fn drawn(base: &str, thinking: &str) -> Vec<u64> {
 }
 
 /// What became of a request, with times in seconds: when prefill started and the first token left, KV
-/// arrivals, joins as `time@unit.rank`, preemptions, moves, the end.
+/// arrivals, joins as `time@unit.rank`, preemptions, moves, losses, the end.
 fn shown(life: &Life) -> String {
     let s = |ns: &u64| *ns as f64 / 1e9;
     let all = |what: &str, times: &[u64]| -> String {
@@ -134,6 +159,7 @@ fn shown(life: &Life) -> String {
         + &life.joined.iter().map(join).collect::<String>()
         + &all("preempted", &life.preempted)
         + &all("moved", &life.migrated)
+        + &all("lost", &life.lost)
         + &end
 }
 

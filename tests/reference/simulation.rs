@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use tokentide::cluster::controller::{ControlOrder, Controller};
 use tokentide::perf::StepTimes;
 use tokentide::scenario::{Role, Scenario};
+use tokentide::units::SimTime;
 use tokentide::workload::Request;
 
 use crate::decode::Decode;
@@ -43,6 +45,7 @@ struct Simulation<'a> {
     /// Requests that come whatever happens, and have not come yet.
     open: VecDeque<Request>,
     users: AllUsers,
+    controller: Option<Box<dyn Controller>>,
     peak_nodes: u64,
     node_ns: u128,
     /// When counting starts.
@@ -61,7 +64,12 @@ pub const REQUESTS_MAX: usize = 3_000;
 
 /// Plays a scenario with these requests of its open classes and step times (S16). `None`: users issue too
 /// many.
-pub fn simulate(scenario: &Scenario, times: &StepTimes, open: &[Request]) -> Option<Outcome> {
+pub fn simulate(
+    scenario: &Scenario,
+    times: &StepTimes,
+    open: &[Request],
+    controller: Option<Box<dyn Controller>>,
+) -> Option<Outcome> {
     let world = World::new(scenario, times);
     let intake = scenario.pools.iter().find(|p| p.role != Role::Decode);
     let intake = intake.expect("some pool takes arrivals");
@@ -73,6 +81,7 @@ pub fn simulate(scenario: &Scenario, times: &StepTimes, open: &[Request]) -> Opt
         decode_first: scenario.pools[0].role == Role::Decode,
         open: open.iter().copied().collect(),
         users: AllUsers::new(scenario),
+        controller,
         peak_nodes: 0,
         node_ns: 0,
         start: scenario.warm_up.0,
@@ -93,7 +102,13 @@ impl Simulation<'_> {
     fn instant(&mut self) {
         let before = self.happened();
         self.in_order(|s| s.intake.report(&mut s.world), Decode::report);
-        self.in_order(|s| s.intake.change(&mut s.world), Decode::change);
+        self.control();
+        let senders = self.intake.change(&mut self.world);
+        if let Some(decode) = &mut self.decode {
+            for id in decode.change(&mut self.world, &senders) {
+                self.intake.come_back(&mut self.world, id);
+            }
+        }
         self.in_order(Self::end_prefill_steps, Decode::end_steps);
         if let Some(decode) = &mut self.decode {
             decode.arrive(&mut self.world);
@@ -103,6 +118,46 @@ impl Simulation<'_> {
         self.in_order(|s| s.intake.start_steps(&mut s.world), Decode::start_steps);
         self.hear();
         self.note_ties(&before);
+    }
+
+    /// Schedules order changes, in the order of the file, and then the controller, if there is one.
+    fn control(&mut self) {
+        let now = self.world.now;
+        for (index, pool) in self.world.scenario.pools.iter().enumerate() {
+            let orders = match &self.decode {
+                Some(decode) if pool.role == Role::Decode => decode.fleet.scheduled(now),
+                _ => self.intake.fleet().scheduled(now),
+            };
+            for change in orders {
+                self.obey(ControlOrder {
+                    pool: index,
+                    change,
+                });
+            }
+        }
+        let Some(mut controller) = self.controller.take() else {
+            return;
+        };
+        if controller.next().0 == now {
+            let pools = self.world.scenario.pools.iter();
+            let seen = pools.map(|pool| match &self.decode {
+                Some(decode) if pool.role == Role::Decode => decode.seen(now),
+                _ => self.intake.seen(now),
+            });
+            let (seen, mut orders) = (seen.collect::<Vec<_>>(), Vec::new());
+            controller.act(SimTime(now), &seen, &mut orders);
+            orders.into_iter().for_each(|order| self.obey(order));
+        }
+        self.controller = Some(controller);
+    }
+
+    fn obey(&mut self, order: ControlOrder) {
+        match &mut self.decode {
+            Some(decode) if self.world.scenario.pools[order.pool].role == Role::Decode => {
+                decode.obey(&self.world, order.change);
+            }
+            _ => self.intake.obey(&self.world, order.change),
+        }
     }
 
     /// Users hear how their requests have ended.
@@ -197,10 +252,18 @@ impl Simulation<'_> {
         let now = self.world.now;
         let arrival = self.open.front().map(|request| request.at.0);
         let decode = self.decode.as_ref().and_then(|d| d.next(&self.world));
-        let next = [arrival, self.users.next(), self.intake.next(now), decode]
-            .into_iter()
-            .flatten()
-            .min();
+        let control = self.controller.as_ref().map(|c| c.next());
+        let control = control.filter(|at| *at != SimTime::NEVER).map(|at| at.0);
+        let next = [
+            arrival,
+            self.users.next(),
+            self.intake.next(now),
+            decode,
+            control,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let next = next.unwrap_or(self.end).min(self.end);
         assert!(next > now, "time stands still at {now}");
 
@@ -211,7 +274,7 @@ impl Simulation<'_> {
                 Some(decode) if pool.role == Role::Decode => decode.usage(&self.world),
                 _ => self.intake.usage(&self.world),
             };
-            scheduled.push(usage.paid / u64::from(pool.replicas));
+            scheduled.push(usage.paid.div_ceil(u64::from(pool.replicas)));
             self.world.history.unit_time[slot(pool.role)].add(&usage, counted);
         }
         if counted > 0 {

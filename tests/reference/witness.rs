@@ -2,7 +2,8 @@
 //!
 //! Each request is a kind of its own, so that what the engine counts by kind is seen request by request.
 
-use tokentide::engine::{Driving, simulate};
+use tokentide::cluster::controller::Controller;
+use tokentide::engine::{Driving, SimulationInput, simulate};
 use tokentide::metrics::{Fate, Observer, Place, StepRecord};
 use tokentide::perf::StepTimes;
 use tokentide::scenario::Scenario;
@@ -21,12 +22,20 @@ pub fn watch(
     workload: Workload,
     times: &StepTimes,
     requests: usize,
+    controllers: Vec<Box<dyn Controller>>,
 ) -> History {
     let witness = Witness::new(scenario, requests);
     let observers = (witness.clone(), witness);
     let mut on = |_, _| true;
     let how = Driving::on(1);
-    let outcome = simulate(scenario, workload, times, observers, how, 0, &mut on);
+    let input = SimulationInput {
+        workload,
+        times,
+        observers,
+        controllers,
+        base_bytes: 0,
+    };
+    let outcome = simulate(scenario, input, how, &mut on);
     let outcome = outcome.expect("the scenario has a prefill pool and outgrows no limit");
     let mut told = outcome.intake.inside_since_first;
     let mut prefill = outcome.intake.history;
@@ -58,7 +67,11 @@ fn go_on(life: &mut Life, decode: Life) {
         assert_eq!(life.first_token, None, "both pools emit a first token");
         life.first_token = Some(first);
     }
+    // A request may come back from decode: times of both pools.
     life.migrated.extend(decode.migrated);
+    life.migrated.sort_unstable();
+    life.lost.extend(decode.lost);
+    life.lost.sort_unstable();
     life.tokens_1024 += decode.tokens_1024;
     if decode.end != End::Unborn {
         assert_eq!(life.end, End::Unborn, "a request ends in both pools");
@@ -250,6 +263,10 @@ impl Observer for Witness {
 
     fn migrated(&mut self, now: SimTime, request: &Request) {
         self.life(request).migrated.push(now.0);
+    }
+
+    fn lost(&mut self, now: SimTime, request: &Request) {
+        self.life(request).lost.push(now.0);
     }
 
     fn units(&mut self, now: SimTime, paid: u64, working: u64) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tokentide::cluster::controller::AfterLoss;
 use tokentide::metrics::Place;
 use tokentide::perf::StepTimes;
 use tokentide::scenario::{FirstToken, Role, Scenario};
@@ -135,6 +136,25 @@ impl<'a> World<'a> {
         self.ended.push(ended);
     }
 
+    /// All KV of a request is gone: what was computed is lost, what was emitted is part of its prompt from now on, in whole
+    /// tokens.
+    pub fn drop_kv(&mut self, id: usize) {
+        let emitted = self.life(id).tokens_1024.div_ceil(TOKEN);
+        let state = &mut self.states[id];
+        (state.computed, state.dropped, state.is_new, state.ready) = (0, emitted, false, 0);
+    }
+
+    /// A request loses its KV with a unit: it starts again, or fails. Says whether it starts again.
+    pub fn lose(&mut self, id: usize, after: AfterLoss) -> bool {
+        self.note(id, |life| &mut life.lost);
+        self.drop_kv(id);
+        if after == AfterLoss::Fail {
+            self.saw("a request fails with its unit");
+            self.end(id, End::Failed(self.now));
+        }
+        after == AfterLoss::Again
+    }
+
     /// Prompt tokens to compute in all.
     pub fn prompt(&self, id: usize) -> u64 {
         u64::from(self.requests[id].input - self.requests[id].cached) + self.states[id].dropped
@@ -247,10 +267,13 @@ pub struct Sending {
 }
 
 impl Links {
-    pub fn new(units: usize, ranks: u32) -> Self {
-        Self {
-            free: vec![vec![0; ranks as usize]; units],
-        }
+    pub fn new() -> Self {
+        Self { free: Vec::new() }
+    }
+
+    /// One unit more.
+    pub fn add(&mut self, ranks: u32) {
+        self.free.push(vec![0; ranks as usize]);
     }
 
     /// A unit that is paid anew has nothing on its links.

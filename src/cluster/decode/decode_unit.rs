@@ -3,11 +3,14 @@
 //! There are no events per token. A step adds one progress to every resident at once; a request's last
 //! step is known when it joins ([`super::wheel`]), and what it holds follows from the steps that are left.
 
+mod evictions;
+
 use super::decode_ranks::{DecodeRefusal, Ranks};
 use super::kv_load::KvLoad;
 use super::resident::{Due, Resident, Travel};
 use super::wheel::Wheel;
 use super::{DecodeRules, DecodeTokens};
+use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::queue::Queue;
 use crate::cluster::slab::Slab;
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
@@ -33,14 +36,14 @@ pub struct DecodeUnit {
     joined: Vec<Joined>,
     step_from: SimTime,
     step_end: SimTime,
+    /// When the latest step ended.
+    last_end: SimTime,
     /// KV attended to in the running step.
     step_kv_1024: u64,
     /// An idle unit whose head is not ready looks again then.
     wake: SimTime,
     until: SimTime,
     halted: bool,
-    /// Serving or draining.
-    pub working: bool,
     /// What is resident, queued and in transfer to this unit.
     pub load: KvLoad,
     /// Why the head of the queue waits.
@@ -53,8 +56,10 @@ pub struct DecodeUnit {
     pub receive_free: SimTime,
 }
 
-impl DecodeUnit {
-    pub fn new(rules: &DecodeRules, kinds: usize) -> Self {
+impl PoolUnit for DecodeUnit {
+    type Rules = DecodeRules;
+
+    fn new(rules: &DecodeRules, kinds: usize) -> Self {
         Self {
             queue: Queue::default(),
             ranks: Ranks::new(rules),
@@ -67,11 +72,11 @@ impl DecodeUnit {
             joined: Vec::new(),
             step_from: SimTime::ZERO,
             step_end: SimTime::NEVER,
+            last_end: SimTime::ZERO,
             step_kv_1024: 0,
             wake: SimTime::NEVER,
             until: SimTime::NEVER,
             halted: false,
-            working: false,
             load: KvLoad::default(),
             blocked: None,
             dropped_1024: 0,
@@ -80,20 +85,53 @@ impl DecodeUnit {
         }
     }
 
-    /// A new life begins.
-    pub fn pay(&mut self, until: SimTime) {
+    fn pay(&mut self, until: SimTime) {
         self.until = until;
         self.halted = false;
         self.interface_free.fill(SimTime::ZERO);
         self.receive_free = SimTime::ZERO;
     }
 
-    /// When something next happens here by itself.
+    fn halt(&mut self) {
+        self.halted = true;
+    }
+
     #[inline]
-    pub fn next(&self) -> SimTime {
+    fn next(&self) -> SimTime {
         self.step_end.min(self.wake)
     }
 
+    #[inline]
+    fn runs(&self) -> bool {
+        self.step_end != SimTime::NEVER
+    }
+
+    #[inline]
+    fn load(&self, rules: &DecodeRules) -> u64 {
+        self.load.seen(rules)
+    }
+
+    fn inside(&self) -> (usize, usize) {
+        (self.queue.len(), self.residents.len())
+    }
+
+    #[inline]
+    fn taken(&self, _rules: &DecodeRules) -> u64 {
+        self.ranks.taken()
+    }
+
+    #[inline]
+    fn in_tokens_1024(taken: u128, rules: &DecodeRules) -> u64 {
+        rules.memory.in_tokens_1024(taken)
+    }
+
+    #[inline]
+    fn blocked(&self) -> [bool; 2] {
+        [DecodeRefusal::Memory, DecodeRefusal::Places].map(|why| self.blocked == Some(why))
+    }
+}
+
+impl DecodeUnit {
     /// Between two steps, or idle.
     #[inline]
     pub fn at_boundary(&self) -> bool {
@@ -116,17 +154,7 @@ impl DecodeUnit {
         })
     }
 
-    /// How many are on its ranks.
-    pub fn resident_count(&self) -> usize {
-        self.residents.len()
-    }
-
-    /// Memory taken on all ranks.
-    pub fn taken(&self) -> u64 {
-        self.ranks.taken()
-    }
-
-    /// The same, added up rank by rank.
+    /// KV on all ranks, added up rank by rank.
     pub fn kv_by_rank_1024(&self) -> u128 {
         self.ranks.kv_1024().iter().map(|&kv| u128::from(kv)).sum()
     }
@@ -142,6 +170,7 @@ impl DecodeUnit {
         DecodeTokens {
             stepped_1024,
             finished_1024,
+            ..
         }: &mut DecodeTokens,
     ) -> bool {
         self.wake = SimTime::NEVER;
@@ -149,6 +178,7 @@ impl DecodeUnit {
             return false;
         }
         self.step_end = SimTime::NEVER;
+        self.last_end = now;
         let per_step = rules.pace.per_step_1024;
         let window = self.ranks.window_total_1024;
         self.load.kv_1024 += self.ranks.requests_total * per_step;
@@ -277,101 +307,6 @@ impl DecodeUnit {
         true
     }
 
-    /// While a rank's growth in the coming step would exceed its capacity, its latest resident (then the
-    /// highest id) goes to the head of the queue, keeps its tokens, and must bring its KV back later.
-    fn preempt(&mut self, now: SimTime, rules: &DecodeRules, observer: &mut impl Observer) {
-        if !self.ranks.overfull() {
-            return;
-        }
-        // everybody on a rank that is too full, the latest last
-        let overfull = self.ranks.all_overfull();
-        let mut latest: Vec<(SimTime, u64, Due)> = Vec::new();
-        for due in self.wheel.iter() {
-            if overfull[usize::from(due.rank)] {
-                let resident = self.residents.get(due.slot);
-                latest.push((resident.since, resident.request.id, *due));
-            }
-        }
-        latest.sort_unstable_by_key(|&(since, id, _)| (since, id));
-        let mut out: Vec<Travel> = Vec::new();
-        while let Some((.., due)) = latest.pop() {
-            let rank = usize::from(due.rank);
-            if !self.ranks.is_overfull(rank) {
-                continue;
-            }
-            self.wheel.remove(due.step, |d| d.slot == due.slot);
-            let mut travel = self.uproot(due, now, rules, observer);
-            let held = travel.held_1024(rules.pace).div_ceil(1024);
-            travel.ready = now + rules.host.time(held);
-            observer.moved(
-                now,
-                &travel.request,
-                Place::Decode,
-                travel.since,
-                Place::DecodeQueue,
-            );
-            observer.preempted(now, &travel.request);
-            travel.since = now;
-            out.push(travel);
-        }
-        out.sort_unstable_by_key(|t| std::cmp::Reverse(t.request.id));
-        for travel in out {
-            self.queue.push_front(travel);
-        }
-    }
-
-    /// A resident leaves before it is done.
-    fn uproot(
-        &mut self,
-        due: Due,
-        last_token: SimTime,
-        rules: &DecodeRules,
-        observer: &impl Observer,
-    ) -> Travel {
-        let resident = self.residents.take(due.slot);
-        let steps_left = due.step - self.wheel.step();
-        let progress_1024 = resident.progress_before_1024(steps_left, rules.pace);
-        let held = rules.pace.held_1024(&resident.request, progress_1024);
-        let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
-        if let Some((steps, _)) = filled.filter(|(steps, _)| *steps <= steps_left) {
-            let step = self.windows.step() + steps;
-            self.windows.remove(step, |d| d.slot == due.slot);
-        }
-        self.vacate(&resident, due.rank, progress_1024, rules, observer);
-        Travel {
-            request: resident.request,
-            first_token: resident.first_token,
-            last_token,
-            progress_1024,
-            since: resident.since,
-            ready: SimTime::ZERO,
-        }
-    }
-
-    /// Takes everybody off, with the rank of each, in no particular order. Only a halted unit has
-    /// residents at its release; those that had joined for the step that it did not start have had no
-    /// token since.
-    pub fn evict_all(
-        &mut self,
-        rules: &DecodeRules,
-        observer: &impl Observer,
-    ) -> Vec<(usize, Travel)> {
-        let joined = std::mem::take(&mut self.joined);
-        self.fresh.clear();
-        for new in &joined {
-            self.by_kind[usize::from(new.kind)] += 1;
-        }
-        let mut out = Vec::new();
-        for due in self.wheel.drain() {
-            let id = self.residents.get(due.slot).request.id;
-            let new = joined.iter().find(|new| new.id == id);
-            let last_token = new.map_or(self.step_from, |new| new.last_token);
-            let travel = self.uproot(due, last_token, rules, observer);
-            out.push((usize::from(due.rank), travel));
-        }
-        out
-    }
-
     /// The queue's head joins the rank that suits it, until it must wait. What no empty rank could ever
     /// hold fails.
     fn admit(
@@ -387,7 +322,8 @@ impl DecodeUnit {
         }
         self.ranks.rank_all();
         while let Some(head) = self.queue.front() {
-            let joining = rules.joining(&head.request, head.progress_1024);
+            let progress = rules.pace.progress_1024(&head.past);
+            let joining = rules.joining(&head.request, progress);
             if !self.ranks.could_fit(&joining) {
                 observer.moved(
                     now,
@@ -398,7 +334,7 @@ impl DecodeUnit {
                 );
                 observer.ended(now, &head.request, Fate::Failed);
                 self.load.remove(joining.held_1024, rules);
-                self.dropped_1024 += u128::from(head.progress_1024);
+                self.dropped_1024 += u128::from(progress);
                 self.queue.pop_front();
                 continue;
             }
@@ -422,8 +358,8 @@ impl DecodeUnit {
 
     /// Takes the last request out of a queue that is longer than allowed.
     #[inline]
-    pub fn overflow(&mut self, rules: &DecodeRules) -> Option<Travel> {
-        if self.queue.len() <= rules.max_queue_requests? {
+    pub fn overflow(&mut self, most: usize, rules: &DecodeRules) -> Option<Travel> {
+        if self.queue.len() <= most {
             return None;
         }
         let last = self.queue.pop_back()?;
@@ -456,17 +392,19 @@ impl DecodeUnit {
         self.joined.push(Joined {
             id: travel.request.id,
             kind,
-            last_token: travel.last_token,
+            last_token: travel.past.last_token,
         });
         let slot = self.residents.store(Resident {
             request: travel.request,
-            first_token: travel.first_token,
+            first_token: travel.past.first_token,
             since: now,
+            losses: travel.past.losses,
         });
-        if travel.first_token == SimTime::NEVER {
+        if !travel.past.has_emitted() {
             self.fresh.push(slot);
         }
-        let steps = rules.pace.steps_left(&travel.request, travel.progress_1024);
+        let progress = rules.pace.progress_1024(&travel.past);
+        let steps = rules.pace.steps_left(&travel.request, progress);
         let rank = rank as u16;
         let due = |step| Due { step, slot, rank };
         self.wheel.push(due(self.wheel.step() + steps));

@@ -1,5 +1,6 @@
 //! A request in a decode pool: on its way, waiting, or on a rank, and what it holds there.
 
+use crate::cluster::past::Past;
 use crate::units::SimTime;
 use crate::workload::Request;
 
@@ -37,6 +38,12 @@ impl DecodePace {
         1024 * u64::from(request.input) + self.start_1024 + progress_1024
     }
 
+    /// Tokens of a request that its prefill did not emit, in 1/1024.
+    #[inline]
+    pub fn progress_1024(&self, past: &Past) -> u64 {
+        past.emitted_1024.saturating_sub(self.start_1024)
+    }
+
     #[inline]
     fn steps_for(&self, left_1024: u64) -> u64 {
         if self.per_step_1024 == 1024 {
@@ -51,12 +58,8 @@ impl DecodePace {
 #[derive(Clone, Copy, Debug)]
 pub struct Travel {
     pub request: Request,
-    /// When its first token left; `NEVER` while it has none.
-    pub first_token: SimTime,
-    /// When its latest token left; `NEVER` while it has none.
-    pub last_token: SimTime,
-    /// Tokens that decode has made, in 1/1024.
-    pub progress_1024: u64,
+    /// What it has behind it.
+    pub past: Past,
     /// When it came to where it is.
     pub since: SimTime,
     /// It may not join before: a preempted request's KV comes back from the host.
@@ -67,7 +70,7 @@ impl Travel {
     /// KV that it holds, in 1/1024 token.
     #[inline]
     pub fn held_1024(&self, pace: DecodePace) -> u64 {
-        pace.held_1024(&self.request, self.progress_1024)
+        pace.held_1024(&self.request, pace.progress_1024(&self.past))
     }
 }
 
@@ -80,6 +83,8 @@ pub struct Resident {
     pub first_token: SimTime,
     /// When it joined.
     pub since: SimTime,
+    /// How often it has lost its KV with a unit.
+    pub losses: u32,
 }
 
 /// When somebody on a rank is done.
@@ -94,6 +99,23 @@ pub struct Due {
 }
 
 impl Resident {
+    /// What it has behind it, with so much progress and its latest token then.
+    #[inline]
+    pub fn past(&self, last_token: SimTime, progress_1024: u64, pace: DecodePace) -> Past {
+        let has_emitted = self.first_token != SimTime::NEVER;
+        Past {
+            first_token: self.first_token,
+            last_token,
+            emitted_1024: if has_emitted {
+                pace.start_1024 + progress_1024
+            } else {
+                0
+            },
+            losses: self.losses,
+            started: true,
+        }
+    }
+
     /// Progress so many steps before it is done, in 1/1024 token.
     #[inline]
     pub fn progress_before_1024(&self, steps_left: u64, pace: DecodePace) -> u64 {

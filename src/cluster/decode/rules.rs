@@ -12,11 +12,10 @@ use crate::workload::Request;
 
 /// What every decode unit of the pool has in common.
 #[derive(Clone, Debug)]
-pub(super) struct DecodeRules {
+pub struct DecodeRules {
     pub(super) ranks: usize,
     pub(super) memory: RankMemory,
     pub(super) max_batch_requests: u32,
-    pub(super) max_queue_requests: Option<usize>,
     pub(super) reserving: bool,
     pub(super) balance: RankBalance,
     /// Whether the router compares times; otherwise KV.
@@ -41,7 +40,6 @@ impl DecodeRules {
             ranks: pool.ranks as usize,
             memory: RankMemory::new(scenario, pool),
             max_batch_requests: pool.max_batch_requests,
-            max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             reserving: pool.admission == Admission::Reserve,
             balance: pool.balance,
             by_time: pool.router == Router::LeastTime,

@@ -86,6 +86,18 @@ impl TransferArrivals {
         Some(arrival.slot)
     }
 
+    /// Takes out those that are not to arrive.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Arrival) -> bool) {
+        self.settle();
+        let mut runs = std::mem::take(&mut self.runs).into_vec();
+        for run in &mut runs {
+            run.0.retain(&mut keep);
+        }
+        runs.retain(|run| !run.0.is_empty());
+        self.runs = runs.into();
+        self.note();
+    }
+
     /// All of them, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arrival> {
         self.runs.iter().flat_map(|run| &run.0).chain(&self.burst)

@@ -8,14 +8,22 @@ use crate::metrics::{Observer, Place};
 use crate::units::{SimDuration, SimTime};
 
 impl<O: Observer> Decode<O> {
-    /// Routes a request whose KV is on its way, and would take a receiver so long.
+    /// Routes a request whose KV is on its way, and would take a receiver so long. The sender is a unit of the other
+    /// pool in a life of this number, or one of this pool that is not there any more.
     #[inline]
-    pub(super) fn send(&mut self, travel: Travel, sending: Sending, receiving: SimDuration) {
+    pub(super) fn send(
+        &mut self,
+        travel: Travel,
+        sending: Sending,
+        receiving: SimDuration,
+        sender: Option<(u32, u32)>,
+    ) {
         let slot = self.moving.store(Moving {
             travel,
             unit: None,
             took: sending.took,
             receiving,
+            sender,
             sent: false,
             arrived: false,
         });
@@ -30,23 +38,22 @@ impl<O: Observer> Decode<O> {
     #[inline]
     pub(super) fn route(&mut self, slot: u32) {
         let moving = self.moving.get_mut(slot);
-        let Some(index) = self.routing.choose() else {
+        let base = &mut self.base;
+        let Some(index) = base.choose(&moving.travel.request) else {
             moving.unit = None;
             self.unrouted.push_back(slot);
             return;
         };
         moving.unit = Some(index as u32);
-        let unit = &mut self.units[index];
-        let held = moving.travel.held_1024(self.rules.pace);
-        unit.load.add(held, &self.rules);
-        if self.routing.is_exact() {
-            self.routing.loaded(index, unit.load.seen(&self.rules));
-        }
+        let unit = &mut base.units[index];
+        let held = moving.travel.held_1024(base.rules.pace);
+        unit.load.add(held, &base.rules);
         if moving.arrived {
             unit.queue.push_back(moving.travel);
             self.moving.take(slot);
-            self.dirty.push(index);
+            base.dirty.push(index);
         }
+        base.loaded(index);
     }
 
     /// Phase 3: senders are done, in order of id; then KV arrives, in order of id.
@@ -60,7 +67,7 @@ impl<O: Observer> Decode<O> {
                 moving.sent = true;
                 let mut done = now;
                 if let Some(index) = moving.unit {
-                    let free = &mut self.units[index as usize].receive_free;
+                    let free = &mut self.base.units[index as usize].receive_free;
                     *free = (*free).max(now - moving.took) + moving.receiving;
                     done = done.max(*free);
                     *free = done;
@@ -89,7 +96,7 @@ impl<O: Observer> Decode<O> {
     fn arrive(&mut self, now: SimTime, slot: u32) {
         let moving = self.moving.get_mut(slot);
         let travel = &mut moving.travel;
-        self.observer.moved(
+        self.base.observer.moved(
             now,
             &travel.request,
             Place::Transfer,
@@ -99,11 +106,11 @@ impl<O: Observer> Decode<O> {
         travel.since = now;
         moving.arrived = true;
         if let Some(index) = moving.unit {
-            let unit = &mut self.units[index as usize];
+            let unit = &mut self.base.units[index as usize];
             unit.queue.push_back(*travel);
             self.moving.take(slot);
             if unit.at_boundary() {
-                self.dirty.push(index as usize);
+                self.base.dirty.push(index as usize);
             }
         }
     }

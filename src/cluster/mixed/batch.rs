@@ -3,9 +3,9 @@
 use super::MixedRules;
 use super::mixed_ranks::{Head, MixedRefusal, choose};
 use super::mixed_unit::MixedUnit;
-use super::request::{Decoding, MixedPrompt, MixedWaiting, Past, Prefilling};
+use super::request::{Decoding, MixedPrompt, Prefilling};
 use crate::cluster::decode::resident::Due;
-use crate::cluster::intake::IntakeTokens;
+use crate::cluster::intake::{IntakeTokens, IntakeWaiting};
 use crate::metrics::{Fate, Observer, Place};
 use crate::scenario::{Batching, RankBalance};
 use crate::units::SimTime;
@@ -26,7 +26,7 @@ impl MixedUnit {
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
     ) {
-        let mut out: Vec<MixedWaiting> = Vec::new();
+        let mut out: Vec<IntakeWaiting> = Vec::new();
         for rank in 0..self.ranks.len() {
             while self.ranks[rank].is_overfull(rules) {
                 let waiting = match self.latest_joined(rank) {
@@ -40,15 +40,15 @@ impl MixedUnit {
                     }
                     None => break,
                 };
-                observer.preempted(now, &waiting.prompt.request);
+                observer.preempted(now, &waiting.request);
                 out.push(waiting);
             }
         }
-        out.sort_unstable_by_key(|w| std::cmp::Reverse(w.prompt.request.id));
+        out.sort_unstable_by_key(|w| std::cmp::Reverse(w.request.id));
         for waiting in out {
-            self.load.add(&waiting.prompt, rules);
+            self.load.add(&MixedPrompt::of(&waiting), rules);
             self.queued += 1;
-            self.queues[rules.levels.of(waiting.prompt.request.class)].push_front(waiting);
+            self.queues[rules.levels.of(waiting.request.class)].push_front(waiting);
         }
     }
 
@@ -81,7 +81,7 @@ impl MixedUnit {
         rules: &MixedRules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
-    ) -> MixedWaiting {
+    ) -> IntakeWaiting {
         let prompt = &prefilling.prompt;
         tokens.discarded += u128::from(prefilling.done);
         self.ranks[usize::from(prefilling.rank)].leave_prefill(&prompt.share(rules));
@@ -93,10 +93,10 @@ impl MixedUnit {
             prefilling.since,
             Place::PrefillQueue,
         );
-        MixedWaiting {
-            prompt: *prompt,
+        IntakeWaiting {
+            request: prompt.request,
+            past: prompt.past,
             since: now,
-            started: true,
         }
     }
 
@@ -107,7 +107,7 @@ impl MixedUnit {
         now: SimTime,
         rules: &MixedRules,
         observer: &mut impl Observer,
-    ) -> MixedWaiting {
+    ) -> IntakeWaiting {
         let Decoding { resident, .. } = self.decoding.take(due.slot);
         let request = resident.request;
         let steps_left = due.step - self.wheel.step();
@@ -134,17 +134,10 @@ impl MixedUnit {
             resident.since,
             Place::PrefillQueue,
         );
-        MixedWaiting {
-            prompt: MixedPrompt {
-                request,
-                past: Some(Past {
-                    first_token: resident.first_token,
-                    last_token,
-                    progress_1024,
-                }),
-            },
+        IntakeWaiting {
+            request,
+            past: resident.past(last_token, progress_1024, rules.pace),
             since: now,
-            started: true,
         }
     }
 
@@ -183,7 +176,7 @@ impl MixedUnit {
         self.blocked = None;
         'queues: for level in 0..self.queues.len() {
             while let Some(head) = self.queues[level].front() {
-                let prompt = head.prompt;
+                let prompt = MixedPrompt::of(head);
                 let share = prompt.share(rules);
                 let need = if rules.reserving {
                     share.reserve
@@ -236,7 +229,6 @@ impl MixedUnit {
                     chunk,
                     rank: rank as u16,
                     fresh: true,
-                    started: head.started,
                 });
             }
         }
@@ -255,9 +247,9 @@ impl MixedUnit {
             return;
         };
         self.queued -= 1;
-        self.load.remove(&head.prompt, 0, rules);
-        self.dropped_1024 += u128::from(head.prompt.past.map_or(0, |p| p.progress_1024));
-        let request = &head.prompt.request;
+        self.load.remove(&MixedPrompt::of(&head), 0, rules);
+        self.dropped_1024 += u128::from(rules.pace.progress_1024(&head.past));
+        let request = &head.request;
         observer.moved(
             now,
             request,
@@ -273,10 +265,10 @@ impl MixedUnit {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
             self.ranks[usize::from(s.rank)].leave_prefill(&s.prompt.share(rules));
             let level = rules.levels.of(s.prompt.request.class);
-            self.queues[level].push_front(MixedWaiting {
-                prompt: s.prompt,
+            self.queues[level].push_front(IntakeWaiting {
+                request: s.prompt.request,
+                past: s.prompt.past,
                 since: s.since,
-                started: s.started,
             });
             self.queued += 1;
         }

@@ -7,11 +7,12 @@
 use super::MixedRules;
 use super::mixed_ranks::{MixedRank, MixedRefusal, Share};
 use super::mixed_unit_load::MixedUnitLoad;
-use super::request::{Decoding, MixedWaiting, Prefilling};
+use super::request::{Decoding, MixedPrompt, Prefilling};
 use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
 use crate::cluster::decode::wheel::Wheel;
-use crate::cluster::intake::{IntakeTokens, Queued, Server};
+use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
+use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::queue::Queue;
 use crate::cluster::slab::Slab;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
@@ -23,7 +24,7 @@ use crate::units::SimTime;
 #[derive(Clone, Debug)]
 pub struct MixedUnit {
     /// By priority level, first in first out.
-    pub(super) queues: Vec<Queue<MixedWaiting>>,
+    pub(super) queues: Vec<Queue<IntakeWaiting>>,
     pub(super) queued: usize,
     /// On ranks, in the order of joining.
     pub(super) serving: Vec<Prefilling>,
@@ -128,15 +129,12 @@ impl MixedUnit {
         let request = &s.prompt.request;
         tokens.finished += u128::from(s.done);
         let held = s.prompt.held_1024(rules);
-        let first_token = match s.prompt.past {
-            None => {
-                observer.first_token(now, request);
-                now
-            }
-            Some(past) => {
-                tokens.generated_stepped_1024 += u128::from(rules.pace.per_step_1024);
-                past.first_token
-            }
+        let first_token = if s.prompt.past.has_emitted() {
+            tokens.generated_stepped_1024 += u128::from(rules.pace.per_step_1024);
+            s.prompt.past.first_token
+        } else {
+            observer.first_token(now, request);
+            now
         };
         let rank = &mut self.ranks[usize::from(s.rank)];
         let steps_left = s.prompt.steps_left(rules);
@@ -157,6 +155,7 @@ impl MixedUnit {
                 request: *request,
                 first_token,
                 since: now,
+                losses: s.prompt.past.losses,
             },
             joined: s.joined,
         });
@@ -190,14 +189,12 @@ impl MixedUnit {
         let mut kv_1024 = self.step_kv_1024.unwrap_or(0);
         let mut joined = new.to_vec();
         for s in &self.serving {
-            if let Some(past) = s.prompt.past
-                && s.done + s.chunk == s.prompt.computed()
-            {
+            if s.prompt.past.has_emitted() && s.done + s.chunk == s.prompt.computed() {
                 kv_1024 += s.prompt.held_1024(rules) - rules.pace.per_step_1024;
                 joined.push(Joined {
                     id: s.prompt.request.id,
                     kind: observer.kind(&s.prompt.request),
-                    last_token: past.last_token,
+                    last_token: s.prompt.past.last_token,
                 });
             }
         }
@@ -217,14 +214,8 @@ impl MixedUnit {
     }
 }
 
-impl Server for MixedUnit {
-    const GENERATES: bool = true;
+impl PoolUnit for MixedUnit {
     type Rules = MixedRules;
-    type Waiting = MixedWaiting;
-
-    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> MixedRules {
-        MixedRules::new(scenario, pool, times)
-    }
 
     fn new(rules: &MixedRules, kinds: usize) -> Self {
         Self {
@@ -257,20 +248,16 @@ impl Server for MixedUnit {
         self.planned = SimTime::NEVER;
     }
 
-    fn enqueue(&mut self, waiting: MixedWaiting, rules: &MixedRules) {
-        self.load.add(&waiting.prompt, rules);
-        self.queued += 1;
-        self.queues[rules.levels.of(waiting.prompt.request.class)].push_back(waiting);
+    fn halt(&mut self) {
+        self.halted = true;
     }
 
-    fn overflow(&mut self, most: usize, rules: &MixedRules) -> Option<MixedWaiting> {
-        if self.queued <= most {
-            return None;
-        }
-        let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
-        self.queued -= 1;
-        self.load.remove(&last.prompt, 0, rules);
-        Some(last)
+    fn next(&self) -> SimTime {
+        self.step_end
+    }
+
+    fn runs(&self) -> bool {
+        self.step_end != SimTime::NEVER
     }
 
     fn load(&self, rules: &MixedRules) -> u64 {
@@ -281,8 +268,44 @@ impl Server for MixedUnit {
         }
     }
 
-    fn step_end(&self) -> SimTime {
-        self.step_end
+    fn inside(&self) -> (usize, usize) {
+        (self.queued, self.serving.len() + self.decoding.len())
+    }
+
+    fn taken(&self, rules: &MixedRules) -> u64 {
+        self.ranks.iter().map(|rank| rank.taken(rules)).sum()
+    }
+
+    fn in_tokens_1024(taken: u128, rules: &MixedRules) -> u64 {
+        rules.memory.in_tokens_1024(taken)
+    }
+
+    fn blocked(&self) -> [bool; 2] {
+        self.waits_for()
+    }
+}
+
+impl Server for MixedUnit {
+    const GENERATES: bool = true;
+
+    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> MixedRules {
+        MixedRules::new(scenario, pool, times)
+    }
+
+    fn enqueue(&mut self, waiting: IntakeWaiting, rules: &MixedRules) {
+        self.load.add(&MixedPrompt::of(&waiting), rules);
+        self.queued += 1;
+        self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
+    }
+
+    fn overflow(&mut self, most: usize, rules: &MixedRules) -> Option<IntakeWaiting> {
+        if self.queued <= most {
+            return None;
+        }
+        let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
+        self.queued -= 1;
+        self.load.remove(&MixedPrompt::of(&last), 0, rules);
+        Some(last)
     }
 
     fn start_step(
@@ -322,11 +345,11 @@ impl Server for MixedUnit {
         for s in &mut self.serving {
             if s.fresh {
                 let request = &s.prompt.request;
-                if !s.started {
+                if !s.prompt.past.started {
                     observer.prefill_started(now, request, index);
                 }
                 observer.moved(now, request, Place::PrefillQueue, s.since, Place::Prefill);
-                (s.since, s.started, s.fresh) = (now, true, false);
+                (s.since, s.prompt.past.started, s.fresh) = (now, true, false);
             }
         }
         if computed > 0 {
@@ -338,7 +361,7 @@ impl Server for MixedUnit {
     fn end_step(
         &mut self,
         now: SimTime,
-        index: usize,
+        (index, _): (u32, u32),
         rules: &MixedRules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
@@ -346,7 +369,7 @@ impl Server for MixedUnit {
     ) {
         self.step_end = SimTime::NEVER;
         self.planned = self.step_from;
-        self.tell_tokens(now, index, rules, observer);
+        self.tell_tokens(now, index as usize, rules, observer);
         if self.step_kv_1024.take().is_some() {
             self.end_decode(now, rules, observer, tokens);
         }
@@ -367,41 +390,37 @@ impl Server for MixedUnit {
         self.serving = serving;
     }
 
-    fn release(
+    fn give_up(
         &mut self,
         now: SimTime,
+        index: usize,
         rules: &MixedRules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
-    ) -> Vec<MixedWaiting> {
-        let mut moving: Vec<MixedWaiting> = self.queues.iter_mut().flat_map(Queue::drain).collect();
+    ) -> Vec<IntakeWaiting> {
+        if self.runs() {
+            let computes = self.serving.iter().any(|s| s.chunk > 0);
+            observer.step_lost(now, index, self.step_end, computes);
+            self.step_end = SimTime::NEVER;
+            self.step_kv_1024 = None;
+        }
+        let mut moving: Vec<IntakeWaiting> =
+            self.queues.iter_mut().flat_map(Queue::drain).collect();
         for prefilling in std::mem::take(&mut self.serving) {
             moving.push(self.uproot_prefilling(&prefilling, now, rules, observer, tokens));
         }
         for due in self.wheel.drain() {
             moving.push(self.uproot_decoding(due, now, rules, observer));
         }
-        moving.sort_unstable_by_key(|w| w.prompt.request.id);
+        moving.sort_unstable_by_key(|w| w.request.id);
         self.queued = 0;
         self.load = MixedUnitLoad::default();
         self.blocked = None;
         moving
     }
 
-    fn taken(&self, rules: &MixedRules) -> u64 {
-        self.ranks.iter().map(|rank| rank.taken(rules)).sum()
-    }
-
-    fn in_tokens_1024(taken: u128, rules: &MixedRules) -> u64 {
-        rules.memory.in_tokens_1024(taken)
-    }
-
-    fn blocked(&self) -> [bool; 2] {
-        self.waits_for()
-    }
-
-    fn inside(&self) -> (usize, usize) {
-        (self.queued, self.serving.len() + self.decoding.len())
+    fn carry(waiting: &IntakeWaiting, rules: &MixedRules, tokens: &mut IntakeTokens) {
+        tokens.generated_1024 += u128::from(rules.pace.progress_1024(&waiting.past));
     }
 
     fn still_in(
@@ -411,13 +430,13 @@ impl Server for MixedUnit {
         tokens: &mut IntakeTokens,
     ) -> u64 {
         for w in self.queues.iter().flat_map(Queue::iter) {
-            w.prompt.still_in(Place::PrefillQueue, w.since, observer);
-            w.carry(tokens);
+            MixedPrompt::of(w).still_in(Place::PrefillQueue, w.since, observer);
+            Self::carry(w, rules, tokens);
         }
         for s in &self.serving {
             s.prompt.still_in(Place::Prefill, s.since, observer);
             tokens.finished += u128::from(s.done);
-            tokens.generated_1024 += u128::from(s.prompt.past.map_or(0, |p| p.progress_1024));
+            tokens.generated_1024 += u128::from(rules.pace.progress_1024(&s.prompt.past));
             tokens.kv_requests_1024 += u128::from(s.prompt.held_1024(rules));
         }
         let mut decoding = 0;

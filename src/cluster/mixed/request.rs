@@ -3,37 +3,18 @@
 use super::MixedRules;
 use super::mixed_ranks::Share;
 use crate::cluster::decode::resident::Resident;
-use crate::cluster::intake::{IntakeTokens, Queued};
+use crate::cluster::intake::IntakeWaiting;
+use crate::cluster::past::Past;
 use crate::metrics::{Observer, Place};
 use crate::perf::PrefillLoad;
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// What a request had emitted before it had to start again.
-#[derive(Clone, Copy, Debug)]
-pub struct Past {
-    pub first_token: SimTime,
-    /// When its latest token left.
-    pub last_token: SimTime,
-    /// Tokens after the first, in 1/1024: whole steps.
-    pub progress_1024: u64,
-}
-
 /// A prompt to compute, with what belongs to it.
 #[derive(Clone, Copy, Debug)]
 pub struct MixedPrompt {
     pub request: Request,
-    pub past: Option<Past>,
-}
-
-/// A request in a mixed unit's queue.
-#[derive(Clone, Copy, Debug)]
-pub struct MixedWaiting {
-    pub prompt: MixedPrompt,
-    /// When it came into this queue.
-    pub since: SimTime,
-    /// Whether a prefill step has ever begun for it.
-    pub started: bool,
+    pub past: Past,
 }
 
 /// A request whose prompt is being computed on a rank.
@@ -51,7 +32,6 @@ pub struct Prefilling {
     pub rank: u16,
     /// Whether the running step is its first one here.
     pub fresh: bool,
-    pub started: bool,
 }
 
 /// A request that decodes.
@@ -63,21 +43,23 @@ pub struct Decoding {
 }
 
 impl MixedPrompt {
+    /// Of somebody who waits.
+    pub fn of(waiting: &IntakeWaiting) -> Self {
+        Self {
+            request: waiting.request,
+            past: waiting.past,
+        }
+    }
+
     /// Tokens to compute: the input, and for a request that starts again all that it has emitted, less
     /// what the cache holds.
     pub fn computed(&self) -> u32 {
-        let emitted = self.past.map_or(0, |p| 1 + p.progress_1024.div_ceil(1024));
-        self.request.input + emitted as u32 - self.request.cached
-    }
-
-    /// When its first token left; `NEVER` where it has none.
-    pub fn first_token(&self) -> SimTime {
-        self.past.map_or(SimTime::NEVER, |past| past.first_token)
+        self.past.computed(&self.request)
     }
 
     /// Tells the observer where it is when the simulation ends.
     pub fn still_in(&self, place: Place, since: SimTime, observer: &mut impl Observer) {
-        observer.still_in(&self.request, place, since, self.first_token());
+        observer.still_in(&self.request, place, since, self.past.first_token);
     }
 
     /// (Query, key) pairs of its tokens from `done` on.
@@ -97,8 +79,11 @@ impl MixedPrompt {
 
     /// Tokens after the first when this prefill ends, in 1/1024.
     pub fn progress_after_1024(&self, rules: &MixedRules) -> u64 {
-        self.past
-            .map_or(0, |p| p.progress_1024 + rules.pace.per_step_1024)
+        if self.past.has_emitted() {
+            rules.pace.progress_1024(&self.past) + rules.pace.per_step_1024
+        } else {
+            0
+        }
     }
 
     /// What it takes of a rank from its admission on.
@@ -110,34 +95,5 @@ impl MixedPrompt {
     pub fn steps_left(&self, rules: &MixedRules) -> u64 {
         let done = rules.pace.progress_done_1024(&self.request);
         (done - self.progress_after_1024(rules)) / rules.pace.per_step_1024
-    }
-}
-
-impl Queued for MixedWaiting {
-    fn arrived(request: Request) -> Self {
-        Self {
-            prompt: MixedPrompt {
-                request,
-                past: None,
-            },
-            since: request.at,
-            started: false,
-        }
-    }
-
-    fn request(&self) -> &Request {
-        &self.prompt.request
-    }
-
-    fn since(&self) -> SimTime {
-        self.since
-    }
-
-    fn first_token(&self) -> SimTime {
-        self.prompt.first_token()
-    }
-
-    fn carry(&self, tokens: &mut IntakeTokens) {
-        tokens.generated_1024 += u128::from(self.prompt.past.map_or(0, |p| p.progress_1024));
     }
 }

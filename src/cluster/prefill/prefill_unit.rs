@@ -3,8 +3,10 @@
 
 use super::PrefillRules;
 use crate::cluster::Handover;
-use crate::cluster::intake::{IntakeTokens, Queued, Server};
+use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
 use crate::cluster::least::{NEVER as FULL, index_of_least};
+use crate::cluster::past::Past;
+use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::queue::Queue;
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
@@ -12,20 +14,11 @@ use crate::scenario::{Pool, RankBalance, Scenario};
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// A request in a queue.
-#[derive(Clone, Copy, Debug)]
-pub struct PrefillWaiting {
-    pub request: Request,
-    /// When it came into this queue.
-    pub since: SimTime,
-    /// Whether a prefill step has ever begun for it.
-    pub started: bool,
-}
-
 /// A request on a rank.
 #[derive(Clone, Copy, Debug)]
 pub struct InService {
     pub request: Request,
+    pub past: Past,
     /// When its first step here began; while `fresh`, when it came into the queue.
     pub since: SimTime,
     /// Computed tokens so far.
@@ -35,14 +28,13 @@ pub struct InService {
     rank: u16,
     /// Whether the running step is its first one here.
     fresh: bool,
-    started: bool,
 }
 
 /// One prefill unit.
 #[derive(Clone, Debug)]
 pub struct PrefillUnit {
     /// By priority level, first in first out.
-    queues: Vec<Queue<PrefillWaiting>>,
+    queues: Vec<Queue<IntakeWaiting>>,
     queued: usize,
     /// On ranks: in the running step, or between two steps.
     serving: Vec<InService>,
@@ -61,8 +53,12 @@ pub struct PrefillUnit {
     rank_loads: Vec<PrefillLoad>,
 }
 
-fn computed(request: &Request) -> u32 {
-    request.input - request.cached
+impl InService {
+    /// Prompt tokens to compute in all.
+    #[inline]
+    fn computed(&self) -> u32 {
+        self.past.computed(&self.request)
+    }
 }
 
 impl PrefillRules {
@@ -126,14 +122,8 @@ impl PrefillRules {
     }
 }
 
-impl Server for PrefillUnit {
-    const GENERATES: bool = false;
+impl PoolUnit for PrefillUnit {
     type Rules = PrefillRules;
-    type Waiting = PrefillWaiting;
-
-    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> PrefillRules {
-        PrefillRules::new(scenario, pool, times)
-    }
 
     fn new(rules: &PrefillRules, _kinds: usize) -> Self {
         Self {
@@ -157,6 +147,20 @@ impl Server for PrefillUnit {
         self.interface_free.fill(SimTime::ZERO);
     }
 
+    fn halt(&mut self) {
+        self.halted = true;
+    }
+
+    #[inline]
+    fn next(&self) -> SimTime {
+        self.step_end
+    }
+
+    #[inline]
+    fn runs(&self) -> bool {
+        self.step_end != SimTime::NEVER
+    }
+
     #[inline]
     fn load(&self, rules: &PrefillRules) -> u64 {
         if rules.by_time {
@@ -166,57 +170,61 @@ impl Server for PrefillUnit {
         }
     }
 
-    #[inline]
-    fn step_end(&self) -> SimTime {
-        self.step_end
+    fn inside(&self) -> (usize, usize) {
+        (self.queued, self.serving.len())
+    }
+}
+
+impl Server for PrefillUnit {
+    const GENERATES: bool = false;
+
+    fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> PrefillRules {
+        PrefillRules::new(scenario, pool, times)
     }
 
     #[inline]
-    fn enqueue(&mut self, waiting: PrefillWaiting, rules: &PrefillRules) {
-        let request = &waiting.request;
-        let context = u64::from(request.cached);
-        self.load.add_chunk(u64::from(computed(request)), context);
+    fn enqueue(&mut self, waiting: IntakeWaiting, rules: &PrefillRules) {
+        let context = u64::from(waiting.request.cached);
+        self.load.add_chunk(u64::from(waiting.computed()), context);
         self.queued += 1;
         self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
     }
 
-    fn overflow(&mut self, most: usize, _rules: &PrefillRules) -> Option<PrefillWaiting> {
+    fn overflow(&mut self, most: usize, _rules: &PrefillRules) -> Option<IntakeWaiting> {
         if self.queued <= most {
             return None;
         }
         let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
         self.queued -= 1;
-        let request = &last.request;
-        let context = u64::from(request.cached);
-        self.load
-            .remove_chunk(u64::from(computed(request)), context);
+        let context = u64::from(last.request.cached);
+        self.load.remove_chunk(u64::from(last.computed()), context);
         Some(last)
     }
 
-    fn release(
+    fn give_up(
         &mut self,
         now: SimTime,
+        index: usize,
         _rules: &PrefillRules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
-    ) -> Vec<PrefillWaiting> {
-        let mut moving: Vec<PrefillWaiting> = Vec::new();
+    ) -> Vec<IntakeWaiting> {
+        if self.runs() {
+            observer.step_lost(now, index, self.step_end, true);
+            self.step_end = SimTime::NEVER;
+        }
+        let mut moving: Vec<IntakeWaiting> = Vec::new();
         for w in self.queues.iter_mut().flat_map(Queue::drain) {
             moving.push(w);
         }
         for s in self.serving.drain(..) {
-            observer.moved(
-                now,
-                &s.request,
-                Place::Prefill,
-                s.since,
-                Place::PrefillQueue,
-            );
+            let queue = Place::PrefillQueue;
+            observer.moved(now, &s.request, Place::Prefill, s.since, queue);
             tokens.discarded += u128::from(s.done);
-            moving.push(PrefillWaiting {
+            moving.push(IntakeWaiting {
                 request: s.request,
+                past: s.past,
                 since: now,
-                started: true,
             });
         }
         moving.sort_unstable_by_key(|w| w.request.id);
@@ -224,6 +232,8 @@ impl Server for PrefillUnit {
         self.load = PrefillLoad::default();
         moving
     }
+
+    fn carry(_waiting: &IntakeWaiting, _rules: &PrefillRules, _tokens: &mut IntakeTokens) {}
 
     fn start_step(
         &mut self,
@@ -251,7 +261,7 @@ impl Server for PrefillUnit {
         for s in &mut self.serving {
             tokens += u64::from(s.chunk);
             if s.fresh {
-                if !s.started {
+                if !s.past.started {
                     observer.prefill_started(now, &s.request, index);
                 }
                 observer.moved(
@@ -261,7 +271,7 @@ impl Server for PrefillUnit {
                     s.since,
                     Place::Prefill,
                 );
-                (s.since, s.started, s.fresh) = (now, true, false);
+                (s.since, s.past.started, s.fresh) = (now, true, false);
             }
         }
         observer.prefill_step(now, index, length, tokens);
@@ -272,7 +282,7 @@ impl Server for PrefillUnit {
     fn end_step(
         &mut self,
         now: SimTime,
-        _index: usize,
+        sender: (u32, u32),
         rules: &PrefillRules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
@@ -290,32 +300,35 @@ impl Server for PrefillUnit {
             let context = u64::from(s.request.cached + s.done - s.chunk);
             load.remove_chunk(u64::from(s.chunk), context);
             s.chunk = 0;
-            let request = &s.request;
-            if s.done < computed(request) {
+            if s.done < s.computed() {
                 return true;
             }
+            let request = &s.request;
             tokens.finished += u128::from(s.done);
-            if rules.emits {
+            // Who has emitted before emits nothing here: its next token is that of its next decode step.
+            let again = s.past.has_emitted();
+            let sent = s.past.prompt(request);
+            if rules.emits && !again {
                 observer.first_token(now, request);
+                s.past.emit_first(now, 1024);
             }
             observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
-            if rules.emits && request.output == 1 {
+            if rules.emits && !again && request.output == 1 {
                 observer.completed(now, request, now, 0);
             } else {
                 let free_at = &mut interface_free[usize::from(s.rank)];
-                let sending = rules.handover.send(now, free_at, u64::from(request.input));
+                let sending = rules.handover.send(now, free_at, u64::from(sent));
                 out.push(Handover {
                     request: *request,
                     at: now,
+                    past: s.past,
                     sending,
+                    tokens: sent,
+                    sender,
                 });
             }
             false
         });
-    }
-
-    fn inside(&self) -> (usize, usize) {
-        (self.queued, self.serving.len())
     }
 
     fn still_in(
@@ -324,32 +337,17 @@ impl Server for PrefillUnit {
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
     ) -> u64 {
+        let mut still_in = |request: &Request, place, since, past: &Past| {
+            observer.still_in(request, place, since, past.first_token);
+        };
         for w in self.queues.iter().flat_map(Queue::iter) {
-            observer.still_in(&w.request, Place::PrefillQueue, w.since, SimTime::NEVER);
+            still_in(&w.request, Place::PrefillQueue, w.since, &w.past);
         }
         for s in &self.serving {
-            observer.still_in(&s.request, Place::Prefill, s.since, SimTime::NEVER);
+            still_in(&s.request, Place::Prefill, s.since, &s.past);
             tokens.finished += u128::from(s.done);
         }
         (self.queued + self.serving.len()) as u64
-    }
-}
-
-impl Queued for PrefillWaiting {
-    fn arrived(request: Request) -> Self {
-        Self {
-            request,
-            since: request.at,
-            started: false,
-        }
-    }
-
-    fn request(&self) -> &Request {
-        &self.request
-    }
-
-    fn since(&self) -> SimTime {
-        self.since
     }
 }
 
@@ -367,9 +365,9 @@ impl PrefillUnit {
             // A cut chunk closes its rank, so no rank has more than one unfinished request.
             let load = &mut self.rank_loads[rank];
             let context = u64::from(s.request.cached + s.done);
-            s.chunk = rules.chunk(*load, computed(&s.request) - s.done, context);
+            s.chunk = rules.chunk(*load, s.computed() - s.done, context);
             load.add_chunk(u64::from(s.chunk), context);
-            let cut = s.done + s.chunk < computed(&s.request);
+            let cut = s.done + s.chunk < s.computed();
             self.place(rank, cut, rules, &mut open);
         }
         for level in 0..self.queues.len() {
@@ -381,7 +379,7 @@ impl PrefillUnit {
                     break;
                 };
                 let load = &mut self.rank_loads[rank];
-                let (wanted, context) = (computed(&w.request), u64::from(w.request.cached));
+                let (wanted, context) = (w.computed(), u64::from(w.request.cached));
                 let chunk = rules.chunk(*load, wanted, context);
                 if chunk == 0 {
                     self.fill[rank] = FULL;
@@ -391,12 +389,12 @@ impl PrefillUnit {
                 load.add_chunk(u64::from(chunk), context);
                 self.serving.push(InService {
                     request: w.request,
+                    past: w.past,
                     since: w.since,
                     done: 0,
                     chunk,
                     rank: rank as u16,
                     fresh: true,
-                    started: w.started,
                 });
                 self.queued -= 1;
                 self.queues[level].pop_front();
@@ -425,10 +423,10 @@ impl PrefillUnit {
     fn undo_batch(&mut self, rules: &PrefillRules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
             let level = rules.levels.of(s.request.class);
-            self.queues[level].push_front(PrefillWaiting {
+            self.queues[level].push_front(IntakeWaiting {
                 request: s.request,
+                past: s.past,
                 since: s.since,
-                started: s.started,
             });
             self.queued += 1;
         }

@@ -1,0 +1,207 @@
+//! Units of a decode pool that are released or lost (S10): where everything on them goes.
+
+use super::resident::Travel;
+use super::{Decode, Moving};
+use crate::cluster::controller::AfterLoss;
+use crate::cluster::decode::kv_load::KvLoad;
+use crate::cluster::instant::LostSender;
+use crate::cluster::past::Lost;
+use crate::cluster::pool_base::{Departure, PoolUnit};
+use crate::metrics::{Fate, Observer, Place};
+use crate::units::{SimDuration, SimTime};
+
+/// Where a request of a departing unit is.
+enum From {
+    /// On a rank.
+    Rank(usize, Travel),
+    Queue(Travel),
+    /// On its way to the unit, in this slot.
+    Way(u32),
+}
+
+impl<O: Observer> Decode<O> {
+    /// What waited for a unit is routed, what was on others moves, or is lost. All units have changed before any
+    /// request goes anywhere, so that units that open together share what waited, and nothing moves to a unit that
+    /// leaves too.
+    pub(super) fn settle(&mut self, now: SimTime, lost: &mut Vec<Lost>) {
+        let (opened, departures) = self.base.settle_changes(now);
+        if opened {
+            for slot in std::mem::take(&mut self.unrouted) {
+                self.route(slot);
+            }
+        }
+        for departure in departures {
+            self.depart(now, departure, lost);
+        }
+        self.base.find_next();
+    }
+
+    /// Everything on a unit leaves, in order of id.
+    fn depart(
+        &mut self,
+        now: SimTime,
+        Departure { unit, loss, .. }: Departure,
+        lost: &mut Vec<Lost>,
+    ) {
+        let base = &mut self.base;
+        let before = base.note(unit);
+        base.busy -= u64::from(base.units[unit].runs());
+        let departing = &mut base.units[unit];
+        let mut all: Vec<(u64, From)> = Vec::new();
+        let queue = departing.queue.drain();
+        all.extend(queue.map(|t| (t.request.id, From::Queue(t))));
+        let residents = departing.evict_all(now, unit, &base.rules, &mut base.observer);
+        let on_rank = |(rank, t): (usize, Travel)| (t.request.id, From::Rank(rank, t));
+        all.extend(residents.into_iter().map(on_rank));
+        for arrival in self.arrivals.iter() {
+            if self.moving.get(arrival.slot).unit == Some(unit as u32) {
+                all.push((arrival.id, From::Way(arrival.slot)));
+            }
+        }
+        departing.load = KvLoad::default();
+        base.departed(unit);
+        base.noted(now, unit, before);
+        base.tell_kv(now);
+        base.observer.busy(now, base.busy);
+        all.sort_unstable_by_key(|(id, _)| *id);
+        match loss {
+            None => all
+                .into_iter()
+                .for_each(|(_, from)| self.migrate(now, unit, from)),
+            Some(after) => self.lose(now, all, after, lost),
+        }
+    }
+
+    /// A request of a released unit moves: from a rank by a transfer through its interface, from the queue at once;
+    /// what is on its way only changes its destination.
+    fn migrate(&mut self, now: SimTime, unit: usize, from: From) {
+        let base = &mut self.base;
+        match from {
+            From::Rank(rank, travel) => {
+                let request = &travel.request;
+                base.observer.migrated(now, request);
+                base.observer
+                    .moved(now, request, Place::Decode, travel.since, Place::Transfer);
+                let free_at = &mut base.units[unit].interface_free[rank];
+                let tokens = travel.held_1024(base.rules.pace).div_ceil(1024);
+                let sending = base.rules.migration.send(now, free_at, tokens);
+                let receiving = base.rules.receive[1].time(tokens);
+                let travel = Travel {
+                    since: now,
+                    ..travel
+                };
+                self.send(travel, sending, receiving, None);
+            }
+            From::Queue(travel) => {
+                base.observer.migrated(now, &travel.request);
+                let slot = self.moving.store(Moving {
+                    travel,
+                    unit: None,
+                    took: SimDuration::ZERO,
+                    receiving: SimDuration::ZERO,
+                    sender: None,
+                    sent: true,
+                    arrived: true,
+                });
+                self.route(slot);
+            }
+            From::Way(slot) => {
+                let request = self.moving.get(slot).travel.request;
+                base.observer.migrated(now, &request);
+                self.route(slot);
+            }
+        }
+    }
+
+    /// Requests of a lost unit lose their KV with it, except those whose KV has not left its sender.
+    fn lose(
+        &mut self,
+        now: SimTime,
+        all: Vec<(u64, From)>,
+        after: AfterLoss,
+        lost: &mut Vec<Lost>,
+    ) {
+        let mut under_way = Vec::new();
+        for (id, from) in all {
+            match from {
+                From::Rank(_, travel) => self.go_back(now, travel, Place::Decode, after, lost),
+                From::Queue(travel) => self.go_back(now, travel, Place::DecodeQueue, after, lost),
+                From::Way(slot) if self.moving.get(slot).sent => {
+                    under_way.push(id);
+                    let travel = self.moving.take(slot).travel;
+                    self.go_back(now, travel, Place::Transfer, after, lost);
+                }
+                From::Way(slot) => {
+                    let request = self.moving.get(slot).travel.request;
+                    self.base.observer.migrated(now, &request);
+                    self.route(slot);
+                }
+            }
+        }
+        if !under_way.is_empty() {
+            self.arrivals
+                .retain(|arrival| under_way.binary_search(&arrival.id).is_err());
+        }
+    }
+
+    /// Senders are lost: so is what they have not sent yet, in order of id.
+    pub(super) fn sever(&mut self, now: SimTime, senders: &[LostSender], lost: &mut Vec<Lost>) {
+        let mut severed: Vec<(u64, u32, AfterLoss)> = Vec::new();
+        for arrival in self.arrivals.iter() {
+            let moving = self.moving.get(arrival.slot);
+            let by = |s: &&LostSender| moving.sender == Some((s.unit, s.life));
+            if let Some(sender) = senders.iter().find(by).filter(|_| !moving.sent) {
+                severed.push((arrival.id, arrival.slot, sender.after));
+            }
+        }
+        severed.sort_unstable_by_key(|(id, ..)| *id);
+        if severed.is_empty() {
+            return;
+        }
+        self.arrivals.retain(|arrival| {
+            let found = severed.binary_search_by_key(&arrival.id, |(id, ..)| *id);
+            found.is_err()
+        });
+        for (_, slot, after) in severed {
+            let moving = self.moving.take(slot);
+            if let Some(unit) = moving.unit {
+                let base = &mut self.base;
+                let held = moving.travel.held_1024(base.rules.pace);
+                base.units[unit as usize].load.remove(held, &base.rules);
+                base.loaded(unit as usize);
+            } else {
+                self.unrouted.retain(|other| *other != slot);
+            }
+            self.go_back(now, moving.travel, Place::Transfer, after, lost);
+        }
+    }
+
+    /// A request has lost its KV: it goes back to the pool that takes arrivals, or fails.
+    fn go_back(
+        &mut self,
+        now: SimTime,
+        travel: Travel,
+        place: Place,
+        after: AfterLoss,
+        lost: &mut Vec<Lost>,
+    ) {
+        let Travel {
+            request,
+            mut past,
+            since,
+            ..
+        } = travel;
+        self.base.observer.lost(now, &request);
+        if after == AfterLoss::Fail {
+            self.end(now, &travel, place, Fate::Failed);
+            return;
+        }
+        let progress = self.base.rules.pace.progress_1024(&past);
+        self.tokens.finished_1024 += u128::from(progress);
+        self.base
+            .observer
+            .moved(now, &request, place, since, Place::Outside);
+        past.losses += 1;
+        lost.push(Lost { request, past });
+    }
+}

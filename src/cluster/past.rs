@@ -1,0 +1,64 @@
+//! What a request has behind it, beside the request: the same record in every pool, handed on from one to the next.
+
+use crate::units::SimTime;
+use crate::workload::Request;
+
+/// What a request has emitted, and lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// When its first token left; `NEVER` while it has none.
+    pub first_token: SimTime,
+    /// When its latest token left; `NEVER` while it has none.
+    pub last_token: SimTime,
+    /// Tokens emitted, in 1/1024.
+    pub emitted_1024: u64,
+    /// How often it has lost its KV with a unit, and started again.
+    pub losses: u32,
+    /// Whether a prefill step has ever begun for it.
+    pub started: bool,
+}
+
+impl Past {
+    /// That of a request that has just arrived.
+    pub const NONE: Self = Self {
+        first_token: SimTime::NEVER,
+        last_token: SimTime::NEVER,
+        emitted_1024: 0,
+        losses: 0,
+        started: false,
+    };
+
+    /// Whether its first token has left.
+    #[inline]
+    pub fn has_emitted(&self) -> bool {
+        self.emitted_1024 > 0
+    }
+
+    /// Tokens of its prompt: the input, and all that it has emitted, in whole tokens.
+    #[inline]
+    pub fn prompt(&self, request: &Request) -> u32 {
+        request.input + self.emitted_1024.div_ceil(1024) as u32
+    }
+
+    /// Prompt tokens to compute: those that the cache does not hold.
+    #[inline]
+    pub fn computed(&self, request: &Request) -> u32 {
+        self.prompt(request) - request.cached
+    }
+
+    /// Its first tokens, so many in 1/1024, leave.
+    #[inline]
+    pub fn emit_first(&mut self, now: SimTime, tokens_1024: u64) {
+        (self.first_token, self.last_token) = (now, now);
+        self.emitted_1024 = tokens_1024;
+    }
+}
+
+/// A request whose KV is gone: it goes back to the pool that takes arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The request.
+    pub request: Request,
+    /// What it has behind it.
+    pub past: Past,
+}

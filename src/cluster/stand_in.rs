@@ -1,0 +1,320 @@
+//! What stands for a pool that is played apart, or is not there, and for who calls.
+//!
+//! [`Outbox`] takes what a decode pool would be handed, and [`Inbox`] hands a decode pool what a pool that takes arrivals
+//! has handed over before.
+
+use super::Handover;
+use super::controller::{PoolView, UnitOrder};
+use super::instant::{BackPool, Callers, FrontPool, LostSender};
+use super::past::Lost;
+use crate::units::SimTime;
+use crate::workload::Request;
+
+/// Things in the order of time, taken one by one.
+#[derive(Clone, Debug)]
+pub struct TimedQueue<T> {
+    items: Vec<T>,
+    taken: usize,
+}
+
+impl<T> Default for TimedQueue<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            taken: 0,
+        }
+    }
+}
+
+impl<T: Timed> TimedQueue<T> {
+    /// Changes what it holds for something else, in the order of time, from the first on.
+    pub fn swap(&mut self, items: &mut Vec<T>) {
+        std::mem::swap(&mut self.items, items);
+        self.taken = 0;
+    }
+
+    /// When the next one comes.
+    #[inline]
+    pub fn next(&self) -> SimTime {
+        self.items.get(self.taken).map_or(SimTime::NEVER, T::at)
+    }
+
+    /// Takes those that come now.
+    #[inline]
+    pub fn take(&mut self, now: SimTime) -> &[T] {
+        let from = self.taken;
+        while self
+            .items
+            .get(self.taken)
+            .is_some_and(|item| item.at() == now)
+        {
+            self.taken += 1;
+        }
+        self.items.get(from..self.taken).unwrap_or(&[])
+    }
+}
+
+/// What comes at a time.
+pub trait Timed {
+    /// When.
+    fn at(&self) -> SimTime;
+}
+
+impl Timed for Request {
+    #[inline]
+    fn at(&self) -> SimTime {
+        self.at
+    }
+}
+
+impl Timed for Handover {
+    #[inline]
+    fn at(&self) -> SimTime {
+        self.at
+    }
+}
+
+/// Callers who come whatever happens.
+pub type OpenCallers = TimedQueue<Request>;
+
+impl<F, B> Callers<F, B> for OpenCallers {
+    #[inline]
+    fn next(&self) -> SimTime {
+        TimedQueue::next(self)
+    }
+
+    #[inline]
+    fn hear(&mut self, _now: SimTime, _front: &mut F, _back: &mut B) {}
+
+    #[inline]
+    fn call(&mut self, now: SimTime, arrive: impl FnMut(&Request)) {
+        self.take(now).iter().for_each(arrive);
+    }
+}
+
+/// Nobody calls a decode pool that is played apart.
+#[derive(Clone, Copy, Debug)]
+pub struct NoCallers;
+
+impl<F, B> Callers<F, B> for NoCallers {
+    fn next(&self) -> SimTime {
+        SimTime::NEVER
+    }
+
+    fn hear(&mut self, _now: SimTime, _front: &mut F, _back: &mut B) {}
+
+    fn call(&mut self, _now: SimTime, _arrive: impl FnMut(&Request)) {}
+}
+
+/// Stands for the pool that takes arrivals, and has been played before.
+pub type Inbox = TimedQueue<Handover>;
+
+impl FrontPool for Inbox {
+    #[inline]
+    fn next(&self) -> SimTime {
+        TimedQueue::next(self)
+    }
+
+    fn advance(&mut self, _now: SimTime) {}
+
+    fn report(&mut self, _now: SimTime) {}
+
+    fn begin_serving(&mut self, _now: SimTime) {}
+
+    fn obey(&mut self, _now: SimTime, _order: UnitOrder) {}
+
+    fn seen(&self) -> Option<PoolView> {
+        None
+    }
+
+    #[inline]
+    fn settle_changes(&mut self, _now: SimTime) -> Vec<LostSender> {
+        Vec::new()
+    }
+
+    fn come_back(&mut self, _now: SimTime, _lost: Lost) {}
+
+    #[inline]
+    fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool) {
+        for handover in self.take(now) {
+            back.hand_over(now, handover);
+        }
+    }
+
+    fn arrive(&mut self, _now: SimTime, _request: &Request) {}
+
+    fn start_steps(&mut self, _now: SimTime) {}
+}
+
+/// Stands for the decode pool, if there is one: keeps what it would be handed.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox(pub Vec<Handover>);
+
+impl BackPool for Outbox {
+    fn next(&self) -> SimTime {
+        SimTime::NEVER
+    }
+
+    fn advance(&mut self, _now: SimTime) {}
+
+    fn report(&mut self, _now: SimTime) {}
+
+    fn begin_serving(&mut self, _now: SimTime) {}
+
+    fn obey(&mut self, _now: SimTime, _order: UnitOrder) {}
+
+    fn seen(&self) -> Option<PoolView> {
+        None
+    }
+
+    #[inline]
+    fn settle_changes(&mut self, _now: SimTime, _senders: &[LostSender]) -> Vec<Lost> {
+        Vec::new()
+    }
+
+    fn end_steps(&mut self, _now: SimTime) {}
+
+    #[inline]
+    fn inbox(&mut self) -> &mut Vec<Handover> {
+        &mut self.0
+    }
+
+    fn take_over(&mut self, _now: SimTime) {}
+
+    #[inline]
+    fn hand_over(&mut self, _now: SimTime, handover: &Handover) {
+        self.0.push(*handover);
+    }
+
+    fn land(&mut self, _now: SimTime) {}
+
+    fn start_steps(&mut self, _now: SimTime) {}
+}
+
+/// A pool, or its stand-in where the scenario has none.
+pub enum MaybeBack<B> {
+    /// A pool.
+    Pool(B),
+    /// None.
+    Nobody(Outbox),
+}
+
+impl<B> MaybeBack<B> {
+    /// This pool, if there is one.
+    pub fn new(pool: Option<B>) -> Self {
+        pool.map_or_else(|| Self::Nobody(Outbox::default()), Self::Pool)
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> Option<&B> {
+        match self {
+            Self::Pool(pool) => Some(pool),
+            Self::Nobody(_) => None,
+        }
+    }
+
+    /// The pool, to change it.
+    #[inline]
+    pub fn pool_mut(&mut self) -> Option<&mut B> {
+        match self {
+            Self::Pool(pool) => Some(pool),
+            Self::Nobody(_) => None,
+        }
+    }
+
+    /// The pool, when everything is over.
+    pub fn into_pool(self) -> Option<B> {
+        match self {
+            Self::Pool(pool) => Some(pool),
+            Self::Nobody(_) => None,
+        }
+    }
+}
+
+impl<B: BackPool> BackPool for MaybeBack<B> {
+    #[inline]
+    fn next(&self) -> SimTime {
+        self.pool().map_or(SimTime::NEVER, B::next)
+    }
+
+    #[inline]
+    fn advance(&mut self, now: SimTime) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.advance(now));
+    }
+
+    #[inline]
+    fn report(&mut self, now: SimTime) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.report(now));
+    }
+
+    #[inline]
+    fn begin_serving(&mut self, now: SimTime) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.begin_serving(now));
+    }
+
+    fn obey(&mut self, now: SimTime, order: UnitOrder) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.obey(now, order));
+    }
+
+    fn seen(&self) -> Option<PoolView> {
+        self.pool().and_then(B::seen)
+    }
+
+    #[inline]
+    fn settle_changes(&mut self, now: SimTime, senders: &[LostSender]) -> Vec<Lost> {
+        let lost = self
+            .pool_mut()
+            .map(|pool| pool.settle_changes(now, senders));
+        lost.unwrap_or_default()
+    }
+
+    #[inline]
+    fn end_steps(&mut self, now: SimTime) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.end_steps(now));
+    }
+
+    #[inline]
+    fn inbox(&mut self) -> &mut Vec<Handover> {
+        match self {
+            Self::Pool(pool) => pool.inbox(),
+            Self::Nobody(outbox) => outbox.inbox(),
+        }
+    }
+
+    #[inline]
+    fn take_over(&mut self, now: SimTime) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.take_over(now));
+    }
+
+    #[inline]
+    fn hand_over(&mut self, now: SimTime, handover: &Handover) {
+        match self {
+            Self::Pool(pool) => pool.hand_over(now, handover),
+            Self::Nobody(outbox) => outbox.hand_over(now, handover),
+        }
+    }
+
+    #[inline]
+    fn land(&mut self, now: SimTime) {
+        self.pool_mut().into_iter().for_each(|pool| pool.land(now));
+    }
+
+    #[inline]
+    fn start_steps(&mut self, now: SimTime) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.start_steps(now));
+    }
+}
