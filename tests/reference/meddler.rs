@@ -31,7 +31,7 @@ impl Meddler {
 
     /// One of so many.
     fn one_of(&mut self, many: usize) -> usize {
-        (u128::from(self.stream.draw()) * many as u128 >> 64) as usize
+        ((u128::from(self.stream.draw()) * many as u128) >> 64) as usize
     }
 
     /// What it does to a pool that looks like this.
