@@ -9,6 +9,7 @@ use std::fs;
 use tokentide::experiment::calibrate::{calibrate, measurements};
 use tokentide::experiment::validate::measured::{ErrorReport, predictions, report};
 use tokentide::experiment::validate::{borrowed, mlperf, silicon, vllm};
+use tokentide::perf::KnownSteps;
 
 /// A file of the measured data, if it is here and the long form is wanted: these take minutes unoptimised.
 fn data(name: &str) -> Option<Vec<u8>> {
@@ -130,7 +131,7 @@ fn calibration_finds_what_made_the_measurements() {
     for m in &all {
         let scenario = m.scenario().expect("it can be played");
         let p = m
-            .predict_in(&scenario, Some(&slow))
+            .predict_in(&scenario, Some(&slow), &KnownSteps::default())
             .expect("it can be played");
         made.push_str(&format!(
             "vllm,h100,llama-3.1-8b,1,{},{},{},{},{}\n",

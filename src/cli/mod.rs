@@ -20,6 +20,7 @@ mod run_command;
 mod runs;
 mod schema_command;
 mod screen;
+mod search_progress;
 mod sweep_command;
 mod validate_command;
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::folder::{Folder, OF_A_PLAN};
 use super::interrupt::Interrupt;
-use super::progress::SearchProgress;
+use super::search_progress::SearchProgress;
 use super::word_of;
 use super::{
     Exit, PrintArguments, ScenarioArguments, fail, listed, load, print_page, refuse, stretch, tell,
@@ -15,8 +15,9 @@ use super::{
 use crate::experiment::parallel;
 use crate::experiment::plan::plan_tables::TABLES;
 use crate::experiment::plan::{Bench, PlanAnswer, PlanQuestion, PlanStopped, plan};
+use crate::perf::KnownSteps;
 use crate::report::markdown;
-use crate::scenario::{Goal, PlanOption, PlanTable, parse_duration};
+use crate::scenario::{Goal, PlanTable, parse_duration};
 use crate::units::SimDuration;
 
 /// Arguments of `plan`.
@@ -38,9 +39,9 @@ pub struct PlanArguments {
     /// Bounds of a pool's units, such as decode=1..9
     #[arg(long, value_name = "POOL=LEAST..MOST")]
     units: Vec<String>,
-    /// A key and the values that it may take, such as pools.mixed.parallelism.tensor=2,4 or
-    /// pools.mixed.max_batch_tokens=2048,8192; instead of the scenario's choices, and of an option's for the same
-    /// key
+    /// A key and the values that it may take, written as for sweep: pools.mixed.parallelism.tensor=2,4,
+    /// key=1..9:2, key=log(1,1000,7), linked keys a,b=(1,2),(3,4); instead of the scenario's choices, and of an
+    /// option's for the same key
     #[arg(long, value_name = "KEY=VALUES")]
     vary: Vec<String>,
     /// Promises must be kept in every stretch of this length, too. Default: the scenario's slo_every; with
@@ -100,7 +101,7 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
-    let question = match PlanQuestion::new(&asked(arguments, &scenario.plan), &scenario) {
+    let question = match PlanQuestion::new(&asked(arguments), &scenario) {
         Ok(question) => question,
         Err(why) => return refuse(&why),
     };
@@ -115,9 +116,14 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
         threads: arguments
             .threads
             .map_or_else(parallel::threads, usize::from),
-        go_on: &|| !interrupt.has_come(),
+        go_on: &|runs| {
+            remarks.goes_on(runs);
+            !interrupt.has_come()
+        },
+        begin: &|part| remarks.begin(part),
         tell: &|what| remarks.say(what),
         runs: AtomicU64::new(0),
+        known: KnownSteps::default(),
     };
     let answer = plan(&scenario, &question, &bench);
     remarks.finish();
@@ -142,36 +148,19 @@ pub fn execute(arguments: &PlanArguments) -> Exit {
     }
 }
 
-/// The question: what the scenario says, and over it what the command line says.
-fn asked(arguments: &PlanArguments, table: &PlanTable) -> PlanTable {
-    let or = |given: &Vec<String>, stated: &Vec<String>| {
-        let which = if given.is_empty() { stated } else { given };
-        which.clone()
-    };
+/// The part of the question that the command line gives.
+fn asked(arguments: &PlanArguments) -> PlanTable {
     PlanTable {
-        slo: or(&arguments.slo, &table.slo),
-        goal: arguments.goal.or(table.goal),
-        nodes: arguments.nodes.or(table.nodes),
-        units: or(&arguments.units, &table.units),
-        vary: or(&arguments.vary, &table.vary),
-        schedule: arguments.schedule.or(table.schedule),
-        replications: arguments.replications.or(table.replications),
-        step_error: arguments.step_error.or(table.step_error),
-        options: table
-            .options
-            .iter()
-            .map(|option| under(option, &arguments.vary))
-            .collect(),
+        slo: arguments.slo.clone(),
+        goal: arguments.goal,
+        nodes: arguments.nodes,
+        units: arguments.units.clone(),
+        vary: arguments.vary.clone(),
+        schedule: arguments.schedule,
+        replications: arguments.replications,
+        step_error: arguments.step_error,
+        options: Vec::new(),
     }
-}
-
-/// An option without choices of keys for which the command line gives values.
-fn under(option: &PlanOption, given: &[String]) -> PlanOption {
-    let key = |text: &String| text.split('=').next().map(|key| key.trim().to_owned());
-    let is_given = |choice: &String| given.iter().any(|text| key(text) == key(choice));
-    let mut option = option.clone();
-    option.vary.retain(|choice| !is_given(choice));
-    option
 }
 
 /// The files of a plan's answer, in the order in which they are put in place.

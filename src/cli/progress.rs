@@ -83,35 +83,6 @@ impl RunProgress {
     }
 }
 
-/// A search's progress display: one changing line on a terminal, nothing elsewhere.
-#[derive(Debug)]
-pub struct SearchProgress(Option<ProgressBar>);
-
-impl SearchProgress {
-    /// A display; without `enabled` it shows nothing.
-    pub fn new(enabled: bool) -> Self {
-        let line = (enabled && std::io::stderr().is_terminal()).then(ProgressBar::new_spinner);
-        if let Some(line) = &line {
-            line.enable_steady_tick(REFRESH);
-        }
-        Self(line)
-    }
-
-    /// Shows `what` instead of the text before.
-    pub fn say(&self, what: &str) {
-        if let Some(line) = &self.0 {
-            line.set_message(what.to_string());
-        }
-    }
-
-    /// Removes the line from the terminal.
-    pub fn finish(&self) {
-        if let Some(line) = &self.0 {
-            line.finish_and_clear();
-        }
-    }
-}
-
 /// One progress display of several runs at once.
 #[derive(Debug)]
 pub struct Runs {

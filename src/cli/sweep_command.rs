@@ -24,7 +24,7 @@ use crate::experiment::sweep::outcome::{RunOutcome, outcomes};
 use crate::experiment::sweep::results::{self, PARETO, TABLES, csv, fronts_csv, json_lines};
 use crate::experiment::sweep::sweep_columns::columns;
 use crate::experiment::sweep::sweep_page::{page, subtitle};
-use crate::experiment::sweep::{Manifest, Shard, SweepQuestion, SweepRefusal, manifest};
+use crate::experiment::sweep::{Manifest, Shard, SweepBase, SweepQuestion, SweepRefusal, manifest};
 use crate::report::format::{count, fixed, length, plain};
 use sweep_progress::SweepProgress;
 
@@ -110,16 +110,18 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     let question = question(arguments);
     let threads = arguments.threads.map(usize::from);
     let here = threads.unwrap_or_else(parallel::threads);
-    let manifest = manifest(&question, here).map_err(|refusal| match refusal {
+    let refused = |refusal| match refusal {
         SweepRefusal::Axes(why) => refuse(&why),
         SweepRefusal::Scenario(mistakes) => {
             tell(&mistakes);
             Exit::BadInput
         }
-    })?;
+    };
+    let base = SweepBase::read(&question).map_err(refused)?;
+    let manifest = manifest(&question, &base, here).map_err(refused)?;
     if arguments.dry_run {
         let done = done_before(arguments.out.as_deref(), &manifest)?;
-        let text = forecast(arguments, &question, &manifest, &done, here);
+        let text = forecast(arguments, &base, &manifest, &done, here);
         return Ok(print(&screen::labelled(&text)));
     }
     if !arguments.quiet {
@@ -142,7 +144,7 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
             done.insert(entry.key.clone(), entry);
             Ok(())
         };
-        let stopped = run(&question, &manifest, &runs, here, &mut keep, &progress);
+        let stopped = run(&base, &manifest, &runs, here, &mut keep, &progress);
         progress.finish();
         return match stopped {
             SweepStopped::Complete => conclude(&manifest, &done, None, printing),
@@ -158,6 +160,7 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
         let asked = slurm::Asked {
             arguments,
             question: &question,
+            base: &base,
             manifest: &manifest,
             dir,
         };
@@ -167,7 +170,7 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     } else {
         let shard = arguments.shard.unwrap_or(Shard::WHOLE);
         let task = Task {
-            question: &question,
+            base: &base,
             manifest: &manifest,
             dir,
             shard,
@@ -195,7 +198,7 @@ fn question(arguments: &SweepArguments) -> SweepQuestion {
 
 /// A shard to run in this process.
 struct Task<'a> {
-    question: &'a SweepQuestion,
+    base: &'a SweepBase,
     manifest: &'a Manifest,
     dir: &'a Path,
     shard: Shard,
@@ -212,7 +215,7 @@ impl Task<'_> {
         let progress = SweepProgress::new(shows, runs.len(), all - runs.len(), interrupt);
         let mut keep = |entry| ledger.append(&entry);
         let stopped = run(
-            self.question,
+            self.base,
             self.manifest,
             &runs,
             self.threads,
@@ -346,7 +349,7 @@ fn tell_infeasible(manifest: &Manifest) {
 /// The text of `--dry-run`: how many runs there are, and how long they take.
 fn forecast(
     arguments: &SweepArguments,
-    question: &SweepQuestion,
+    base: &SweepBase,
     manifest: &Manifest,
     done: &Done,
     threads: usize,
@@ -375,7 +378,7 @@ fn forecast(
         }
     }
     text.push_str(&format!("  {:<13} {}\n", "to do", count(to_do)));
-    if let Some(found) = estimate(question, manifest, &runs, threads) {
+    if let Some(found) = estimate(base, manifest, &runs, threads) {
         text.push_str(&format!(
             "  time          about {} on {threads} threads: {} s a run, measured on {} of them for at most a \
              second each\n",

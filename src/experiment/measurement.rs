@@ -7,8 +7,9 @@
 
 use std::fmt::Write;
 
-use super::run;
+use super::run_knowing;
 use crate::catalog::{CONSTANTS, NumberFormat, ServingEngine};
+use crate::perf::KnownSteps;
 use crate::scenario::{Admission, Batching, KeyChange, Scenario, load_str};
 
 /// A measured point of a published server, and how it was run.
@@ -133,8 +134,12 @@ impl Measurement {
     ///
     /// # Errors
     /// Where the scenario cannot be read or run.
-    pub fn predict(&self, engine: Option<&ServingEngine>) -> Result<Prediction, String> {
-        self.predict_in(&self.scenario()?, engine)
+    pub fn predict(
+        &self,
+        engine: Option<&ServingEngine>,
+        known: &KnownSteps,
+    ) -> Result<Prediction, String> {
+        self.predict_in(&self.scenario()?, engine, known)
     }
 
     /// Plays a scenario of the measurement that is at hand.
@@ -145,6 +150,7 @@ impl Measurement {
         &self,
         scenario: &Scenario,
         engine: Option<&ServingEngine>,
+        known: &KnownSteps,
     ) -> Result<Prediction, String> {
         let constants = engine.into_iter().flat_map(|engine| {
             CONSTANTS.iter().map(|(constant, info)| {
@@ -154,7 +160,8 @@ impl Measurement {
         });
         let changed = scenario.with(&constants.collect::<Vec<_>>());
         let scenario = changed.map_err(|m| m.render(false))?;
-        let summary = run(&scenario, 1).map_err(|e| e.to_string())?;
+        let summary = run_knowing(&scenario, 1, known, &mut |_, _| true);
+        let summary = summary.map_err(|e| e.to_string())?;
         Ok(Prediction {
             ttft_s: summary.latency.ttft_s.mean.unwrap_or(f64::NAN),
             tpot_s: summary.latency.tpot_s.mean.unwrap_or(f64::NAN),

@@ -76,7 +76,7 @@ impl ResourceNeed {
             .sum();
         let load: u64 = scenario.classes.iter().map(class).sum();
         let users: u64 = scenario.classes.iter().map(users).sum();
-        let text = scenario.resolved_toml().len() as u64;
+        let text = scenario.text_bytes();
         let output = spans * SPAN_OUTPUT_BYTES
             + hours * classes * SLO_HOUR_OUTPUT_BYTES
             + (classes + scenario.published.len() as u64) * CLASS_OUTPUT_BYTES

@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Number, Value};
 
 use super::parallel::in_parallel_on;
-use super::run::{RunError, run_with_progress};
+use super::run::{RunError, run_knowing};
 use crate::metrics::interval::{mean, of_mean};
+use crate::perf::KnownSteps;
 use crate::report::batches::{number, paths, value_of};
 use crate::report::summary::{BalanceSummary, Interval, RunSummary};
 use crate::report::warnings::warnings;
@@ -64,6 +65,7 @@ pub fn run_all(
     watch: RunWatch<'_>,
 ) -> Result<Vec<RunSummary>, Failed> {
     let first_failed = AtomicUsize::new(usize::MAX);
+    let known = KnownSteps::default();
     let each = (threads / scenarios.len().max(1)).max(1);
     let items: Vec<(usize, &Scenario)> = scenarios.iter().enumerate().collect();
     let results = in_parallel_on(threads, &items, |(index, scenario)| {
@@ -71,7 +73,7 @@ pub fn run_all(
         if !goes_on() {
             return Err(RunError::Cancelled);
         }
-        let result = run_with_progress(scenario, each, &mut |now, requests| {
+        let result = run_knowing(scenario, each, &known, &mut |now, requests| {
             watch(*index, now, requests) && goes_on()
         });
         if result.is_err() {

@@ -7,7 +7,7 @@ use crate::cluster::controller::Controller;
 use crate::economics::Tariff;
 use crate::engine::{Driving, SimulationInput, SimulationOutcome, Stop, simulate};
 use crate::metrics::{Observer, Recorder, RequestLog, RequestRow, Sample, Timeline};
-use crate::perf::{StepTimes, with_capacities};
+use crate::perf::{KnownSteps, StepTimes, with_capacities};
 use crate::report::assemble::assemble;
 use crate::report::batches;
 use crate::report::format::count;
@@ -78,10 +78,23 @@ pub fn run_with_progress(
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<RunSummary, RunError> {
-    run_driven(scenario, Driving::on(threads), Vec::new(), progress)
+    run_knowing(scenario, threads, &KnownSteps::default(), progress)
 }
 
-/// The same, driven as said, with more controllers than the schedules.
+/// Runs a scenario, one of many between which step times are known.
+///
+/// # Errors
+/// As for [`run_with_progress`].
+pub fn run_knowing(
+    scenario: &Scenario,
+    threads: usize,
+    known: &KnownSteps,
+    progress: Progress<'_>,
+) -> Result<RunSummary, RunError> {
+    driven(scenario, Driving::on(threads), Vec::new(), known, progress)
+}
+
+/// Runs a scenario, driven as said, with more controllers than the schedules.
 ///
 /// # Errors
 /// As for [`run_with_progress`].
@@ -91,7 +104,17 @@ pub fn run_driven(
     controllers: Vec<Box<dyn Controller>>,
     progress: Progress<'_>,
 ) -> Result<RunSummary, RunError> {
-    let run = Run::prepare(scenario, 0)?;
+    driven(scenario, how, controllers, &KnownSteps::default(), progress)
+}
+
+fn driven(
+    scenario: &Scenario,
+    how: Driving,
+    controllers: Vec<Box<dyn Controller>>,
+    known: &KnownSteps,
+    progress: Progress<'_>,
+) -> Result<RunSummary, RunError> {
+    let run = Run::prepare(scenario, 0, known)?;
     let observers = (run.recorder(), run.recorder());
     let (scenario, timeline, outcome) = run.play(observers, how, controllers, progress)?;
     summary(&scenario, timeline, outcome)
@@ -113,7 +136,7 @@ pub fn run_with_requests(
     if rows > most {
         return Err(too_many());
     }
-    let run = Run::prepare(scenario, rows * REQUEST_BYTES)?;
+    let run = Run::prepare(scenario, rows * REQUEST_BYTES, &KnownSteps::default())?;
     let start = run.timeline.start();
     let observer = || {
         let log = RequestLog::new(sample, start, most as usize);
@@ -181,14 +204,14 @@ struct Run {
 
 impl Run {
     /// Compiles a scenario; `more_bytes` of memory are for other things than the simulation.
-    fn prepare(scenario: &Scenario, more_bytes: u64) -> Result<Self, RunError> {
+    fn prepare(scenario: &Scenario, more_bytes: u64, known: &KnownSteps) -> Result<Self, RunError> {
         let mut need = ResourceNeed::of(scenario);
         need.memory_bytes += more_bytes;
         if let Some(why) = need.beyond(scenario) {
             return Err(RunError::TooLarge(why));
         }
         let scenario = with_capacities(scenario).map_err(RunError::StepTimes)?;
-        let times = StepTimes::compile(&scenario).map_err(RunError::StepTimes)?;
+        let times = StepTimes::compile_knowing(&scenario, known).map_err(RunError::StepTimes)?;
         let workload = Workload::new(&scenario).map_err(RunError::Workload)?;
         let start = SimTime::ZERO + scenario.warm_up;
         let mut edges = Tariff::new(&scenario).changes(start, start + scenario.duration);

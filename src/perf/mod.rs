@@ -6,12 +6,15 @@
 //! coefficients in the scenario, [`roofline`], from first principles, and [`profile_steps`], from measured points.
 //! Another one becomes another variant here, and nothing in the cluster changes.
 
+mod known_steps;
 pub mod linear;
 pub mod profile_steps;
 pub mod roofline;
 pub mod room;
 
 use std::sync::Arc;
+
+pub use known_steps::KnownSteps;
 
 use crate::scenario::{Performance, Role, Scenario};
 use crate::units::SimDuration;
@@ -142,13 +145,23 @@ pub enum StepTimes {
 impl StepTimes {
     /// Compiles the scenario's model. Fails where a full rank's step would not fit the clock.
     pub fn compile(scenario: &Scenario) -> Result<Self, String> {
+        Self::compile_knowing(scenario, &KnownSteps::default())
+    }
+
+    /// Compiles the scenario's model where some tables are known and need not be made again.
+    ///
+    /// # Errors
+    /// As for [`StepTimes::compile`].
+    pub fn compile_knowing(scenario: &Scenario, known: &KnownSteps) -> Result<Self, String> {
         match &scenario.performance {
             Performance::Linear(model) => {
                 linear::LinearModel::compile(model, scenario).map(Self::Linear)
             }
-            Performance::Roofline(model) => roofline::Compiled::new(model, scenario)
-                .map(Arc::new)
-                .map(Self::Roofline),
+            Performance::Roofline(model) => {
+                let question = roofline::RooflineQuestion::of(model, scenario);
+                let compiled = known.compiled(question.ok_or(roofline::UNKNOWN)?);
+                compiled.map(Self::Roofline)
+            }
             Performance::Table(profile) => Ok(Self::Table(Arc::new(
                 profile_steps::CompiledProfile::new(profile),
             ))),

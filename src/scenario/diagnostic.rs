@@ -185,7 +185,7 @@ fn clean(text: &str) -> String {
 }
 
 /// Collects mistakes while a scenario is read, so that all of them are reported at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MistakeReport {
     /// Whether a part of the scenario could not be read: what seems missing may have been in it.
     pub incomplete: bool,

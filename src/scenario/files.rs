@@ -5,9 +5,12 @@
 //! out of that folder, no link out of it, nothing but ordinary files. What the user types (the scenario
 //! itself, a path after `--set`) may lie anywhere. Sizes are capped, one by one and together.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::csv_text::CsvText;
 use super::diagnostic::Diagnostic;
 use super::ordinary::{Unread, read_ordinary};
 use super::source::{Sources, Span};
@@ -24,12 +27,14 @@ const MAX_ALL_BYTES: u64 = 32 << 20;
 const MAX_NAMES: usize = 10_000;
 
 /// Reads the files of one scenario.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Files {
     /// The folder of the file that the user named; `None`: the scenario was not read from a file.
     root: Option<PathBuf>,
     /// Bytes read so far.
     read: u64,
+    /// CSVs that were read, for all who vary one scenario.
+    csvs: Arc<Mutex<BTreeMap<PathBuf, Arc<CsvText>>>>,
 }
 
 impl Files {
@@ -106,6 +111,26 @@ impl Files {
                 .label(format!("byte {start} is not UTF-8"))
                 .help("scenarios and traffic are text in UTF-8; is this the right file?")
         })
+    }
+
+    /// The CSV of a path, read once however often a scenario is varied; or why not, at `at`, where it was named.
+    pub fn csv(
+        &mut self,
+        path: &Path,
+        at: Span,
+        sources: &mut Sources,
+    ) -> Result<Arc<CsvText>, Diagnostic> {
+        let known = self.csvs.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(path).cloned();
+        drop(known);
+        if let Some(csv) = found {
+            return Ok(csv);
+        }
+        let text = self.read(path, at, "csv", sources)?;
+        let csv = CsvText::new(path.display().to_string(), &text);
+        let mut known = self.csvs.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(path.to_path_buf(), Arc::clone(&csv));
+        Ok(csv)
     }
 
     /// A file of the same directory and kind with nearly the same name; `None`: there is none.

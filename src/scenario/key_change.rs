@@ -4,13 +4,16 @@
 //! anew. So the text and the hash of what comes out describe it, and a mistake is shown where it was written: in
 //! the scenario's own file, or in the change.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use toml::value::{Datetime, Time};
 
 use super::diagnostic::{Diagnostic, Mistakes};
 use super::load::resolved_anew;
-use super::overrides::{PathStep, apply, key_path, remove, set};
-use super::source::{Sources, Span};
-use super::tree::{TomlNode, TomlTable, TomlValue};
+use super::overrides::{apply, apply_text, flag, key_path, read_value, remove, set, set_value};
+use super::source::{SourceText, Sources, Span};
+use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 use super::write::write_value;
 use super::{LocalTime, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
@@ -28,8 +31,29 @@ use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 #[derive(Clone, Debug)]
 pub struct KeyChange {
     path: String,
-    /// Value that the key takes; `None`: the key is taken out, and its default holds again.
-    to: Option<KeyValue>,
+    to: ChangeTo,
+}
+
+/// What becomes of a key.
+#[derive(Clone, Debug)]
+enum ChangeTo {
+    /// The key takes a value.
+    Value(KeyValue),
+    /// The key is taken out, and its default holds again.
+    Default,
+    /// What somebody wrote: a text `key.path=value`.
+    Text(Arc<SourceText>),
+    /// What somebody wrote in an axis.
+    Piece(Arc<SourceText>, Range<usize>, AxisPiece),
+}
+
+/// A value in an axis of `--vary`: as TOML, and the bytes of the axis in which it is written, or which make it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AxisPiece {
+    /// The value or key.
+    pub text: String,
+    /// Bytes of the axis.
+    pub at: Range<usize>,
 }
 
 /// A value that a key may take: what TOML knows, and durations.
@@ -41,7 +65,7 @@ impl KeyChange {
     pub fn set(path: impl Into<String>, value: impl Into<KeyValue>) -> Self {
         Self {
             path: path.into(),
-            to: Some(value.into()),
+            to: ChangeTo::Value(value.into()),
         }
     }
 
@@ -49,32 +73,83 @@ impl KeyChange {
     pub fn unset(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
-            to: None,
+            to: ChangeTo::Default,
+        }
+    }
+
+    /// What somebody wrote as `key.path=value` in a place of this name, such as `argument --set`.
+    pub fn written(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            path: text
+                .split('=')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_string(),
+            to: ChangeTo::Text(Arc::new(SourceText {
+                name: name.into(),
+                text,
+                directory: None,
+            })),
+        }
+    }
+
+    /// What somebody wrote in an axis.
+    pub fn in_axis(axis: &Arc<SourceText>, key: &AxisPiece, value: &AxisPiece) -> Self {
+        Self {
+            path: key.text.clone(),
+            to: ChangeTo::Piece(Arc::clone(axis), key.at.clone(), value.clone()),
         }
     }
 
     /// The change as one would write it: `pools.decode.units=12`.
     pub fn text(&self) -> String {
         match &self.to {
-            Some(value) => format!("{}={}", self.path, write_value(&value.0)),
-            None => self.path.clone(),
+            ChangeTo::Value(value) => format!("{}={}", self.path, write_value(&value.0)),
+            ChangeTo::Default => self.path.clone(),
+            ChangeTo::Text(written) => written.text.clone(),
+            ChangeTo::Piece(_, _, value) => format!("{}={}", self.path, value.text),
         }
     }
 
-    fn apply(&self, root: &mut TomlTable, sources: &mut Sources) -> Result<(), Diagnostic> {
-        let text = self.text();
-        let end = text.len();
-        let source = sources.add("change".to_string(), text, None);
-        let path: Vec<PathStep<'_>> = key_path(&self.path, source)?;
+    /// Applies the change to a tree.
+    pub(super) fn apply(
+        &self,
+        root: &mut TomlTable,
+        sources: &mut Sources,
+    ) -> Result<(), Diagnostic> {
         match &self.to {
-            None => {
-                remove(root, &path);
-                Ok(())
+            ChangeTo::Text(written) => apply_text(root, written, sources),
+            ChangeTo::Piece(axis, key, value) => {
+                let source = sources.share(Arc::clone(axis));
+                let part = |at: &Range<usize>| Span {
+                    source,
+                    start: at.start,
+                    end: at.end,
+                };
+                let flag = flag(&axis.name);
+                let path = key_path(flag, &self.path, part(key))?;
+                let is_whole = axis.text.get(value.at.clone()) == Some(value.text.as_str());
+                let offset = if is_whole { value.at.start } else { 0 };
+                let mut node = read_value(&value.text, source, offset)?;
+                if !is_whole {
+                    node.place(part(&value.at));
+                }
+                set_value(root, flag, &path, node)
             }
-            Some(value) => {
-                let start = self.path.len() + 1;
+            ChangeTo::Value(_) | ChangeTo::Default => {
+                let text = self.text();
+                let end = text.len();
+                let source = sources.add("change".to_string(), text, None);
+                let place = |start, end| Span { source, start, end };
+                let path = key_path("a change", &self.path, place(0, self.path.len()))?;
+                let ChangeTo::Value(value) = &self.to else {
+                    remove(root, &path);
+                    return Ok(());
+                };
                 let mut node = value.0.clone();
-                node.place(Span { source, start, end });
+                node.place(place(self.path.len() + 1, end));
                 set(root, &path, node)
             }
         }
@@ -131,6 +206,17 @@ impl KeyValue {
     /// A value of the tree.
     pub(super) fn of(node: TomlNode) -> Self {
         Self(node)
+    }
+
+    /// A table of values.
+    pub fn table<'k>(entries: impl IntoIterator<Item = (&'k str, Self)>) -> Self {
+        let entry = |(key, value): (&str, Self)| TomlEntry {
+            key: key.to_string(),
+            key_at: Span::NOWHERE,
+            node: value.0,
+        };
+        let entries = entries.into_iter().map(entry).collect();
+        TomlValue::Table(TomlTable { entries }).into()
     }
 
     /// A list of values.

@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::bundled::{BUNDLED, bundled};
 use super::check::check;
+use super::csv_text::CsvText;
 use super::diagnostic::{Diagnostic, MistakeReport, Mistakes};
 use super::files::Files;
 use super::inherit::inherit;
@@ -13,7 +15,7 @@ use super::merge::merge;
 use super::source::{Sources, Span, TreeOrigin};
 use super::suggest::{list, nearest, quote, visible};
 use super::tree::{TomlTable, TomlValue, parse, structure};
-use super::{Scenario, file, overrides, recording, resolve, stated_price, uncertain};
+use super::{KeyChange, Scenario, file, overrides, recording, resolve, stated_price, uncertain};
 
 /// Most that the files of a scenario may hold beside texts in quotes: a thousand classes with every key
 /// written out have half of it.
@@ -29,17 +31,66 @@ const MAX_CHAIN: usize = 16;
 ///
 /// All mistakes in the scenario and in `overrides` (`key.path=value`) at once.
 pub fn load(target: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
-    let mut reader = Reader::default();
-    let argument = reader
-        .sources
-        .add("argument SCENARIO".to_string(), target.to_string(), None);
-    let at = Span {
-        source: argument,
-        start: 0,
-        end: target.len(),
-    };
-    let tree = reader.open(target, at, None);
-    reader.overridden(tree, overrides)
+    let read = Reader::of(target, overrides)?;
+    read.reader.finish(read.root, read.before.as_ref())
+}
+
+/// Reads the scenario that a person named, to be varied.
+///
+/// # Errors
+///
+/// As for [`load`].
+pub fn prepare(target: &str, overrides: &[String]) -> Result<Prepared, Mistakes> {
+    let read = Reader::of(target, overrides)?;
+    let scenario = read.resolved(&[])?;
+    Ok(Prepared { read, scenario })
+}
+
+/// A scenario as it was read, together with what it means: variants of it are made from its tree, and no file is read
+/// and no recording parsed twice.
+#[derive(Debug)]
+pub struct Prepared {
+    read: ReadTree,
+    scenario: Scenario,
+}
+
+impl Prepared {
+    /// The scenario as it stands.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The scenario that would have been read with these changes behind its overrides. [`Scenario::with`] changes what
+    /// it was resolved to instead, where `duration = "trace"`, for one, is a number.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in what comes out, at once.
+    pub fn with(&self, changes: &[KeyChange]) -> Result<Scenario, Mistakes> {
+        self.read.resolved(changes)
+    }
+}
+
+/// A tree with its bases merged and overrides applied, before anything of it is checked.
+#[derive(Debug)]
+struct ReadTree {
+    reader: Reader,
+    root: TomlTable,
+    /// The tree's `[node]` before the overrides.
+    before: Option<TomlTable>,
+}
+
+impl ReadTree {
+    fn resolved(&self, changes: &[KeyChange]) -> Result<Scenario, Mistakes> {
+        let mut reader = self.reader.clone();
+        let mut root = self.root.clone();
+        for change in changes {
+            if let Err(found) = change.apply(&mut root, &mut reader.sources) {
+                reader.report.push(found);
+            }
+        }
+        reader.finish(root, self.before.as_ref())
+    }
 }
 
 /// Reads a scenario from a text; `name` is what messages call it. It may extend bundled scenarios, and
@@ -51,7 +102,8 @@ pub fn load(target: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
 pub fn load_str(name: &str, text: &str, overrides: &[String]) -> Result<Scenario, Mistakes> {
     let mut reader = Reader::default();
     let tree = reader.text(name, name, text.to_string(), Some(PathBuf::new()), None);
-    reader.overridden(tree, overrides)
+    let read = reader.overridden(tree, overrides)?;
+    read.reader.finish(read.root, read.before.as_ref())
 }
 
 /// Changes the tree of a scenario and resolves it anew.
@@ -77,7 +129,7 @@ pub fn resolved_anew(
     reader.finish(root, before.as_ref())
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Reader {
     sources: Sources,
     files: Files,
@@ -91,12 +143,28 @@ struct Reader {
 }
 
 impl Reader {
-    /// Applies `--set`, and goes on.
+    /// Reads the scenario that a person named, and applies `--set`.
+    fn of(target: &str, overrides: &[String]) -> Result<ReadTree, Mistakes> {
+        let mut reader = Self::default();
+        let argument =
+            reader
+                .sources
+                .add("argument SCENARIO".to_string(), target.to_string(), None);
+        let at = Span {
+            source: argument,
+            start: 0,
+            end: target.len(),
+        };
+        let tree = reader.open(target, at, None);
+        reader.overridden(tree, overrides)
+    }
+
+    /// Applies `--set`.
     fn overridden(
         mut self,
         tree: Option<TomlTable>,
         overrides: &[String],
-    ) -> Result<Scenario, Mistakes> {
+    ) -> Result<ReadTree, Mistakes> {
         let Some(mut root) = tree else {
             return Err(self.report.into_mistakes(self.sources));
         };
@@ -106,7 +174,11 @@ impl Reader {
                 self.report.push(found);
             }
         }
-        self.finish(root, before.as_ref())
+        Ok(ReadTree {
+            reader: self,
+            root,
+            before,
+        })
     }
 
     /// Checks and resolves a tree whose `[node]` was this before it was changed.
@@ -314,16 +386,8 @@ fn attach_csv(
                 None => Ok(PathBuf::from(path.as_str())),
                 Some(directory) => files.within(directory, path, at),
             };
-            let text = path.and_then(|path| {
-                let text = files.read(&path, at, "csv", sources)?;
-                Ok((path, text))
-            });
-            match text {
-                Ok((path, text)) => {
-                    let source =
-                        sources.add(path.display().to_string(), plain_newlines(&text), None);
-                    csv.node = resolve::csv_node(source, sources);
-                }
+            match path.and_then(|path| files.csv(&path, at, sources)) {
+                Ok(found) => csv.node = resolve::csv_node(found, sources),
                 Err(found) => {
                     report.push(found);
                     csv.node.value = TomlValue::Bad;
@@ -331,30 +395,18 @@ fn attach_csv(
             }
         }
         TomlValue::Table(inline) => {
-            let held = inline.get("text");
-            let is_attached = held.is_some_and(|node| {
-                let source = sources.get(node.at.source);
-                source.is_some_and(|s| Some(s.text.as_str()) == node.text())
-            });
-            if is_attached {
-                return;
-            }
-            if let Some(text) = inline.text("text") {
-                let text = plain_newlines(text);
-                let source = sources.add("csv text of the scenario".to_string(), text, None);
-                csv.node = resolve::csv_node(source, sources);
-            }
+            let text = inline.get("text").map(|node| &node.value);
+            let found = match text {
+                Some(TomlValue::Csv(known)) => Arc::clone(known),
+                Some(TomlValue::Text(text)) => {
+                    CsvText::new("csv text of the scenario".to_string(), text)
+                }
+                _ => return,
+            };
+            csv.node = resolve::csv_node(found, sources);
         }
         _ => {}
     }
-}
-
-/// The text without a byte order mark, and with line feeds alone at the ends of lines: a text that has been through
-/// here does not change when it comes again.
-fn plain_newlines(text: &str) -> String {
-    let lines = text.trim_start_matches('\u{feff}').split('\n');
-    let lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\r')).collect();
-    lines.join("\n")
 }
 
 fn unknown_scenario(target: &str, at: Span, in_file: bool) -> Diagnostic {

@@ -10,6 +10,7 @@ mod bundled;
 mod caution;
 mod check;
 mod class;
+mod csv_text;
 mod diagnostic;
 mod file;
 mod files;
@@ -50,8 +51,8 @@ pub use diagnostic::Mistakes;
 pub use file::MAX_RUNS;
 pub use file::MAX_TOKENS as MAX_LENGTH;
 pub use file::{all_fields as summary_fields, is_sum};
-pub use key_change::{KeyChange, KeyValue};
-pub use load::{load, load_str};
+pub use key_change::{AxisPiece, KeyChange, KeyValue};
+pub use load::{Prepared, load, load_str, prepare};
 pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
 pub use performance::{
     ExpertLoad, ExpertPopularity, LinearDecode, LinearPerformance, LinearPrefill, Performance,
@@ -59,6 +60,7 @@ pub use performance::{
 };
 pub use plan_section::{PlanOption, PlanTable};
 pub use resolve::Scenario;
+pub use source::SourceText;
 pub use step_basis::{Borrowed, StepBasis};
 pub use sweep_section::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
@@ -153,7 +155,7 @@ pub struct Node {
 }
 
 /// A pool: units of one role.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     /// Name of the pool in the file: `prefill`, `decode` or `mixed`.
     pub name: String,
@@ -230,6 +232,18 @@ pub struct Schedule {
     pub is_timed: bool,
     /// Time from a unit's taking no new work to its release.
     pub drain: SimDuration,
+}
+
+impl Schedule {
+    /// A schedule of so many units all day, which start nothing.
+    pub fn constant(units: u32) -> Self {
+        Self {
+            steps: vec![(SimDuration::ZERO, units)],
+            start_up: SimDuration::ZERO,
+            is_timed: false,
+            drain: SimDuration::ZERO,
+        }
+    }
 }
 
 /// How KV is moved from prefill to decode (S8).

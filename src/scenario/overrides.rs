@@ -5,15 +5,14 @@
 //! `class.r1.priority`. A path changes one key of what is there: another `base` takes back what differed from
 //! the one before. Each argument is a source of its own, so mistakes underline its text.
 
+use std::sync::Arc;
+
 use super::diagnostic::Diagnostic;
 use super::file::CATALOG_KEYS;
 use super::merge::{as_catalog_table, merge};
-use super::source::{Sources, Span};
+use super::source::{SourceText, Sources, Span};
 use super::suggest::{list, nearest, quote};
 use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue, parse_value};
-
-/// Help on what a change looks like.
-const EXAMPLE: &str = "write --set pools.prefill.units=12";
 
 /// Most keys in a path: trees are walked by functions that call themselves.
 const MAX_PATH: usize = 64;
@@ -28,33 +27,83 @@ pub fn apply(
     argument: &str,
     sources: &mut Sources,
 ) -> Result<(), Diagnostic> {
-    let source = sources.add("argument --set".to_string(), argument.to_string(), None);
+    let text = SourceText {
+        name: "argument --set".to_string(),
+        text: argument.to_string(),
+        directory: None,
+    };
+    apply_text(root, &Arc::new(text), sources)
+}
+
+/// Applies a text `key.path=value` of whatever source to the tree.
+///
+/// # Errors
+///
+/// As for [`apply`].
+pub fn apply_text(
+    root: &mut TomlTable,
+    written: &Arc<SourceText>,
+    sources: &mut Sources,
+) -> Result<(), Diagnostic> {
+    let source = sources.share(Arc::clone(written));
+    let (argument, flag) = (written.text.as_str(), flag(&written.name));
     let part = |start, end| Span { source, start, end };
     let whole = part(0, argument.len().max(1));
     let Some(equals) = argument.find('=') else {
-        let found = Diagnostic::new("--set needs a key and a value", whole);
-        return Err(found.label("there is no `=`").help(EXAMPLE));
+        let found = Diagnostic::new(format!("{flag} needs a key and a value"), whole);
+        return Err(found.label("there is no `=`").help(example(flag)));
     };
     let text = &argument[equals + 1..];
     if text.trim().is_empty() {
-        let found = Diagnostic::new("--set needs a value", part(equals, equals + 1));
-        return Err(found.label("nothing after this").help(EXAMPLE));
+        let found = Diagnostic::new(format!("{flag} needs a value"), part(equals, equals + 1));
+        return Err(found.label("nothing after this").help(example(flag)));
     }
-    let path = key_path(&argument[..equals], source)?;
+    let path = key_path(flag, &argument[..equals], part(0, equals))?;
     let lead = text.len() - text.trim_start().len();
     let node = read_value(&text[lead..], source, equals + 1 + lead)?;
-    if let Some(at) = empty_table(&node) {
-        let found = Diagnostic::new("--set with an empty table changes nothing", at);
-        let help = "a table is laid over the one that is there, key by key, and takes none away; name the keys \
-                    that change, such as --set pools.prefill.units=12";
-        return Err(found.label("no key in it").help(help));
-    }
-    set(root, &path, node)
+    set_value(root, flag, &path, node)
 }
 
-/// The keys of a path, which is written at the beginning of a source.
-pub fn key_path(text: &str, source: usize) -> Result<Vec<PathStep<'_>>, Diagnostic> {
-    let part = |start, end| Span { source, start, end };
+/// Sets one key to a value that somebody wrote, which must not be an empty table.
+pub fn set_value(
+    root: &mut TomlTable,
+    flag: &str,
+    path: &[PathStep<'_>],
+    node: TomlNode,
+) -> Result<(), Diagnostic> {
+    if let Some(at) = empty_table(&node) {
+        let message = format!("{flag} with an empty table changes nothing");
+        let help = format!(
+            "a table is laid over the one that is there, key by key, and takes none away; name the keys that change, \
+             such as {flag} pools.prefill.units=12"
+        );
+        return Err(Diagnostic::new(message, at)
+            .label("no key in it")
+            .help(help));
+    }
+    set(root, path, node)
+}
+
+/// What people type before a text of this source: `--set`; the source itself where it is no argument.
+pub fn flag(source: &str) -> &str {
+    source.strip_prefix("argument ").unwrap_or(source)
+}
+
+fn example(flag: &str) -> String {
+    format!("write {flag} pools.prefill.units=12")
+}
+
+/// The keys of a path, which is written at `place` after a flag.
+pub fn key_path<'t>(
+    flag: &str,
+    text: &'t str,
+    place: Span,
+) -> Result<Vec<PathStep<'t>>, Diagnostic> {
+    let part = |start: usize, end: usize| Span {
+        source: place.source,
+        start: place.start + start,
+        end: place.start + end,
+    };
     let mut path = Vec::new();
     let mut start = 0;
     for key in text.split('.') {
@@ -62,15 +111,20 @@ pub fn key_path(text: &str, source: usize) -> Result<Vec<PathStep<'_>>, Diagnost
         let at = part(start + lead, start + lead + key.trim().len());
         if key.trim().is_empty() {
             let at = part(start, (start + key.len()).max(start + 1));
-            let found = Diagnostic::new("--set has an empty key", at);
-            return Err(found.label("a key is missing here").help(EXAMPLE));
+            let found = Diagnostic::new(format!("{flag} has an empty key"), at);
+            return Err(found.label("a key is missing here").help(example(flag)));
         }
         path.push((key.trim(), at));
         start += key.len() + 1;
     }
     if path.len() > MAX_PATH {
-        let found = Diagnostic::new("--set has too many keys", part(0, text.len().max(1)));
-        return Err(found.label(format!("at most {MAX_PATH}")).help(EXAMPLE));
+        let found = Diagnostic::new(
+            format!("{flag} has too many keys"),
+            part(0, text.len().max(1)),
+        );
+        return Err(found
+            .label(format!("at most {MAX_PATH}"))
+            .help(example(flag)));
     }
     if let Some(&("extends", at)) = path.first() {
         let found = Diagnostic::new("`extends` cannot be set from the command line", at);
@@ -89,7 +143,8 @@ fn empty_table(node: &TomlNode) -> Option<Span> {
     }
 }
 
-fn read_value(text: &str, source: usize, offset: usize) -> Result<TomlNode, Diagnostic> {
+/// Reads a value as TOML, or as text where it is a bare word.
+pub fn read_value(text: &str, source: usize, offset: usize) -> Result<TomlNode, Diagnostic> {
     parse_value(text, source, offset).or_else(|error| {
         let word = text.trim();
         if word.starts_with(['[', '{', '"', '\'']) {

@@ -57,7 +57,7 @@ pub struct ProfileRow {
 }
 
 /// Step times from first principles.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Roofline {
     /// The engine with its constants: what it makes of the accelerator.
     pub engine: ServingEngine,

@@ -71,11 +71,16 @@ impl Span {
 impl Sources {
     /// Adds a text and returns its index.
     pub fn add(&mut self, name: String, text: String, directory: Option<PathBuf>) -> usize {
-        self.list.push(Arc::new(SourceText {
+        self.share(Arc::new(SourceText {
             name,
             text,
             directory,
-        }));
+        }))
+    }
+
+    /// Adds a text that others have, too, and returns its index.
+    pub fn share(&mut self, text: Arc<SourceText>) -> usize {
+        self.list.push(text);
         self.list.len() - 1
     }
 

@@ -4,9 +4,12 @@
 //! has the wrong shape by [`TomlValue::Bad`] after reporting it, so the typed getters return `None` both
 //! for what is absent and for what has been complained about, and no mistake is reported twice.
 
+use std::sync::Arc;
+
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 use toml::value::Datetime;
 
+use super::csv_text::CsvText;
 use super::diagnostic::Diagnostic;
 use super::source::Span;
 use super::text::parse_duration;
@@ -27,6 +30,8 @@ pub struct TomlNode {
 pub enum TomlValue {
     /// A string.
     Text(String),
+    /// The text of a CSV.
+    Csv(Arc<CsvText>),
     /// A whole number; beyond 128 bits the largest or smallest of them.
     Integer(i128),
     /// A number with a fraction or exponent, infinities and NaN included.
@@ -261,6 +266,7 @@ impl TomlNode {
                 }
             }
             TomlValue::Text(_)
+            | TomlValue::Csv(_)
             | TomlValue::Integer(_)
             | TomlValue::Float(_)
             | TomlValue::Boolean(_)
@@ -272,7 +278,7 @@ impl TomlNode {
     /// The kind of the value, in words.
     pub fn kind(&self) -> &'static str {
         match self.value {
-            TomlValue::Text(_) => "text",
+            TomlValue::Text(_) | TomlValue::Csv(_) => "text",
             TomlValue::Integer(_) => "a whole number",
             TomlValue::Float(_) => "a number",
             TomlValue::Boolean(_) => "a boolean",
@@ -287,6 +293,7 @@ impl TomlNode {
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             TomlValue::Text(text) => Some(text),
+            TomlValue::Csv(csv) => Some(&csv.source.text),
             _ => None,
         }
     }

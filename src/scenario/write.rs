@@ -16,7 +16,28 @@ pub fn write_without(root: &TomlTable, left_out: &[&str]) -> String {
     out.trim_start_matches('\n').to_string()
 }
 
-/// Writes a value as TOML.
+/// Bytes of the text that [`write_without`] writes, a line break at its beginning included.
+pub fn length_without(root: &TomlTable, left_out: &[&str]) -> u64 {
+    struct Length(u64);
+    impl Write for Length {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0 += text.len() as u64;
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    section(&mut length, root, "", left_out);
+    length.0
+}
+
+/// A text as TOML.
+pub fn quoted(words: &str) -> String {
+    let mut out = String::with_capacity(words.len() + words.len() / 16);
+    text(&mut out, words);
+    out
+}
+
+/// A value as TOML.
 pub fn write_value(node: &TomlNode) -> String {
     let mut out = String::new();
     value(&mut out, node);
@@ -66,14 +87,14 @@ pub fn datetime(when: &Datetime) -> String {
     text
 }
 
-fn section(out: &mut String, table: &TomlTable, path: &str, left_out: &[&str]) {
+fn section(out: &mut dyn Write, table: &TomlTable, path: &str, left_out: &[&str]) {
     let own = |n: &TomlNode| !is_section(n, path) && !is_list_of_tables(n, path);
     let entries = || table.entries.iter();
     let entries = || entries().filter(|e| !left_out.contains(&e.key.as_str()));
     for entry in entries().filter(|e| own(&e.node)) {
         let _ = write!(out, "{} = ", key(&entry.key));
         value(out, &entry.node);
-        out.push('\n');
+        let _ = out.write_char('\n');
     }
     for entry in entries().filter(|e| !own(&e.node)) {
         let name = if path.is_empty() {
@@ -95,7 +116,7 @@ fn section(out: &mut String, table: &TomlTable, path: &str, left_out: &[&str]) {
                     for entry in &table.entries {
                         let _ = write!(out, "{} = ", key(&entry.key));
                         value(out, &entry.node);
-                        out.push('\n');
+                        let _ = out.write_char('\n');
                     }
                 }
             }
@@ -128,9 +149,12 @@ fn key(key: &str) -> String {
     }
 }
 
-fn value(out: &mut String, node: &TomlNode) {
+fn value(out: &mut dyn Write, node: &TomlNode) {
     match &node.value {
         TomlValue::Text(words) => text(out, words),
+        TomlValue::Csv(csv) => {
+            let _ = out.write_str(csv.toml());
+        }
         TomlValue::Integer(number) => {
             let _ = write!(out, "{number}");
         }
@@ -140,17 +164,19 @@ fn value(out: &mut String, node: &TomlNode) {
         TomlValue::Boolean(yes) => {
             let _ = write!(out, "{yes}");
         }
-        TomlValue::Datetime(when) => out.push_str(&datetime(when)),
+        TomlValue::Datetime(when) => {
+            let _ = out.write_str(&datetime(when));
+        }
         TomlValue::List(items) => {
-            out.push('[');
+            let _ = out.write_char('[');
             for (i, item) in items.iter().enumerate() {
-                out.push_str(if i > 0 { ", " } else { "" });
+                let _ = out.write_str(if i > 0 { ", " } else { "" });
                 value(out, item);
             }
-            out.push(']');
+            let _ = out.write_char(']');
         }
         TomlValue::Table(table) => {
-            out.push('{');
+            let _ = out.write_char('{');
             for (i, entry) in table.entries.iter().enumerate() {
                 let _ = write!(
                     out,
@@ -160,28 +186,26 @@ fn value(out: &mut String, node: &TomlNode) {
                 );
                 value(out, &entry.node);
             }
-            out.push_str(if table.entries.is_empty() { "}" } else { " }" });
+            let _ = out.write_str(if table.entries.is_empty() { "}" } else { " }" });
         }
         TomlValue::Bad => {}
     }
 }
 
-fn text(out: &mut String, words: &str) {
-    out.push('"');
+fn text(out: &mut dyn Write, words: &str) {
+    let _ = out.write_char('"');
     for c in words.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
-            }
-            c => out.push(c),
-        }
+        let _ = match c {
+            '"' => out.write_str("\\\""),
+            '\\' => out.write_str("\\\\"),
+            '\n' => out.write_str("\\n"),
+            '\r' => out.write_str("\\r"),
+            '\t' => out.write_str("\\t"),
+            c if c.is_control() => write!(out, "\\u{:04X}", u32::from(c)),
+            c => out.write_char(c),
+        };
     }
-    out.push('"');
+    let _ = out.write_char('"');
 }
 
 #[cfg(test)]

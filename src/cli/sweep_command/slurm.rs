@@ -17,7 +17,7 @@ use super::SweepArguments;
 use crate::experiment::sweep::estimate::estimate;
 use crate::experiment::sweep::ledger;
 use crate::experiment::sweep::missing_runs::missing;
-use crate::experiment::sweep::{Manifest, Shard, SweepQuestion};
+use crate::experiment::sweep::{Manifest, Shard, SweepBase, SweepQuestion};
 use crate::report::format::count;
 use crate::scenario::read_ordinary_text;
 
@@ -48,6 +48,8 @@ pub struct Asked<'a> {
     pub arguments: &'a SweepArguments,
     /// The sweep.
     pub question: &'a SweepQuestion,
+    /// Scenario of the sweep, read once.
+    pub base: &'a SweepBase,
     /// Manifest of the sweep's runs.
     pub manifest: &'a Manifest,
     /// Folder of the sweep.
@@ -153,7 +155,7 @@ impl Asked<'_> {
         let done = ledger::read(self.dir).map_err(|why| refuse(&why))?;
         let runs = missing(self.manifest, Shard::WHOLE, &done);
         let threads = self.threads();
-        let seconds = estimate(self.question, self.manifest, &runs, threads);
+        let seconds = estimate(self.base, self.manifest, &runs, threads);
         let seconds = seconds.map_or(0.0, |found| found.seconds);
         let most = TASKS_MAX.min(runs.len().max(1) as u64);
         Ok((libm::ceil(seconds / TASK_S) as u64).clamp(1, most))

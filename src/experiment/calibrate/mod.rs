@@ -15,6 +15,7 @@ use super::measurement::{Measurement, Prediction};
 use super::parallel::in_parallel;
 use super::validate::errors::{ErrorGroup, Pair, group};
 use crate::catalog::{self, Constant, NumberFormat, Provenance, ServingEngine, SourcedValue};
+use crate::perf::KnownSteps;
 use crate::scenario::Scenario;
 use fit::{Parameter, Problem};
 
@@ -173,6 +174,7 @@ pub fn calibrate(
         .map(|((m, s), _)| (*m, s))
         .collect();
     let with = |values: &[f64]| apply(&base, &parameters, values);
+    let known = KnownSteps::default();
     let problem = Problem {
         parameters: parameters
             .iter()
@@ -184,7 +186,7 @@ pub fn calibrate(
             .collect(),
         residuals: Box::new(|values: &[f64]| {
             let engine = with(values);
-            let each = in_parallel(&used, |(m, s)| m.predict_in(s, Some(&engine)));
+            let each = in_parallel(&used, |(m, s)| m.predict_in(s, Some(&engine), &known));
             let mut residuals = Vec::with_capacity(2 * used.len());
             for ((m, _), prediction) in used.iter().zip(each) {
                 let p = prediction?;
@@ -198,7 +200,7 @@ pub fn calibrate(
     let engine_fitted = with(&values);
     let played = |engine: &ServingEngine| -> Result<Vec<Prediction>, String> {
         let both: Vec<(&Measurement, &Scenario)> = usable.iter().copied().zip(&scenarios).collect();
-        in_parallel(&both, |(m, s)| m.predict_in(s, Some(engine)))
+        in_parallel(&both, |(m, s)| m.predict_in(s, Some(engine), &known))
             .into_iter()
             .collect()
     };

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::candidate::{Candidate, Design, notes};
+use super::candidate::{Candidate, Design, in_words, notes};
 use super::constant_units::{Found, Trial, outstanding};
 use super::question::PlanQuestion;
 use super::slo::PlanSlo;
@@ -196,7 +196,7 @@ impl Deployment {
             units: trial.candidate.words(design),
             pools: pools(trial, design),
             gpus: Some(trial.candidate.gpus),
-            settings: trial.candidate.settings(design),
+            settings: in_words(&trial.candidate.settings(design)),
             nodes: f64::from(trial.candidate.nodes),
             node_hours: f64::from(trial.candidate.nodes) * seconds(&design.scenario) / 3_600.0,
             cost_usd: trial.candidate.cost_usd,

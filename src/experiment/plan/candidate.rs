@@ -3,8 +3,8 @@
 use super::choice::{Choice, UnitBounds};
 use super::question::PlanQuestion;
 use super::screening::Screen;
-use crate::perf::with_capacities;
-use crate::scenario::{FirstToken, Pool, Role, Scenario, nodes_of};
+use crate::perf::{KnownSteps, with_capacities};
+use crate::scenario::{FirstToken, KeyChange, Pool, Role, Scenario, nodes_of};
 use crate::units::NS_PER_HOUR;
 
 /// Most designs of one plan, and most candidates.
@@ -18,8 +18,8 @@ pub struct Design {
     pub option: usize,
     /// What tells the design from others of its option: `max_batch_requests = 128`.
     pub label: String,
-    /// Settings by which the design differs from the scenario, as for `--set`.
-    pub settings: Vec<String>,
+    /// Changes by which the design differs from the scenario.
+    pub settings: Vec<KeyChange>,
     /// The design as a scenario, with the units that the planned one happens to state.
     pub scenario: Scenario,
     /// Arithmetic of the design; or why it cannot run at all.
@@ -45,45 +45,54 @@ pub struct Candidate {
 ///
 /// # Errors
 /// What cannot be read, the way mistakes in a scenario are shown.
-pub fn designs(base: &Scenario, question: &PlanQuestion) -> Result<Vec<Design>, String> {
+pub fn designs(
+    base: &Scenario,
+    question: &PlanQuestion,
+    known: &KnownSteps,
+) -> Result<Vec<Design>, String> {
     let mut all = Vec::new();
     // A plan may go beyond the nodes that the scenario has.
     let fleet = base.node.fleet.filter(|fleet| *fleet < question.nodes);
-    let fleet = fleet.map(|_| format!("node.fleet={}", question.nodes));
+    let fleet = fleet.map(|_| KeyChange::set("node.fleet", question.nodes));
     for (index, option) in question.options.iter().enumerate() {
-        let plain = changed(base, &option.name, &option.set)?;
-        let own = option.vary.iter().map(|text| Choice::parse(text));
-        let own = own.collect::<Result<Vec<_>, _>>()?;
+        let source = format!("[plan] set of option {}", option.name);
+        let set = option.set.iter();
+        let set = set.map(|text| KeyChange::written(source.as_str(), text.as_str()));
+        let set: Vec<KeyChange> = set.collect();
+        let plain = changed(base, &option.name, &set)?;
+        let own = question.own.get(index).map_or(&[][..], Vec::as_slice);
         // What an option says of a key goes before what is said of all.
-        let is_own = |choice: &Choice| own.iter().any(|o| o.key == choice.key);
+        let is_own = |choice: &Choice| own.iter().any(|o| o.axis.meets(&choice.axis));
         let common = question.vary.iter();
-        let common = common.filter(|c| concerns(&c.key, &plain) && !is_own(c));
-        let choices: Vec<&Choice> = common.chain(&own).collect();
+        let common = common.filter(|c| concerns(c, &plain) && !is_own(c));
+        let choices: Vec<&Choice> = common.chain(own).collect();
         let combinations = choices
             .iter()
-            .try_fold(1_usize, |n, c| n.checked_mul(c.values.len()))
+            .try_fold(1_usize, |n, c| n.checked_mul(c.rows.len()))
             .filter(|n| *n + all.len() <= MAX_DESIGNS)
             .ok_or_else(|| {
                 format!("the options and their choices make more than {MAX_DESIGNS} designs; give fewer values")
             })?;
         for number in 0..combinations {
-            let mut settings: Vec<String> = fleet.iter().chain(&option.set).cloned().collect();
+            let mut settings: Vec<KeyChange> = fleet.iter().chain(&set).cloned().collect();
             let mut labels = Vec::new();
             let mut rest = number;
             for choice in &choices {
-                let value = &choice.values[rest % choice.values.len()];
-                rest /= choice.values.len();
-                settings.push(format!("{}={value}", choice.key));
-                labels.push(label(&choice.key, value, &plain));
+                let row = &choice.rows[rest % choice.rows.len()];
+                rest /= choice.rows.len();
+                settings.extend(choice.axis.changes(row));
+                for (key, value) in choice.axis.keys.iter().zip(row) {
+                    labels.push(label(&key.text, &value.text, &plain));
+                }
             }
             let mut scenario = changed(base, &option.name, &settings)?;
             let factor = question.step_factor(&scenario);
             if factor != 1.0 {
                 let factor = scenario.step_time_factor * factor;
-                settings.push(format!("performance.step_time_factor={factor:?}"));
+                settings.push(KeyChange::set("performance.step_time_factor", factor));
                 scenario = changed(base, &option.name, &settings)?;
             }
-            let screen = with_capacities(&scenario).and_then(|whole| Screen::new(&whole));
+            let screen = with_capacities(&scenario).and_then(|whole| Screen::new(&whole, known));
             all.push(Design {
                 option: index,
                 label: labels.join(", "),
@@ -103,8 +112,10 @@ pub fn designs(base: &Scenario, question: &PlanQuestion) -> Result<Vec<Design>, 
         }
     }
     for choice in &question.vary {
-        if !all.iter().any(|d| concerns(&choice.key, &d.scenario)) {
-            return Err(format!("no option has the pool of `{}`", choice.key));
+        if !all.iter().any(|d| concerns(choice, &d.scenario)) {
+            let keys = choice.axis.keys.iter().map(|key| key.text.as_str());
+            let keys: Vec<&str> = keys.collect();
+            return Err(format!("no option has the pool of `{}`", keys.join(", ")));
         }
     }
     Ok(all)
@@ -155,18 +166,20 @@ pub fn notes(designs: &[Design], answer: Option<usize>, base: &Scenario) -> Vec<
 ///
 /// # Errors
 /// The mistakes in them, and whose they are.
-pub fn changed(base: &Scenario, whose: &str, settings: &[String]) -> Result<Scenario, String> {
-    base.overridden(settings)
+pub fn changed(base: &Scenario, whose: &str, changes: &[KeyChange]) -> Result<Scenario, String> {
+    base.with(changes)
         .map_err(|mistakes| format!("option `{whose}`:\n{}", mistakes.render(false)))
 }
 
-/// Whether a key says something about a scenario's pools; other keys concern every scenario.
-fn concerns(key: &str, scenario: &Scenario) -> bool {
-    let Some(path) = key.strip_prefix("pools.") else {
-        return true;
-    };
-    let pool = path.split('.').next().unwrap_or(path);
-    scenario.pools.iter().any(|p| p.name == pool)
+/// Whether a scenario has the pools that a choice speaks of; other keys concern every scenario.
+fn concerns(choice: &Choice, scenario: &Scenario) -> bool {
+    choice.axis.keys.iter().all(|key| {
+        let Some(path) = key.text.strip_prefix("pools.") else {
+            return true;
+        };
+        let pool = path.split('.').next().unwrap_or(path);
+        scenario.pools.iter().any(|p| p.name == pool)
+    })
 }
 
 /// Combinations of units within the bounds, of one design, that fill the nodes they pay for: no pool could
@@ -236,7 +249,7 @@ pub fn bounds(pool: &Pool, question: &PlanQuestion) -> (u32, u32) {
 }
 
 /// Nodes of these units of the pools; `u32::MAX` where they do not fit.
-fn nodes(scenario: &Scenario, units: &[u32]) -> u32 {
+pub fn nodes(scenario: &Scenario, units: &[u32]) -> u32 {
     let nodes = nodes_of(&scenario.pools, units, &scenario.node);
     u32::try_from(nodes).unwrap_or(u32::MAX)
 }
@@ -256,10 +269,10 @@ impl Candidate {
         changed(base, &design.label, &self.settings(design))
     }
 
-    /// All settings that differ from the scenario that was planned for, as for `--set`.
-    pub fn settings(&self, design: &Design) -> Vec<String> {
+    /// All changes from the scenario that was planned for.
+    pub fn settings(&self, design: &Design) -> Vec<KeyChange> {
         let pools = design.scenario.pools.iter().zip(&self.units);
-        let units = pools.map(|(pool, n)| format!("pools.{}.units={n}", pool.name));
+        let units = pools.map(|(pool, n)| units_of(pool, *n));
         design.settings.iter().cloned().chain(units).collect()
     }
 
@@ -332,6 +345,16 @@ impl Candidate {
             units,
         }
     }
+}
+
+/// The change to so many units of a pool.
+pub fn units_of(pool: &Pool, units: u32) -> KeyChange {
+    KeyChange::set(format!("pools.{}.units", pool.name), units)
+}
+
+/// Changes in words, as for `--set`.
+pub fn in_words(changes: &[KeyChange]) -> Vec<String> {
+    changes.iter().map(KeyChange::text).collect()
 }
 
 /// Whether the two phases of a request are served by different pools.

@@ -10,7 +10,7 @@
 //! search itself corrects.
 
 use super::average_load::OfferedLoad;
-use super::candidate::{Design, bounds, changed, decode_begins};
+use super::candidate::{Design, bounds, changed, decode_begins, units_of};
 use super::day_slots::Slot;
 use super::question::PlanQuestion;
 use super::screening::Screen;
@@ -123,8 +123,8 @@ fn stretch(
 ) -> Result<Scenario, PlanStopped> {
     let pools = &design.scenario.pools;
     let each = pools.iter().zip(units);
-    let settings = each.map(|(pool, n)| format!("pools.{}.units={n}", pool.name));
-    let settings: Vec<String> = design.settings.iter().cloned().chain(settings).collect();
+    let settings = each.map(|(pool, n)| units_of(pool, *n));
+    let settings: Vec<KeyChange> = design.settings.iter().cloned().chain(settings).collect();
     let scenario = changed(base, &design.label, &settings).map_err(PlanStopped::Question)?;
     let life_s: f64 = pools
         .iter()
@@ -181,6 +181,7 @@ mod tests {
     use super::super::average_load::Loads;
     use super::super::day_slots::slots;
     use super::*;
+    use crate::perf::KnownSteps;
     use crate::scenario::{PlanTable, load_str};
     use crate::units::NS_PER_HOUR;
 
@@ -230,7 +231,7 @@ mod tests {
     fn of(scenario: &Scenario) -> (Vec<f64>, Screen, OfferedLoad) {
         let table: &PlanTable = &scenario.plan;
         let question = PlanQuestion::new(table, scenario).unwrap();
-        let design = super::super::candidate::designs(scenario, &question)
+        let design = super::super::candidate::designs(scenario, &question, &KnownSteps::default())
             .unwrap()
             .remove(0);
         let screen = design.screen.clone().unwrap();
@@ -238,9 +239,11 @@ mod tests {
         let slots = slots(scenario, &loads, SimDuration(12 * NS_PER_HOUR));
         let bench = Bench {
             threads: 2,
-            go_on: &|| true,
+            go_on: &|_| true,
+            begin: &|_| (),
             tell: &|_| (),
             runs: AtomicU64::new(0),
+            known: KnownSteps::default(),
         };
         let found = yields(scenario, &design, &screen, &slots, &question, &bench).unwrap();
         (found, screen, loads.day())

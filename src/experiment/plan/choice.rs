@@ -1,15 +1,16 @@
-//! Keys and the values that they may take, and bounds of units: `key = a, b, c`, `decode = 1..9`.
+//! What a plan may choose, keys and the values that they may take, and bounds of units, in the grammar of
+//! [`vary`](crate::experiment::vary).
 
-/// Most values that one key may take.
-const MAX_VALUES: u64 = 1_000;
+use crate::experiment::vary::{AxisValues, CHOICE, UNITS, VaryAxis, VaryError, parse};
+use crate::scenario::AxisPiece;
 
-/// A key of the scenario and its possible values, as TOML text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Keys of the scenario that are chosen together, and the rows of values that they may take.
+#[derive(Clone, Debug)]
 pub struct Choice {
-    /// Path of the key, as for `--set`.
-    pub key: String,
-    /// Values in the order in which they were written.
-    pub values: Vec<String>,
+    /// The choice as an axis, as it was written.
+    pub axis: VaryAxis,
+    /// Rows of values, one for each key, in the order in which they were written.
+    pub rows: Vec<Vec<AxisPiece>>,
 }
 
 /// Bounds of a pool's units, both included.
@@ -27,45 +28,32 @@ pub struct UnitBounds {
 const NOT_CHOSEN: [&str; 4] = ["seed", "duration", "warm_up", "start"];
 
 impl Choice {
-    /// Reads `key = a, b, c`, or `key = 1..4` for whole numbers.
+    /// Reads a choice: `key = a, b, c`, or whatever else makes a list of values, from `source`.
     ///
     /// # Errors
-    /// What is wrong, and what to write.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |what: &str| {
-            format!(
-                "`{}` is no choice: {what}; write pools.mixed.parallelism.tensor=2,4 or \
-                 pools.decode.max_batch_requests=64,128",
-                text.trim()
-            )
-        };
-        let (key, values) = text
-            .split_once('=')
-            .ok_or_else(|| wrong("there is no `=`"))?;
-        let key = key.trim();
-        if key.is_empty() {
-            return Err(wrong("there is no key before `=`"));
+    /// What is wrong, where, and what to write.
+    pub fn parse(source: &str, text: &str) -> Result<Self, String> {
+        Self::read(source, text).map_err(|error| error.show(&CHOICE))
+    }
+
+    fn read(source: &str, text: &str) -> Result<Self, VaryError> {
+        let axis = parse(source, text)?;
+        let luck = |key: &&AxisPiece| NOT_CHOSEN.contains(&key.text.as_str());
+        if let Some(key) = axis.keys.iter().find(luck) {
+            let why = "no decision about the deployment: it changes what is asked of it, or luck";
+            return Err(axis.wrong(&key.at, why));
         }
-        let values = if let Some((least, most)) = range(values) {
-            if most < least || most - least >= MAX_VALUES {
-                return Err(wrong(&format!("from 1 to {MAX_VALUES} values")));
+        match &axis.values {
+            AxisValues::List(rows) => Ok(Self {
+                rows: rows.clone(),
+                axis,
+            }),
+            AxisValues::Between(range) => {
+                let why = "a plan tries value by value: give the range a step (0.1..0.9:0.1) or a count \
+                           (log(1.0,1000.0,7))";
+                Err(axis.wrong(&range.at, why))
             }
-            (least..=most).map(|n| n.to_string()).collect()
-        } else {
-            pieces(values)
-        };
-        if values.iter().any(String::is_empty) {
-            return Err(wrong("a value is missing"));
         }
-        if NOT_CHOSEN.contains(&key) {
-            return Err(wrong(
-                "that is no decision about the deployment: it changes what is asked of it, or luck",
-            ));
-        }
-        Ok(Self {
-            key: key.to_string(),
-            values,
-        })
     }
 }
 
@@ -73,57 +61,42 @@ impl UnitBounds {
     /// Reads bounds of units: `decode = 1..9`, or `decode = 4`.
     ///
     /// # Errors
-    /// What is wrong, and what to write.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "`{}` bounds no units; write decode=1..9 or prefill=2",
-                text.trim()
-            )
+    /// What is wrong, where, and what to write.
+    pub fn parse(source: &str, text: &str) -> Result<Self, String> {
+        Self::read(source, text).map_err(|error| error.show(&UNITS))
+    }
+
+    fn read(source: &str, text: &str) -> Result<Self, VaryError> {
+        let axis = parse(source, text)?;
+        let [pool] = axis.keys.as_slice() else {
+            return Err(axis.wrong(&axis.keys[1].at, "bounds are of one pool"));
         };
-        let (pool, bounds) = text.split_once('=').ok_or_else(wrong)?;
-        let (least, most) = match range(bounds) {
-            Some(bounds) => bounds,
-            None => bounds.trim().parse().map(|n| (n, n)).map_err(|_| wrong())?,
+        let AxisValues::List(rows) = &axis.values else {
+            let AxisValues::Between(range) = &axis.values else {
+                return Err(axis.wrong(&pool.at, "no bounds"));
+            };
+            return Err(axis.wrong(&range.at, "units are whole numbers"));
         };
-        match (u32::try_from(least), u32::try_from(most)) {
-            (Ok(least), Ok(most)) if 1 <= least && least <= most && !pool.trim().is_empty() => {
-                Ok(Self {
-                    pool: pool.trim().to_string(),
-                    least,
-                    most,
-                })
+        let mut units: Vec<u32> = Vec::new();
+        for value in rows.iter().flatten() {
+            match value.text.parse::<u32>() {
+                Ok(0) => return Err(axis.wrong(&value.at, "a pool has at least one unit")),
+                Ok(n) if units.last().is_some_and(|last| last + 1 != n) => {
+                    return Err(axis.wrong(&value.at, "bounds are a range without gaps"));
+                }
+                Ok(n) => units.push(n),
+                Err(_) => return Err(axis.wrong(&value.at, "units are whole numbers")),
             }
-            _ => Err(wrong()),
+        }
+        match (units.first(), units.last()) {
+            (Some(&least), Some(&most)) => Ok(Self {
+                pool: pool.text.clone(),
+                least,
+                most,
+            }),
+            _ => Err(axis.wrong(&pool.at, "no bounds")),
         }
     }
-}
-
-fn range(text: &str) -> Option<(u64, u64)> {
-    let (least, most) = text.split_once("..")?;
-    Some((least.trim().parse().ok()?, most.trim().parse().ok()?))
-}
-
-/// Cuts a text at commas that stand outside of brackets and quotes.
-fn pieces(text: &str) -> Vec<String> {
-    let (mut depth, mut quote, mut all) = (0_u32, None, vec![String::new()]);
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '[' | '{') => depth += 1,
-            (None, ']' | '}') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
-                all.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        if let Some(last) = all.last_mut() {
-            last.push(c);
-        }
-    }
-    all.iter().map(|piece| piece.trim().to_string()).collect()
 }
 
 #[cfg(test)]
@@ -131,24 +104,61 @@ fn pieces(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn values(text: &str) -> Vec<String> {
+        let choice = Choice::parse("argument --vary", text).unwrap();
+        let row = |row: &Vec<AxisPiece>| {
+            let texts: Vec<&str> = row.iter().map(|value| value.text.as_str()).collect();
+            texts.join("|")
+        };
+        choice.rows.iter().map(row).collect()
+    }
+
     #[test]
-    fn values_are_cut_outside_of_brackets_and_quotes() {
-        let choice = Choice::parse("a.b = {x = 1, y = [2, 3]}, \"p, q\", 7").unwrap();
-        assert_eq!(choice.key, "a.b");
-        assert_eq!(choice.values, ["{x = 1, y = [2, 3]}", "\"p, q\"", "7"]);
-        assert_eq!(Choice::parse("n=2..4").unwrap().values, ["2", "3", "4"]);
-        for broken in ["n", "=3", "n=", "n=1,,2", "n=4..2", "n=1..9999"] {
-            assert!(Choice::parse(broken).is_err(), "{broken}");
+    fn choices_are_what_sweeps_take_as_lists() {
+        assert_eq!(
+            values("a.b = {x = 1, y = [2, 3]}, \"p, q\", 7"),
+            ["{x = 1, y = [2, 3]}", "\"p, q\"", "7"]
+        );
+        assert_eq!(values("n=2..4"), ["2", "3", "4"]);
+        assert_eq!(values("n=2..8:3,20"), ["2", "5", "8", "20"]);
+        assert_eq!(values("a,b=(1,2),(3,4)"), ["1|2", "3|4"]);
+        for (broken, place) in [
+            ("n", "--vary:1:1"),
+            ("n=1,,2", "--vary:1:4"),
+            ("n=4..2", "--vary:1:3"),
+            ("n=0.1..0.9", "--vary:1:3"),
+            ("a,seed=(1,2)", "--vary:1:3"),
+        ] {
+            let error = Choice::parse("argument --vary", broken).unwrap_err();
+            assert!(
+                error.starts_with("not a choice") && error.contains(place),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn units_have_bounds() {
-        let bounds = UnitBounds::parse("decode = 1..9").unwrap();
-        assert_eq!((bounds.least, bounds.most), (1, 9));
-        assert_eq!(UnitBounds::parse("prefill=2").unwrap().least, 2);
-        for broken in ["decode", "decode=0..3", "decode=3..2", "=1", "decode=x"] {
-            assert!(UnitBounds::parse(broken).is_err(), "{broken}");
+        let bounds = |text| UnitBounds::parse("argument --units", text);
+        let decode = bounds("decode = 1..9").unwrap();
+        assert_eq!((decode.least, decode.most), (1, 9));
+        assert_eq!(bounds("prefill=2").unwrap().least, 2);
+        for (broken, place) in [
+            ("decode", "--units:1:1"),
+            ("decode=0..3", "--units:1:8"),
+            ("decode=3..2", "--units:1:8"),
+            ("decode=1..9:2", "--units:1:8"),
+            ("decode=1.5..2", "--units:1:8"),
+            ("decode=1,3", "--units:1:10"),
+            ("decode,prefill=(1,2)", "--units:1:8"),
+            ("=1", "--units:1:1"),
+            ("decode=x", "--units:1:8"),
+        ] {
+            let error = bounds(broken).unwrap_err();
+            assert!(
+                error.starts_with("no bounds of units") && error.contains(place),
+                "{error}"
+            );
         }
     }
 }

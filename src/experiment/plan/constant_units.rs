@@ -4,7 +4,8 @@
 //! an option by rising cost, those of one cost together. What arithmetic rules out ([`super::screening`]) is not
 //! run; of the others those that fill their nodes (no pool could have one more unit on them) are run for a quarter of the time, and what keeps its promises or breaks them by less than
 //! half goes on to the whole, then to more and more replications. The first cost at which one keeps every
-//! promise in every replication is the option's answer: everything cheaper was ruled out or has failed. On its
+//! promise in every replication is the option's answer: everything cheaper was ruled out or has failed. Where the
+//! cheapest fail, that cost is bracketed and bisected ([`super::least_cost`]): more units never serve worse. On its
 //! nodes fewer units may do: the fewest accelerators in use are sought by halving.
 //! Where prefill and decode are separate, a candidate that breaks a promise of one of them speaks for all of
 //! its design with no more units of that pool.
@@ -15,10 +16,11 @@
 use std::collections::BTreeMap;
 
 use super::candidate::{Candidate, Design, candidates, is_separate};
+use super::least_cost::Probes;
 use super::question::PlanQuestion;
 use super::sieve::Sieve;
 use super::trial::{Bench, PlanStopped, TrialRun};
-use crate::scenario::{Goal, Scenario};
+use crate::scenario::{Goal, KeyChange, Scenario};
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Factor by which a short run must break a promise to end its candidate.
@@ -183,11 +185,16 @@ pub fn outstanding<'t>(trials: impl Iterator<Item = &'t Trial>) -> Vec<&'t Trial
     all
 }
 
-struct GridSearch<'a> {
-    base: &'a Scenario,
-    designs: &'a [Design],
-    question: &'a PlanQuestion,
-    bench: &'a Bench<'a>,
+/// A search over the candidates of one option.
+pub struct GridSearch<'a> {
+    /// The scenario that is planned for.
+    pub base: &'a Scenario,
+    /// All designs.
+    pub designs: &'a [Design],
+    /// The question of the plan.
+    pub question: &'a PlanQuestion,
+    /// Bench on which candidates are played.
+    pub bench: &'a Bench<'a>,
 }
 
 impl GridSearch<'_> {
@@ -203,16 +210,27 @@ impl GridSearch<'_> {
         } else {
             1
         };
-        while let Some(first) = open.first() {
-            let cost = first.cost_usd;
-            let level = open.iter().take_while(|c| c.cost_usd == cost).count();
+        let mut probes = Probes::default();
+        loop {
+            // What has more units than something that keeps every promise is nobody's runner-up.
+            let kept = found.trials.iter().filter(|t| t.keeps());
+            let kept: Vec<&Candidate> = kept.map(|t| &t.candidate).collect();
+            open.retain(|c| !kept.iter().any(|kept| kept.is_within(c)));
+            let next = self.least_cost(&mut open, sieves, &mut probes, &mut found.trials)?;
+            let Some(cost) = next else {
+                break;
+            };
+            let level = open.iter().take_while(|c| c.cost_usd <= cost).count();
             let level: Vec<Candidate> = open.drain(..level).collect();
             let tried = found.trials.len();
-            self.attempt(level, &mut found.trials)?;
+            self.attempt(level, &mut probes, &mut found.trials)?;
             self.use_fewer(tried, sieves, found)?;
-            if outstanding(found.trials.iter().filter(|t| t.keeps())).len() >= wanted {
+            let kept = found.trials.iter().filter(|t| t.keeps());
+            let kept = outstanding(kept).len();
+            if kept >= wanted {
                 break;
             }
+            probes.attempted(found.trials[tried..].iter().any(Trial::keeps));
         }
         Ok(())
     }
@@ -221,18 +239,43 @@ impl GridSearch<'_> {
     fn attempt(
         &self,
         mut these: Vec<Candidate>,
+        probes: &mut Probes,
         trials: &mut Vec<Trial>,
     ) -> Result<(), PlanStopped> {
         these.retain(|c| !trials.iter().any(|t| self.speaks_for(t, c)));
         let Some(first) = these.first() else {
             return Ok(());
         };
-        let what = format!("{} nodes: {} candidates", first.nodes, these.len());
+        let what = format!(
+            "on {} nodes: {}",
+            first.nodes,
+            candidates_in_words(these.len())
+        );
         (self.bench.tell)(&what);
+        let order = these.clone();
+        let (known, fresh) = probes.take(these);
+        let (alive, ended) = self.short(fresh, 4, HOPELESS)?;
+        trials.extend(ended);
+        let mut whole = self.once(alive)?;
+        whole.extend(known);
+        whole.sort_by_key(|t| order.iter().position(|c| *c == t.candidate));
+        trials.extend(self.replicated(whole)?);
+        Ok(())
+    }
+
+    /// Plays candidates as far as one run of the whole time, but those for which a failed trial speaks, and returns
+    /// those that keep every promise in it; the others join the trials.
+    pub fn probe(
+        &self,
+        mut these: Vec<Candidate>,
+        trials: &mut Vec<Trial>,
+    ) -> Result<Vec<Trial>, PlanStopped> {
+        these.retain(|c| !trials.iter().any(|t| self.speaks_for(t, c)));
         let (alive, ended) = self.short(these, 4, HOPELESS)?;
         trials.extend(ended);
-        trials.extend(self.whole(alive)?);
-        Ok(())
+        let (kept, failed) = self.once(alive)?.into_iter().partition(Trial::keeps);
+        trials.extend::<Vec<Trial>>(failed);
+        Ok(kept)
     }
 
     /// For each trial from number `tried` on that keeps every promise, seeks by halving what does so with the
@@ -260,7 +303,7 @@ impl GridSearch<'_> {
                 let known = |c: &Candidate| found.trials.iter().any(|t| t.candidate == *c);
                 let level = levels[middle].iter().filter(|c| !known(c));
                 let level: Vec<Candidate> = level.cloned().collect();
-                self.attempt(level, &mut found.trials)?;
+                self.attempt(level, &mut Probes::default(), &mut found.trials)?;
                 let of_level = |t: &&Trial| t.keeps() && levels[middle].contains(&t.candidate);
                 if let Some(kept) = found.trials.iter().find(of_level) {
                     fewest = fewest.min(kept.candidate.gpus);
@@ -280,7 +323,8 @@ impl GridSearch<'_> {
             if alive.len() <= FINALISTS {
                 break;
             }
-            (self.bench.tell)(&format!("1/{part} of the time: {} candidates", alive.len()));
+            let what = candidates_in_words(alive.len());
+            (self.bench.tell)(&format!("1/{part} of the time: {what}"));
             let runs = self.play(&alive, part, 0)?;
             let mut round: Vec<Trial> = alive
                 .into_iter()
@@ -300,13 +344,14 @@ impl GridSearch<'_> {
             trials.extend(round.split_off(keep).into_iter().map(broken));
             alive = round.into_iter().map(|t| t.candidate).collect();
         }
-        (self.bench.tell)(&format!("the whole time: {} candidates", alive.len()));
-        trials.extend(self.whole(alive)?);
+        let what = candidates_in_words(alive.len());
+        (self.bench.tell)(&format!("the whole time: {what}"));
+        trials.extend(self.replicated(self.once(alive)?)?);
         Ok(trials)
     }
 
     /// Whether a failed trial shows that a candidate fails too.
-    fn speaks_for(&self, trial: &Trial, candidate: &Candidate) -> bool {
+    pub fn speaks_for(&self, trial: &Trial, candidate: &Candidate) -> bool {
         let scenario = &self.designs[candidate.design].scenario;
         if trial.candidate.design != candidate.design || trial.keeps() {
             return false;
@@ -355,18 +400,20 @@ impl GridSearch<'_> {
         Ok((alive, ended))
     }
 
-    /// Plays the whole time, and replications in doubling numbers of those that have kept every promise and in which
-    /// something is drawn at random.
-    fn whole(&self, alive: Vec<Candidate>) -> Result<Vec<Trial>, PlanStopped> {
+    /// Plays each candidate once over the whole time.
+    fn once(&self, alive: Vec<Candidate>) -> Result<Vec<Trial>, PlanStopped> {
         let runs = self.play(&alive, 1, 0)?;
-        let mut trials: Vec<Trial> = alive
-            .into_iter()
-            .zip(runs)
-            .map(|(candidate, run)| Trial {
-                candidate,
-                runs: vec![run],
-            })
-            .collect();
+        let each = alive.into_iter().zip(runs);
+        let trial = |(candidate, run)| Trial {
+            candidate,
+            runs: vec![run],
+        };
+        Ok(each.map(trial).collect())
+    }
+
+    /// Adds replications to trials of one run each: in doubling numbers to those that have kept every promise and in
+    /// which something is drawn at random.
+    fn replicated(&self, mut trials: Vec<Trial>) -> Result<Vec<Trial>, PlanStopped> {
         let mut done = 1;
         while done < self.question.replications {
             let next = (2 * done).min(self.question.replications);
@@ -398,8 +445,8 @@ impl GridSearch<'_> {
                 let design = &self.designs[candidate.design];
                 let mut settings = candidate.settings(design);
                 if part > 1 && self.may_shorten(part) {
-                    let duration = self.base.duration.0 / part;
-                    settings.push(format!("duration={duration}ns"));
+                    let duration = SimDuration(self.base.duration.0 / part);
+                    settings.push(KeyChange::set("duration", duration));
                 }
                 super::candidate::changed(self.base, &design.label, &settings)
             })
@@ -420,6 +467,11 @@ impl GridSearch<'_> {
         });
         even && self.base.duration.0 / part >= SHORTEST.0
     }
+}
+
+/// A number of candidates in words: `1 candidate`, `5 candidates`.
+pub fn candidates_in_words(n: usize) -> String {
+    format!("{n} candidate{}", if n == 1 { "" } else { "s" })
 }
 
 /// The trial of a part of the time, which never counts as kept.

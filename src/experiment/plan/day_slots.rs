@@ -2,7 +2,7 @@
 
 use super::average_load::{Loads, OfferedLoad};
 use crate::report::format::length;
-use crate::scenario::{Pool, Scenario, show_time_of_day};
+use crate::scenario::{KeyChange, KeyValue, Pool, Scenario, show_time_of_day};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
 
 /// A slot: a part of the local day in which units do not change.
@@ -92,7 +92,7 @@ pub fn assumed(pool: &Pool) -> Option<String> {
 /// The setting of a pool's units, slot by slot. More units are paid `start_up` before their slot, in whole
 /// minutes, so that they serve from its beginning; fewer from its beginning. Where the simulation never is nothing
 /// changes: units that leave at its end would drain before.
-pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> String {
+pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> KeyChange {
     let mut units = units.to_vec();
     // Twice around: the first slots may be among those where the simulation is not.
     for index in (0..2 * slots.len()).map(|index| index % slots.len()) {
@@ -116,17 +116,16 @@ pub fn setting(pool: &Pool, slots: &[Slot], units: &[u32]) -> String {
         steps.push((0, units.first().copied().unwrap_or(0)));
     }
     steps.sort_unstable();
-    let steps: Vec<String> = steps
-        .iter()
-        .map(|(at, n)| format!("[\"{}\", {n}]", show_time_of_day(SimDuration(*at))))
-        .collect();
-    format!(
-        "pools.{}.units={{ schedule = [{}], start_up = \"{}ns\", drain = \"{}ns\" }}",
-        pool.name,
-        steps.join(", "),
-        start_up(pool).0,
-        pool.schedule.drain.0
-    )
+    let step = |(at, units): &(u64, u32)| {
+        let at = show_time_of_day(SimDuration(*at));
+        KeyValue::list([at.as_str().into(), (*units).into()])
+    };
+    let schedule = KeyValue::table([
+        ("schedule", KeyValue::list(steps.iter().map(step))),
+        ("start_up", start_up(pool).into()),
+        ("drain", pool.schedule.drain.into()),
+    ]);
+    KeyChange::set(format!("pools.{}.units", pool.name), schedule)
 }
 
 #[cfg(test)]
@@ -156,12 +155,14 @@ mod tests {
         );
         let mut units = [2; 24];
         units[9..18].fill(4);
-        let setting = setting(&scenario.pools[1], &slots, &units);
+        let change = setting(&scenario.pools[1], &slots, &units);
+        let setting = change.text();
         assert!(
             setting.starts_with("pools.decode.units={ schedule = [[\"08:58\", 4], [\"18:00\", 2]]"),
             "{setting}"
         );
-        assert!(crate::scenario::load("deepseek-day", &[setting]).is_ok());
+        let read = crate::scenario::load("deepseek-day", &[setting]).unwrap();
+        assert_eq!(read.hash(), scenario.with(&[change]).unwrap().hash());
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
         let slots = slots(&scenario, &loads, SimDuration(2 * NS_PER_HOUR));
         let mut units = [1; 12];
         units[6..9].copy_from_slice(&[4, 3, 5]);
-        let setting = setting(&scenario.pools[1], &slots, &units);
+        let setting = setting(&scenario.pools[1], &slots, &units).text();
         let steps = "[[\"12:00\", 4], [\"14:00\", 3], [\"15:58\", 5]]";
         assert!(setting.contains(steps), "{setting}");
     }

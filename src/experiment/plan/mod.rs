@@ -2,7 +2,7 @@
 //!
 //! A [`question`] holds the promises ([`slo`]), the bounds and the options. [`candidate`] makes of the options
 //! and choices all deployments there are; `sieve` rules out by steady-state arithmetic (`screening`) what cannot
-//! work; `constant_units` simulates the others, from the cheapest up; `plan_schedule` seeks numbers of units that change over
+//! work; `constant_units` simulates the others, from the cheapest up, and brackets an answer that is far (`least_cost`); `plan_schedule` seeks numbers of units that change over
 //! the day. Nothing is promised that was not simulated: the [`answer`] is a scenario that has been run.
 //!
 //! What is taken for granted: more units of a pool never serve worse than fewer. The same question gives the
@@ -17,6 +17,7 @@ mod choice;
 mod constant_units;
 mod curve;
 mod day_slots;
+mod least_cost;
 pub mod plan_page;
 mod plan_schedule;
 pub mod plan_tables;
@@ -33,7 +34,7 @@ pub use trial::{Bench, PlanStopped};
 
 use std::sync::atomic::Ordering;
 
-use crate::scenario::Scenario;
+use crate::scenario::{KeyChange, Scenario};
 use answer::Deployment;
 
 /// Answers a question about a scenario.
@@ -48,7 +49,7 @@ pub fn plan(
     let judged;
     let (base, hash) = match question.every.filter(|_| base.slo_every.is_none()) {
         Some(every) => {
-            let setting = format!("slo_every=\"{}ns\"", every.0);
+            let setting = KeyChange::set("slo_every", every);
             judged =
                 candidate::changed(base, "slo_every", &[setting]).map_err(PlanStopped::Question)?;
             (&judged, base.hash().to_owned())
@@ -74,9 +75,9 @@ fn answered(
     let mut answer = constant(base, question, bench)?;
     if question.step_error != Some(0.0) {
         for steps in [Steps::Longer, Steps::Less] {
-            (bench.tell)(match steps {
-                Steps::Longer => "again, with longer steps",
-                _ => "again, with shorter steps",
+            (bench.begin)(match steps {
+                Steps::Longer => "the same search with longer steps",
+                _ => "the same search with shorter steps",
             });
             let row = if_steps_take(base, question, steps, &answer, bench)?;
             answer.step_times.push(row);
@@ -129,10 +130,18 @@ fn constant(
     question: &PlanQuestion,
     bench: &Bench<'_>,
 ) -> Result<PlanAnswer, PlanStopped> {
-    let designs = candidate::designs(base, question).map_err(PlanStopped::Question)?;
+    let designs =
+        candidate::designs(base, question, &bench.known).map_err(PlanStopped::Question)?;
     let mut found = Vec::new();
     for (option, named) in question.options.iter().enumerate() {
-        (bench.tell)(&format!("option {}", named.name));
+        let what = match question.options.len() {
+            1 => format!("searching: {}", named.name),
+            all => format!("option {} of {all}: {}", option + 1, named.name),
+        };
+        match question.steps {
+            Steps::Computed => (bench.begin)(&what),
+            _ => (bench.tell)(&what),
+        }
         found.push(constant_units::search(
             base, option, &designs, question, bench,
         )?);

@@ -21,7 +21,7 @@ use super::curve::{ExpectedSchedule, StepCurve};
 use super::day_slots::{Slot, setting, slots, start_up};
 use super::question::PlanQuestion;
 use super::trial::{Bench, PlanStopped, TrialRun};
-use crate::scenario::{Pool, Role, Scenario};
+use crate::scenario::{KeyChange, Pool, Role, Scenario};
 
 /// Most rounds of two simulations.
 const ROUNDS: usize = 6;
@@ -42,8 +42,8 @@ const OVERLOAD: f64 = 1.15;
 pub struct Played {
     /// Schedule of each pool.
     pub levels: Vec<ExpectedSchedule>,
-    /// Settings of the units.
-    pub settings: Vec<String>,
+    /// Changes of the units.
+    pub settings: Vec<KeyChange>,
     /// Runs, one for each replication.
     pub runs: Vec<TrialRun>,
 }
@@ -362,10 +362,12 @@ impl<'a> Scheduling<'a> {
         open: Vec<Vec<ExpectedSchedule>>,
         learn: bool,
     ) -> Result<(), PlanStopped> {
-        let settings: Vec<Vec<String>> = open.iter().map(|levels| self.settings(levels)).collect();
+        let settings: Vec<Vec<KeyChange>> =
+            open.iter().map(|levels| self.settings(levels)).collect();
         let limited = open.iter().zip(&settings).map(|(levels, settings)| {
-            let most = format!("limits.requests_in_flight={}", self.most_in_flight(levels));
-            let settings: Vec<String> = settings.iter().cloned().chain([most]).collect();
+            let most = self.most_in_flight(levels);
+            let most = KeyChange::set("limits.requests_in_flight", most);
+            let settings: Vec<KeyChange> = settings.iter().cloned().chain([most]).collect();
             self.scenario(&settings)
         });
         let scenarios: Result<Vec<Scenario>, PlanStopped> = limited.collect();
@@ -427,7 +429,7 @@ impl<'a> Scheduling<'a> {
         (IN_FLIGHT * expected + FEW).min(limit as f64) as u64
     }
 
-    fn settings(&self, levels: &[ExpectedSchedule]) -> Vec<String> {
+    fn settings(&self, levels: &[ExpectedSchedule]) -> Vec<KeyChange> {
         let each = self.axes.iter().zip(levels);
         let units = each.map(|(axis, level)| setting(axis.pool, &self.slots, &level.units));
         self.design.settings.iter().cloned().chain(units).collect()
@@ -437,7 +439,7 @@ impl<'a> Scheduling<'a> {
     ///
     /// # Errors
     /// Where it is refused.
-    pub fn scenario(&self, settings: &[String]) -> Result<Scenario, PlanStopped> {
+    pub fn scenario(&self, settings: &[KeyChange]) -> Result<Scenario, PlanStopped> {
         changed(self.base, &self.design.label, settings).map_err(PlanStopped::Question)
     }
 

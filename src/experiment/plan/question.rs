@@ -2,6 +2,7 @@
 
 use super::choice::{Choice, UnitBounds};
 use super::slo::{PlanSlo, SloFigure, Statistic, help};
+use crate::experiment::vary::{CHOICE, each_key_once};
 use crate::scenario::{ArrivalKind, Goal, PlanOption, PlanTable, Scenario};
 use crate::units::{NS_PER_HOUR, SimDuration};
 
@@ -20,6 +21,8 @@ pub struct PlanQuestion {
     pub vary: Vec<Choice>,
     /// Deployments of which one is chosen; never empty.
     pub options: Vec<PlanOption>,
+    /// Choices of each option, in the order of the options.
+    pub own: Vec<Vec<Choice>>,
     /// Least time between changes of units over the day; `None`: they do not change.
     pub schedule: Option<SimDuration>,
     /// Length of stretches in each of which promises must be kept, too; `None`: over the whole time.
@@ -51,8 +54,12 @@ impl PlanQuestion {
     ///
     /// # Errors
     /// What is missing or wrong, and what to write.
-    pub fn new(table: &PlanTable, scenario: &Scenario) -> Result<Self, String> {
-        let mut slos = all(&table.slo, PlanSlo::parse)?;
+    pub fn new(given: &PlanTable, scenario: &Scenario) -> Result<Self, String> {
+        let stated = &scenario.plan;
+        let slos = either(&given.slo, &stated.slo).iter();
+        let mut slos: Vec<PlanSlo> = slos
+            .map(|text| PlanSlo::parse(text))
+            .collect::<Result<_, _>>()?;
         if slos.is_empty() {
             slos = targets_of_classes(scenario);
         }
@@ -70,7 +77,7 @@ impl PlanQuestion {
                 limit: 0.0,
             });
         }
-        let goal = table.goal.unwrap_or(Goal::Cost);
+        let goal = given.goal.or(stated.goal).unwrap_or(Goal::Cost);
         let judged = scenario.classes.iter().any(|class| class.slo.is_some());
         if goal == Goal::Goodput && !judged {
             return Err("goodput counts requests within their class's targets, and no class has an `slo`; give \
@@ -83,42 +90,51 @@ impl PlanQuestion {
                     .to_string(),
             );
         }
-        let nodes = table.nodes.or(scenario.node.fleet).ok_or(
+        let nodes = given.nodes.or(stated.nodes).or(scenario.node.fleet).ok_or(
             "the search has no bound: say how many nodes there are with --nodes, [plan] nodes or node.fleet",
         )?;
-        let schedule = table.schedule;
+        let schedule = given.schedule.or(stated.schedule);
         if schedule.is_some() {
             schedulable(scenario, goal)?;
         }
         let pools = scenario.pools.iter().map(|pool| pool.name.as_str());
         let pools: Vec<&str> = pools.collect();
-        let options = if table.options.is_empty() {
-            vec![PlanOption {
-                name: match table.vary.as_slice() {
+        let (vary, own) = choices(given, stated)?;
+        let (options, own) = if stated.options.is_empty() {
+            let only = PlanOption {
+                name: match vary.as_slice() {
                     [] => "as it stands".to_string(),
                     _ => pools.join(" + "),
                 },
                 ..PlanOption::default()
-            }]
+            };
+            (vec![only], vec![Vec::new()])
         } else {
-            table.options.clone()
+            (stated.options.clone(), own)
+        };
+        let units = if given.units.is_empty() {
+            all(&stated.units, "[plan] units", UnitBounds::parse)
+        } else {
+            all(&given.units, "argument --units", UnitBounds::parse)
         };
         Ok(Self {
             slos,
             goal,
             nodes,
-            units: all(&table.units, UnitBounds::parse)?,
-            vary: all(&table.vary, Choice::parse)?,
+            units: units?,
+            vary,
             options,
+            own,
             schedule,
             every: scenario
                 .slo_every
                 .or(schedule.map(|_| BY_THE_HOUR))
                 .filter(|every| *every < scenario.duration),
-            replications: table
+            replications: given
                 .replications
+                .or(stated.replications)
                 .unwrap_or(if schedule.is_some() { 1 } else { 3 }),
-            step_error: table.step_error,
+            step_error: given.step_error.or(stated.step_error),
             steps: Steps::Computed,
         })
     }
@@ -169,6 +185,42 @@ fn schedulable(scenario: &Scenario, goal: Goal) -> Result<(), String> {
     Ok(())
 }
 
-fn all<T>(texts: &[String], one: fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    texts.iter().map(|text| one(text)).collect()
+/// Choices for all options, and those of each. What the command line says of a key holds instead of what the scenario
+/// says for all, and instead of what an option says of the same key.
+fn choices(
+    given: &PlanTable,
+    stated: &PlanTable,
+) -> Result<(Vec<Choice>, Vec<Vec<Choice>>), String> {
+    let is_given = !given.vary.is_empty();
+    let vary = if is_given {
+        all(&given.vary, "argument --vary", Choice::parse)?
+    } else {
+        all(&stated.vary, "[plan] vary", Choice::parse)?
+    };
+    once(&vary)?;
+    let mut own = Vec::new();
+    for option in &stated.options {
+        let source = format!("[plan] vary of option {}", option.name);
+        let mut choices = all(&option.vary, &source, Choice::parse)?;
+        once(&choices)?;
+        choices.retain(|choice| !is_given || !vary.iter().any(|v| v.axis.meets(&choice.axis)));
+        own.push(choices);
+    }
+    Ok((vary, own))
+}
+
+fn once(choices: &[Choice]) -> Result<(), String> {
+    each_key_once(choices.iter().map(|choice| &choice.axis)).map_err(|error| error.show(&CHOICE))
+}
+
+fn all<T>(
+    texts: &[String],
+    source: &str,
+    one: fn(&str, &str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| one(source, text)).collect()
+}
+
+fn either<'a>(given: &'a [String], stated: &'a [String]) -> &'a [String] {
+    if given.is_empty() { stated } else { given }
 }

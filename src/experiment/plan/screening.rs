@@ -13,7 +13,7 @@
 
 use super::average_load::OfferedLoad;
 use crate::catalog::KvShape;
-use crate::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
+use crate::perf::{DecodeLoads, KnownSteps, MixedLoad, PrefillLoad, StepTimes};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::NS_PER_S;
 
@@ -57,9 +57,9 @@ impl Screen {
     ///
     /// # Errors
     /// Where its step times cannot be compiled.
-    pub fn new(scenario: &Scenario) -> Result<Self, String> {
+    pub fn new(scenario: &Scenario, known: &KnownSteps) -> Result<Self, String> {
         Ok(Self {
-            times: StepTimes::compile(scenario)?,
+            times: StepTimes::compile_knowing(scenario, known)?,
             pools: scenario.pools.clone(),
             kv: scenario.kv,
             per_step: f64::from(scenario.mtp.progress_1024) / 1024.0,
@@ -199,7 +199,7 @@ mod tests {
     fn the_published_split_is_near_its_limits_and_half_of_it_is_beyond() {
         let scenario = crate::scenario::load("deepseek-day", &[]).unwrap();
         let scenario = crate::perf::with_capacities(&scenario).unwrap();
-        let screen = Screen::new(&scenario).unwrap();
+        let screen = Screen::new(&scenario, &KnownSteps::default()).unwrap();
         let load = super::super::average_load::Loads::of(&scenario)
             .unwrap()
             .day();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::average_load::{Loads, OfferedLoad};
 use super::candidate::{Candidate, Design, decode_begins};
 use super::question::PlanQuestion;
+use super::screening::Screen;
 use super::slo::{PlanSlo, SloFigure, Statistic};
 use crate::perf::room::mean_lengths;
 use crate::scenario::{Role, Scenario};
@@ -47,29 +48,52 @@ impl<'a> Sieve<'a> {
             Err(why) => return Some(why.clone()),
         };
         let load = self.load?;
+        let per_step = screen.tokens_per_step();
         let mut first_s = 0.0;
         for (index, pool) in self.design.scenario.pools.iter().enumerate() {
             let units = candidate.units[index];
-            let step = *self.steps.entry((index, units)).or_insert_with(|| {
-                let pace = screen.pace(index, units, &load, load.per_s);
-                pace.seconds()
-            });
+            let step = self.step(screen, &load, index, units);
             if step.is_infinite() {
                 let (name, s) = (&pool.name, if units == 1 { "" } else { "s" });
                 return Some(format!("more comes than {units} {name} unit{s} can serve"));
             }
             first_s += step;
-            let per_step = screen.tokens_per_step();
             let missed = self.missed(|slo| slo.at_best(pool.role, step, per_step));
             if missed.is_some() {
                 return missed;
             }
         }
         let whole_s = self.way_s? + first_s;
-        self.missed(|slo| {
-            let is_first = slo.figure == SloFigure::Ttft && slo.statistic != Statistic::P50;
-            is_first.then_some(whole_s)
-        })
+        self.missed(|slo| first_token(slo).then_some(whole_s))
+    }
+
+    /// The largest part of a limit that a candidate takes at best; 0 where arithmetic knows nothing.
+    pub fn strain_at_best(&mut self, candidate: &Candidate) -> f64 {
+        let (Ok(screen), Some(load)) = (&self.design.screen, self.load) else {
+            return 0.0;
+        };
+        let per_step = screen.tokens_per_step();
+        let (mut most, mut first_s) = (0.0_f64, self.way_s);
+        for (index, pool) in self.design.scenario.pools.iter().enumerate() {
+            let step = self.step(screen, &load, index, candidate.units[index]);
+            first_s = first_s.map(|s| s + step);
+            let of = |slo: &PlanSlo| slo.at_best(pool.role, step, per_step);
+            most = most.max(self.strain(of));
+        }
+        most.max(self.strain(|slo| first_s.filter(|_| first_token(slo))))
+    }
+
+    /// Seconds that a step of so many units of a pool takes.
+    fn step(&mut self, screen: &Screen, load: &OfferedLoad, pool: usize, units: u32) -> f64 {
+        let known = self.steps.entry((pool, units));
+        *known.or_insert_with(|| screen.pace(pool, units, load, load.per_s).seconds())
+    }
+
+    /// The largest part of a limit that is taken at best.
+    fn strain(&self, at_best: impl Fn(&PlanSlo) -> Option<f64>) -> f64 {
+        let strain = |slo: &PlanSlo| slo.strain(Some(at_best(slo)?)).into();
+        let strains = self.question.slos.iter().filter_map(strain);
+        strains.fold(0.0, f64::max)
     }
 
     /// The first promise that is broken at best, in words; `None`: none is.
@@ -80,6 +104,11 @@ impl<'a> Sieve<'a> {
             broken.then(|| format!("{} at best {}", slo.name(), slo.show(value)))
         })
     }
+}
+
+/// Whether a promise is on first tokens, and not on the quicker half of them only.
+fn first_token(slo: &PlanSlo) -> bool {
+    slo.figure == SloFigure::Ttft && slo.statistic != Statistic::P50
 }
 
 /// Seconds that the KV of a prompt of the mean length is on its way, if nothing else is.

@@ -6,13 +6,13 @@ use super::answer::{
     Deployment, OptionRow, PlanAnswer, StepTimesRow, binding, empty, lent, seconds, slo_rows,
     stretches,
 };
-use super::candidate::{Design, designs, notes};
+use super::candidate::{Design, designs, in_words, notes};
 use super::day_slots::assumed;
 use super::plan_schedule::{Played, Scheduling};
 use super::question::PlanQuestion;
 use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::report::format::fixed;
-use crate::scenario::Scenario;
+use crate::scenario::{KeyChange, Scenario};
 
 /// Units of the pools over the day.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +52,7 @@ pub fn scheduled(
     question: &PlanQuestion,
     bench: &Bench<'_>,
 ) -> Result<PlanAnswer, PlanStopped> {
-    let designs = designs(base, question).map_err(PlanStopped::Question)?;
+    let designs = designs(base, question, &bench.known).map_err(PlanStopped::Question)?;
     let mut open = Vec::new();
     let mut options: Vec<OptionRow> = Vec::new();
     for design in &designs {
@@ -76,6 +76,8 @@ pub fn scheduled(
     let mut winner: Option<(f64, Timetable, Vec<StepTimesRow>, String)> = None;
     let mut slotwise: Option<String> = None;
     for (design, scheduling) in &mut open {
+        let option = &question.options[design.option].name;
+        (bench.begin)(&format!("schedules of {}", named(option, &design.label)));
         scheduling.search()?;
         let best = scheduling.best().map(|index| &scheduling.played[index]);
         let cost = best.map(|b| b.node_hours());
@@ -159,14 +161,13 @@ pub fn scheduled(
         answer.step_times = [1.0 + error, 1.0 - error].map(unsought).into();
     }
     answer.options = options;
-    (bench.tell)("the scenario's own schedule");
+    (bench.begin)("the scenario's own schedule");
     let own = bench.play(&[(base, 0)], &question.slos)?;
-    let stands = &question.options[0];
     answer.baseline = designs.first().map(|design| Deployment {
         option: "the scenario's own schedule".to_string(),
         choices: String::new(),
         settings: Vec::new(),
-        ..deployment(design, &stands.set, &own, question, base)
+        ..deployment(design, &[], &own, question, base)
     });
     Ok(answer)
 }
@@ -205,7 +206,7 @@ fn timetable(design: &Design, scheduling: &Scheduling<'_>, best: &Played) -> Tim
 
 fn deployment(
     design: &Design,
-    settings: &[String],
+    settings: &[KeyChange],
     runs: &[TrialRun],
     question: &PlanQuestion,
     base: &Scenario,
@@ -220,7 +221,7 @@ fn deployment(
         units: "units by the hour".to_string(),
         pools: Vec::new(),
         gpus: None,
-        settings: settings.to_vec(),
+        settings: in_words(settings),
         nodes: node_hours * 3_600.0 / seconds(base),
         node_hours,
         step_error: question.step_error(&design.scenario),
@@ -239,6 +240,14 @@ fn deployment(
     }
 }
 
+/// An option and what tells a design of it from the others.
+fn named(option: &str, label: &str) -> String {
+    match label {
+        "" => option.to_string(),
+        label => format!("{option} ({label})"),
+    }
+}
+
 fn row(
     design: &Design,
     question: &PlanQuestion,
@@ -246,11 +255,7 @@ fn row(
     best: Option<&Played>,
     reason: String,
 ) -> OptionRow {
-    let option = &question.options[design.option].name;
-    let name = match design.label.as_str() {
-        "" => option.clone(),
-        label => format!("{option} ({label})"),
-    };
+    let name = named(&question.options[design.option].name, &design.label);
     let run = best.and_then(|b| b.runs.first());
     OptionRow {
         option: name,

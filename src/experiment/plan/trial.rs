@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::candidate::decode_begins;
 use super::slo::PlanSlo;
 use crate::experiment::parallel::in_parallel_on;
-use crate::experiment::{RunError, replicate, run_with_progress};
+use crate::experiment::{RunError, replicate, run_knowing};
+use crate::perf::KnownSteps;
 use crate::report::format::{date_clock, plain};
 use crate::report::summary::{
     Decided, Interval, Latency, PoolSummary, Promised, RunSummary, SpanSummary,
@@ -133,12 +134,16 @@ pub enum PlanStopped {
 pub struct Bench<'a> {
     /// Number of runs at once.
     pub threads: usize,
-    /// Whether the plan is to go on; asked during runs.
-    pub go_on: &'a (dyn Fn() -> bool + Sync),
+    /// Hears often how many runs have begun, and says whether to go on.
+    pub go_on: &'a (dyn Fn(u64) -> bool + Sync),
+    /// Hears which part of the plan begins.
+    pub begin: &'a (dyn Fn(&str) + Sync),
     /// Hears what the plan is doing.
     pub tell: &'a (dyn Fn(&str) + Sync),
     /// Number of runs so far.
     pub runs: AtomicU64,
+    /// Step times that were compiled for candidates so far.
+    pub known: KnownSteps,
 }
 
 impl Bench<'_> {
@@ -172,7 +177,8 @@ impl Bench<'_> {
             let seed = replicate::seed(scenario.seed, u64::from(*replication));
             let scenario = (*scenario).clone().with_seed(seed);
             self.runs.fetch_add(1, Ordering::Relaxed);
-            match run_with_progress(&scenario, each, &mut |_, _| (self.go_on)()) {
+            let mut goes_on = |_, _| (self.go_on)(self.runs.load(Ordering::Relaxed));
+            match run_knowing(&scenario, each, &self.known, &mut goes_on) {
                 Ok(summary) => Ok(Ok(summary)),
                 Err(RunError::Unstable(_)) => Ok(Err(
                     "it grew beyond the scenario's limits: overload".to_string(),

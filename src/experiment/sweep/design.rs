@@ -8,7 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use super::axes::{AxisValues, SweepAxis};
+use crate::experiment::vary::{AxisValues, VaryAxis, VaryError};
+use crate::scenario::AxisPiece;
 use crate::workload::random::Stream;
 
 /// Most hypercubes to choose from.
@@ -17,24 +18,31 @@ const CANDIDATES: u64 = 50;
 /// Comparisons of two points that choosing may take: a fraction of a second.
 const COMPARISONS: u64 = 5_000_000;
 
-/// Points as TOML texts, a value for each key.
-pub type Points = Vec<Vec<String>>;
+/// Points, a value for each key.
+pub type Points = Vec<Vec<AxisPiece>>;
+
+/// Why axes make no design.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DesignRefusal {
+    /// An axis is none for a grid.
+    Axis(VaryError),
+    /// The design would have too many points.
+    TooMany(String),
+}
 
 /// The whole grid of the axes.
 ///
 /// # Errors
 /// Where an axis has no end of values, or the grid has more than `most` points.
-pub fn grid(axes: &[SweepAxis], most: u64) -> Result<Points, String> {
+pub fn grid(axes: &[VaryAxis], most: u64) -> Result<Points, DesignRefusal> {
     let mut lists = Vec::new();
     for axis in axes {
         match &axis.values {
             AxisValues::List(rows) => lists.push(rows),
-            AxisValues::Between(_) => {
-                return Err(format!(
-                    "`{}` goes over everything between two numbers: give the range a step \
-                     (0.1..0.9:0.1) or a count (log(1.0,1000.0,7)), or ask for --sample N points",
-                    axis.keys.join(", ")
-                ));
+            AxisValues::Between(range) => {
+                let why = "everything between two numbers: give the range a step (0.1..0.9:0.1) or a count \
+                           (log(1.0,1000.0,7)), or ask for --sample N points";
+                return Err(DesignRefusal::Axis(axis.wrong(&range.at, why)));
             }
         }
     }
@@ -43,10 +51,10 @@ pub fn grid(axes: &[SweepAxis], most: u64) -> Result<Points, String> {
     });
     if size.is_none() {
         let sizes: Vec<String> = lists.iter().map(|rows| rows.len().to_string()).collect();
-        return Err(format!(
+        return Err(DesignRefusal::TooMany(format!(
             "the grid has {} points, and a sweep has at most {most} runs: ask for --sample N of them",
             sizes.join(" x ")
-        ));
+        )));
     }
     let mut points: Points = vec![Vec::new()];
     for rows in lists {
@@ -59,7 +67,7 @@ pub fn grid(axes: &[SweepAxis], most: u64) -> Result<Points, String> {
 }
 
 /// `n` points spread over the space of the axes; fewer where listed values do not give so many.
-pub fn sample(axes: &[SweepAxis], n: u64, seed: u64) -> Points {
+pub fn sample(axes: &[VaryAxis], n: u64, seed: u64) -> Points {
     let pairs = n * n.saturating_sub(1) / 2;
     let candidates = (COMPARISONS / pairs.max(1)).clamp(1, CANDIDATES);
     let drawn = (0..candidates).map(|i| hypercube(axes.len(), n, seed, i));
@@ -67,9 +75,10 @@ pub fn sample(axes: &[SweepAxis], n: u64, seed: u64) -> Points {
         .map(|cube| (if candidates > 1 { nearest(&cube) } else { 0.0 }, cube))
         .reduce(|best, next| if next.0 > best.0 { next } else { best });
     let cube = best.map(|(_, cube)| cube).unwrap_or_default();
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeSet<Vec<String>> = BTreeSet::new();
     let points = cube.iter().map(|place| point(axes, place));
-    points.filter(|point| seen.insert(point.clone())).collect()
+    let texts = |point: &Vec<AxisPiece>| point.iter().map(|v| v.text.clone()).collect();
+    points.filter(|point| seen.insert(texts(point))).collect()
 }
 
 /// Points in the unit cube: `n` of them, each stratum of each axis hit once.
@@ -109,7 +118,7 @@ fn nearest(places: &[Vec<f64>]) -> f64 {
     least
 }
 
-fn point(axes: &[SweepAxis], place: &[f64]) -> Vec<String> {
+fn point(axes: &[VaryAxis], place: &[f64]) -> Vec<AxisPiece> {
     let parts = axes
         .iter()
         .zip(place)
@@ -118,7 +127,7 @@ fn point(axes: &[SweepAxis], place: &[f64]) -> Vec<String> {
                 let index = (part * rows.len() as f64) as usize;
                 rows[index.min(rows.len() - 1)].clone()
             }
-            AxisValues::Between(span) => vec![span.text_at(*part)],
+            AxisValues::Between(span) => vec![span.value(*part)],
         });
     parts.flatten().collect()
 }
@@ -126,24 +135,34 @@ fn point(axes: &[SweepAxis], place: &[f64]) -> Vec<String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::axes::parse;
     use super::*;
+    use crate::experiment::vary::{AXIS, parse};
 
-    fn axes(texts: &[&str]) -> Vec<SweepAxis> {
-        texts.iter().map(|text| parse(text).unwrap()).collect()
+    fn axes(texts: &[&str]) -> Vec<VaryAxis> {
+        let each = texts.iter().map(|text| parse("a test", text).unwrap());
+        each.collect()
+    }
+
+    fn texts(point: &[AxisPiece]) -> Vec<&str> {
+        point.iter().map(|value| value.text.as_str()).collect()
     }
 
     #[test]
     fn a_grid_counts_like_a_clock() {
         let points = grid(&axes(&["a,b=(1,2),(3,4)", "c=5,6"]), 100).unwrap();
-        let rows: Vec<String> = points.iter().map(|p| p.join(" ")).collect();
+        let rows: Vec<String> = points.iter().map(|p| texts(p).join(" ")).collect();
         assert_eq!(rows, ["1 2 5", "1 2 6", "3 4 5", "3 4 6"]);
         let large = axes(&["a=1..100", "b=1..100"]);
-        assert!(grid(&large, 9_999).unwrap_err().contains("100 x 100"));
+        let too_many =
+            |found| matches!(found, Err(DesignRefusal::TooMany(why)) if why.contains("100 x 100"));
+        assert!(too_many(grid(&large, 9_999)));
+        let Err(DesignRefusal::Axis(error)) = grid(&axes(&["a=0.1..0.2"]), 9) else {
+            panic!("a grid of everything between two numbers");
+        };
+        let shown = error.show(&AXIS);
         assert!(
-            grid(&axes(&["a=0.1..0.2"]), 9)
-                .unwrap_err()
-                .contains("--sample")
+            shown.contains("a test:1:3") && shown.contains("--sample"),
+            "{shown}"
         );
     }
 
@@ -154,14 +173,16 @@ mod tests {
         assert_eq!(points.len(), 40);
         let mut strata: Vec<u64> = points
             .iter()
-            .map(|p| (p[0].parse::<f64>().unwrap() * 40.0) as u64)
+            .map(|p| (p[0].text.parse::<f64>().unwrap() * 40.0) as u64)
             .collect();
         strata.sort_unstable();
         assert_eq!(strata, (0..40).collect::<Vec<u64>>());
-        let below_4 = points.iter().filter(|p| p[1].parse::<f64>().unwrap() < 4.0);
+        let below_4 = points
+            .iter()
+            .filter(|p| p[1].text.parse::<f64>().unwrap() < 4.0);
         assert_eq!(below_4.count(), 20);
         for value in ["1", "2", "3", "4"] {
-            assert_eq!(points.iter().filter(|p| p[2] == value).count(), 10);
+            assert_eq!(points.iter().filter(|p| p[2].text == value).count(), 10);
         }
         assert_eq!(points, sample(&axes, 40, 7));
         assert_ne!(points, sample(&axes, 40, 8));
@@ -173,7 +194,7 @@ mod tests {
         let points = sample(&axes(&["a=0.0..1.0", "b=0.0..1.0"]), 20, 1);
         let places = points.iter();
         let places: Vec<Vec<f64>> = places
-            .map(|p| p.iter().map(|x| x.parse().unwrap()).collect())
+            .map(|p| p.iter().map(|x| x.text.parse().unwrap()).collect())
             .collect();
         let most = all.iter().copied().fold(0.0, f64::max);
         assert!((nearest(&places) - most).abs() < 1e-6);

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::experiment::{RunError, run_with_progress};
+use crate::experiment::{RunError, run_knowing};
+use crate::perf::KnownSteps;
 use crate::report::stored::impossible;
 use crate::report::summary::RunSummary;
 use crate::report::verdict::{Grade, assess};
@@ -43,9 +44,10 @@ pub struct SweepEntry {
 pub fn entry(
     scenario: &Scenario,
     threads: usize,
+    known: &KnownSteps,
     progress: &mut dyn FnMut(SimTime, u64) -> bool,
 ) -> Option<SweepEntry> {
-    let status = match run_with_progress(scenario, threads, progress) {
+    let status = match run_knowing(scenario, threads, known, progress) {
         Ok(summary) => return Some(done(scenario, summary)),
         Err(RunError::Cancelled) => return None,
         Err(error) => (

@@ -5,7 +5,8 @@
 use std::time::{Duration, Instant};
 
 use super::entry;
-use super::manifest::{Manifest, PlannedRun, SweepQuestion, scenario_of};
+use super::manifest::{Manifest, PlannedRun, SweepBase};
+use crate::perf::KnownSteps;
 
 /// Number of runs that are begun for the estimate.
 const PROBES: usize = 4;
@@ -26,7 +27,7 @@ pub struct Estimate {
 
 /// Estimates what `runs` take on `threads` threads; `None`: there are no runs.
 pub fn estimate(
-    question: &SweepQuestion,
+    base: &SweepBase,
     manifest: &Manifest,
     runs: &[&PlannedRun],
     threads: usize,
@@ -35,13 +36,13 @@ pub fn estimate(
     // Evenly over the list, from the middle of each part.
     let chosen = (0..probes).map(|i| runs[(2 * i + 1) * runs.len() / (2 * probes)]);
     let times: Vec<f64> = chosen
-        .filter_map(|run| scenario_of(question, &manifest.keys, &run.values, run.replication).ok())
+        .filter_map(|run| base.scenario_of(&manifest.keys, run).ok())
         .map(|scenario| {
             let total = (scenario.warm_up + scenario.duration).as_secs_f64();
             let began = Instant::now();
             let mut first: Option<f64> = None;
             let mut part = 0.0;
-            let ended = entry::entry(&scenario, 1, &mut |now, _| {
+            let ended = entry::entry(&scenario, 1, &KnownSteps::default(), &mut |now, _| {
                 first.get_or_insert(began.elapsed().as_secs_f64());
                 part = now.0 as f64 / 1e9 / total;
                 began.elapsed() < PATIENCE

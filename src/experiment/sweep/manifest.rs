@@ -6,11 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::axes::{self, SweepAxis};
-use super::design;
+use super::design::{self, DesignRefusal};
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::replicate;
-use crate::scenario::{MAX_RUNS, Mistakes, Scenario, load, text_hash};
+use crate::experiment::vary::{AXIS, VaryAxis, VaryError, each_key_once, parse};
+use crate::perf::KnownSteps;
+use crate::scenario::{
+    AxisPiece, KeyChange, MAX_RUNS, Mistakes, Prepared, Scenario, prepare, text_hash,
+};
 
 /// Version of the shapes of the files of a sweep.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -72,33 +75,89 @@ pub struct PlannedRun {
     pub infeasible: Option<String>,
 }
 
+/// The scenario of a sweep, read once, and what its runs share.
+#[derive(Debug)]
+pub struct SweepBase {
+    prepared: Prepared,
+    /// Step times that were compiled for runs so far.
+    pub known: KnownSteps,
+}
+
+impl SweepBase {
+    /// Reads the scenario of a question.
+    ///
+    /// # Errors
+    /// The mistakes in it.
+    pub fn read(question: &SweepQuestion) -> Result<Self, SweepRefusal> {
+        let prepared = prepare(&question.scenario, &question.set);
+        Ok(Self {
+            prepared: prepared.map_err(|mistakes| SweepRefusal::Scenario(mistakes.to_string()))?,
+            known: KnownSteps::default(),
+        })
+    }
+
+    /// The scenario of a run.
+    ///
+    /// # Errors
+    /// The mistakes in it.
+    pub fn scenario_of(&self, keys: &[String], run: &PlannedRun) -> Result<Scenario, Mistakes> {
+        let changes = keys.iter().zip(&run.values);
+        let change = |(key, value)| KeyChange::written("argument --vary", format!("{key}={value}"));
+        let changes: Vec<KeyChange> = changes.map(change).collect();
+        let scenario = self.prepared.with(&changes)?;
+        if run.replication == 0 {
+            return Ok(scenario);
+        }
+        let seed = replicate::seed(scenario.seed, run.replication);
+        Ok(scenario.with_seed(seed))
+    }
+}
+
 /// Works out all runs, on so many threads.
 ///
 /// # Errors
-/// Mistakes in the scenario or the axes, ready to be shown after `error: ` or, of the scenario itself, alone.
-pub fn manifest(question: &SweepQuestion, threads: usize) -> Result<Manifest, SweepRefusal> {
-    let base = load(&question.scenario, &question.set)
-        .map_err(|mistakes| SweepRefusal::Scenario(mistakes.to_string()))?;
-    let axes = axes_of(question, &base)?;
+/// Mistakes in the axes or in all variants of the scenario, ready to be shown after `error: ` or, of the scenario
+/// itself, alone.
+pub fn manifest(
+    question: &SweepQuestion,
+    of: &SweepBase,
+    threads: usize,
+) -> Result<Manifest, SweepRefusal> {
+    let base = of.prepared.scenario();
+    let axes = axes_of(question, base)?;
     let replications = question
         .replications
         .or(base.sweep.replications)
         .unwrap_or(1);
     let points = match question.sample.or(base.sweep.sample) {
-        Some(n) if n > MAX_RUNS => Err(too_many(n, replications)),
+        Some(n) if n > MAX_RUNS => Err(DesignRefusal::TooMany(too_many(n, replications))),
         Some(n) => Ok(design::sample(&axes, n, base.seed)),
         None => design::grid(&axes, MAX_RUNS),
     };
-    let points = points.map_err(SweepRefusal::Axes)?;
+    let points = points.map_err(|refusal| match refusal {
+        DesignRefusal::Axis(error) => refused(&error),
+        DesignRefusal::TooMany(why) => SweepRefusal::Axes(why),
+    })?;
     if replications == 0 || points.len() as u64 * replications > MAX_RUNS {
         return Err(SweepRefusal::Axes(too_many(
             points.len() as u64,
             replications,
         )));
     }
-    let keys: Vec<String> = axes.iter().flat_map(|axis| axis.keys.clone()).collect();
-    let resolved = in_parallel_on(threads, &points, |values| {
-        seeds_and_keys(question, &keys, values, replications)
+    let text = |piece: &AxisPiece| piece.text.clone();
+    let keys: Vec<String> = axes
+        .iter()
+        .flat_map(|axis| axis.keys.iter().map(text))
+        .collect();
+    let resolved = in_parallel_on(threads, &points, |point| {
+        let mut changes = Vec::new();
+        let mut rest = point.as_slice();
+        for axis in &axes {
+            let (row, others) = rest.split_at(axis.keys.len().min(rest.len()));
+            changes.extend(axis.changes(row));
+            rest = others;
+        }
+        of.seeds_and_keys(&changes, replications)
     });
     if resolved.iter().all(Result::is_err)
         && let Some(Err(mistakes)) = resolved.first()
@@ -125,7 +184,7 @@ pub fn manifest(question: &SweepQuestion, threads: usize) -> Result<Manifest, Sw
                 run: runs.len() as u64 + 1,
                 point: i as u64 + 1,
                 replication,
-                values: values.clone(),
+                values: values.iter().map(text).collect(),
                 seed,
                 key,
                 infeasible: resolved[i].as_ref().err().map(Mistakes::brief),
@@ -144,27 +203,6 @@ pub fn manifest(question: &SweepQuestion, threads: usize) -> Result<Manifest, Sw
     })
 }
 
-/// The scenario of a run.
-///
-/// # Errors
-/// The mistakes in it.
-pub fn scenario_of(
-    question: &SweepQuestion,
-    keys: &[String],
-    values: &[String],
-    replication: u64,
-) -> Result<Scenario, Mistakes> {
-    let changes = keys.iter().zip(values);
-    let mut set = question.set.clone();
-    set.extend(changes.map(|(key, value)| format!("{key}={value}")));
-    let scenario = load(&question.scenario, &set)?;
-    if replication == 0 {
-        return Ok(scenario);
-    }
-    let seed = replicate::seed(scenario.seed, replication);
-    Ok(scenario.with_seed(seed))
-}
-
 /// A point whose scenario can be simulated.
 struct ManifestPoint {
     /// Seed and hash of each replication.
@@ -173,54 +211,40 @@ struct ManifestPoint {
     cautions: Vec<String>,
 }
 
-/// Seed and hash of each replication of a point.
-fn seeds_and_keys(
-    question: &SweepQuestion,
-    keys: &[String],
-    values: &[String],
-    replications: u64,
-) -> Result<ManifestPoint, Mistakes> {
-    let first = scenario_of(question, keys, values, 0)?;
-    let seed = first.seed;
-    let with = |i| first.clone().with_seed(replicate::seed(seed, i));
-    let replications = if first.is_drawn() { replications } else { 1 };
-    let all = (0..replications).map(|i| if i == 0 { first.clone() } else { with(i) });
-    Ok(ManifestPoint {
-        runs: all
-            .map(|scenario| (scenario.seed, scenario.hash().to_owned()))
-            .collect(),
-        cautions: first
-            .loans()
-            .into_iter()
-            .chain(first.of_recordings())
-            .collect(),
-    })
+impl SweepBase {
+    /// Seed and hash of each replication of a point.
+    fn seeds_and_keys(
+        &self,
+        changes: &[KeyChange],
+        replications: u64,
+    ) -> Result<ManifestPoint, Mistakes> {
+        let first = self.prepared.with(changes)?;
+        let seed = first.seed;
+        let with = |i| first.clone().with_seed(replicate::seed(seed, i));
+        let replications = if first.is_drawn() { replications } else { 1 };
+        let all = (0..replications).map(|i| if i == 0 { first.clone() } else { with(i) });
+        Ok(ManifestPoint {
+            runs: all.map(|s| (s.seed, s.hash().to_owned())).collect(),
+            cautions: first
+                .loans()
+                .into_iter()
+                .chain(first.of_recordings())
+                .collect(),
+        })
+    }
 }
 
-fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<SweepAxis>, SweepRefusal> {
+fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<VaryAxis>, SweepRefusal> {
     let read = |texts: &[String], source: &str| {
-        let each = texts
-            .iter()
-            .map(|text| axes::parse(text).map_err(|error| SweepRefusal::Axes(error.show(source))));
-        each.collect::<Result<Vec<SweepAxis>, SweepRefusal>>()
+        let each = texts.iter().map(|text| parse(source, text));
+        let all: Result<Vec<VaryAxis>, VaryError> = each.collect();
+        all.map_err(|error| refused(&error))
     };
     let given = read(&question.vary, "argument --vary")?;
     let mut all = read(&base.sweep.vary, "sweep.vary of the scenario")?;
-    all.retain(|axis| {
-        !axis
-            .keys
-            .iter()
-            .any(|key| given.iter().any(|g| g.keys.contains(key)))
-    });
+    all.retain(|axis| !given.iter().any(|given| given.meets(axis)));
     all.extend(given);
-    for (i, axis) in all.iter().enumerate() {
-        let taken = |key: &&String| all[..i].iter().any(|other| other.keys.contains(key));
-        if let Some(key) = axis.keys.iter().find(taken) {
-            return Err(SweepRefusal::Axes(format!(
-                "two axes vary `{key}`; link or drop one"
-            )));
-        }
-    }
+    each_key_once(&all).map_err(|error| refused(&error))?;
     if all.is_empty() {
         return Err(SweepRefusal::Axes(
             "nothing varies: give --vary key=1,2,3, or the scenario a [sweep] table with `vary`"
@@ -228,6 +252,10 @@ fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<SweepAxis>, 
         ));
     }
     Ok(all)
+}
+
+fn refused(error: &VaryError) -> SweepRefusal {
+    SweepRefusal::Axes(error.show(&AXIS))
 }
 
 fn too_many(points: u64, replications: u64) -> String {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::entry::{self, SweepEntry};
 use super::ledger::Done;
-use super::manifest::{Manifest, PlannedRun, SweepQuestion, scenario_of};
+use super::manifest::{Manifest, PlannedRun, SweepBase};
 use super::shard::Shard;
 use crate::experiment::parallel::in_parallel_on;
 
@@ -46,7 +46,7 @@ pub fn missing<'a>(manifest: &'a Manifest, shard: Shard, done: &Done) -> Vec<&'a
 
 /// Simulates `runs` on `threads` threads; `keep` puts each result where it is safe.
 pub fn run(
-    question: &SweepQuestion,
+    base: &SweepBase,
     manifest: &Manifest,
     runs: &[&PlannedRun],
     threads: usize,
@@ -70,18 +70,14 @@ pub fn run(
             interrupted.store(true, Ordering::Relaxed);
             return;
         }
-        let scenario = match scenario_of(question, &manifest.keys, &run.values, run.replication) {
-            Ok(scenario) if Some(scenario.hash()) == run.key.as_deref() => scenario,
-            _ => {
-                give_up(format!(
-                    "the scenario has changed while the sweep ran (run {}): let it be as it was, or start \
-                     another sweep in another folder",
-                    run.run
-                ));
+        let scenario = match base.scenario_of(&manifest.keys, run) {
+            Ok(scenario) => scenario,
+            Err(mistakes) => {
+                give_up(format!("run {}: {}", run.run, mistakes.brief()));
                 return;
             }
         };
-        let Some(entry) = entry::entry(&scenario, each, &mut |_, _| goes_on()) else {
+        let Some(entry) = entry::entry(&scenario, each, &base.known, &mut |_, _| goes_on()) else {
             interrupted.store(true, Ordering::Relaxed);
             return;
         };

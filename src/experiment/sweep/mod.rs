@@ -1,12 +1,11 @@
 //! A sweep: many runs of one scenario with other values, in parallel, on one machine or many, whatever
 //! interrupts them.
 //!
-//! [`axes`] say what varies, [`design`] which points are run; the [`Manifest`] names every run by the hash
-//! of its resolved scenario. [`missing_runs`] does what the [`ledger`]s of the folder lack, [`results`] and [`front`]s
+//! Axes say what varies ([`vary`](super::vary)), [`design`] which points are run; the [`Manifest`] names every run by
+//! the hash of its resolved scenario. [`missing_runs`] does what the [`ledger`]s of the folder lack, [`results`] and [`front`]s
 //! are views of the whole. Machines share nothing but folders: a [`shard`] is every n-th run of the manifest,
 //! which each machine works out for itself.
 
-pub mod axes;
 pub mod design;
 pub mod entry;
 pub mod estimate;
@@ -20,5 +19,5 @@ pub mod shard;
 pub mod sweep_columns;
 pub mod sweep_page;
 
-pub use manifest::{Manifest, SweepQuestion, SweepRefusal, manifest};
+pub use manifest::{Manifest, SweepBase, SweepQuestion, SweepRefusal, manifest};
 pub use shard::Shard;

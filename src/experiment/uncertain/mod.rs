@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use super::parallel::in_parallel_on;
 use super::replicate::RunWatch;
-use super::run::{RunError, run_with_progress};
+use super::run::{RunError, run_knowing};
 use crate::metrics::interval::{mean, t_quantile};
+use crate::perf::KnownSteps;
 use crate::report::batches::{number, paths, value_of};
 use crate::report::summary::RunSummary;
 use crate::report::verdict::{Grade, assess};
@@ -190,8 +191,9 @@ pub fn play(
     watch: RunWatch<'_>,
 ) -> Result<Vec<Option<RunSummary>>, RunError> {
     let items: Vec<(usize, &Scenario)> = draws.iter().enumerate().collect();
+    let known = KnownSteps::default();
     let results = in_parallel_on(threads, &items, |(index, scenario)| {
-        run_with_progress(scenario, 1, &mut |now, requests| {
+        run_knowing(scenario, 1, &known, &mut |now, requests| {
             watch(*index, now, requests)
         })
     });

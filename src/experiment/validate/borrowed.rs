@@ -11,6 +11,7 @@ use super::errors::quantile;
 use crate::catalog::{self, ServingEngine, StepErrorClass};
 use crate::experiment::measurement::Measurement;
 use crate::experiment::parallel::in_parallel;
+use crate::perf::KnownSteps;
 
 /// The error of one class of constants.
 #[derive(Clone, Debug, Serialize)]
@@ -112,8 +113,9 @@ fn error(
         model.is_some_and(|a| a.experts.is_some() == experts)
     };
     let plays: Vec<Play<'_>> = plays.iter().filter(of_kind).copied().collect();
+    let known = KnownSteps::default();
     let one = |(m, engine): &Play<'_>| {
-        let predicted = m.predict(Some(engine)).ok()?;
+        let predicted = m.predict(Some(engine), &known).ok()?;
         Some(m.tpot_s? / predicted.tpot_s)
     };
     let ratios = in_parallel(&plays, one).into_iter().flatten();

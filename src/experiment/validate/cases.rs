@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{self, Constant, NumberFormat};
 
+use crate::perf::KnownSteps;
 use crate::perf::roofline::unit_shape::{Links, Reach, RooflineUnit, UnitShape};
 use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Role, Roofline};
 
@@ -103,11 +104,12 @@ const NEGLIGIBLE: f64 = 0.005;
 /// Where a case names what the catalog does not have.
 pub fn sensitivities() -> Result<Vec<Sensitivity>, String> {
     let cases = cases()?;
+    let known = KnownSteps::default();
     let mut all = Vec::new();
     for (constant, info) in catalog::CONSTANTS {
         let of = |case: &Case| -> Result<f64, String> {
             let step = |factor| {
-                case.outcome_with(Some((*constant, factor)))
+                case.outcome_with(Some((*constant, factor)), &known)
                     .map(|o| o.step_s)
             };
             let (less, more) = (step(1.0 - MOVED)?, step(1.0 + MOVED)?);
@@ -153,11 +155,15 @@ impl Case {
     /// # Errors
     /// Where it names what the catalog does not have.
     pub fn outcome(&self) -> Result<CaseOutcome, String> {
-        self.outcome_with(None)
+        self.outcome_with(None, &KnownSteps::default())
     }
 
     /// Plays the case with one constant of the engine multiplied by a factor.
-    fn outcome_with(&self, changed: Option<(Constant, f64)>) -> Result<CaseOutcome, String> {
+    fn outcome_with(
+        &self,
+        changed: Option<(Constant, f64)>,
+        known: &KnownSteps,
+    ) -> Result<CaseOutcome, String> {
         let missing = |what: &str| format!("case {}: the catalog has no such {what}", self.name);
         let model = catalog::model("deepseek-v3").and_then(|m| m.architecture);
         let model = model.ok_or_else(|| missing("model"))?;
@@ -190,6 +196,8 @@ impl Case {
             draft_passes: f64::from(passes),
             ..RooflineUnit::new(&model, (&compute, links), &roofline, shape, reach)
         };
+        unit.spread.decode.look_up(|key| known.imbalance(key));
+        unit.spread.prefill.look_up(|key| known.imbalance(key));
         let (group, work, step_s) = match (self.tokens, self.requests) {
             (Some(tokens), _) => {
                 let prompt = self.prompt_tokens.unwrap_or(1.0);

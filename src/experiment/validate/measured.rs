@@ -7,6 +7,7 @@ use super::errors::{ErrorGroup, Order, Pair, group, order};
 use crate::catalog;
 use crate::experiment::measurement::{Measurement, Prediction};
 use crate::experiment::parallel::in_parallel;
+use crate::perf::KnownSteps;
 
 /// Difference of throughput, as a part, below which it is the measurements' own noise.
 const NOISE: f64 = 0.03;
@@ -27,10 +28,11 @@ pub struct ErrorReport {
 /// # Errors
 /// Where a measurement cannot be played.
 pub fn predictions(all: &[Measurement], calibrated: bool) -> Result<Vec<Prediction>, String> {
+    let known = KnownSteps::default();
     let one = |m: &Measurement| {
         let engine = catalog::engine(&m.engine, &m.gpu);
         let plain = engine.filter(|_| !calibrated).map(|e| e.uncalibrated());
-        m.predict(plain.as_ref())
+        m.predict(plain.as_ref(), &known)
     };
     in_parallel(all, one).into_iter().collect()
 }

@@ -37,12 +37,13 @@ pub mod step;
 pub mod step_parts;
 pub mod unit_shape;
 
-use super::{DecodeLoads, MixedLoad, OwnLines, PrefillLoad};
-use crate::scenario::{Pool, Role, Roofline, Scenario};
+use super::{DecodeLoads, KnownSteps, MixedLoad, OwnLines, PrefillLoad};
+use crate::catalog::{Architecture, Gpu};
+use crate::scenario::{Pool, Role, Roofline, Router, Scenario, Schedule};
 use crate::units::SimDuration;
 use mixed_step::MixedTable;
 use roofline_table::{DecodeTable, PrefillTable};
-use unit_shape::RooflineUnit;
+use unit_shape::{MeanPrompts, RooflineUnit};
 
 /// KV of a rank, in 1/1024 token.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,25 +62,77 @@ pub struct Compiled {
     mixed: Option<MixedTable>,
 }
 
+/// All that compiled tables are made from: equal questions, equal tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RooflineQuestion {
+    roofline: Roofline,
+    model: Architecture,
+    gpu: Gpu,
+    drafts: u32,
+    prompts: MeanPrompts,
+    /// Tokens of the longest prompt.
+    longest: u32,
+    pools: Vec<Pool>,
+}
+
+impl RooflineQuestion {
+    /// The question of a scenario; `None` where the model's architecture is not known. How many units a pool has, and when, and
+    /// who sends requests to them, is left out of it: a step knows nothing of that.
+    pub fn of(roofline: &Roofline, scenario: &Scenario) -> Option<Self> {
+        let plain = |pool: &Pool| Pool {
+            schedule: Schedule::constant(1),
+            router: Router::RoundRobin,
+            report_interval: SimDuration::ZERO,
+            max_queue_requests: None,
+            ..pool.clone()
+        };
+        let longest = scenario.classes.iter().map(|c| c.input.max).max();
+        Some(Self {
+            roofline: roofline.clone(),
+            model: scenario.model.architecture?,
+            gpu: scenario.node.gpu.clone(),
+            drafts: scenario.mtp.drafts,
+            prompts: MeanPrompts::of(scenario),
+            longest: longest.unwrap_or(1),
+            pools: scenario.pools.iter().map(plain).collect(),
+        })
+    }
+
+    /// A pool's unit; `None` where the accelerator's data sheet is not known.
+    fn unit(&self, pool: &Pool) -> Option<RooflineUnit<'_>> {
+        let hardware = (&self.model, &self.gpu);
+        RooflineUnit::of_pool(pool, hardware, &self.roofline, self.drafts, self.prompts)
+    }
+
+    /// (Query, key) pairs of a full batch of the longest prompts.
+    fn most_pairs(&self, pool: &Pool) -> f64 {
+        let pairs = f64::from(pool.max_batch_tokens) * f64::from(self.longest);
+        pool.max_batch_pairs
+            .map_or(pairs, |most| pairs.min(most as f64))
+    }
+}
+
 impl Compiled {
-    /// Compiles the tables of a scenario's pools.
+    /// Compiles the tables of a question's pools.
     ///
     /// # Errors
     /// Where a full rank's step would not fit the clock.
-    pub fn new(roofline: &Roofline, scenario: &Scenario) -> Result<Self, String> {
+    pub fn new(question: &RooflineQuestion, known: &KnownSteps) -> Result<Self, String> {
         let mut compiled = Self::default();
-        for pool in &scenario.pools {
-            let unit = RooflineUnit::of(scenario, pool, roofline)
-                .ok_or("the model's architecture or the accelerator's data sheet is not known")?;
+        for pool in &question.pools {
+            let unit = question.unit(pool).ok_or(UNKNOWN)?;
             let of_pool = |why: String| format!("pool `{}`: {why}", pool.name);
+            if pool.role != Role::Prefill {
+                unit.spread.decode.look_up(|key| known.imbalance(key));
+            }
+            if pool.role != Role::Decode {
+                unit.spread.prefill.look_up(|key| known.imbalance(key));
+            }
+            let prompts = (question.most_pairs(pool), question.prompts.computed);
             match pool.role {
                 Role::Prefill => {
-                    let table = PrefillTable::new(
-                        &unit,
-                        u64::from(pool.max_batch_tokens),
-                        most_pairs(scenario, pool),
-                        unit_shape::prompt_tokens(scenario),
-                    );
+                    let tokens = u64::from(pool.max_batch_tokens);
+                    let table = PrefillTable::new(&unit, tokens, prompts.0, prompts.1);
                     compiled.prefill = Some(table.map_err(of_pool)?);
                 }
                 Role::Decode => {
@@ -87,10 +140,6 @@ impl Compiled {
                     compiled.decode = Some(table.map_err(of_pool)?);
                 }
                 Role::Mixed => {
-                    let prompts = (
-                        most_pairs(scenario, pool),
-                        unit_shape::prompt_tokens(scenario),
-                    );
                     let table = MixedTable::new(&unit, pool, kv_tokens(pool), prompts);
                     compiled.mixed = Some(table.map_err(of_pool)?);
                 }
@@ -242,10 +291,5 @@ pub fn kv_capacity(roofline: &Roofline, scenario: &Scenario, pool: &Pool) -> Res
 /// The time of a step in a pool that does not exist.
 const NO_STEP: SimDuration = SimDuration(1);
 
-/// (Query, key) pairs of a full batch of the longest prompts.
-fn most_pairs(scenario: &Scenario, pool: &Pool) -> f64 {
-    let longest = scenario.classes.iter().map(|c| c.input.max).max();
-    let pairs = f64::from(pool.max_batch_tokens) * f64::from(longest.unwrap_or(1));
-    pool.max_batch_pairs
-        .map_or(pairs, |most| pairs.min(most as f64))
-}
+/// Why there is no unit to compile.
+pub const UNKNOWN: &str = "the model's architecture or the accelerator's data sheet is not known";

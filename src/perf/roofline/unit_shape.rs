@@ -1,12 +1,12 @@
 //! A unit as the model sees it: the machine, the model's part on each accelerator, and who shares what.
 
 use super::attention::{AttentionLayer, MeanPrompt};
-use super::experts::{EVEN, Imbalance, ImbalanceTable, Setup};
+use super::experts::{EVEN, Imbalance, ImbalanceKey, LazyImbalance, Setup};
 use super::ffn::Network;
 use super::kernel::Machine;
 use super::network::ExpertGroup;
 pub use super::network::Links;
-use crate::catalog::{Architecture, Compute, Experts};
+use crate::catalog::{Architecture, Compute, Experts, Gpu};
 use crate::scenario::{ExpertPopularity, Overlap, Pool, Role, Roofline, Scenario};
 
 /// One unit of a pool as the roofline model sees it.
@@ -56,8 +56,10 @@ pub struct ExpertSpread {
     /// Whether several ranks' tokens are gathered on every accelerator, each of which has a part of every
     /// expert, and the results summed and scattered.
     pub gathers: bool,
-    decode: ImbalanceTable,
-    prefill: ImbalanceTable,
+    /// How unevenly tokens fall in steps of decode.
+    pub decode: LazyImbalance,
+    /// How unevenly tokens fall in steps over prompts.
+    pub prefill: LazyImbalance,
 }
 
 /// Largest loads that the tables must reach, and the prompts that they are made of.
@@ -140,8 +142,21 @@ impl<'a> RooflineUnit<'a> {
     /// known, which resolving a scenario has refused.
     pub fn of(scenario: &'a Scenario, pool: &Pool, roofline: &'a Roofline) -> Option<Self> {
         let model = scenario.model.architecture.as_ref()?;
-        let gpu = scenario.node.gpu.compute.as_ref()?;
-        let queries = f64::from(1 + scenario.mtp.drafts);
+        let gpu = &scenario.node.gpu;
+        let prompts = MeanPrompts::of(scenario);
+        Self::of_pool(pool, (model, gpu), roofline, scenario.mtp.drafts, prompts)
+    }
+
+    /// The unit of a pool under requests with so many drafts and such prompts.
+    pub fn of_pool(
+        pool: &Pool,
+        (model, gpu): (&'a Architecture, &'a Gpu),
+        roofline: &'a Roofline,
+        drafts: u32,
+        prompts: MeanPrompts,
+    ) -> Option<Self> {
+        let compute = gpu.compute.as_ref()?;
+        let queries = f64::from(1 + drafts);
         let most = f64::from(pool.max_batch_requests) * queries;
         let budget = f64::from(pool.max_batch_tokens);
         let reach = Reach {
@@ -155,11 +170,11 @@ impl<'a> RooflineUnit<'a> {
             } else {
                 budget
             },
-            prompt_tokens: prompt_tokens(scenario),
-            cached_tokens: mean_prompt(scenario, |hits| hits),
+            prompt_tokens: prompts.computed,
+            cached_tokens: prompts.cached,
         };
-        let links = Links::of(&scenario.node.gpu, gpu, pool.node_gpus);
-        let drafts = f64::from(scenario.mtp.drafts);
+        let links = Links::of(gpu, compute, pool.node_gpus);
+        let drafts = f64::from(drafts);
         Some(Self {
             queries,
             draft_passes: drafts,
@@ -168,7 +183,13 @@ impl<'a> RooflineUnit<'a> {
             } else {
                 0.0
             },
-            ..Self::new(model, (gpu, links), roofline, UnitShape::of(pool), reach)
+            ..Self::new(
+                model,
+                (compute, links),
+                roofline,
+                UnitShape::of(pool),
+                reach,
+            )
         })
     }
 
@@ -226,8 +247,8 @@ impl ExpertSpread {
             group: ExpertGroup { gpus, nodes },
             exchange: false,
             gathers: experts.is_some() && shape.ranks > 1,
-            decode: ImbalanceTable::even(),
-            prefill: ImbalanceTable::even(),
+            decode: LazyImbalance::default(),
+            prefill: LazyImbalance::default(),
         };
         let Some(experts) = &model.experts else {
             return even(None);
@@ -261,13 +282,18 @@ impl ExpertSpread {
         Self {
             exchange,
             gathers: false,
-            decode: ImbalanceTable::new(&setup, false, 1.0, reach.decode_tokens / share),
-            prefill: ImbalanceTable::new(
-                &setup,
-                true,
-                reach.prompt_tokens,
-                reach.prefill_tokens / share,
-            ),
+            decode: LazyImbalance::of(ImbalanceKey {
+                setup: setup.clone(),
+                hierarchical: false,
+                prompt_tokens: 1.0,
+                most: reach.decode_tokens / share,
+            }),
+            prefill: LazyImbalance::of(ImbalanceKey {
+                setup,
+                hierarchical: true,
+                prompt_tokens: reach.prompt_tokens,
+                most: reach.prefill_tokens / share,
+            }),
             ..even(Some(experts))
         }
     }
@@ -283,6 +309,25 @@ impl ExpertSpread {
             return EVEN;
         }
         self.prefill.at(tokens)
+    }
+}
+
+/// Mean prompts of a scenario, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeanPrompts {
+    /// Tokens of a prompt that are computed, mean.
+    pub computed: f64,
+    /// Tokens of a prompt that are found in the cache, mean.
+    pub cached: f64,
+}
+
+impl MeanPrompts {
+    /// Mean prompts of a scenario.
+    pub fn of(scenario: &Scenario) -> Self {
+        Self {
+            computed: prompt_tokens(scenario),
+            cached: mean_prompt(scenario, |hits| hits),
+        }
     }
 }
 

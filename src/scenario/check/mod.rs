@@ -188,7 +188,7 @@ fn value(
             Some(wrong(node))
         }
         (ValueKind::Text, TomlValue::Text(text)) => plain_text(text, at, &path),
-        (ValueKind::LongText, TomlValue::Text(_)) => None,
+        (ValueKind::LongText, TomlValue::Text(_) | TomlValue::Csv(_)) => None,
         (ValueKind::Name, TomlValue::Text(text)) => name(text, at, &path),
         (ValueKind::Boolean, TomlValue::Boolean(_)) => None,
         (ValueKind::Integer(low, high), TomlValue::Float(x)) if *x - libm::trunc(*x) == 0.0 => {
@@ -309,7 +309,7 @@ fn has_type(kind: &ValueKind, node: &TomlNode) -> bool {
         ValueKind::OffsetDatetime => matches!(node.value, TomlValue::Datetime(_)),
         ValueKind::List(..) | ValueKind::Pair(..) => matches!(node.value, TomlValue::List(_)),
         ValueKind::Table(_) | ValueKind::Tagged(_) => matches!(node.value, TomlValue::Table(_)),
-        _ => matches!(node.value, TomlValue::Text(_)),
+        _ => matches!(node.value, TomlValue::Text(_) | TomlValue::Csv(_)),
     }
 }
 

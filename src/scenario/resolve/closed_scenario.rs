@@ -8,7 +8,7 @@ use super::super::plan_section::PLAN;
 use super::super::source::TreeOrigin;
 use super::super::sweep_section::SWEEP;
 use super::super::tree::{TomlTable, TomlValue};
-use super::super::write::{hash, write_without};
+use super::super::write::{hash, length_without, write_without};
 
 /// A checked, complete description of one simulation: the tree of its keys and values, and their meaning, whose
 /// fields it lends to everybody.
@@ -18,14 +18,15 @@ pub struct Scenario {
     /// Tree of keys and values in standard form, uncertain numbers as they were written.
     tree: Arc<TomlTable>,
     origin: Arc<TreeOrigin>,
-    described: Arc<OnceLock<Description>>,
+    described: Arc<Description>,
 }
 
-/// The text of a scenario and its hash.
-#[derive(Debug)]
+/// A scenario in words, each written when somebody asks first: of the many scenarios that a search tries few are ever
+/// shown.
+#[derive(Debug, Default)]
 struct Description {
-    toml: String,
-    hash: String,
+    toml: OnceLock<String>,
+    hash: OnceLock<String>,
 }
 
 impl Deref for Scenario {
@@ -50,21 +51,19 @@ impl Scenario {
     /// The scenario in full (bases merged, overrides applied), as TOML that reproduces the run. What it says about
     /// plans and sweeps is no part of it: each of their runs is a scenario of its own.
     pub fn resolved_toml(&self) -> &str {
-        &self.description().toml
+        let toml = || write_without(&self.tree, &[PLAN, SWEEP]);
+        self.described.toml.get_or_init(toml)
     }
 
     /// Hexadecimal hash of the resolved text: equal meaning in equal words, equal hash.
     pub fn hash(&self) -> &str {
-        &self.description().hash
+        let hash = || hash(self.resolved_toml());
+        self.described.hash.get_or_init(hash)
     }
 
-    /// The text and its hash, written when they are first asked for: a search tries many scenarios and shows few.
-    fn description(&self) -> &Description {
-        self.described.get_or_init(|| {
-            let toml = write_without(&self.tree, &[PLAN, SWEEP]);
-            let hash = hash(&toml);
-            Description { toml, hash }
-        })
+    /// How long the resolved text is, in bytes, whether it was written or not.
+    pub fn text_bytes(&self) -> u64 {
+        length_without(&self.tree, &[PLAN, SWEEP])
     }
 
     /// The tree and where it came from, to be changed and resolved anew.

@@ -4,6 +4,9 @@
 //! inside cells are not known here. Empty lines and lines that begin with `#` are skipped. Columns come in
 //! any order, named by the first line.
 
+use std::sync::Arc;
+
+use super::super::csv_text::CsvText;
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::{NumberBounds, show_integer};
 use super::super::source::{Sources, Span};
@@ -14,20 +17,18 @@ use super::super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 const MAX_COMPLAINTS: usize = 100;
 
 /// The node that stands for a CSV in the tree: its whole text, as a source of its own.
-pub fn csv_node(source: usize, sources: &Sources) -> TomlNode {
-    let text = sources
-        .get(source)
-        .map_or(String::new(), |s| s.text.clone());
+pub fn csv_node(csv: Arc<CsvText>, sources: &mut Sources) -> TomlNode {
+    let source = sources.share(Arc::clone(&csv.source));
     let at = Span {
         source,
         start: 0,
-        end: text.len(),
+        end: csv.source.text.len(),
     };
     let entry = TomlEntry {
         key: "text".to_string(),
         key_at: at,
         node: TomlNode {
-            value: TomlValue::Text(text),
+            value: TomlValue::Csv(csv),
             at,
         },
     };

@@ -1,5 +1,7 @@
 //! Arrivals: how many requests, and the rate over the day as straight pieces.
 
+use std::sync::Arc;
+
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::show_number;
 use super::super::source::Span;
@@ -35,8 +37,8 @@ pub fn arrivals(
     let kind = match table.word("kind")? {
         ArrivalForm::ClosedLoop => return Some(alike(closed_loop(table)?, hit_rate?)),
         ArrivalForm::Trace => {
-            let rows = trace::read(table.table("csv")?.get("text")?, report)?;
-            return Some(recorded(rows, hit_rate?));
+            let recording = trace::read(table.table("csv")?.get("text")?, report)?;
+            return Some(recorded(&recording.rows, hit_rate?));
         }
         ArrivalForm::Deterministic => ArrivalKind::Deterministic,
         ArrivalForm::Poisson => ArrivalKind::Poisson,
@@ -98,8 +100,8 @@ pub fn arrivals(
 }
 
 /// The process of recorded arrivals.
-pub fn recorded(rows: Vec<TraceRow>, hit_rate: f64) -> ArrivalProcess {
-    alike(ArrivalKind::Trace(rows.into()), hit_rate)
+pub fn recorded(rows: &Arc<[TraceRow]>, hit_rate: f64) -> ArrivalProcess {
+    alike(ArrivalKind::Trace(Arc::clone(rows)), hit_rate)
 }
 
 fn closed_loop(table: &TomlTable) -> Option<ArrivalKind> {

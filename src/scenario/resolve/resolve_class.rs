@@ -51,15 +51,15 @@ fn load(
                 report.push(found.help("take it out, or choose another kind of arrivals"));
             }
         }
-        let rows = entry
+        let recording = entry
             .node
             .table()
             .and_then(|t| trace::read(t.table("csv")?.get("text")?, report));
-        return match (rows, hit_rate) {
-            (Some(rows), Some(hit_rate)) => (
-                Some(trace::law(&rows, |r| r.input)),
-                Some(trace::law(&rows, |r| r.output)),
-                Some(resolve_arrivals::recorded(rows, hit_rate)),
+        return match (recording, hit_rate) {
+            (Some(recording), Some(hit_rate)) => (
+                Some(recording.input.clone()),
+                Some(recording.output.clone()),
+                Some(resolve_arrivals::recorded(&recording.rows, hit_rate)),
             ),
             _ => (None, None, None),
         };

@@ -2,11 +2,13 @@
 //!
 //! Times count from the simulation's beginning (`start - warm_up`). Equal times keep the file's order.
 
+use std::sync::Arc;
+
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::MAX_TOKENS;
 use super::super::shape::NumberBounds;
 use super::super::suggest::quote;
-use super::super::tree::TomlNode;
+use super::super::tree::{TomlNode, TomlValue};
 use super::super::{Law, LengthLaw, TraceRow};
 use super::csv_cells::{CsvForm, CsvRow, rows};
 use crate::units::SimDuration;
@@ -40,16 +42,38 @@ const TOKENS: NumberBounds = NumberBounds {
 
 const CACHED: NumberBounds = NumberBounds { low: 0.0, ..TOKENS };
 
-/// Reads the rows of a recording, or complains about every bad cell.
-pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Vec<TraceRow>> {
-    let mut last = SimDuration::ZERO;
-    rows(node, &FORM, report, |line| row(line, &mut last)).map(|(rows, _)| rows)
+/// A recorded workload: its rows, and the laws of their lengths.
+#[derive(Debug)]
+pub struct Recording {
+    /// Recorded requests in order of time.
+    pub rows: Arc<[TraceRow]>,
+    /// Law of the inputs' lengths.
+    pub input: LengthLaw,
+    /// Law of the outputs' lengths.
+    pub output: LengthLaw,
+}
+
+/// Reads a recording, or complains about every bad cell. The same text is read once.
+pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Arc<Recording>> {
+    let read = |report: &mut MistakeReport| {
+        let mut last = SimDuration::ZERO;
+        let rows = rows(node, &FORM, report, |line| row(line, &mut last));
+        rows.map(|(rows, _)| Recording {
+            input: law(&rows, |r| r.input),
+            output: law(&rows, |r| r.output),
+            rows: rows.into(),
+        })
+    };
+    match &node.value {
+        TomlValue::Csv(csv) => csv.recording(|| read(report)),
+        _ => read(report).map(Arc::new),
+    }
 }
 
 /// When the last row of a recording arrives; `None`: it has mistakes, which are told elsewhere.
 pub fn end(node: &TomlNode) -> Option<SimDuration> {
-    let rows = read(node, &mut MistakeReport::default())?;
-    rows.last().map(|row| row.at)
+    let recording = read(node, &mut MistakeReport::default())?;
+    recording.rows.last().map(|row| row.at)
 }
 
 fn row(line: &CsvRow<'_>, last: &mut SimDuration) -> Result<TraceRow, Vec<Diagnostic>> {
@@ -94,7 +118,7 @@ fn row(line: &CsvRow<'_>, last: &mut SimDuration) -> Result<TraceRow, Vec<Diagno
 }
 
 /// The law of recorded lengths.
-pub fn law(rows: &[TraceRow], length: impl Fn(&TraceRow) -> u32) -> LengthLaw {
+fn law(rows: &[TraceRow], length: impl Fn(&TraceRow) -> u32) -> LengthLaw {
     let mut lengths: Vec<u32> = rows.iter().map(length).collect();
     lengths.sort_unstable();
     let mut values: Vec<(f64, f64)> = Vec::new();

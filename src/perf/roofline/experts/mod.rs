@@ -10,13 +10,13 @@
 mod busiest_bin;
 mod placement;
 mod popularity;
-mod remembered;
+
+use std::sync::OnceLock;
 
 use crate::scenario::ExpertPopularity;
 use busiest_bin::{busiest, spread};
 use placement::{ExpertSlots, Placement};
 use popularity::{drifted, of_layer};
-use remembered::{ImbalanceKey, or_made};
 
 /// Layers over which imbalance is averaged, each with an order of its own: more change the mean by less than 1 %.
 const LAYERS: u64 = 16;
@@ -69,6 +69,53 @@ struct ExpertLayer {
     shares: Vec<f64>,
 }
 
+/// The question that a table of imbalance answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImbalanceKey {
+    /// Experts and where they lie.
+    pub setup: Setup,
+    /// Whether experts of a group stay on a node, as in prefill.
+    pub hierarchical: bool,
+    /// Tokens of a prompt, which follow each other in a batch.
+    pub prompt_tokens: f64,
+    /// Most tokens of a micro-batch on a rank.
+    pub most: f64,
+}
+
+/// A table that is made when somebody looks into it first: memory, for one, does not hang on it.
+#[derive(Clone, Debug, Default)]
+pub struct LazyImbalance {
+    /// What the table is of; `None`: perfect balance.
+    question: Option<ImbalanceKey>,
+    table: OnceLock<ImbalanceTable>,
+}
+
+impl LazyImbalance {
+    /// The table that a question asks for, not made yet.
+    pub fn of(question: ImbalanceKey) -> Self {
+        Self {
+            question: Some(question),
+            table: OnceLock::new(),
+        }
+    }
+
+    /// Has the table made, if it is not, by a function that may know it.
+    pub fn look_up(&self, make: impl FnOnce(&ImbalanceKey) -> ImbalanceTable) {
+        if let Some(question) = &self.question {
+            self.table.get_or_init(|| make(question));
+        }
+    }
+
+    /// Imbalance with so many tokens on each rank.
+    pub fn at(&self, tokens: f64) -> Imbalance {
+        let Some(question) = &self.question else {
+            return EVEN;
+        };
+        let table = self.table.get_or_init(|| ImbalanceTable::make(question));
+        table.at(tokens)
+    }
+}
+
 /// Imbalance by the number of tokens of a micro-batch on each rank: tabulated on powers of two, between
 /// them linear in one over the root of the tokens, as sampling noise is.
 #[derive(Clone, Debug)]
@@ -82,22 +129,11 @@ impl ImbalanceTable {
         Self { at: vec![EVEN] }
     }
 
-    /// Tables imbalance for micro-batches of up to `most` tokens a rank. `hierarchical`: experts of a group stay on
-    /// a node, as in prefill, whose `prompt_tokens` follow each other in a batch.
-    pub fn new(setup: &Setup, hierarchical: bool, prompt_tokens: f64, most: f64) -> Self {
-        if matches!(setup.popularity, ExpertPopularity::Balanced) {
+    /// The table that a question asks for.
+    pub fn make(question: &ImbalanceKey) -> Self {
+        if matches!(question.setup.popularity, ExpertPopularity::Balanced) {
             return Self::even();
         }
-        let question = ImbalanceKey {
-            setup: setup.clone(),
-            hierarchical,
-            prompt_tokens,
-            most,
-        };
-        or_made(question, Self::make)
-    }
-
-    fn make(question: &ImbalanceKey) -> Self {
         let ImbalanceKey { setup, .. } = question;
         let nodes = if question.hierarchical {
             setup.nodes
@@ -239,9 +275,18 @@ mod tests {
         }
     }
 
+    fn key(setup: Setup, prompt_tokens: f64, most: f64) -> ImbalanceKey {
+        ImbalanceKey {
+            setup,
+            hierarchical: true,
+            prompt_tokens,
+            most,
+        }
+    }
+
     #[test]
     fn more_tokens_are_better_balanced() {
-        let table = ImbalanceTable::new(&r1(32, 288, true), true, 1.0, 4096.0);
+        let table = ImbalanceTable::make(&key(r1(32, 288, true), 1.0, 4096.0));
         let mut last = f64::INFINITY;
         for tokens in [1.0, 2.0, 3.0, 10.0, 44.0, 128.0, 1000.0, 4096.0, 8000.0] {
             let found = table.at(tokens).rank;
@@ -254,13 +299,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_what_was_made() {
-        let (few, many) = (r1(32, 288, true), r1(36, 288, false));
-        let of = |setup: &Setup, most| ImbalanceTable::new(setup, true, 1.0, most).at(100.0);
-        let first = [of(&few, 4.0), of(&few, 4096.0), of(&many, 4096.0)];
-        assert!(first[0] != first[1] && first[1] != first[2], "{first:?}");
-        let again = [of(&few, 4.0), of(&few, 4096.0), of(&many, 4096.0)];
-        assert_eq!(first, again);
+    fn a_table_is_made_when_it_is_looked_into() {
+        let lazy = LazyImbalance::of(key(r1(36, 288, false), 1.0, 4096.0));
+        assert!(lazy.table.get().is_none());
+        let made = ImbalanceTable::make(&key(r1(36, 288, false), 1.0, 4096.0));
+        assert_eq!(lazy.at(100.0), made.at(100.0));
+        assert!(lazy.table.get().is_some());
+        assert_eq!(LazyImbalance::default().at(100.0), EVEN);
     }
 
     #[test]
@@ -269,9 +314,7 @@ mod tests {
             popularity: ExpertPopularity::Balanced,
             ..r1(32, 288, true)
         };
-        assert_eq!(
-            ImbalanceTable::new(&setup, true, 4096.0, 8192.0).at(37.0),
-            EVEN
-        );
+        let table = ImbalanceTable::make(&key(setup, 4096.0, 8192.0));
+        assert_eq!(table.at(37.0), EVEN);
     }
 }

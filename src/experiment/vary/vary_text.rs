@@ -1,80 +1,13 @@
-//! Axes: which keys of the scenario vary, and over what. One language for `--vary` and `[sweep] vary`:
-//!
-//! | text | means |
-//! |---|---|
-//! | `kv_cache.hit_rate=0.3,0.5,0.7` | these values, typed as for `--set` |
-//! | `pools.decode.units=1..9:2` | from 1 to 9 in steps of 2; whole numbers without a step go by 1 |
-//! | `duration=10min..60min:10min` | the same with a unit |
-//! | `class.chat.arrivals.requests_per_s=log(1,1000,7)` | seven values in equal ratios |
-//! | `kv_cache.hit_rate=0.1..0.9`, `k=log(1.0,1000.0)` | all between: samples only |
-//! | `a,b=(1,2),(3,4)` | linked: both keys change together |
-//!
-//! A range whose ends are written as whole numbers has whole numbers only.
+//! Reads the grammar of `--vary`.
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use super::{AxisRange, AxisValues, VaryAxis, VaryError};
+use crate::scenario::{AxisPiece, SourceText};
 
 /// Most values that one axis may have.
 const MAX_VALUES: usize = 100_000;
-
-/// An axis of a sweep: keys that change together, and their values.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SweepAxis {
-    /// Paths of the keys in the scenario.
-    pub keys: Vec<String>,
-    /// Values that the keys take.
-    pub values: AxisValues,
-}
-
-/// The values of an axis.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AxisValues {
-    /// Rows of values as TOML text, one for each key.
-    List(Vec<Vec<String>>),
-    /// All numbers between two, for samples.
-    Between(AxisRange),
-}
-
-/// A range of numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AxisRange {
-    /// Least number of the range.
-    pub low: f64,
-    /// Greatest number of the range.
-    pub high: f64,
-    /// Whether the axis goes by ratios; false: by differences.
-    pub is_log: bool,
-    /// Unit of time that is written after the number; empty: none.
-    pub unit: String,
-}
-
-/// Why a text is no axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AxisError {
-    /// The text that was read.
-    pub text: String,
-    /// Bytes of the text that are wrong.
-    pub at: Range<usize>,
-    /// What is wrong, and what to write.
-    pub why: String,
-}
-
-impl AxisError {
-    /// The error in the look of mistakes in a scenario; `source` is what people call the text.
-    pub fn show(&self, source: &str) -> String {
-        let chars = |bytes: &str| bytes.chars().count();
-        let column = chars(&self.text[..self.at.start]);
-        let marks = chars(&self.text[self.at.clone()]).max(1);
-        format!(
-            "not an axis\n --> {source}:1:{}\n  |\n1 | {}\n  | {}{} {}\n  |\n  = help: write key=1,2,3 or \
-             key=1..9:2 or key=log(1,1000,7), or linked keys: a,b=(1,2),(3,4)",
-            column + 1,
-            crate::report::format::plain(&self.text),
-            " ".repeat(column),
-            "^".repeat(marks),
-            self.why
-        )
-    }
-}
 
 /// A piece of the text and its place.
 #[derive(Clone, Copy)]
@@ -95,6 +28,19 @@ impl<'a> TextPiece<'a> {
 
     fn at(self) -> Range<usize> {
         self.start..self.start + self.text.len()
+    }
+
+    /// The whole piece as a key or value.
+    fn whole(self) -> AxisPiece {
+        self.made(self.text.to_string())
+    }
+
+    /// A value that the piece makes, such as one of a range.
+    fn made(self, text: String) -> AxisPiece {
+        AxisPiece {
+            text,
+            at: self.at(),
+        }
     }
 
     /// Cuts the piece at commas outside quotes and brackets.
@@ -134,22 +80,33 @@ impl<'a> TextPiece<'a> {
     }
 }
 
-/// Reads an axis.
+/// Reads an axis, which is written in `source`, which is what people call the place.
 ///
 /// # Errors
 /// What is wrong with the text, and where.
-pub fn parse(text: &str) -> Result<SweepAxis, AxisError> {
-    read(text).map_err(|(at, why)| AxisError {
+pub fn parse(source: &str, text: &str) -> Result<VaryAxis, VaryError> {
+    let (keys, values) = read(text).map_err(|(at, why)| VaryError {
+        source: source.to_string(),
         text: text.to_string(),
         at,
         why,
+    })?;
+    let written = SourceText {
+        name: source.to_string(),
+        text: text.to_string(),
+        directory: None,
+    };
+    Ok(VaryAxis {
+        written: Arc::new(written),
+        keys,
+        values,
     })
 }
 
 /// A mistake in a text: the bytes that are wrong, and the reason.
 type Wrong = (Range<usize>, String);
 
-fn read(text: &str) -> Result<SweepAxis, Wrong> {
+fn read(text: &str) -> Result<(Vec<AxisPiece>, AxisValues), Wrong> {
     let whole = TextPiece { text, start: 0 };
     let Some(equals) = text.find('=') else {
         return Err((0..text.len(), "there is no `=`".to_string()));
@@ -183,11 +140,11 @@ fn read(text: &str) -> Result<SweepAxis, Wrong> {
             format!("{} values; at most {MAX_VALUES} on one axis", rows.len()),
         ));
     }
-    let keys = keys.iter().map(|k| k.text.to_string()).collect();
-    Ok(SweepAxis { keys, values })
+    let keys = keys.into_iter().map(TextPiece::whole).collect();
+    Ok((keys, values))
 }
 
-fn rows(values: TextPiece<'_>, width: usize) -> Result<Vec<Vec<String>>, Wrong> {
+fn rows(values: TextPiece<'_>, width: usize) -> Result<Vec<Vec<AxisPiece>>, Wrong> {
     let row = |piece: TextPiece<'_>| {
         let inside = piece.inside("").ok_or_else(|| {
             let why = format!("linked keys need groups of {width}, such as (1, 2)");
@@ -198,7 +155,7 @@ fn rows(values: TextPiece<'_>, width: usize) -> Result<Vec<Vec<String>>, Wrong> 
             let why = format!("this needs {width} values, one for each key");
             return Err((piece.at(), why));
         }
-        Ok(items.iter().map(|i| i.text.to_string()).collect())
+        Ok(items.into_iter().map(TextPiece::whole).collect())
     };
     values.cut().into_iter().map(row).collect()
 }
@@ -212,7 +169,7 @@ fn single(values: TextPiece<'_>) -> Result<AxisValues, Wrong> {
             return Err((at, "a value is missing beside this comma".to_string()));
         }
         match span(*piece)? {
-            None => list.push(vec![piece.text.to_string()]),
+            None => list.push(vec![piece.whole()]),
             Some(AxisValues::List(rows)) => list.extend(rows),
             Some(between) if pieces.len() == 1 => return Ok(between),
             Some(AxisValues::Between(_)) => {
@@ -227,7 +184,7 @@ fn single(values: TextPiece<'_>) -> Result<AxisValues, Wrong> {
 /// A range, if the piece is one; `None`: it is not.
 fn span(piece: TextPiece<'_>) -> Result<Option<AxisValues>, Wrong> {
     if let Some(inside) = piece.inside("log") {
-        return log(inside).map(Some);
+        return log(piece, inside).map(Some);
     }
     let Some(dots) = piece.text.find("..") else {
         return Ok(None);
@@ -260,7 +217,7 @@ fn span(piece: TextPiece<'_>) -> Result<Option<AxisValues>, Wrong> {
         None => None,
     };
     let Some((step, whole, at)) = step else {
-        return Ok(Some(between(&low, &high, false)));
+        return Ok(Some(between(piece, &low, &high, false)));
     };
     // As many steps as fit, the last one even if rounding made it a little too long.
     let steps = libm::floor((high.value - low.value) / step + 1e-9);
@@ -268,11 +225,11 @@ fn span(piece: TextPiece<'_>) -> Result<Option<AxisValues>, Wrong> {
         return Err((at.at(), format!("more than {MAX_VALUES} values")));
     }
     let values = (0..=steps as u64).map(|i| low.value + i as f64 * step);
-    let texts = values.map(|x| vec![written(x, whole, &unit)]);
-    Ok(Some(AxisValues::List(texts.collect())))
+    let rows = values.map(|x| vec![piece.made(written(x, whole, &unit))]);
+    Ok(Some(AxisValues::List(rows.collect())))
 }
 
-fn log(inside: TextPiece<'_>) -> Result<AxisValues, Wrong> {
+fn log(piece: TextPiece<'_>, inside: TextPiece<'_>) -> Result<AxisValues, Wrong> {
     let parts = inside.cut();
     let (low, high) = match parts.as_slice() {
         [low, high] | [low, high, _] => (RangeNumber::read(*low)?, RangeNumber::read(*high)?),
@@ -287,7 +244,7 @@ fn log(inside: TextPiece<'_>) -> Result<AxisValues, Wrong> {
         return Err((inside.at(), why.to_string()));
     }
     let Some(count) = parts.get(2) else {
-        return Ok(between(&low, &high, true));
+        return Ok(between(piece, &low, &high, true));
     };
     let most = MAX_VALUES as u64;
     let steps = match count.text.parse::<u64>() {
@@ -303,28 +260,35 @@ fn log(inside: TextPiece<'_>) -> Result<AxisValues, Wrong> {
         high: high.value,
         is_log: true,
         unit,
+        at: piece.at(),
     };
-    let mut texts: Vec<Vec<String>> = (0..=steps)
+    let mut rows: Vec<Vec<AxisPiece>> = (0..=steps)
         .map(|i| {
             let x = match i {
                 0 => low.value,
                 i if i == steps => high.value,
-                i => place.at(i as f64 / steps as f64),
+                i => place.number(i as f64 / steps as f64),
             };
-            vec![written(x, whole, &place.unit)]
+            vec![piece.made(written(x, whole, &place.unit))]
         })
         .collect();
-    texts.dedup();
-    Ok(AxisValues::List(texts))
+    rows.dedup();
+    Ok(AxisValues::List(rows))
 }
 
-fn between(low: &RangeNumber, high: &RangeNumber, is_log: bool) -> AxisValues {
+fn between(
+    piece: TextPiece<'_>,
+    low: &RangeNumber,
+    high: &RangeNumber,
+    is_log: bool,
+) -> AxisValues {
     // Samples of whole numbers are taken from the list of them.
     AxisValues::Between(AxisRange {
         low: low.value,
         high: high.value,
         is_log,
         unit: low.unit.clone(),
+        at: piece.at(),
     })
 }
 
@@ -338,7 +302,7 @@ fn same_unit(low: &RangeNumber, high: &RangeNumber, piece: TextPiece<'_>) -> Res
 
 impl AxisRange {
     /// The number at a part of the way from least to greatest.
-    pub fn at(&self, part: f64) -> f64 {
+    pub fn number(&self, part: f64) -> f64 {
         if self.is_log {
             let (low, high) = (libm::log(self.low), libm::log(self.high));
             return libm::exp(low + part * (high - low)).clamp(self.low, self.high);
@@ -347,8 +311,11 @@ impl AxisRange {
     }
 
     /// The number at a part of the way, as TOML text.
-    pub fn text_at(&self, part: f64) -> String {
-        written(self.at(part), false, &self.unit)
+    pub fn value(&self, part: f64) -> AxisPiece {
+        AxisPiece {
+            text: written(self.number(part), false, &self.unit),
+            at: self.at.clone(),
+        }
     }
 }
 
@@ -411,11 +378,13 @@ mod tests {
     use super::*;
 
     fn values(text: &str) -> Vec<String> {
-        match parse(text).unwrap().values {
-            AxisValues::List(rows) => rows.into_iter().map(|row| row.join("|")).collect(),
-            AxisValues::Between(span) => {
-                vec![span.text_at(0.0), span.text_at(0.5), span.text_at(1.0)]
-            }
+        let texts = |row: &Vec<AxisPiece>| {
+            let texts: Vec<&str> = row.iter().map(|piece| piece.text.as_str()).collect();
+            texts.join("|")
+        };
+        match parse("a test", text).unwrap().values {
+            AxisValues::List(rows) => rows.iter().map(texts).collect(),
+            AxisValues::Between(span) => [0.0, 0.5, 1.0].map(|x| span.value(x).text).into(),
         }
     }
 
@@ -437,14 +406,23 @@ mod tests {
         assert_eq!(values("a=log(1e2,1e4)"), ["100.0", "1000.0", "10000.0"]);
         assert_eq!(values("a=0.2..0.4"), ["0.2", "0.3", "0.4"]);
         assert_eq!(values("a, b = (1, 2), (3, [4, 5])"), ["1|2", "3|[4, 5]"]);
-        assert_eq!(parse("a, b=(1,2)").unwrap().keys, ["a", "b"]);
+        let linked = parse("a test", "a, b=(1,2)").unwrap();
+        let keys: Vec<(&str, Range<usize>)> = linked
+            .keys
+            .iter()
+            .map(|k| (k.text.as_str(), k.at.clone()))
+            .collect();
+        assert_eq!(keys, [("a", 0..1), ("b", 3..4)]);
         // a text with dots in it is a text
         assert_eq!(values("a=\"x..y\""), ["\"x..y\""]);
     }
 
     #[test]
     fn mistakes_are_underlined() {
-        let wrong = |text: &str| parse(text).unwrap_err().show("argument --vary");
+        let wrong = |text: &str| {
+            let error = parse("argument --vary", text).unwrap_err();
+            error.show(&super::super::AXIS)
+        };
         insta::assert_snapshot!(wrong("units=9..1:2"), @r"
         not an axis
          --> argument --vary:1:7
@@ -486,7 +464,7 @@ mod tests {
                 "a range without a step stands alone; give it a step or a count",
             ),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse("a test", text).unwrap_err();
             assert_eq!((error.at, error.why.as_str()), (at, why), "{text}");
         }
     }
