@@ -9,7 +9,7 @@ use super::constants::{CONSTANTS, Constant};
 use crate::words::words;
 
 words! {
-    /// How a number came to be.
+    /// How the value of a constant came to be known.
     pub enum Provenance {
         Measured = "measured": "Somebody measured it",
         Derived = "derived": "It follows from measurements by arithmetic or a fit of kernels",
