@@ -6,12 +6,12 @@
 use crate::scenario::{Node, Pool, nodes_of};
 use crate::units::{SimDuration, SimTime};
 
-/// How many units of a pool, copies counted one by one, have been paid since when; ascending.
+/// Numbers of a pool's units, copies counted one by one, that have been paid since when; ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaidUnits(Vec<(SimTime, u64)>);
 
 impl PaidUnits {
-    /// From now on so many are paid.
+    /// Notes that `units` are paid from `now` on.
     pub fn set(&mut self, now: SimTime, units: u64) {
         if let Some(last) = self.0.last_mut().filter(|(at, _)| *at == now) {
             last.1 = units;
@@ -28,7 +28,7 @@ impl PaidUnits {
         units.map(|(_, (_, units))| *units).max().unwrap_or(0)
     }
 
-    /// The integral over `[from, to)` of something that hangs on the paid units, times nanoseconds.
+    /// The integral over `[from, to)` of something that depends on the paid units, times nanoseconds.
     pub fn integral(&self, from: SimTime, to: SimTime, of: impl Fn(u64) -> u64) -> u128 {
         let ends = self.0.iter().skip(1).map(|next| next.0).chain([to]);
         let held = |(&(at, units), end): (&(SimTime, u64), SimTime)| {
@@ -53,7 +53,7 @@ pub struct PaidPools<'a> {
 }
 
 impl<'a> PaidPools<'a> {
-    /// Of these pools on these nodes, each with its history.
+    /// The payments of these pools on these nodes, each with its history.
     pub fn new(
         pools: &'a [Pool],
         node: &'a Node,
