@@ -24,9 +24,9 @@ const PAUSE: SimDuration = SimDuration(NS_PER_S);
 struct Users {
     class: u16,
     think_time: SimDuration,
-    /// Where think times are exponential, their draws; `None` where all are `think_time`.
+    /// Draws of think times where these are exponential; `None`: all are `think_time`.
     exponential: Option<Stream>,
-    /// Requests that may still be issued.
+    /// Requests that the users may still issue together.
     left: u64,
 }
 
