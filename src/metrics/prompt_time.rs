@@ -11,7 +11,7 @@ pub struct PromptTime {
 }
 
 impl PromptTime {
-    /// A step, in a cell that ends at `edge`.
+    /// Counts a step, in a cell that ends at `edge`.
     #[inline]
     pub fn add(&mut self, from: SimTime, to: SimTime, edge: SimTime) {
         self.unit_ns += u128::from(to.min(edge).since(from).0);
@@ -28,7 +28,7 @@ impl PromptTime {
         }
     }
 
-    /// Ends the cell at `edge` and begins the one that ends at `next`.
+    /// Ends the cell at `edge`, begins the one that ends at `next`, and returns the unit-nanoseconds of the former.
     pub fn take(&mut self, edge: SimTime, next: SimTime) -> u128 {
         let unit_ns = std::mem::take(&mut self.unit_ns);
         for to in std::mem::take(&mut self.beyond) {

@@ -53,14 +53,14 @@ impl Level {
     }
 }
 
-/// What a recorder has to say when its pool is done.
+/// The counts of a recorder whose pool is done.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// Counted cells, in the order of the timeline.
     pub cells: Vec<TimeCell>,
     /// Paid units, from the beginning of the simulation.
     pub paid: PaidUnits,
-    /// By kind (class x input-length bucket), over the whole window.
+    /// Latencies and completed requests by kind (class x input-length bucket), over the whole window.
     pub kinds: Vec<(Latencies, u64)>,
     /// Request side of Little's law: time spent in each place inside the window, request-ns.
     pub sojourns: [u128; 5],
