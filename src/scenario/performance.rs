@@ -28,7 +28,7 @@ pub struct StepTimeProfile {
 }
 
 words! {
-    /// What a point of a profile measures, over all layers of a rank.
+    /// The part of a step that a point of a profile measures, over all layers of a rank.
     pub enum ProfilePart {
         Tokens = "tokens": "Everything that depends on the tokens of a step: projections, networks, norms",
         Sequences = "sequences": "Logits and sampling, by requests",

@@ -3,7 +3,7 @@
 use crate::words::{Word, each_of, words};
 
 words! {
-    /// What a pool does; its name in the file.
+    /// The role of a pool, which is its name in the file.
     pub enum Role {
         Prefill = "prefill": "Units that compute prompts; a scenario has these or mixed ones",
         Decode = "decode": "Units that generate tokens after prefill; left out only when no class emits more than one",
@@ -20,7 +20,7 @@ words! {
 }
 
 words! {
-    /// What shares a step of a mixed pool (S17).
+    /// Which requests share a step of a mixed pool (S17).
     pub enum Batching {
         Chunked = "chunked": "Requests that decode, and chunks of prompts in what is left of the token budget",
         PrefillFirst = "prefill-first": "Prompts alone as long as there are any, otherwise the requests that decode",
@@ -66,7 +66,7 @@ words! {
 }
 
 words! {
-    /// Whether a published figure went in.
+    /// Whether the scenario was built from a published figure.
     pub enum PublishedKind {
         Input = "input": "The scenario was built from it",
         Predicted = "predicted": "The simulation computes it from other things",
@@ -88,7 +88,7 @@ words! {
     pub enum AmountKey {
         PerDay = "requests_per_day": "Requests in 24 hours; exactly one of this, `requests_per_s` and `csv`",
         PerSecond = "requests_per_s": "Mean rate over 24 hours",
-        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests[,input_mean,output_mean,hit_rate]",
+        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests and, if known, input_mean,output_mean,hit_rate",
     }
 }
 
@@ -98,7 +98,7 @@ words! {
         HourlyMeans = "hourly_means": "Relative means of 24 hours from 00:00; the rate between is continuous and keeps each mean",
         Stepwise = "stepwise": "Pairs of a time and a relative rate that holds until the next",
         Linear = "linear": "Pairs of a time and a relative rate, with straight lines between",
-        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests[,input_mean,output_mean,hit_rate]",
+        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests and, if known, input_mean,output_mean,hit_rate",
     }
 }
 
@@ -164,7 +164,7 @@ words! {
 }
 
 words! {
-    /// What a plan makes least or most.
+    /// The goal of a plan: what it makes least or most.
     pub enum Goal {
         Cost = "cost": "The least cost of nodes",
         Profit = "profit": "The most revenue less cost",
@@ -173,21 +173,21 @@ words! {
 }
 
 words! {
-    /// What stands in the place of a duration for the length of what is recorded.
+    /// The word in the place of a duration for the length of what is recorded.
     pub enum OwnLength {
         Trace = "trace": "From the beginning to the first whole second after the last recorded request, less the warm-up",
     }
 }
 
 impl LengthForm {
-    /// Whether it is made of other laws.
+    /// Whether the law is made of other laws.
     pub const fn is_mixture(self) -> bool {
         matches!(self, Self::Mixture)
     }
 }
 
 impl Router {
-    /// Whether pools of a role may have it: by tokens to compute where there are some, by KV where it stays.
+    /// Whether pools of a role may have the router: by tokens to compute where there are some, by KV where it stays.
     pub const fn serves(self, role: Role) -> bool {
         match self {
             Self::RoundRobin | Self::LeastTime => true,
@@ -196,7 +196,7 @@ impl Router {
         }
     }
 
-    /// Those that pools of a role may have.
+    /// The routers that pools of a role may have.
     pub const fn words_of(role: Role) -> &'static [Word] {
         match role {
             Role::Prefill => each_of!(Router as Word: r where r.serves(Role::Prefill) => r.entry()),
@@ -207,7 +207,7 @@ impl Router {
 }
 
 impl RankBalance {
-    /// Whether pools of a role may have it: prompts are dealt by tokens or time, residents by what they hold.
+    /// Whether pools of a role may have the balance: prompts are dealt by tokens or time, residents by what they hold.
     pub const fn serves(self, role: Role) -> bool {
         match self {
             Self::Tokens => matches!(role, Role::Prefill),
@@ -216,7 +216,7 @@ impl RankBalance {
         }
     }
 
-    /// Those that pools of a role may have.
+    /// The balances that pools of a role may have.
     pub const fn words_of(role: Role) -> &'static [Word] {
         match role {
             Role::Prefill => {
