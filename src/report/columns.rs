@@ -3,7 +3,7 @@
 /// A column of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataColumn {
-    /// The head of the column.
+    /// Name of the column, as its head says it.
     pub name: String,
     /// The cells of the column, a row each.
     pub cells: ColumnCells,
@@ -14,11 +14,11 @@ pub struct DataColumn {
 pub enum ColumnCells {
     /// Whole numbers.
     Whole(Vec<Option<u64>>),
-    /// Words.
+    /// Texts, such as words and reasons.
     Text(Vec<Option<String>>),
     /// Values as they were stated in TOML.
     Stated(Vec<String>),
-    /// Figures.
+    /// Numbers with a fraction.
     Figure(Vec<Option<f64>>),
 }
 

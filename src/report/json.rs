@@ -131,7 +131,7 @@ mod tests {
     fn another_shape_is_named_before_its_fields_are_missed() {
         let error = read("{\n  \"schema_version\": 99\n}").unwrap_err();
         insta::assert_snapshot!(error, @r#"
-        line 2, column 3: the run has schema_version 99, and this program reads 1: show it with the version that wrote it, or simulate again
+        line 2, column 3: the run has schema_version 99, and this program reads 2: show it with the version that wrote it, or simulate again
         2 |   "schema_version": 99
         "#);
     }

@@ -20,7 +20,7 @@ use crate::metrics::{Fate, RequestRow};
 use crate::scenario::{Role, Scenario};
 use crate::units::NS_PER_S;
 
-/// What a cell is made from, given its row.
+/// The value that a cell is made from, given its row.
 type Of<'a, T> = Box<dyn Fn(&RequestRow) -> T + 'a>;
 
 /// A function of a row that needs nothing else.
@@ -29,12 +29,12 @@ type Plainly<T> = fn(&RequestRow) -> T;
 /// How the cells of a column come from rows.
 enum OfRequest<'a> {
     Whole(Of<'a, Option<u64>>),
-    /// In ns; shown in seconds.
+    /// A time in ns, shown in seconds.
     Seconds(Of<'a, Option<i64>>),
     Word(Of<'a, &'a str>),
 }
 
-/// A row a request, under a row of names.
+/// The table of requests as CSV: a row each, under a row of names.
 ///
 /// # Errors
 /// Where a row cannot be written to memory.
@@ -52,7 +52,7 @@ pub fn csv(scenario: &Scenario, rows: &[RequestRow]) -> Result<Vec<u8>, Error> {
     writer.into_inner().map_err(|e| e.into_error().into())
 }
 
-/// The same rows as a Parquet file.
+/// The table of requests as a Parquet file.
 ///
 /// # Errors
 /// What the library says.

@@ -45,17 +45,17 @@ impl Evidence {
     }
 }
 
-/// A stretch of the window: both pools' cells, added up.
+/// A stretch of the window: the cells of both pools, added up.
 pub(super) struct WindowStretch {
     pub(super) from: SimTime,
     pub(super) to: SimTime,
     pub(super) intake: TimeCell,
     pub(super) decode: TimeCell,
-    /// Node-nanoseconds that all pools have paid for in it, and the most nodes at once.
+    /// Node-nanoseconds that all pools have paid for in the stretch, and the most nodes at once.
     pub(super) nodes: (u128, u64),
-    /// The same of each pool, in the order of the file.
+    /// Node-nanoseconds and most nodes of each pool, in the order of the file.
     nodes_of_pools: Vec<(f64, u32)>,
-    /// Latencies so far of those who are inside at its end, where that is the run's.
+    /// Latencies so far of requests inside at the stretch's end; empty unless the run ends there.
     inside: Latencies,
 }
 
@@ -273,7 +273,7 @@ fn decode_summary(scenario: &Scenario, window: &WindowStretch) -> DecodeSummary 
     }
 }
 
-/// What the accelerators of the paid nodes did; those that no unit fills are idle.
+/// Time of the accelerators of paid nodes by what they did; those that no unit fills are idle.
 fn gpu_time(scenario: &Scenario, stretch: &WindowStretch) -> GpuTime {
     let mut time = GpuTime {
         paid: stretch.nodes.0 * u128::from(scenario.node.gpus),

@@ -12,7 +12,7 @@ use crate::scenario::{PublishedKind, StepTimeForm};
 
 pub use crate::metrics::Interval;
 
-/// The version of this shape; it grows when a reader of an older shape would misread.
+/// Version of the summary's shape; it grows when a reader of an older shape would misread.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// The summary of a run: all its figures.
@@ -142,7 +142,7 @@ pub struct RequestCounts {
     pub completed: u64,
     /// Requests that found a full queue.
     pub rejected: u64,
-    /// Could never be served.
+    /// Requests that could never be served.
     pub failed: u64,
     /// Requests unfinished at the end.
     pub in_flight: u64,
