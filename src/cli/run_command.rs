@@ -234,7 +234,7 @@ fn files_of(
     files
 }
 
-/// The files of rows of requests.
+/// The files of `--requests`, a row a request.
 fn one_by_one(
     scenario: &Scenario,
     rows: &[RequestRow],
