@@ -57,7 +57,7 @@ words! {
 pub struct Comparison {
     /// Number of runs behind every figure.
     pub replications: u32,
-    /// Whose random streams they have.
+    /// Random streams that the scenarios have.
     pub streams: CommonStreams,
     /// The scenarios that are compared, in the order given.
     pub sides: Vec<CompareSide>,

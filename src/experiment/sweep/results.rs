@@ -71,7 +71,7 @@ pub const TABLES: &[RecordTable] = &[
 /// Name of the table of [`fronts_csv`].
 pub const PARETO: &str = "pareto";
 
-/// A row a run. The columns after the values are paths of the summary's figures.
+/// The runs as CSV, a row a run. The columns after the values are paths of the summary's figures.
 pub fn csv(columns: &[DataColumn], rows: usize) -> String {
     let head = columns.iter().map(|column| column.name.clone()).collect();
     let rows = (0..rows).map(|row| {

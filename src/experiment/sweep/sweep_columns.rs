@@ -5,7 +5,7 @@ use super::outcome::RunOutcome;
 use crate::report::columns::{ColumnCells, DataColumn};
 use crate::scenario::summary_fields;
 
-/// The run, its values, and every figure by its path in the summary.
+/// The columns of a sweep: the run, its values, and every figure by its path in the summary.
 pub fn columns(manifest: &Manifest, outcomes: &[RunOutcome<'_>]) -> Vec<DataColumn> {
     let whole = |of: fn(&RunOutcome<'_>) -> Option<u64>| {
         ColumnCells::Whole(outcomes.iter().map(of).collect::<Vec<_>>())
