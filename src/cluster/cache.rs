@@ -5,12 +5,12 @@ use crate::workload::Request;
 /// A cache of prompts' beginnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
-    /// Every unit finds about the same part of every prompt: as much as was drawn with the request (S4).
+    /// A rate: every unit finds about the same part of every prompt, as much as was drawn with the request (S4).
     Rate,
 }
 
 impl Cache {
-    /// How many tokens of a request hit on the unit to whose queue it is admitted.
+    /// Tokens of a request that hit on the unit to whose queue it is admitted.
     #[inline]
     pub fn hits(self, request: &Request, _unit: usize) -> u32 {
         match self {

@@ -7,14 +7,14 @@ use std::fmt;
 
 use crate::units::SimTime;
 
-/// Changes units on what it sees.
+/// A controller: changes units on what it sees.
 pub trait Controller: Send {
-    /// When it next has something to do; `NEVER` where it has nothing more.
+    /// When the controller next has something to do; `NEVER`: it has nothing more.
     fn next(&self) -> SimTime;
     /// Acts at that time: sees the pools, in the order of the file, and appends what is to change. It must have
     /// nothing more to do at this time.
     fn act(&mut self, now: SimTime, pools: &[PoolView], orders: &mut Vec<ControlOrder>);
-    /// Whether it looks at the pools; otherwise it is shown none.
+    /// Whether the controller looks at the pools; false: it is shown none.
     fn looks(&self) -> bool {
         true
     }
@@ -29,7 +29,7 @@ impl fmt::Debug for dyn Controller {
 /// A pool as controllers see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolView {
-    /// Its units, by index.
+    /// Units of the pool, by index.
     pub units: Vec<UnitView>,
     /// Requests for which no unit serves, now.
     pub unrouted: u64,
@@ -38,7 +38,7 @@ pub struct PoolView {
 /// A unit as controllers see it: its life as it is; the rest as old as the pool's load reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnitView {
-    /// What it is doing.
+    /// State of the unit's life.
     pub life: UnitLife,
     /// Requests in its queue.
     pub queued: u64,
@@ -46,28 +46,28 @@ pub struct UnitView {
     pub served: u64,
 }
 
-/// What a unit is doing.
+/// The state of a unit's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnitLife {
-    /// Nothing: it is not paid.
+    /// The unit is not paid and can be taken.
     #[default]
     Free,
-    /// It is paid, and does not serve yet, or never will.
+    /// The unit is paid, and does not serve yet, or never will.
     Starting,
-    /// It takes work.
+    /// The unit takes work.
     Serving,
-    /// It takes no more work.
+    /// The unit takes no more work.
     Draining,
-    /// It will be given back as its step ends.
+    /// The unit will be given back as its step ends.
     Leaving,
 }
 
-/// What is to change.
+/// An order of a controller: a change in one pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlOrder {
     /// Index of the pool in the file.
     pub pool: usize,
-    /// What is to change in it.
+    /// Change that is ordered.
     pub change: UnitOrder,
 }
 
@@ -76,24 +76,24 @@ pub struct ControlOrder {
 pub enum UnitOrder {
     /// The free unit of the lowest index, or a new one, is paid from now on.
     Take {
-        /// When it begins to serve; `NEVER` if it does not.
+        /// When the unit begins to serve; `NEVER`: it does not.
         serves: SimTime,
-        /// When it will be released, if it is told so now: it starts no step that would end then or later.
+        /// When the unit will be released, if it is told so now: it starts no step that would end then or later.
         until: SimTime,
     },
-    /// It takes no more work.
+    /// The unit takes no more work.
     Drain(u32),
-    /// It is given back, as soon as no step of it runs; what it holds moves.
+    /// The unit is given back, as soon as no step of it runs; what it holds moves.
     Release(u32),
-    /// It is gone, and with it its running step and all KV on it.
+    /// The unit is gone, and with it its running step and all KV on it.
     Lose(u32, AfterLoss),
 }
 
 /// What becomes of the requests of a lost unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterLoss {
-    /// They start again elsewhere, from what they have emitted.
+    /// The requests start again elsewhere, from what they have emitted.
     Again,
-    /// They fail.
+    /// The requests fail.
     Fail,
 }

@@ -37,10 +37,11 @@ use transfer_arrivals::TransferArrivals;
 struct Moving {
     travel: Travel,
     unit: Option<u32>,
-    /// How long its sender takes for its KV, and a receiver.
+    /// Time that the KV takes at its sender.
     took: SimDuration,
+    /// Time that the KV takes at a receiver.
     receiving: SimDuration,
-    /// The prefill unit that sends it, and the number of its life; none where a released unit of this pool does.
+    /// The prefill unit that sends the KV, and the number of its life; `None`: a released unit of this pool sends it.
     sender: Option<(u32, u32)>,
     /// Whether the sender of the KV is done.
     sent: bool,
@@ -57,9 +58,9 @@ pub struct Decode<O> {
     unrouted: VecDeque<u32>,
     /// Requests whose KV arrives at this instant, by id.
     landing: Vec<(u64, u32)>,
-    /// Of every transfer.
+    /// Latency of every transfer.
     latency: SimDuration,
-    /// What is handed over at this instant.
+    /// Requests that are handed over at the present instant.
     inbox: Vec<Handover>,
     /// Requests that have been handed over so far.
     pub handed_over: u64,
@@ -69,11 +70,11 @@ pub struct Decode<O> {
 /// Generated tokens after the first, in 1/1024, by two routes.
 #[derive(Clone, Copy, Debug, Default)]
 struct DecodeTokens {
-    /// By unit: requests times progress of each step.
+    /// Tokens by unit: requests times progress of each step.
     stepped_1024: u128,
-    /// Of requests that come again, what they had before.
+    /// Tokens that requests that come again had before.
     brought_1024: u128,
-    /// By request: of those that completed, overshoot of their last step included, or left.
+    /// Tokens by request: of those that completed, overshoot of their last step included, or left.
     finished_1024: u128,
 }
 
@@ -217,18 +218,18 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    /// Controllers will look at it.
+    /// Keeps reports for controllers, which will look at the pool.
     pub fn be_looked_at(&mut self) {
         self.base.be_looked_at();
     }
 
-    /// Who hears everything.
+    /// The observer of the pool, to change it.
     #[inline]
     pub fn observer_mut(&mut self) -> &mut O {
         &mut self.base.observer
     }
 
-    /// What is here.
+    /// Requests inside the pool.
     pub fn inside(&self) -> Inside {
         let unrouted = self.unrouted.len();
         Inside {
@@ -237,7 +238,7 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    /// Tells the observer what is still here, and balances the books.
+    /// Tells the observer of the requests still inside, and balances the books.
     pub fn finish(self) -> (O, u64, Vec<AuditBalance>) {
         let mut inside = 0;
         let mut generated = self.tokens.finished_1024;
@@ -295,7 +296,7 @@ impl<O: Observer> Decode<O> {
         (observer, inside, balances)
     }
 
-    /// A unit at a boundary preempts, admits and starts its step.
+    /// Lets a unit at a boundary preempt, admit and start its step.
     #[inline]
     fn start_step(&mut self, now: SimTime, index: usize) {
         let base = &mut self.base;
@@ -319,8 +320,8 @@ impl<O: Observer> Decode<O> {
         base.next_unit = base.next_unit.min(base.units[index].next());
     }
 
-    /// While no unit serves, the pool's own queue has the limit of a unit's. What is still on its way
-    /// does not wait yet.
+    /// Rejects what exceeds the pool's own queue, which has the limit of a unit's while no unit serves. What is
+    /// still on its way does not wait yet.
     fn limit_unrouted(&mut self, now: SimTime) {
         let Some(limit) = self.base.max_queue_requests else {
             return;
@@ -334,7 +335,7 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    /// A request leaves without having completed.
+    /// Ends a request that leaves without having completed.
     fn end(&mut self, now: SimTime, travel: &Travel, place: Place, fate: Fate) {
         let progress = self.base.rules.pace.progress_1024(&travel.past);
         self.tokens.finished_1024 += u128::from(progress);

@@ -12,67 +12,67 @@ use crate::workload::Request;
 
 /// The pool that takes arrivals, or its stand-in.
 pub trait FrontPool {
-    /// When something next happens here by itself.
+    /// When something next happens in the pool by itself.
     fn next(&self) -> SimTime;
-    /// Its observer hears that time moves on.
+    /// Tells the pool's observer that time moves on.
     fn advance(&mut self, now: SimTime);
-    /// Phase 0: load reports are taken, if they are due.
+    /// Phase 0: takes load reports, if they are due.
     fn report(&mut self, now: SimTime);
-    /// Phase 1: units whose start-up is over begin to serve.
+    /// Phase 1: lets units serve whose start-up is over.
     fn begin_serving(&mut self, now: SimTime);
-    /// Phase 1: a controller has ordered a change.
+    /// Phase 1: carries out a change that a controller has ordered.
     fn obey(&mut self, now: SimTime, order: UnitOrder);
-    /// What controllers see; `None` of a stand-in.
+    /// The pool as controllers see it; `None`: it is a stand-in.
     fn seen(&self) -> Option<PoolView>;
     /// Phase 1, when all units have changed: what waited for one is routed, what was on others moves. Says which
     /// senders of KV are lost.
     fn settle_changes(&mut self, now: SimTime) -> Vec<LostSender>;
-    /// Phase 1: a request whose KV the other pool has lost comes back.
+    /// Phase 1: takes back a request whose KV the other pool has lost.
     fn come_back(&mut self, now: SimTime, lost: Lost);
-    /// Phase 2: steps end, and what goes on to decode is handed over.
+    /// Phase 2: ends steps, and hands over what goes on to decode.
     fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool);
-    /// Phase 4: a request arrives.
+    /// Phase 4: takes in a request that arrives.
     fn arrive(&mut self, now: SimTime, request: &Request);
-    /// Phase 5: batches are formed, steps start.
+    /// Phase 5: forms batches and starts steps.
     fn start_steps(&mut self, now: SimTime);
 }
 
 /// The pool that takes what the first one hands over, or its stand-in.
 pub trait BackPool {
-    /// When something next happens here by itself.
+    /// When something next happens in the pool by itself.
     fn next(&self) -> SimTime;
-    /// Its observer hears that time moves on.
+    /// Tells the pool's observer that time moves on.
     fn advance(&mut self, now: SimTime);
-    /// Phase 0: load reports are taken, if they are due.
+    /// Phase 0: takes load reports, if they are due.
     fn report(&mut self, now: SimTime);
-    /// Phase 1: units whose start-up is over begin to serve.
+    /// Phase 1: lets units serve whose start-up is over.
     fn begin_serving(&mut self, now: SimTime);
-    /// Phase 1: a controller has ordered a change.
+    /// Phase 1: carries out a change that a controller has ordered.
     fn obey(&mut self, now: SimTime, order: UnitOrder);
-    /// What controllers see; `None` of a stand-in.
+    /// The pool as controllers see it; `None`: it is a stand-in.
     fn seen(&self) -> Option<PoolView>;
     /// Phase 1, when all units have changed: what waited for one is routed, what was on others moves. Returns whose
     /// KV is lost, in the order in which they go back.
     fn settle_changes(&mut self, now: SimTime, senders: &[LostSender]) -> Vec<Lost>;
-    /// Phase 2: steps end.
+    /// Phase 2: ends steps.
     fn end_steps(&mut self, now: SimTime);
-    /// Where the first pool puts what it hands over, for [`BackPool::take_over`].
+    /// Inbox where the first pool puts what it hands over, for [`BackPool::take_over`].
     fn inbox(&mut self) -> &mut Vec<Handover>;
-    /// Phase 2, as the first pool's steps end: what is in the inbox is taken over.
+    /// Phase 2, as the first pool's steps end: takes over what is in the inbox.
     fn take_over(&mut self, now: SimTime);
-    /// Phase 2: a request is routed, its KV on its way.
+    /// Phase 2: routes a request whose KV is on its way.
     fn hand_over(&mut self, now: SimTime, handover: &Handover);
-    /// Phase 3: transfers arrive.
+    /// Phase 3: lands transfers that arrive.
     fn land(&mut self, now: SimTime);
-    /// Phase 5: queues are admitted, steps start.
+    /// Phase 5: admits from queues and starts steps.
     fn start_steps(&mut self, now: SimTime);
 }
 
-/// Who sends requests to a cluster of these pools.
+/// The callers of a cluster: they send its requests.
 pub trait Callers<F, B> {
     /// When the next request arrives.
     fn next(&self) -> SimTime;
-    /// They hear which requests have ended at this instant, so far.
+    /// Tells the callers which requests have ended at this instant, so far.
     fn hear(&mut self, now: SimTime, front: &mut F, back: &mut B);
     /// Hands the requests that arrive now to `arrive`, in the order of their ids.
     fn call(&mut self, now: SimTime, arrive: impl FnMut(&Request));
@@ -81,11 +81,11 @@ pub trait Callers<F, B> {
 /// A unit that was sending KV, in a life of this number, and is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LostSender {
-    /// Its index.
+    /// Index of the unit.
     pub unit: u32,
-    /// The number of the life that has ended.
+    /// Number of the unit's life that has ended.
     pub life: u32,
-    /// What becomes of the requests.
+    /// What becomes of the unit's requests.
     pub after: AfterLoss,
 }
 
@@ -97,7 +97,7 @@ pub struct Cluster<F, B> {
     pub back: B,
     /// Whether the decode pool stands before the other one in the file (S2).
     back_first: bool,
-    /// Who changes units, in the order in which they act.
+    /// Controllers that change units, in the order in which they act.
     controllers: Vec<Box<dyn Controller>>,
     /// When some controller acts next.
     next_control: SimTime,
@@ -105,7 +105,7 @@ pub struct Cluster<F, B> {
 }
 
 impl<F: FrontPool, B: BackPool> Cluster<F, B> {
-    /// These pools, or one of them and a stand-in, under these controllers.
+    /// A cluster of these pools, or one of them and a stand-in, under these controllers.
     pub fn new(front: F, back: B, back_first: bool, controllers: Vec<Box<dyn Controller>>) -> Self {
         let mut cluster = Self {
             front,
@@ -138,7 +138,7 @@ impl<F: FrontPool, B: BackPool> Cluster<F, B> {
         self.back.advance(until);
     }
 
-    /// Everything that happens at one instant, in the order of S2.
+    /// Plays one instant, in the order of S2.
     #[inline]
     fn instant(&mut self, now: SimTime, callers: &mut impl Callers<F, B>) {
         self.front.advance(now);

@@ -18,14 +18,14 @@ use crate::workload::Request;
 
 /// A unit that takes arrivals.
 pub trait Server: PoolUnit {
-    /// Whether it generates tokens and holds KV.
+    /// Whether the unit generates tokens and holds KV.
     const GENERATES: bool;
 
     /// The rules of a pool.
     fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self::Rules;
-    /// A request joins the queue.
+    /// Puts a request into the queue.
     fn enqueue(&mut self, waiting: IntakeWaiting, rules: &Self::Rules);
-    /// Takes the last request out of a queue that is longer than `most`.
+    /// Takes the last request out of a queue that is longer than `most`; `None`: it is not.
     fn overflow(&mut self, most: usize, rules: &Self::Rules) -> Option<IntakeWaiting>;
     /// Forms a batch and starts its step, if idle and if the step would end before the release. Says
     /// whether a step has started.
@@ -58,9 +58,9 @@ pub trait Server: PoolUnit {
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
     ) -> Vec<IntakeWaiting>;
-    /// Enters in the books what a request has generated before, when it is there no more.
+    /// Enters into the books what a request has generated before, when it leaves for good.
     fn carry(waiting: &IntakeWaiting, rules: &Self::Rules, tokens: &mut IntakeTokens);
-    /// Tells the observer who is still here when the simulation ends; says how many.
+    /// Tells the observer of the requests at the unit when the simulation ends; returns their number.
     fn still_in(
         &self,
         rules: &Self::Rules,
@@ -72,42 +72,42 @@ pub trait Server: PoolUnit {
 /// A request in a queue of a pool that takes arrivals.
 #[derive(Clone, Copy, Debug)]
 pub struct IntakeWaiting {
-    /// The request.
+    /// The request as it arrived.
     pub request: Request,
-    /// What it has behind it.
+    /// Past of the request.
     pub past: Past,
-    /// When it came into this queue.
+    /// When the request came into this queue.
     pub since: SimTime,
 }
 
 impl IntakeWaiting {
-    /// Prompt tokens to compute.
+    /// Prompt tokens of the request to compute.
     #[inline]
     pub fn computed(&self) -> u32 {
         self.past.computed(&self.request)
     }
 }
 
-/// Tokens and KV, by two routes.
+/// Tokens and KV of an intake pool, by two routes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IntakeTokens {
-    /// Computed, by unit: in ended steps.
+    /// Tokens computed, by unit: in ended steps.
     pub stepped: u128,
-    /// Computed, by request: of those whose prefill has ended.
+    /// Tokens computed, by request: of those whose prefill has ended.
     pub finished: u128,
-    /// Computed and lost because a half-prefilled request started again.
+    /// Tokens computed and lost because a half-prefilled request started again.
     pub discarded: u128,
-    /// Generated after the first, in 1/1024, by unit: requests times progress of each step.
+    /// Tokens generated after the first, in 1/1024, by unit: requests times progress of each step.
     pub generated_stepped_1024: u128,
-    /// The same by request: of those that left for good, overshoot of their last step included.
+    /// Tokens generated after the first, in 1/1024, by request: of those that left for good, overshoot included.
     pub generated_1024: u128,
     /// KV held at the end, rank by rank, in 1/1024.
     pub kv_ranks_1024: u128,
-    /// The same, request by request.
+    /// KV held at the end, request by request, in 1/1024.
     pub kv_requests_1024: u128,
 }
 
-/// A pool that takes arrivals.
+/// A pool that takes arrivals: a prefill or a mixed one.
 pub struct Intake<U: Server, O> {
     base: PoolBase<U, O>,
     cache: Cache,
@@ -217,7 +217,7 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
         });
     }
 
-    /// Idle units with a queue form their batches; what does not fit a queue is rejected.
+    /// Lets idle units with a queue form their batches; rejects what does not fit a queue.
     #[inline]
     fn start_steps(&mut self, now: SimTime) {
         if !self.base.dirty.is_empty() {
@@ -239,7 +239,7 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
 }
 
 impl<U: Server, O: Observer> Intake<U, O> {
-    /// The pool at time zero, before it has any units.
+    /// A pool at time zero, before it has any units.
     pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, observer: O) -> Self {
         let rules = U::rules(scenario, pool, times);
         Self {
@@ -251,23 +251,23 @@ impl<U: Server, O: Observer> Intake<U, O> {
         }
     }
 
-    /// Controllers will look at it.
+    /// Keeps reports for controllers, which will look at the pool.
     pub fn be_looked_at(&mut self) {
         self.base.be_looked_at();
     }
 
-    /// Who hears everything.
+    /// The observer of the pool, to change it.
     #[inline]
     pub fn observer_mut(&mut self) -> &mut O {
         &mut self.base.observer
     }
 
-    /// What is here.
+    /// Requests inside the pool.
     pub fn inside(&self) -> Inside {
         self.base.inside(self.unrouted.len() as u64)
     }
 
-    /// Tells the observer what is still here, and balances the books.
+    /// Tells the observer of the requests still inside, and balances the books.
     pub fn finish(self) -> (O, u64, Vec<AuditBalance>) {
         let Self {
             base,
@@ -332,7 +332,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         senders
     }
 
-    /// Everything on a unit that is given back or lost is routed anew, or fails.
+    /// Routes the requests of a unit that is given back or lost anew, or fails them.
     fn depart(&mut self, now: SimTime, Departure { unit, loss, .. }: Departure) {
         let base = &mut self.base;
         let before = base.note(unit);
@@ -403,7 +403,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         self.end(now, waiting, Fate::Rejected);
     }
 
-    /// A request leaves without having completed.
+    /// Ends a request that leaves without having completed.
     fn end(&mut self, now: SimTime, waiting: &IntakeWaiting, fate: Fate) {
         U::carry(waiting, &self.base.rules, &mut self.tokens);
         let at = (Place::PrefillQueue, waiting.since);

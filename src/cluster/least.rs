@@ -8,7 +8,7 @@ pub const NEVER: u64 = u64::MAX;
 
 const LANES: usize = 4;
 
-/// The least number; [`NEVER`] of none.
+/// The least number; [`NEVER`] where there is none.
 #[inline]
 pub fn least(values: &[u64]) -> u64 {
     let mut lanes = [NEVER; LANES];
@@ -24,7 +24,7 @@ pub fn least(values: &[u64]) -> u64 {
     lanes[0].min(lanes[1]).min(lanes[2].min(lanes[3]))
 }
 
-/// The index of the least number; none where all are [`NEVER`].
+/// The index of the least number; `None`: all are [`NEVER`].
 #[inline]
 pub fn index_of_least(values: &[u64]) -> Option<usize> {
     let mut lanes = [(NEVER, usize::MAX); LANES];

@@ -2,7 +2,7 @@
 
 use crate::scenario::Scenario;
 
-/// Which level each class is on.
+/// The priority level of each class.
 #[derive(Clone, Debug)]
 pub struct Levels {
     of_class: Vec<usize>,
@@ -10,7 +10,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Those of the scenario's classes.
+    /// The levels of the scenario's classes.
     pub fn new(scenario: &Scenario) -> Self {
         let mut priorities: Vec<u32> = scenario.classes.iter().map(|c| c.priority).collect();
         priorities.sort_unstable();
@@ -22,13 +22,13 @@ impl Levels {
         }
     }
 
-    /// The level of a class.
+    /// The level of a class, from 0, which is served first.
     #[inline]
     pub fn of(&self, class: u16) -> usize {
         self.of_class[usize::from(class)]
     }
 
-    /// How many levels there are.
+    /// Number of levels.
     pub fn count(&self) -> usize {
         self.count
     }

@@ -27,7 +27,7 @@ pub use mixed_unit::MixedUnit;
 /// The mixed pool of a simulation.
 pub type Mixed<O> = Intake<MixedUnit, O>;
 
-/// What every mixed unit of the pool has in common.
+/// Rules that all mixed units of the pool have in common.
 #[derive(Clone, Debug)]
 pub struct MixedRules {
     ranks: usize,

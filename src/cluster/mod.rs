@@ -28,14 +28,14 @@ use crate::workload::Request;
 
 pub use instant::Cluster;
 
-/// Requests inside one pool.
+/// Numbers of requests inside one pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inside {
-    /// Waiting in a queue of it.
+    /// Requests that wait in a queue of the pool.
     pub queued: u64,
-    /// Being served.
+    /// Requests that are being served.
     pub served: u64,
-    /// On their way to it.
+    /// Requests on their way to the pool.
     pub moving: u64,
 }
 
@@ -44,14 +44,14 @@ pub struct Inside {
 pub struct Handover {
     /// The request as it arrived.
     pub request: Request,
-    /// When its prefill ended, which is when its KV went on its way.
+    /// When the request's prefill ended, which is when its KV went on its way.
     pub at: SimTime,
-    /// What the request has behind it.
+    /// Past of the request.
     pub past: past::Past,
-    /// How its KV is sent, so many tokens of it.
+    /// How the request's KV is sent.
     pub sending: transfer::Sending,
-    /// Tokens whose KV is sent.
+    /// Tokens of the request whose KV is sent.
     pub tokens: u32,
-    /// The unit that sends it, and the number of its life.
+    /// The unit that sends the KV, and the number of its life.
     pub sender: (u32, u32),
 }

@@ -3,23 +3,23 @@
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// What a request has emitted, and lost.
+/// The past of a request: what it has emitted, and lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// When its first token left; `NEVER` while it has none.
+    /// When the request's first token left; `NEVER` while it has none.
     pub first_token: SimTime,
-    /// When its latest token left; `NEVER` while it has none.
+    /// When the request's latest token left; `NEVER` while it has none.
     pub last_token: SimTime,
     /// Tokens emitted, in 1/1024.
     pub emitted_1024: u64,
-    /// How often it has lost its KV with a unit, and started again.
+    /// How often the request has lost its KV with a unit, and started again.
     pub losses: u32,
-    /// Whether a prefill step has ever begun for it.
+    /// Whether a prefill step has ever begun for the request.
     pub started: bool,
 }
 
 impl Past {
-    /// That of a request that has just arrived.
+    /// The past of a request that has just arrived.
     pub const NONE: Self = Self {
         first_token: SimTime::NEVER,
         last_token: SimTime::NEVER,
@@ -28,13 +28,13 @@ impl Past {
         started: false,
     };
 
-    /// Whether its first token has left.
+    /// Whether the request's first token has left.
     #[inline]
     pub fn has_emitted(&self) -> bool {
         self.emitted_1024 > 0
     }
 
-    /// Tokens of its prompt: the input, and all that it has emitted, in whole tokens.
+    /// Tokens of the request's prompt: the input, and all that it has emitted, in whole tokens.
     #[inline]
     pub fn prompt(&self, request: &Request) -> u32 {
         request.input + self.emitted_1024.div_ceil(1024) as u32
@@ -46,7 +46,8 @@ impl Past {
         self.prompt(request) - request.cached
     }
 
-    /// Its first tokens, so many in 1/1024, leave.
+    /// Notes that the request's first tokens leave, which are `tokens_1024`
+    /// 1024.
     #[inline]
     pub fn emit_first(&mut self, now: SimTime, tokens_1024: u64) {
         (self.first_token, self.last_token) = (now, now);
@@ -57,8 +58,8 @@ impl Past {
 /// A request whose KV is gone: it goes back to the pool that takes arrivals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// The request.
+    /// The request as it arrived.
     pub request: Request,
-    /// What it has behind it.
+    /// Past of the request.
     pub past: Past,
 }

@@ -14,24 +14,24 @@ use crate::workload::Request;
 
 /// A unit of any pool.
 pub trait PoolUnit {
-    /// What every unit of a pool has in common.
+    /// Rules that all units of a pool have in common.
     type Rules;
 
     /// An empty unit; `kinds` as of [`Observer::kinds`].
     fn new(rules: &Self::Rules, kinds: usize) -> Self;
-    /// A new life begins. It is told when it will be released, or `NEVER`.
+    /// Begins a new life of the unit. It is told when it will be released, or `NEVER`.
     fn pay(&mut self, until: SimTime);
-    /// It starts no more steps in this life.
+    /// Lets the unit start no more steps in this life.
     fn halt(&mut self);
-    /// When something next happens here by itself: a step ends, or it looks again; `NEVER` when idle.
+    /// When the unit's step ends or it looks again; `NEVER` when idle.
     fn next(&self) -> SimTime;
-    /// Whether a step is running.
+    /// Whether a step is running on the unit.
     fn runs(&self) -> bool;
-    /// What the router compares (S6).
+    /// The load that the router compares (S6).
     fn load(&self, rules: &Self::Rules) -> u64;
-    /// How many wait here, and how many are on ranks.
+    /// Number of requests that wait at the unit, and of those on its ranks.
     fn inside(&self) -> (usize, usize);
-    /// Memory that its residents take.
+    /// Memory that the unit's residents take.
     #[inline]
     fn taken(&self, _rules: &Self::Rules) -> u64 {
         0
@@ -41,30 +41,30 @@ pub trait PoolUnit {
     fn in_tokens_1024(_taken: u128, _rules: &Self::Rules) -> u64 {
         0
     }
-    /// Whether its queue waits for KV memory, and for a place.
+    /// Whether the queue waits for KV memory, and for a place.
     #[inline]
     fn blocked(&self) -> [bool; 2] {
         [false; 2]
     }
 }
 
-/// What a unit does, and whether it works, which is to serve or to have served.
+/// The state of a unit's life, and whether it works, which is to serve or to have served.
 #[derive(Clone, Copy, Debug, Default)]
 struct LifeOfUnit {
     life: UnitLife,
     works: bool,
-    /// How often it has been taken.
+    /// How often the unit has been taken.
     number: u32,
 }
 
 /// A unit that hands on what it holds, or loses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Departure {
-    /// Which.
+    /// Index of the unit.
     pub unit: usize,
     /// The number of the life that ends.
     pub number: u32,
-    /// `None`: it is released.
+    /// What becomes of a lost unit's requests; `None`: the unit is released.
     pub loss: Option<AfterLoss>,
 }
 
@@ -75,16 +75,16 @@ pub struct UnitNote {
     blocked: [bool; 2],
 }
 
-/// What pools have in common.
+/// The part that all pools have in common.
 pub struct PoolBase<U: PoolUnit, O> {
-    /// What its units have in common.
+    /// Rules that the pool's units have in common.
     pub rules: U::Rules,
-    /// Its units.
+    /// Units of the pool.
     pub units: Vec<U>,
     lives: Vec<LifeOfUnit>,
     /// Units that start, by the time at which they serve, with the number of that life.
     starting: BinaryHeap<Reverse<(SimTime, u32, u32)>>,
-    /// No unit below is free.
+    /// Index below which no unit is free.
     first_free: usize,
     /// Whether any unit has changed at this instant, and whether one has begun to serve.
     has_changed: bool,
@@ -93,27 +93,27 @@ pub struct PoolBase<U: PoolUnit, O> {
     departures: Vec<Departure>,
     /// Units that leave as their steps end.
     leaving: Vec<usize>,
-    /// What the router sees.
+    /// Loads of the units, as the router sees them.
     pub view: LoadView,
-    /// Which unit takes a request.
+    /// Router that chooses a unit for each request.
     router: RequestRouter,
-    /// What units have reported to controllers, where any looks and reports are not always fresh.
+    /// Loads that units have reported to controllers; `None`: none looks, or all see the present state.
     reports: Option<Vec<(u64, u64)>>,
-    /// Requests that may wait for a unit, or in the pool's own queue.
+    /// Most requests that may wait for a unit, or in the pool's own queue; `None`: no limit.
     pub max_queue_requests: Option<usize>,
-    /// The earliest of what happens on units by itself.
+    /// Earliest time at which something happens on a unit by itself.
     pub next_unit: SimTime,
     /// Units to look at in phase 5.
     pub dirty: Vec<usize>,
     paid: u64,
     working: u64,
-    /// With a step running.
+    /// Number of units with a step running.
     pub busy: u64,
     /// Memory taken on all units.
     taken: u128,
     /// Units whose queue waits for memory, and for places.
     blocked: [u64; 2],
-    /// Hears everything.
+    /// Observer of the pool.
     pub observer: O,
 }
 
@@ -145,21 +145,21 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         }
     }
 
-    /// Controllers will look: reports are kept for them.
+    /// Keeps reports for controllers, which will look at the pool.
     pub fn be_looked_at(&mut self) {
         if !self.view.is_exact() {
             self.reports = Some(vec![(0, 0); self.units.len()]);
         }
     }
 
-    /// When something next happens here by itself: on a unit, or a report, or a unit that begins to serve.
+    /// When something next happens in the pool by itself: on a unit, or a report, or a unit that begins to serve.
     #[inline]
     pub fn next(&self) -> SimTime {
         let serves = self.starting.peek().map_or(SimTime::NEVER, |s| s.0.0);
         self.next_unit.min(self.view.next_report()).min(serves)
     }
 
-    /// Phase 0: load reports are taken, if they are due.
+    /// Phase 0: takes load reports, if they are due.
     #[inline]
     pub fn report(&mut self, now: SimTime) {
         if self.view.next_report() != now {
@@ -175,7 +175,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         }
     }
 
-    /// What controllers see.
+    /// The pool as controllers see it.
     pub fn seen(&self, unrouted: u64) -> PoolView {
         let see = |(index, life): (usize, &LifeOfUnit)| {
             let reported = self.reports.as_ref().map(|reports| reports[index]);
@@ -192,7 +192,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         }
     }
 
-    /// Units whose start-up is over begin to serve.
+    /// Lets units serve whose start-up is over.
     pub fn begin_serving(&mut self, now: SimTime) {
         while let Some(Reverse((at, index, number))) = self.starting.peek().copied() {
             if at > now {
@@ -317,7 +317,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         (std::mem::take(&mut self.has_opened), departures)
     }
 
-    /// A unit has handed on what it held: it is free from the next instant on.
+    /// Frees a unit that has handed on what it held, from the next instant on.
     pub fn departed(&mut self, unit: usize) {
         self.lives[unit].life = UnitLife::Free;
         self.first_free = self.first_free.min(unit);
@@ -348,13 +348,13 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         self.lives[unit].number
     }
 
-    /// The unit that takes a request; `None` where none serves.
+    /// The unit that takes a request; `None`: no unit serves.
     #[inline]
     pub fn choose(&mut self, request: &Request) -> Option<usize> {
         self.router.choose(request, &self.view)
     }
 
-    /// The router hears of a unit's load, where it hears of every change.
+    /// Tells the router of a unit's load, where it hears of every change.
     #[inline]
     pub fn loaded(&mut self, index: usize) {
         if self.view.is_exact() {
@@ -363,7 +363,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         }
     }
 
-    /// A unit as it is, before it changes.
+    /// The state of a unit before it changes.
     #[inline]
     pub fn note(&self, index: usize) -> UnitNote {
         let unit = &self.units[index];
@@ -394,7 +394,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         self.observer.kv(now, kv);
     }
 
-    /// The earliest of what happens on units by itself, looked up anew.
+    /// Looks up anew the earliest time at which something happens on a unit by itself.
     #[inline]
     pub fn find_next(&mut self) {
         let next = self.units.iter().map(U::next).min();
@@ -410,7 +410,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         dirty
     }
 
-    /// Gives the list back, when they have been looked at.
+    /// Gives the list back, when its units have been looked at.
     #[inline]
     pub fn looked_at(&mut self, now: SimTime, mut dirty: Vec<usize>) {
         dirty.clear();
@@ -419,7 +419,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         self.observer.busy(now, self.busy);
     }
 
-    /// What units hold together, beside so many in the pool's own queue.
+    /// Numbers of requests inside the pool, with `unrouted` in its own queue.
     pub fn inside(&self, unrouted: u64) -> Inside {
         let mut inside = Inside {
             queued: unrouted,
@@ -433,7 +433,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         inside
     }
 
-    /// A request leaves the pool without having completed.
+    /// Ends a request that leaves the pool without having completed.
     pub fn end(
         &mut self,
         now: SimTime,

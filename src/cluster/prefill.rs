@@ -19,20 +19,20 @@ pub use prefill_unit::PrefillUnit;
 /// The prefill pool of a simulation.
 pub type Prefill<O> = Intake<PrefillUnit, O>;
 
-/// What every prefill unit of the pool has in common.
+/// Rules that all prefill units of the pool have in common.
 #[derive(Clone, Debug)]
 pub struct PrefillRules {
     ranks: usize,
     max_batch_tokens: u32,
     max_batch_pairs: u64,
-    /// Most own time of a rank in a batch, in ps.
+    /// Most own time of a rank in a batch, in ps; `None`: no limit.
     max_batch_ps: Option<u64>,
     max_batch_requests: u32,
     levels: Levels,
     balance: RankBalance,
-    /// Whether the router compares times; otherwise tokens.
+    /// Whether the router compares times; false: tokens.
     by_time: bool,
-    /// Whether first tokens leave here (S8).
+    /// Whether first tokens leave from prefill (S8).
     emits: bool,
     handover: Link,
     times: StepTimes,

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 /// Most items of a piece: a few pages, which go back when all of them have left.
 const PIECE: usize = 512;
 
-/// First in, first out, except for those that are put back in front or turned away at the end.
+/// A queue, first in first out, except for items that are put back in front or turned away at the end.
 #[derive(Clone, Debug)]
 pub struct Queue<T> {
-    /// The first and the last may be empty, the others are not.
+    /// Pieces of the queue; the first and the last may be empty, the others are not.
     pieces: VecDeque<VecDeque<T>>,
     len: usize,
 }
@@ -27,30 +27,30 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// How many are in it.
+    /// Number of items in the queue.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nobody is.
+    /// Whether no item is in the queue.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The first one.
+    /// The first item; `None`: there is none.
     #[inline]
     pub fn front(&self) -> Option<&T> {
         self.pieces.front()?.front()
     }
 
-    /// All of them, in order.
+    /// All items, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.pieces.iter().flatten()
     }
 
-    /// Joins at the end.
+    /// Puts an item at the end.
     #[inline]
     pub fn push_back(&mut self, item: T) {
         self.len += 1;
@@ -71,7 +71,7 @@ impl<T> Queue<T> {
         VecDeque::with_capacity(room)
     }
 
-    /// Goes back to the head.
+    /// Puts an item back at the head.
     pub fn push_front(&mut self, item: T) {
         self.len += 1;
         match self.pieces.front_mut() {
@@ -84,7 +84,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes the first one out.
+    /// Takes the first item out; `None`: there is none.
     #[inline]
     pub fn pop_front(&mut self) -> Option<T> {
         let first = self.pieces.front_mut()?;
@@ -97,7 +97,7 @@ impl<T> Queue<T> {
         Some(item)
     }
 
-    /// Takes the last one out.
+    /// Takes the last item out; `None`: there is none.
     pub fn pop_back(&mut self) -> Option<T> {
         let last = self.pieces.back_mut()?;
         let item = last.pop_back()?;
@@ -108,7 +108,7 @@ impl<T> Queue<T> {
         Some(item)
     }
 
-    /// Takes everybody out, in order.
+    /// Takes all items out, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
         std::mem::take(self).pieces.into_iter().flatten()
     }

@@ -4,22 +4,22 @@
 use crate::catalog::KvShape;
 use crate::scenario::{Pool, Scenario};
 
-/// The weights of a rank's memory, and how much there is of it.
+/// The memory of a rank, and the weights in which it is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct RankMemory {
-    /// Of 1/1024 token in layers that keep it.
+    /// Weight of 1/1024 token in layers that keep it.
     full: u64,
-    /// Of 1/1024 token in layers with a window.
+    /// Weight of 1/1024 token in layers with a window.
     window: u64,
-    /// Of a request.
+    /// Weight of a request.
     request: u64,
-    /// The window, in 1/1024 token; 0: no layer has one.
+    /// Length of the window, in 1/1024 token; 0: no layer has one.
     window_1024: u64,
     capacity: u64,
 }
 
 impl RankMemory {
-    /// That of a rank of a pool.
+    /// The memory of a rank of a pool.
     pub fn new(scenario: &Scenario, pool: &Pool) -> Self {
         Self::of(&scenario.kv, pool.kv_capacity_tokens.unwrap_or(0))
     }
@@ -42,7 +42,7 @@ impl RankMemory {
         self.window_1024 > 0
     }
 
-    /// What of a request's context lies within the window, in 1/1024 token; 0 where no layer has one.
+    /// Part of a request's context that lies within the window, in 1/1024 token; 0 where no layer has one.
     #[inline]
     pub fn within(&self, held_1024: u64) -> u64 {
         held_1024.min(self.window_1024)
@@ -54,8 +54,8 @@ impl RankMemory {
         held_1024 < self.window_1024
     }
 
-    /// Steps after which a request that holds so much has filled the window, and by how much it then holds
-    /// more; `None` where it has.
+    /// Steps after which a request that holds `held_1024` has filled the window, and by how much it then holds
+    /// more; `None`: it has filled it.
     #[inline]
     pub fn until_filled(&self, held_1024: u64, per_step_1024: u64) -> Option<(u64, u64)> {
         let left = self.window_1024.checked_sub(held_1024).filter(|n| *n > 0)?;
@@ -63,25 +63,26 @@ impl RankMemory {
         Some((steps, steps * per_step_1024 - left))
     }
 
-    /// Memory of so many requests with this KV, of which so much lies within windows.
+    /// Memory of `requests` requests with this KV, of which `window_1024` lies within windows.
     #[inline]
     pub fn taken(&self, kv_1024: u64, window_1024: u64, requests: u64) -> u64 {
         self.full * kv_1024 + self.window * window_1024 + self.request * requests
     }
 
-    /// Memory of one request that holds so much.
+    /// Memory of one request that holds `held_1024`
+    /// 1024 tokens.
     #[inline]
     pub fn of_request(&self, held_1024: u64) -> u64 {
         self.taken(held_1024, self.within(held_1024), 1)
     }
 
-    /// Memory that a step adds to a request at most, in which it grows by so much.
+    /// Most memory that a step adds to a request that grows by `per_step_1024`.
     #[inline]
     pub fn growth_most(&self, per_step_1024: u64) -> u64 {
         (self.full + self.window) * per_step_1024
     }
 
-    /// All there is on a rank.
+    /// All memory of a rank.
     #[inline]
     pub fn capacity(&self) -> u64 {
         self.capacity

@@ -8,17 +8,17 @@ use crate::scenario::Router;
 use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
 
-/// What a router sees of a pool's units.
+/// The loads of a pool's units, as a router sees them.
 #[derive(Clone, Debug)]
 pub struct LoadView {
     interval: SimDuration,
     next_report: SimTime,
-    /// By unit: its load; `CLOSED` where it takes no work.
+    /// Load of each unit; `CLOSED` where it takes no work.
     seen: Vec<u64>,
 }
 
 impl LoadView {
-    /// Of no units yet, with reports so far apart; none: it sees every change at once.
+    /// A view of no units yet, with reports `interval` apart; zero: it sees every change at once.
     pub fn new(interval: SimDuration) -> Self {
         let next_report = if interval == SimDuration::ZERO {
             SimTime::NEVER
@@ -32,18 +32,18 @@ impl LoadView {
         }
     }
 
-    /// One unit more, which does not serve yet.
+    /// Adds a unit, which does not serve yet.
     pub fn add(&mut self) {
         self.seen.push(CLOSED);
     }
 
-    /// When the next reports are taken.
+    /// When the next load reports are taken.
     #[inline]
     pub fn next_report(&self) -> SimTime {
         self.next_report
     }
 
-    /// Takes reports of the units' loads.
+    /// Takes load reports of the units.
     pub fn report(&mut self, now: SimTime, loads: impl Iterator<Item = u64>) {
         for (unit, load) in loads.enumerate() {
             if self.seen[unit] != CLOSED {
@@ -59,7 +59,7 @@ impl LoadView {
         self.interval == SimDuration::ZERO
     }
 
-    /// A unit's load has changed. Seen only where everything is seen at once.
+    /// Tells that a unit's load has changed; seen only where everything is seen at once.
     #[inline]
     pub fn loaded(&mut self, unit: usize, load: u64) {
         if self.interval == SimDuration::ZERO && self.seen[unit] != CLOSED {
@@ -67,12 +67,12 @@ impl LoadView {
         }
     }
 
-    /// A unit begins to take work.
+    /// Tells that a unit begins to take work.
     pub fn open(&mut self, unit: usize, load: u64) {
         self.seen[unit] = load;
     }
 
-    /// A unit takes no more work.
+    /// Tells that a unit takes no more work.
     pub fn close(&mut self, unit: usize) {
         self.seen[unit] = CLOSED;
     }
@@ -82,7 +82,7 @@ impl LoadView {
 #[derive(Clone, Debug)]
 pub struct RequestRouter {
     policy: Router,
-    /// The index after the last one chosen, for round robin.
+    /// Index after the unit chosen last, for round robin.
     cursor: usize,
 }
 
@@ -92,7 +92,7 @@ impl RequestRouter {
         Self { policy, cursor: 0 }
     }
 
-    /// The unit for a request; `None` where none serves.
+    /// The unit for a request; `None`: no unit serves.
     #[inline]
     pub fn choose(&mut self, _request: &Request, view: &LoadView) -> Option<usize> {
         match self.policy {

@@ -37,7 +37,7 @@ pub struct ScheduleController {
 }
 
 impl ScheduleController {
-    /// That of a scenario's pool of this index, until `end`.
+    /// The controller of a scenario's pool of this index, until `end`.
     pub fn new(scenario: &Scenario, pool: usize, end: SimTime) -> Self {
         let of_pool = scenario.pools.get(pool);
         let events = of_pool.map(|of_pool| events(of_pool, scenario, end));
@@ -72,7 +72,7 @@ impl Controller for ScheduleController {
     }
 }
 
-/// How many units a schedule pays, as (from, units), ascending from time zero to `to`.
+/// Numbers of units that a schedule pays, as (from, units), ascending from time zero to `to`.
 pub fn paid_units(schedule: &Schedule, scenario: &Scenario, to: SimTime) -> Vec<(SimTime, u32)> {
     let day = i128::from(NS_PER_DAY);
     let origin = i128::from(scenario.start.time_of_day.0) - i128::from(scenario.warm_up.0);

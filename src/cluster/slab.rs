@@ -1,6 +1,6 @@
 //! Records in numbered slots that are used again, the last one given back first: it is still in the cache.
 
-/// Records by slot.
+/// A store of records, each at a slot.
 #[derive(Clone, Debug)]
 pub struct Slab<T> {
     items: Vec<T>,
@@ -17,12 +17,12 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T: Copy> Slab<T> {
-    /// How many records are kept.
+    /// Number of records that are kept.
     pub fn len(&self) -> usize {
         self.items.len() - self.free.len()
     }
 
-    /// Keeps a record; says where.
+    /// Keeps a record; returns its slot.
     #[inline]
     pub fn store(&mut self, item: T) -> u32 {
         match self.free.pop() {
@@ -37,19 +37,19 @@ impl<T: Copy> Slab<T> {
         }
     }
 
-    /// A record that is kept.
+    /// The record at a slot.
     #[inline]
     pub fn get(&self, slot: u32) -> &T {
         &self.items[slot as usize]
     }
 
-    /// The same, to change it.
+    /// The record at a slot, to change it.
     #[inline]
     pub fn get_mut(&mut self, slot: u32) -> &mut T {
         &mut self.items[slot as usize]
     }
 
-    /// Gives a record back, and its slot to the next one.
+    /// Takes a record out; its slot is free for the next one.
     #[inline]
     pub fn take(&mut self, slot: u32) -> T {
         self.free.push(slot);

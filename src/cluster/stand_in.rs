@@ -10,7 +10,7 @@ use super::past::Lost;
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// Things in the order of time, taken one by one.
+/// A queue of things in the order of time, taken one by one.
 #[derive(Clone, Debug)]
 pub struct TimedQueue<T> {
     items: Vec<T>,
@@ -27,19 +27,19 @@ impl<T> Default for TimedQueue<T> {
 }
 
 impl<T: Timed> TimedQueue<T> {
-    /// Changes what it holds for something else, in the order of time, from the first on.
+    /// Exchanges the things in the queue for others, in the order of time, and begins with the first of them.
     pub fn swap(&mut self, items: &mut Vec<T>) {
         std::mem::swap(&mut self.items, items);
         self.taken = 0;
     }
 
-    /// When the next one comes.
+    /// When the next thing comes; `NEVER`: none is left.
     #[inline]
     pub fn next(&self) -> SimTime {
         self.items.get(self.taken).map_or(SimTime::NEVER, T::at)
     }
 
-    /// Takes those that come now.
+    /// Takes the things that come now.
     #[inline]
     pub fn take(&mut self, now: SimTime) -> &[T] {
         let from = self.taken;
@@ -54,9 +54,9 @@ impl<T: Timed> TimedQueue<T> {
     }
 }
 
-/// What comes at a time.
+/// A thing that comes at an instant.
 pub trait Timed {
-    /// When.
+    /// When the thing comes.
     fn at(&self) -> SimTime;
 }
 
@@ -74,7 +74,7 @@ impl Timed for Handover {
     }
 }
 
-/// Callers who come whatever happens.
+/// Callers whose requests come whatever happens.
 pub type OpenCallers = TimedQueue<Request>;
 
 impl<F, B> Callers<F, B> for OpenCallers {
@@ -92,7 +92,7 @@ impl<F, B> Callers<F, B> for OpenCallers {
     }
 }
 
-/// Nobody calls a decode pool that is played apart.
+/// No callers: those of a decode pool that is played apart.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCallers;
 
@@ -106,7 +106,7 @@ impl<F, B> Callers<F, B> for NoCallers {
     fn call(&mut self, _now: SimTime, _arrive: impl FnMut(&Request)) {}
 }
 
-/// Stands for the pool that takes arrivals, and has been played before.
+/// The stand-in for a pool that takes arrivals and has been played before.
 pub type Inbox = TimedQueue<Handover>;
 
 impl FrontPool for Inbox {
@@ -146,7 +146,7 @@ impl FrontPool for Inbox {
     fn start_steps(&mut self, _now: SimTime) {}
 }
 
-/// Stands for the decode pool, if there is one: keeps what it would be handed.
+/// The stand-in for the decode pool: keeps what that would be handed.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox(pub Vec<Handover>);
 
@@ -191,21 +191,21 @@ impl BackPool for Outbox {
     fn start_steps(&mut self, _now: SimTime) {}
 }
 
-/// A pool, or its stand-in where the scenario has none.
+/// The decode pool, or its stand-in where the scenario has none.
 pub enum MaybeBack<B> {
-    /// A pool.
+    /// The scenario's decode pool.
     Pool(B),
-    /// None.
+    /// The stand-in: the scenario has no decode pool.
     Nobody(Outbox),
 }
 
 impl<B> MaybeBack<B> {
-    /// This pool, if there is one.
+    /// This pool, or the stand-in for none.
     pub fn new(pool: Option<B>) -> Self {
         pool.map_or_else(|| Self::Nobody(Outbox::default()), Self::Pool)
     }
 
-    /// The pool.
+    /// The pool; `None`: there is none.
     pub fn pool(&self) -> Option<&B> {
         match self {
             Self::Pool(pool) => Some(pool),
@@ -213,7 +213,7 @@ impl<B> MaybeBack<B> {
         }
     }
 
-    /// The pool, to change it.
+    /// The pool, to change it; `None`: there is none.
     #[inline]
     pub fn pool_mut(&mut self) -> Option<&mut B> {
         match self {
@@ -222,7 +222,7 @@ impl<B> MaybeBack<B> {
         }
     }
 
-    /// The pool, when everything is over.
+    /// The pool, when everything is over; `None`: there is none.
     pub fn into_pool(self) -> Option<B> {
         match self {
             Self::Pool(pool) => Some(pool),

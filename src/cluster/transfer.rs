@@ -8,49 +8,49 @@ use crate::catalog::KvShape;
 use crate::scenario::{Pool, Scenario};
 use crate::units::{BytesPerSecond, Picoseconds, SimDuration, SimTime};
 
-/// How long KV takes over one link.
+/// The time that KV takes over one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Time of one token in layers that keep it, rounded to the picosecond once.
     per_token: Picoseconds,
-    /// Time of one token in layers with a window, rounded likewise.
+    /// Time of one token in layers with a window, rounded to the picosecond once.
     per_window_token: Picoseconds,
-    /// Tokens of that window.
+    /// Tokens of the window; 0: no layer has one.
     window_tokens: u64,
-    /// Time of a request's states.
+    /// Time of a request's states, rounded to the picosecond once.
     per_request: Picoseconds,
 }
 
-/// KV that a sender sends.
+/// A request's KV as its sender sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sending {
     /// When the sender is done.
     pub done: SimTime,
-    /// How long it takes, once it has begun.
+    /// Time that the sender takes for the KV, once it has begun.
     pub took: SimDuration,
 }
 
-/// 65,536 is a whole byte: overlaps are given in this fraction.
+/// Denominator in which the hidden part of the bytes is given.
 const WHOLE: u128 = 65_536;
 
 impl Link {
-    /// From a rank of the prefill pool to decode, part of it hidden behind the prefill.
+    /// The link from a rank of the prefill pool to decode, part of it hidden behind the prefill.
     pub fn handover(scenario: &Scenario, pool: &Pool) -> Self {
         Self::new(&scenario.kv, shown(scenario), pool.interface)
     }
 
-    /// From a rank of a released unit of the decode pool to another unit.
+    /// The link from a rank of a released unit of the decode pool to another unit.
     pub fn migration(scenario: &Scenario, pool: &Pool) -> Self {
         Self::new(&scenario.kv, WHOLE, pool.interface)
     }
 
-    /// Through all interfaces of a unit of the decode pool: what is handed over, and what migrates.
+    /// Links through all interfaces of a unit of the decode pool: for what is handed over, and for what migrates.
     pub fn receivers(scenario: &Scenario, pool: &Pool) -> [Self; 2] {
         let together = BytesPerSecond(pool.interface.0.saturating_mul(u64::from(pool.ranks)));
         [shown(scenario), WHOLE].map(|part| Self::new(&scenario.kv, part, together))
     }
 
-    /// From the host memory of a rank of the decode pool back to the rank.
+    /// The link from the host memory of a rank of the decode pool back to the rank.
     pub fn host(scenario: &Scenario, pool: &Pool) -> Self {
         Self::new(&scenario.kv, WHOLE, pool.host)
     }
@@ -69,7 +69,7 @@ impl Link {
         }
     }
 
-    /// How long the wire is taken by a request of so many tokens, rounded half up to the nanosecond.
+    /// Time that a request of `tokens` tokens takes on the wire, rounded half up to the nanosecond.
     #[inline]
     pub fn time(&self, tokens: u64) -> SimDuration {
         let product = |each: Picoseconds, count: u64| u128::from(each.0) * u128::from(count);
@@ -82,7 +82,7 @@ impl Link {
         }
     }
 
-    /// Sends a request of so many tokens now over an interface that is free from `free_at`.
+    /// Sends a request of `tokens` tokens now over an interface that is free from `free_at`.
     #[inline]
     pub fn send(&self, now: SimTime, free_at: &mut SimTime, tokens: u64) -> Sending {
         let took = self.time(tokens);

@@ -13,7 +13,7 @@ use crate::cluster::rank_memory::RankMemory;
 use crate::perf::{DecodeLoads, OwnLines, StepTimes};
 use crate::scenario::RankBalance;
 
-/// Bits of a key for the rank index, for the number of requests and for KV in 1/1024 token.
+/// Bits of a rank's key for its index; the number of requests and KV in 1/1024 token have the rest.
 const INDEX_BITS: u32 = 12;
 const REQUEST_BITS: u32 = 14;
 const KV_BITS: u32 = 64 - INDEX_BITS - REQUEST_BITS;
@@ -25,7 +25,7 @@ pub const REQUESTS_MAX: u32 = (1 << REQUEST_BITS) - 1;
 /// Most KV tokens on a rank.
 pub const KV_TOKENS_MAX: u64 = (1 << (KV_BITS - 10)) - 1;
 
-/// Ranks to a group: near the square root of 144.
+/// Ranks of a group of the two-level minimum: near the square root of 144.
 const GROUP: usize = 12;
 
 /// Why no rank of a decode unit takes a request.
@@ -40,9 +40,9 @@ pub enum DecodeRefusal {
 /// A request that would join: what it holds, and the memory that it will ever take.
 #[derive(Clone, Copy, Debug)]
 pub struct Joining {
-    /// KV, in 1/1024 token.
+    /// KV that the request holds, in 1/1024 token.
     pub held_1024: u64,
-    /// Memory in the end; only `reserve` asks.
+    /// Memory that the request will ever take; only `reserve` asks.
     pub reserve: u64,
 }
 
@@ -51,13 +51,13 @@ pub struct Joining {
 pub struct Ranks {
     requests: Vec<u32>,
     kv_1024: Vec<u64>,
-    /// What of the KV lies within windows, in 1/1024 token; empty where no layer has one.
+    /// KV of each rank that lies within windows, in 1/1024 token; empty where no layer has one.
     window_1024: Vec<u64>,
-    /// Requests whose part within the window still grows; empty likewise.
+    /// Requests of each rank whose part within the window still grows; empty where no layer has one.
     growing: Vec<u32>,
-    /// Under `reserve`: all the memory that the residents will ever take.
+    /// Memory that each rank's residents will ever take; empty but under `reserve`.
     reserved: Vec<u64>,
-    /// No rank has more memory taken than this.
+    /// Upper bound of the memory taken on any rank.
     taken_most: u64,
     keys: Vec<u64>,
     minima: Vec<u64>,
@@ -67,22 +67,22 @@ pub struct Ranks {
     pub window_total_1024: u64,
     /// Requests over all ranks.
     pub requests_total: u64,
-    /// Growth of a step, in 1/1024 token.
+    /// Growth of a request in a step, in 1/1024 token.
     per_step_1024: u64,
     memory: RankMemory,
     requests_max: u32,
     reserving: bool,
     balance: RankBalance,
     times: StepTimes,
-    /// The own parts of steps, where they are compared and made of lines.
+    /// Own parts of steps laid out; `None`: they are not compared, or are not made of lines.
     lines: Option<Arc<OwnLines>>,
-    /// By rank: where the line of one request more begins, in ps; [`CLOSED`] where there is no place. Empty
-    /// without lines.
+    /// Beginning of each rank's line with one request more, in ps; [`CLOSED`] where there is no place. Empty without
+    /// lines.
     next_base: Vec<u64>,
 }
 
 impl Ranks {
-    /// Empty ranks.
+    /// The ranks of a unit, empty.
     pub(super) fn new(rules: &DecodeRules) -> Self {
         let ranks = rules.ranks;
         let in_windows = if rules.memory.has_windows() { ranks } else { 0 };
@@ -112,7 +112,7 @@ impl Ranks {
         }
     }
 
-    /// What the ranks hold.
+    /// What the ranks hold in a decode step.
     pub fn loads(&self) -> DecodeLoads<'_> {
         DecodeLoads {
             requests: &self.requests,
@@ -126,7 +126,7 @@ impl Ranks {
         &self.kv_1024
     }
 
-    /// Memory taken on all ranks.
+    /// Memory taken on all ranks together.
     pub fn taken(&self) -> u64 {
         let (kv, window) = (self.kv_total_1024, self.window_total_1024);
         self.memory.taken(kv, window, self.requests_total)
@@ -137,7 +137,7 @@ impl Ranks {
         self.window_1024.get(rank).copied().unwrap_or(0)
     }
 
-    /// Memory that a rank takes when everybody has grown by a step.
+    /// Memory that a rank takes when every resident has grown by a step.
     #[inline]
     fn taken_after_step(&self, rank: usize) -> u64 {
         let (n, p) = (u64::from(self.requests[rank]), self.per_step_1024);
@@ -146,7 +146,7 @@ impl Ranks {
         self.memory.taken(self.kv_1024[rank] + n * p, window, n)
     }
 
-    /// Whether a request fits an empty rank.
+    /// Whether a request fits on an empty rank.
     pub fn could_fit(&self, joining: &Joining) -> bool {
         let need = if self.reserving {
             joining.reserve
@@ -156,8 +156,8 @@ impl Ranks {
         need <= self.memory.capacity()
     }
 
-    /// Memory after the coming step of a rank with so much KV, so much of it within windows, and so many
-    /// requests, all of them grown, if a request joins.
+    /// Memory of a rank after the coming step, if a request joins; `kv`, `window` and `requests` are what the
+    /// rank holds, all of it grown.
     #[inline]
     fn taken_by(&self, joining: &Joining, [kv, window, requests]: [u64; 3]) -> u64 {
         let (held, p) = (joining.held_1024, self.per_step_1024);
@@ -166,7 +166,7 @@ impl Ranks {
         self.memory.taken(kv + held + p, within, requests + 1)
     }
 
-    /// Every resident grows by a step's progress. (What then exceeds its window is taken back by
+    /// Grows every resident by a step's progress. (What then exceeds its window is taken back by
     /// [`Ranks::fill_window`].)
     #[inline]
     pub fn grow(&mut self) {
@@ -182,7 +182,7 @@ impl Ranks {
         self.kv_total_1024 += self.requests_total * p;
     }
 
-    /// A resident of a rank has filled its window in this step, and would hold so much more.
+    /// Takes back `over_1024` of a resident that has filled its window in this step.
     #[inline]
     pub fn fill_window(&mut self, rank: usize, over_1024: u64) {
         self.window_1024[rank] -= over_1024;
@@ -209,12 +209,12 @@ impl Ranks {
         ranks.into_iter().any(|rank| self.is_overfull(rank))
     }
 
-    /// Whether the next step's growth would overfill a rank.
+    /// Whether the next step's growth would overfill this rank.
     pub fn is_overfull(&self, rank: usize) -> bool {
         self.taken_after_step(rank) > self.memory.capacity()
     }
 
-    /// The same of every rank.
+    /// Whether the next step's growth would overfill each rank.
     pub fn all_overfull(&self) -> Vec<bool> {
         let ranks = 0..self.requests.len();
         ranks.map(|rank| self.is_overfull(rank)).collect()
@@ -240,7 +240,7 @@ impl Ranks {
         }
     }
 
-    /// Prepares for choices: keys of all ranks as they stand.
+    /// Computes the keys of all ranks as they stand, for choices.
     #[inline]
     pub fn rank_all(&mut self) {
         match &self.lines {
@@ -317,7 +317,7 @@ impl Ranks {
         self.taken_by(joining, grown) <= self.memory.capacity()
     }
 
-    /// Notes how many requests a rank has.
+    /// Notes the number of requests of a rank.
     #[inline]
     fn count(&mut self, rank: usize, requests: u32) {
         self.requests[rank] = requests;
@@ -330,7 +330,7 @@ impl Ranks {
         }
     }
 
-    /// A request joins a rank.
+    /// Puts a request on a rank.
     #[inline]
     pub fn join(&mut self, rank: usize, joining: &Joining) {
         let held = joining.held_1024;
@@ -354,7 +354,7 @@ impl Ranks {
         self.minima[rank / GROUP] = least(&self.keys[first..last]);
     }
 
-    /// A request leaves a rank with all that it holds.
+    /// Takes a request off a rank with all that it holds.
     #[inline]
     pub fn leave(&mut self, rank: usize, leaving: &Joining) {
         let held = leaving.held_1024;
@@ -378,7 +378,7 @@ mod tests {
     use super::*;
     use crate::scenario::load_str;
 
-    /// Empty ranks: 100 ps a request and 1 ps a KV token.
+    /// Empty ranks with steps of 100 ps a request and 1 ps a KV token.
     fn ranks(count: usize, capacity: u64, requests: u32, balance: &str) -> Ranks {
         let text = format!(
             r#"

@@ -16,14 +16,14 @@ use crate::cluster::slab::Slab;
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
 use crate::units::SimTime;
 
-/// One decode unit.
+/// One decode unit: a queue, and ranks that step together.
 #[derive(Clone, Debug)]
 pub struct DecodeUnit {
     /// Waiting requests, first in first out.
     pub queue: Queue<Travel>,
     ranks: Ranks,
     residents: Slab<Resident>,
-    /// Those whose last step has just ended, with their ranks.
+    /// Residents whose last step has just ended, with their ranks.
     done: Vec<(u16, Resident)>,
     wheel: Wheel,
     /// When residents fill their windows; turns only where some layer has one.
@@ -38,21 +38,21 @@ pub struct DecodeUnit {
     step_end: SimTime,
     /// When the latest step ended.
     last_end: SimTime,
-    /// KV attended to in the running step.
+    /// KV attended to in the running step, in 1/1024 token.
     step_kv_1024: u64,
-    /// An idle unit whose head is not ready looks again then.
+    /// When an idle unit whose head is not ready looks again; `NEVER`: it need not.
     wake: SimTime,
     until: SimTime,
     halted: bool,
-    /// What is resident, queued and in transfer to this unit.
+    /// Requests and KV resident, queued and in transfer to this unit.
     pub load: KvLoad,
-    /// Why the head of the queue waits.
+    /// Why the head of the queue waits; `None`: it does not.
     pub blocked: Option<DecodeRefusal>,
-    /// Progress of requests that failed here.
+    /// Progress of requests that failed at this unit, in 1/1024 token.
     pub dropped_1024: u128,
-    /// By rank: when its network interface is free to send.
+    /// When the network interface of each rank is free to send.
     pub interface_free: Vec<SimTime>,
-    /// When its interfaces together are done with what they receive.
+    /// When the unit's interfaces together are done with what they receive.
     pub receive_free: SimTime,
 }
 
@@ -132,7 +132,7 @@ impl PoolUnit for DecodeUnit {
 }
 
 impl DecodeUnit {
-    /// Between two steps, or idle.
+    /// Whether the unit is between two steps, or idle.
     #[inline]
     pub fn at_boundary(&self) -> bool {
         self.step_end == SimTime::NEVER && !self.halted
@@ -159,7 +159,7 @@ impl DecodeUnit {
         self.ranks.kv_1024().iter().map(|&kv| u128::from(kv)).sum()
     }
 
-    /// Ends the running step, if it ends now: everybody has grown, some are done. False for a mere
+    /// Ends the running step, if it ends now: every resident has grown, some are done. False for a mere
     /// wake-up.
     pub fn end_step(
         &mut self,
@@ -216,7 +216,7 @@ impl DecodeUnit {
         true
     }
 
-    /// Those who have filled their windows in this step grow there no more.
+    /// Stops the growth within windows of the residents that have filled theirs in this step.
     fn fill_windows(&mut self, rules: &DecodeRules) {
         let mut bucket = self.windows.turn();
         while let Some(due) = self.windows.pop(&mut bucket) {
@@ -229,7 +229,7 @@ impl DecodeUnit {
         }
     }
 
-    /// Takes a step in the wheel, and out of it everybody whose last step this was.
+    /// Takes a step in the wheel, and out of it every resident whose last step this was.
     #[inline]
     fn complete(
         &mut self,
@@ -307,8 +307,8 @@ impl DecodeUnit {
         true
     }
 
-    /// The queue's head joins the rank that suits it, until it must wait. What no empty rank could ever
-    /// hold fails.
+    /// Lets the queue's head join the rank that suits it, again and again until it must wait. What no empty rank could
+    /// ever hold fails.
     fn admit(
         &mut self,
         now: SimTime,
@@ -356,7 +356,7 @@ impl DecodeUnit {
         }
     }
 
-    /// Takes the last request out of a queue that is longer than allowed.
+    /// Takes the last request out of a queue that is longer than allowed; `None`: it is not.
     #[inline]
     pub fn overflow(&mut self, most: usize, rules: &DecodeRules) -> Option<Travel> {
         if self.queue.len() <= most {

@@ -10,12 +10,12 @@ use crate::cluster::pool_base::{Departure, PoolUnit};
 use crate::metrics::{Fate, Observer, Place};
 use crate::units::{SimDuration, SimTime};
 
-/// Where a request of a departing unit is.
+/// The place of a request of a departing unit.
 enum From {
-    /// On a rank.
+    /// The request is on a rank.
     Rank(usize, Travel),
     Queue(Travel),
-    /// On its way to the unit, in this slot.
+    /// The request is on its way to the unit, in this slot.
     Way(u32),
 }
 
@@ -36,7 +36,7 @@ impl<O: Observer> Decode<O> {
         self.base.find_next();
     }
 
-    /// Everything on a unit leaves, in order of id.
+    /// Takes all requests off a unit, in order of id.
     fn depart(
         &mut self,
         now: SimTime,
@@ -144,7 +144,7 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    /// Senders are lost: so is what they have not sent yet, in order of id.
+    /// Takes out what lost senders have not sent yet, in order of id.
     pub(super) fn sever(&mut self, now: SimTime, senders: &[LostSender], lost: &mut Vec<Lost>) {
         let mut severed: Vec<(u64, u32, AfterLoss)> = Vec::new();
         for arrival in self.arrivals.iter() {
@@ -176,7 +176,7 @@ impl<O: Observer> Decode<O> {
         }
     }
 
-    /// A request has lost its KV: it goes back to the pool that takes arrivals, or fails.
+    /// Sends a request that has lost its KV back to the pool that takes arrivals, or fails it.
     fn go_back(
         &mut self,
         now: SimTime,

@@ -2,7 +2,7 @@
 
 use super::DecodeRules;
 
-/// Requests and their KV.
+/// Requests and KV resident, queued and in transfer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KvLoad {
     /// Requests resident, queued and in transfer.
@@ -14,7 +14,8 @@ pub struct KvLoad {
 }
 
 impl KvLoad {
-    /// One more request, which holds so much.
+    /// Adds a request that holds `held_1024`
+    /// 1024 tokens.
     #[inline]
     pub fn add(&mut self, held_1024: u64, rules: &DecodeRules) {
         self.requests += 1;
@@ -22,7 +23,8 @@ impl KvLoad {
         self.window_1024 += rules.memory.within(held_1024);
     }
 
-    /// One request less, which holds so much.
+    /// Takes off a request that holds `held_1024`
+    /// 1024 tokens.
     #[inline]
     pub fn remove(&mut self, held_1024: u64, rules: &DecodeRules) {
         self.requests -= 1;
@@ -30,7 +32,7 @@ impl KvLoad {
         self.window_1024 -= rules.memory.within(held_1024);
     }
 
-    /// What the pool's router compares.
+    /// The load that the pool's router compares.
     #[inline]
     pub fn seen(&self, rules: &DecodeRules) -> u64 {
         if !rules.by_time {

@@ -4,10 +4,10 @@ use crate::cluster::past::Past;
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// How requests get their tokens in decode (S8, S14).
+/// The pace at which requests get their tokens in decode (S8, S14).
 #[derive(Clone, Copy, Debug)]
 pub struct DecodePace {
-    /// Tokens that they have before their first decode step, in 1/1024: one, where prefill emits it.
+    /// Tokens that a request has before its first decode step, in 1/1024: one, where prefill emits it.
     pub start_1024: u64,
     /// Progress of a step, in 1/1024 token.
     pub per_step_1024: u64,
@@ -26,13 +26,13 @@ impl DecodePace {
         self.steps_for(self.wanted_1024(request)) * self.per_step_1024
     }
 
-    /// Steps until a request with so much progress is done.
+    /// Steps until a request with this progress is done.
     #[inline]
     pub fn steps_left(&self, request: &Request, progress_1024: u64) -> u64 {
         self.steps_for(self.wanted_1024(request) - progress_1024)
     }
 
-    /// KV of a request with so much progress: its input, and all that it has emitted, in 1/1024 token.
+    /// KV of a request with this progress: its input, and all that it has emitted, in 1/1024 token.
     #[inline]
     pub fn held_1024(&self, request: &Request, progress_1024: u64) -> u64 {
         1024 * u64::from(request.input) + self.start_1024 + progress_1024
@@ -58,16 +58,16 @@ impl DecodePace {
 #[derive(Clone, Copy, Debug)]
 pub struct Travel {
     pub request: Request,
-    /// What it has behind it.
+    /// Past of the request.
     pub past: Past,
-    /// When it came to where it is.
+    /// When the request came to where it is.
     pub since: SimTime,
-    /// It may not join before: a preempted request's KV comes back from the host.
+    /// When the request may join at the earliest: a preempted one's KV comes back from the host.
     pub ready: SimTime,
 }
 
 impl Travel {
-    /// KV that it holds, in 1/1024 token.
+    /// KV that the request holds, in 1/1024 token.
     #[inline]
     pub fn held_1024(&self, pace: DecodePace) -> u64 {
         pace.held_1024(&self.request, pace.progress_1024(&self.past))
@@ -79,27 +79,27 @@ impl Travel {
 #[derive(Clone, Copy, Debug)]
 pub struct Resident {
     pub request: Request,
-    /// When its first token left; `NEVER` until the end of a first step that emits it.
+    /// When the request's first token left; `NEVER` until the end of a first step that emits it.
     pub first_token: SimTime,
-    /// When it joined.
+    /// When the request joined the rank.
     pub since: SimTime,
-    /// How often it has lost its KV with a unit.
+    /// How often the request has lost its KV with a unit.
     pub losses: u32,
 }
 
-/// When somebody on a rank is done.
+/// When a resident is done, and where it is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Due {
-    /// The unit's step count then.
+    /// The unit's step count at which the resident is done.
     pub step: u64,
-    /// Where the resident is kept.
+    /// Slot in which the resident is kept.
     pub slot: u32,
-    /// Its rank.
+    /// Rank of the resident.
     pub rank: u16,
 }
 
 impl Resident {
-    /// What it has behind it, with so much progress and its latest token then.
+    /// The past of the request, with this progress and its latest token at `last_token`.
     #[inline]
     pub fn past(&self, last_token: SimTime, progress_1024: u64, pace: DecodePace) -> Past {
         let has_emitted = self.first_token != SimTime::NEVER;
@@ -116,7 +116,7 @@ impl Resident {
         }
     }
 
-    /// Progress so many steps before it is done, in 1/1024 token.
+    /// Progress of the resident `steps_left` steps before it is done, in 1/1024 token.
     #[inline]
     pub fn progress_before_1024(&self, steps_left: u64, pace: DecodePace) -> u64 {
         pace.progress_done_1024(&self.request) - steps_left * pace.per_step_1024

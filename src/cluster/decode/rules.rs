@@ -10,7 +10,7 @@ use crate::perf::{OwnLines, StepTimes};
 use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Router, Scenario};
 use crate::workload::Request;
 
-/// What every decode unit of the pool has in common.
+/// Rules that all decode units of the pool have in common.
 #[derive(Clone, Debug)]
 pub struct DecodeRules {
     pub(super) ranks: usize,
@@ -18,15 +18,15 @@ pub struct DecodeRules {
     pub(super) max_batch_requests: u32,
     pub(super) reserving: bool,
     pub(super) balance: RankBalance,
-    /// Whether the router compares times; otherwise KV.
+    /// Whether the router compares times; false: KV.
     pub(super) by_time: bool,
     pub(super) pace: DecodePace,
     pub(super) migration: Link,
-    /// A handed-over request's bytes, and a migrating one's, through all of a unit's interfaces together.
+    /// Links through all of a unit's interfaces together, for a handed-over and for a migrating request.
     pub(super) receive: [Link; 2],
     pub(super) host: Link,
     pub(super) times: StepTimes,
-    /// Own parts of steps, where they are compared and made of lines.
+    /// Own parts of steps laid out; `None`: they are not compared, or are not made of lines.
     pub(super) lines: Option<Arc<OwnLines>>,
 }
 
@@ -58,7 +58,7 @@ impl DecodeRules {
         }
     }
 
-    /// A request with so much progress, as it joins a rank or leaves it.
+    /// What a request with this progress takes of a rank, as it joins or leaves it.
     #[inline]
     pub(super) fn joining(&self, request: &Request, progress_1024: u64) -> Joining {
         let reserve = if self.reserving {

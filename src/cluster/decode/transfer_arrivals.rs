@@ -9,7 +9,7 @@ use std::collections::binary_heap::PeekMut;
 
 use crate::units::SimTime;
 
-/// An arrival: when, whose (the order among equals), and where its request is kept.
+/// An arrival of KV: when, the request's id (the order among equals), and the slot where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrival {
     pub at: SimTime,
@@ -17,7 +17,7 @@ pub struct Arrival {
     pub slot: u32,
 }
 
-/// Arrivals, the latest first; never empty in the heap.
+/// A run of arrivals, the latest first; never empty in the heap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ArrivalRun(Vec<Arrival>);
 
@@ -33,24 +33,24 @@ impl PartialOrd for ArrivalRun {
     }
 }
 
-/// All that is on its way.
+/// The arrivals of all KV that is on its way.
 #[derive(Clone, Debug, Default)]
 pub struct TransferArrivals {
     runs: BinaryHeap<ArrivalRun>,
     burst: Vec<Arrival>,
     spare: Vec<Vec<Arrival>>,
-    /// Of the earliest arrival in `runs`.
+    /// Time of the earliest arrival in `runs`; `None`: there is none.
     next: Option<SimTime>,
 }
 
 impl TransferArrivals {
-    /// One more; heard of after [`TransferArrivals::settle`].
+    /// Adds an arrival, which counts after [`TransferArrivals::settle`].
     #[inline]
     pub fn add(&mut self, arrival: Arrival) {
         self.burst.push(arrival);
     }
 
-    /// Sorts what has been added since the last time.
+    /// Sorts the arrivals that have been added since the last time.
     #[inline]
     pub fn settle(&mut self) {
         if self.burst.is_empty() {
@@ -63,13 +63,13 @@ impl TransferArrivals {
         self.note();
     }
 
-    /// When the earliest one arrives, or `NEVER`.
+    /// When the earliest KV arrives; `NEVER`: none is on its way.
     #[inline]
     pub fn next(&self) -> SimTime {
         self.next.unwrap_or(SimTime::NEVER)
     }
 
-    /// Takes out the next one that arrives at `now`.
+    /// Takes out the next arrival at `now` and returns its slot; `None`: there is none.
     #[inline]
     pub fn pop_at(&mut self, now: SimTime) -> Option<u32> {
         if self.next != Some(now) {
@@ -98,7 +98,7 @@ impl TransferArrivals {
         self.note();
     }
 
-    /// All of them, in no particular order.
+    /// All arrivals, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arrival> {
         self.runs.iter().flat_map(|run| &run.0).chain(&self.burst)
     }

@@ -91,7 +91,7 @@ impl<O: Observer> Decode<O> {
         self.arrivals.settle();
     }
 
-    /// KV arrives.
+    /// Takes in KV that arrives.
     #[inline]
     fn arrive(&mut self, now: SimTime, slot: u32) {
         let moving = self.moving.get_mut(slot);

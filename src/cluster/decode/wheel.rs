@@ -1,4 +1,4 @@
-//! Who is done at which step: a wheel of buckets in two levels, for the residents of one unit.
+//! The steps at which residents of a unit are done: a wheel of buckets in two levels.
 //!
 //! All requests of a unit advance together, so the step at which a request will be done is known when
 //! it joins, and no token needs an event of its own. The near level has a bucket for each step of the
@@ -9,10 +9,10 @@
 
 use super::resident::Due;
 
-/// Steps to a block, and blocks to a turn of the far level.
+/// Steps of a block.
 const STEPS: u64 = 256;
 const BLOCKS: u64 = 256;
-/// Entries to a chunk.
+/// Entries of a chunk.
 const CHUNK: usize = 16;
 const NONE: u32 = u32::MAX;
 
@@ -28,7 +28,7 @@ const EMPTY: Bucket = Bucket {
     used: 0,
 };
 
-/// Chunks, used and free.
+/// A store of chunks, used and free.
 #[derive(Clone, Debug)]
 struct Store {
     items: Vec<Due>,
@@ -97,7 +97,7 @@ pub struct Wheel {
 }
 
 impl Wheel {
-    /// Nobody, at step zero.
+    /// An empty wheel at step zero.
     pub fn new() -> Self {
         Self {
             step: 0,
@@ -111,13 +111,13 @@ impl Wheel {
         }
     }
 
-    /// Steps taken so far.
+    /// Number of steps taken so far.
     #[inline]
     pub fn step(&self) -> u64 {
         self.step
     }
 
-    /// Enters somebody who is due at a later step.
+    /// Enters a resident that is due at a later step.
     #[inline]
     pub fn push(&mut self, item: Due) {
         let due = item.step;
@@ -130,7 +130,7 @@ impl Wheel {
         self.store.push(bucket, item);
     }
 
-    /// Takes a step; returns the bucket of those who are due, to be emptied with [`Wheel::pop`].
+    /// Takes a step; returns the bucket of residents that are due, to be emptied with [`Wheel::pop`].
     #[inline]
     pub fn turn(&mut self) -> Bucket {
         self.step += 1;
@@ -150,13 +150,13 @@ impl Wheel {
         std::mem::replace(&mut self.near[(self.step % STEPS) as usize], EMPTY)
     }
 
-    /// Takes one out of a bucket that `turn` returned.
+    /// Takes a resident out of a bucket that `turn` returned; `None`: it is empty.
     #[inline]
     pub fn pop(&mut self, bucket: &mut Bucket) -> Option<Due> {
         self.store.pop(bucket)
     }
 
-    /// Takes out the one that is due at `due` and is meant.
+    /// Takes out the resident that is due at step `due` and for which `is_it` holds; `None`: there is none.
     pub fn remove(&mut self, due: u64, is_it: impl Fn(&Due) -> bool) -> Option<Due> {
         let bucket = if due / STEPS == self.step / STEPS {
             &mut self.near[(due % STEPS) as usize]
@@ -174,7 +174,7 @@ impl Wheel {
         Some(found)
     }
 
-    /// Everybody, in no particular order.
+    /// All residents, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Due> {
         let buckets = self.near.iter().chain(&self.far);
         buckets
@@ -182,7 +182,7 @@ impl Wheel {
             .map(|i| &self.store.items[i])
     }
 
-    /// Takes everybody out, in no particular order.
+    /// Takes all residents out, in no particular order.
     pub fn drain(&mut self) -> Vec<Due> {
         let all: Vec<Due> = self.iter().copied().collect();
         self.near.fill(EMPTY);

@@ -10,14 +10,14 @@ use crate::metrics::{Fate, Observer, Place};
 use crate::scenario::{Batching, RankBalance};
 use crate::units::SimTime;
 
-/// Somebody on a rank.
+/// A request on a rank.
 enum OnRank {
     Prefilling(usize),
     Decoding(Due),
 }
 
 impl MixedUnit {
-    /// While a rank's growth would exceed its memory, its latest joined (then the highest id) goes to the
+    /// Preempts: while a rank's growth would exceed its memory, its latest joined (then the highest id) goes to the
     /// head of its queue, to compute again what it had.
     pub(super) fn preempt(
         &mut self,
@@ -73,7 +73,7 @@ impl MixedUnit {
             .map(|(.., who)| who)
     }
 
-    /// A request that is being prefilled leaves its rank, and loses what is computed.
+    /// Takes a request that is being prefilled off its rank; what is computed is lost.
     pub(super) fn uproot_prefilling(
         &mut self,
         prefilling: &Prefilling,
@@ -100,7 +100,7 @@ impl MixedUnit {
         }
     }
 
-    /// A request that decodes leaves its rank.
+    /// Takes a request that decodes off its rank.
     pub(super) fn uproot_decoding(
         &mut self,
         due: Due,
@@ -235,7 +235,7 @@ impl MixedUnit {
         any
     }
 
-    /// What no empty rank could ever hold fails.
+    /// Ends a request that no empty rank could ever hold.
     fn fail(
         &mut self,
         now: SimTime,

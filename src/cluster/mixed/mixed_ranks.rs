@@ -12,17 +12,17 @@ pub struct MixedRank {
     pub decoding: u32,
     /// Requests whose prompt is being computed.
     pub prefilling: u32,
-    /// KV held by both, in 1/1024 token.
+    /// KV held by all requests of the rank, in 1/1024 token.
     pub kv_1024: u64,
-    /// KV held by those whose prompt is being computed, in 1/1024 token.
+    /// KV held by requests whose prompt is being computed, in 1/1024 token.
     pub prefill_kv_1024: u64,
-    /// What of the KV lies within windows, in 1/1024 token.
+    /// KV that lies within windows, in 1/1024 token.
     pub window_1024: u64,
-    /// KV within windows of those whose prompt is being computed, in 1/1024 token.
+    /// KV within windows of requests whose prompt is being computed, in 1/1024 token.
     pub prefill_window_1024: u64,
     /// Requests that decode whose part within the window still grows.
     pub growing: u32,
-    /// Under `reserve`: all the memory that they will ever take.
+    /// Memory that the rank's requests will ever take; only `reserve` asks.
     pub reserved: u64,
     /// Tokens that this step's batch has room for.
     pub room: u32,
@@ -31,16 +31,17 @@ pub struct MixedRank {
 /// What one request takes of a rank.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
-    /// KV, in 1/1024 token.
+    /// KV that the request holds, in 1/1024 token.
     pub held_1024: u64,
-    /// What of it lies within the window, in 1/1024 token.
+    /// KV of the request that lies within the window, in 1/1024 token.
     pub within_1024: u64,
-    /// Memory in the end; only `reserve` asks.
+    /// Memory that the request will ever take; only `reserve` asks.
     pub reserve: u64,
 }
 
 impl Share {
-    /// That of a request that holds so much.
+    /// The share of a request that holds `held_1024`
+    /// 1024 tokens.
     pub fn new(request: &Request, held_1024: u64, rules: &MixedRules) -> Self {
         let reserve = if rules.reserving {
             let progress = rules.pace.progress_done_1024(request);
@@ -69,12 +70,12 @@ pub enum MixedRefusal {
 }
 
 impl MixedRank {
-    /// Requests on it.
+    /// Number of requests on the rank.
     pub fn requests(&self) -> u32 {
         self.decoding + self.prefilling
     }
 
-    /// Memory taken.
+    /// Memory taken on the rank.
     pub fn taken(&self, rules: &MixedRules) -> u64 {
         let requests = u64::from(self.requests());
         rules.memory.taken(self.kv_1024, self.window_1024, requests)
@@ -91,7 +92,7 @@ impl MixedRank {
         )
     }
 
-    /// Whether the coming step's growth would exceed the memory.
+    /// Whether the coming step's growth would exceed the rank's memory.
     pub fn is_overfull(&self, rules: &MixedRules) -> bool {
         !rules.reserving && self.taken_after_step([0; 3], rules) > rules.memory.capacity()
     }
@@ -104,7 +105,7 @@ impl MixedRank {
         self.taken_after_step(more, rules) <= rules.memory.capacity()
     }
 
-    /// Every request that decodes grows by a step's progress; what then exceeds a window is taken back as it
+    /// Grows every request that decodes by a step's progress; what then exceeds a window is taken back as it
     /// is filled. Returns the growth, in 1/1024 token.
     pub fn grow(&mut self, rules: &MixedRules) -> u64 {
         let p = rules.pace.per_step_1024;
@@ -114,13 +115,13 @@ impl MixedRank {
         growth
     }
 
-    /// Somebody who decodes has filled the window in this step, and would hold so much more.
+    /// Takes back `over_1024` of a request that decodes and has filled the window in this step.
     pub fn fill_window(&mut self, over_1024: u64) {
         self.window_1024 -= over_1024;
         self.growing -= 1;
     }
 
-    /// A request begins its prefill here.
+    /// Puts a request on the rank whose prefill begins.
     pub fn join(&mut self, share: &Share) {
         self.prefilling += 1;
         self.kv_1024 += share.held_1024;
@@ -130,7 +131,7 @@ impl MixedRank {
         self.reserved += share.reserve;
     }
 
-    /// A prefill has ended.
+    /// Makes a request that was prefilled one that decodes.
     pub fn begin_decode(&mut self, share: &Share, rules: &MixedRules) {
         self.prefilling -= 1;
         self.decoding += 1;
@@ -139,7 +140,7 @@ impl MixedRank {
         self.growing += u32::from(rules.memory.grows(share.held_1024));
     }
 
-    /// A request whose prompt is being computed leaves.
+    /// Takes a request off whose prompt is being computed.
     pub fn leave_prefill(&mut self, share: &Share) {
         self.prefilling -= 1;
         self.kv_1024 -= share.held_1024;
@@ -149,7 +150,7 @@ impl MixedRank {
         self.reserved -= share.reserve;
     }
 
-    /// A request that decodes leaves.
+    /// Takes a request off that decodes.
     pub fn leave_decode(&mut self, share: &Share, rules: &MixedRules) {
         self.decoding -= 1;
         self.kv_1024 -= share.held_1024;
@@ -163,11 +164,11 @@ impl MixedRank {
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
     pub share: Share,
-    /// Tokens of room in the batch without which it does not join.
+    /// Least room in the batch, in tokens, with which the head joins.
     pub least: u32,
-    /// Tokens to compute.
+    /// Tokens of the head to compute.
     pub wanted: u32,
-    /// Tokens before them.
+    /// Context tokens before the head's computed ones.
     pub context: u64,
 }
 

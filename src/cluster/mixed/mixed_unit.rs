@@ -20,44 +20,44 @@ use crate::perf::{MixedLoad, StepTimes};
 use crate::scenario::{Batching, Pool, Router, Scenario};
 use crate::units::SimTime;
 
-/// One mixed unit.
+/// One mixed unit: queues, and ranks that prefill and decode in the same steps.
 #[derive(Clone, Debug)]
 pub struct MixedUnit {
-    /// By priority level, first in first out.
+    /// Queues by priority level, first in first out.
     pub(super) queues: Vec<Queue<IntakeWaiting>>,
     pub(super) queued: usize,
-    /// On ranks, in the order of joining.
+    /// Requests whose prompt is computed on ranks, in the order of joining.
     pub(super) serving: Vec<Prefilling>,
     pub(super) decoding: Slab<Decoding>,
     pub(super) wheel: Wheel,
     pub(super) ranks: Vec<MixedRank>,
     pub(super) load: MixedUnitLoad,
-    /// When those who decode fill their windows; turns only where some layer has one.
+    /// When requests that decode fill their windows; turns only where some layer has one.
     pub(super) windows: Wheel,
-    /// Those that took part in the last decode step, by kind.
+    /// Requests that took part in the last decode step, by kind.
     pub(super) by_kind: Vec<u64>,
-    /// Those that will take part in their first one, by id and last token.
+    /// Requests that will take part in their first decode step.
     pub(super) joined: Vec<Joined>,
-    /// When the last step ended in which anybody decoded.
+    /// When the last step ended in which any request decoded.
     pub(super) last_decode_end: SimTime,
     step_from: SimTime,
-    /// Who waited then may join the coming step: the beginning of the step that has just ended, or any time
-    /// for a unit that was idle.
+    /// Latest arrival of a request that may join the coming step: the beginning of the step that has just ended, or any
+    /// time for a unit that was idle.
     pub(super) planned: SimTime,
     step_end: SimTime,
-    /// KV attended to by those who decode in the running step; `None` where nobody does.
+    /// KV attended to by requests that decode in the running step, in 1/1024 token; `None`: none decodes.
     step_kv_1024: Option<u64>,
     pub(super) loads: Vec<MixedLoad>,
     until: SimTime,
     halted: bool,
-    /// Why the head of the queue waits.
+    /// Why the head of the queue waits; `None`: it does not.
     pub(super) blocked: Option<MixedRefusal>,
-    /// Progress of requests that failed here.
+    /// Progress of requests that failed at this unit, in 1/1024 token.
     pub(super) dropped_1024: u128,
 }
 
 impl MixedUnit {
-    /// Gives the place and memory of somebody who decodes back.
+    /// Gives back the place and memory of a request that decodes.
     pub(super) fn vacate(
         &mut self,
         resident: &Resident,
@@ -71,7 +71,7 @@ impl MixedUnit {
         self.load.kv_1024 -= held;
     }
 
-    /// The step's decode part ends: everybody has grown, some are done.
+    /// Ends the step's decode part: every request that decodes has grown, some are done.
     fn end_decode(
         &mut self,
         now: SimTime,
@@ -105,7 +105,7 @@ impl MixedUnit {
         }
     }
 
-    /// Those who have filled their windows in this step grow there no more.
+    /// Stops the growth within windows of the requests that have filled theirs in this step.
     fn fill_windows(&mut self, rules: &MixedRules) {
         let mut bucket = self.windows.turn();
         while let Some(due) = self.windows.pop(&mut bucket) {
@@ -117,7 +117,7 @@ impl MixedUnit {
         }
     }
 
-    /// A prompt is computed: it emits its first token, or, computed again, what a step emits.
+    /// Ends a prefill: it emits the request's first token, or, computed again, what a step emits.
     fn end_prefill(
         &mut self,
         now: SimTime,
@@ -173,7 +173,7 @@ impl MixedUnit {
         });
     }
 
-    /// Tells of the tokens that leave at the end of a step: of those who decoded, and of those who have
+    /// Tells of the tokens that leave at the end of a step: of requests that decoded, and of those that have
     /// computed again what they had.
     fn tell_tokens(
         &self,
@@ -459,8 +459,8 @@ impl Server for MixedUnit {
 }
 
 impl MixedUnit {
-    /// What each rank does in the coming step, into `loads`. Says how many prompt tokens are in it, and the
-    /// KV of those who decode.
+    /// Measures each rank's part in the coming step, into `loads`. Returns the number of prompt tokens in it, and the
+    /// KV of the requests that decode.
     fn measure(&mut self, decodes: bool) -> (u64, u64) {
         self.measure_decode(decodes);
         let kv_1024 = self.loads.iter().map(|load| load.kv_1024).sum();
@@ -474,7 +474,7 @@ impl MixedUnit {
         (computed, kv_1024)
     }
 
-    /// What those who decode do in the coming step, if they do, into `loads`.
+    /// Measures the part of the requests that decode in the coming step, if they do, into `loads`.
     pub(super) fn measure_decode(&mut self, decodes: bool) {
         for (load, rank) in self.loads.iter_mut().zip(&self.ranks) {
             *load = MixedLoad::default();
@@ -486,7 +486,7 @@ impl MixedUnit {
         }
     }
 
-    /// What the router by time compares (S6).
+    /// The load in time that the router compares (S6), in ps.
     fn time(&self, rules: &MixedRules) -> u64 {
         let ranks = self.ranks.len() as u64;
         let sum = |of: fn(&MixedRank) -> u64| self.ranks.iter().map(of).sum::<u64>();

@@ -4,7 +4,7 @@
 use super::MixedRules;
 use super::request::MixedPrompt;
 
-/// What the routers compare of a mixed unit.
+/// The load of a mixed unit that routers compare.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MixedUnitLoad {
     /// Tokens to compute, assigned and not finished; a running chunk counts whole.
@@ -22,7 +22,7 @@ impl MixedUnitLoad {
         self.kv_1024 += prompt.held_1024(rules);
     }
 
-    /// Of somebody with `done` tokens computed.
+    /// Takes off a request of which `done` tokens are computed.
     pub fn remove(&mut self, prompt: &MixedPrompt, done: u32, rules: &MixedRules) {
         self.tokens -= u64::from(prompt.computed() - done);
         self.pairs -= prompt.pairs(done);

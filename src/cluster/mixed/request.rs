@@ -10,7 +10,7 @@ use crate::perf::PrefillLoad;
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// A prompt to compute, with what belongs to it.
+/// A prompt to compute, with the request's past.
 #[derive(Clone, Copy, Debug)]
 pub struct MixedPrompt {
     pub request: Request,
@@ -21,16 +21,16 @@ pub struct MixedPrompt {
 #[derive(Clone, Copy, Debug)]
 pub struct Prefilling {
     pub prompt: MixedPrompt,
-    /// When its first step here began; while `fresh`, when it came into the queue.
+    /// When the request's first step here began; while `fresh`, when it came into the queue.
     pub since: SimTime,
-    /// When it joined its rank.
+    /// When the request joined its rank.
     pub joined: SimTime,
-    /// Computed tokens so far.
+    /// Tokens of the prompt computed so far.
     pub done: u32,
-    /// Tokens in the running step.
+    /// Tokens of the prompt in the running step.
     pub chunk: u32,
     pub rank: u16,
-    /// Whether the running step is its first one here.
+    /// Whether the running step is the request's first one here.
     pub fresh: bool,
 }
 
@@ -38,12 +38,12 @@ pub struct Prefilling {
 #[derive(Clone, Copy, Debug)]
 pub struct Decoding {
     pub resident: Resident,
-    /// When it joined its rank.
+    /// When the request joined its rank.
     pub joined: SimTime,
 }
 
 impl MixedPrompt {
-    /// Of somebody who waits.
+    /// The prompt of a request that waits.
     pub fn of(waiting: &IntakeWaiting) -> Self {
         Self {
             request: waiting.request,
@@ -57,12 +57,12 @@ impl MixedPrompt {
         self.past.computed(&self.request)
     }
 
-    /// Tells the observer where it is when the simulation ends.
+    /// Tells the observer where the request is when the simulation ends.
     pub fn still_in(&self, place: Place, since: SimTime, observer: &mut impl Observer) {
         observer.still_in(&self.request, place, since, self.past.first_token);
     }
 
-    /// (Query, key) pairs of its tokens from `done` on.
+    /// (Query, key) pairs of the prompt's tokens from `done` on.
     pub fn pairs(&self, done: u32) -> u64 {
         let mut load = PrefillLoad::default();
         let context = u64::from(self.request.cached + done);
@@ -70,14 +70,14 @@ impl MixedPrompt {
         load.pairs
     }
 
-    /// KV that it holds from its admission on: input and all that it will have emitted when this prefill
+    /// KV that the request holds from its admission on: input and all that it will have emitted when this prefill
     /// ends, in 1/1024 token.
     pub fn held_1024(&self, rules: &MixedRules) -> u64 {
         let progress = self.progress_after_1024(rules);
         rules.pace.held_1024(&self.request, progress)
     }
 
-    /// Tokens after the first when this prefill ends, in 1/1024.
+    /// Tokens after the first that the request has when this prefill ends, in 1/1024.
     pub fn progress_after_1024(&self, rules: &MixedRules) -> u64 {
         if self.past.has_emitted() {
             rules.pace.progress_1024(&self.past) + rules.pace.per_step_1024
@@ -86,7 +86,7 @@ impl MixedPrompt {
         }
     }
 
-    /// What it takes of a rank from its admission on.
+    /// The share of a rank that the request takes from its admission on.
     pub fn share(&self, rules: &MixedRules) -> Share {
         Share::new(&self.request, self.held_1024(rules), rules)
     }

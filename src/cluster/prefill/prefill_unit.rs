@@ -19,35 +19,35 @@ use crate::workload::Request;
 pub struct InService {
     pub request: Request,
     pub past: Past,
-    /// When its first step here began; while `fresh`, when it came into the queue.
+    /// When the request's first step here began; while `fresh`, when it came into the queue.
     pub since: SimTime,
-    /// Computed tokens so far.
+    /// Tokens of the prompt computed so far.
     pub done: u32,
-    /// Tokens in the running step.
+    /// Tokens of the prompt in the running step.
     chunk: u32,
     rank: u16,
-    /// Whether the running step is its first one here.
+    /// Whether the running step is the request's first one here.
     fresh: bool,
 }
 
-/// One prefill unit.
+/// One prefill unit: queues, and ranks that step together.
 #[derive(Clone, Debug)]
 pub struct PrefillUnit {
-    /// By priority level, first in first out.
+    /// Queues by priority level, first in first out.
     queues: Vec<Queue<IntakeWaiting>>,
     queued: usize,
-    /// On ranks: in the running step, or between two steps.
+    /// Requests on ranks: in the running step, or between two steps.
     serving: Vec<InService>,
     /// When the running step ends; `NEVER` when idle.
     step_end: SimTime,
     /// Tokens and pairs assigned and not finished; a running chunk counts whole.
     load: PrefillLoad,
     until: SimTime,
-    /// A step would have reached the release: no more steps start.
+    /// Whether no more steps start, because one would have reached the release.
     halted: bool,
-    /// By rank: when its network interface is free.
+    /// When the network interface of each rank is free.
     interface_free: Vec<SimTime>,
-    /// By rank: tokens in the batch that is being formed, or their time; `FULL` where nothing more fits.
+    /// Tokens of each rank in the batch that is being formed, or their time; `FULL` where nothing more fits.
     fill: Vec<u64>,
     count: Vec<u32>,
     rank_loads: Vec<PrefillLoad>,
@@ -62,7 +62,7 @@ impl InService {
 }
 
 impl PrefillRules {
-    /// How many of `wanted` tokens after `context` a rank takes on top of what it has in this batch. An
+    /// Tokens, of `wanted` ones after `context`, that a rank takes on top of what it has in this batch. An
     /// empty rank takes at least one, so that every prompt comes to its end.
     #[inline]
     fn chunk(&self, load: PrefillLoad, wanted: u32, context: u64) -> u32 {
@@ -72,7 +72,7 @@ impl PrefillRules {
             .max(u32::from(load.tokens == 0))
     }
 
-    /// The largest chunk of up to so many tokens that the budget of pairs allows.
+    /// The largest chunk of up to `chunk` tokens that the budget of pairs allows.
     #[inline]
     fn within_pairs(&self, load: PrefillLoad, chunk: u32, context: u64) -> u32 {
         let left = self.max_batch_pairs.saturating_sub(load.pairs);
@@ -85,7 +85,7 @@ impl PrefillRules {
         (((b * b + 8 * u128::from(left)).isqrt() - b) / 2) as u32
     }
 
-    /// The largest chunk of up to so many tokens that the budget of time allows.
+    /// The largest chunk of up to `chunk` tokens that the budget of time allows.
     #[inline]
     fn within_time(&self, load: PrefillLoad, chunk: u32, context: u64) -> u32 {
         let Some(most) = self.max_batch_ps else {
@@ -112,7 +112,7 @@ impl PrefillRules {
         low
     }
 
-    /// What ranks are compared by as prompts are dealt to them.
+    /// The number by which ranks are compared as prompts are dealt to them.
     #[inline]
     fn fill(&self, load: PrefillLoad) -> u64 {
         match self.balance {
@@ -352,7 +352,7 @@ impl Server for PrefillUnit {
 }
 
 impl PrefillUnit {
-    /// Unfinished requests first, on their ranks; then the queues in order, each request to the rank
+    /// Deals out prompts: unfinished requests first, on their ranks; then the queues in order, each request to the rank
     /// with the fewest tokens that has room, until none has.
     fn form_batch(&mut self, rules: &PrefillRules) {
         self.fill.fill(rules.fill(PrefillLoad::default()));

@@ -56,7 +56,7 @@ impl DecodeUnit {
         }
     }
 
-    /// A resident leaves before it is done.
+    /// Takes a resident off its rank before it is done.
     fn uproot(
         &mut self,
         due: Due,
