@@ -6,23 +6,23 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use crate::cluster::Inside;
 use crate::units::SimTime;
 
-/// Stretches that may lie on a belt.
+/// Most stretches that lie on a belt.
 const STRETCHES_AHEAD: usize = 8;
 
-/// What one stage hands the next for a stretch of simulated time.
+/// A stretch of simulated time, as one stage hands it to the next.
 pub struct BeltStretch<T> {
-    /// Its end.
+    /// End of the stretch.
     pub until: SimTime,
-    /// Requests that have arrived until then.
+    /// Requests that have arrived until the end of the stretch.
     pub arrived: u64,
-    /// What is then inside the pool that hands over.
+    /// Requests inside the pool that hands over, at the end of the stretch.
     pub inside: Inside,
-    /// In the order of time.
+    /// What is handed over, in the order of time.
     pub items: Vec<T>,
 }
 
 impl<T> BeltStretch<T> {
-    /// Nothing yet.
+    /// A stretch in which nothing has happened yet.
     pub fn new() -> Self {
         Self {
             until: SimTime::ZERO,
@@ -32,26 +32,26 @@ impl<T> BeltStretch<T> {
         }
     }
 
-    /// Empties it for a new stretch.
+    /// Empties the stretch for a new one.
     pub fn begin(&mut self, until: SimTime, arrived: u64) {
         (self.until, self.arrived) = (until, arrived);
         self.items.clear();
     }
 }
 
-/// Where stretches are laid on the belt.
+/// The end of a belt where stretches are laid on.
 pub struct Giver<T> {
     full: SyncSender<BeltStretch<T>>,
     empty: Receiver<BeltStretch<T>>,
 }
 
-/// Where they are taken off.
+/// The end of a belt where stretches are taken off.
 pub struct StretchTaker<T> {
     full: Receiver<BeltStretch<T>>,
     empty: Sender<BeltStretch<T>>,
 }
 
-/// A belt.
+/// A belt: its two ends.
 pub fn belt<T>() -> (Giver<T>, StretchTaker<T>) {
     let (full_in, full_out) = sync_channel(STRETCHES_AHEAD);
     let (empty_in, empty_out) = channel();
@@ -73,7 +73,7 @@ impl<T> Giver<T> {
         self.empty.try_recv().unwrap_or_else(|_| BeltStretch::new())
     }
 
-    /// Lays a stretch on the belt. False where the other end is gone, and with it the use of going on.
+    /// Lays a stretch on the belt; false: the other end is gone, and with it the use of going on.
     pub fn give(&mut self, stretch: BeltStretch<T>) -> bool {
         self.full.send(stretch).is_ok()
     }

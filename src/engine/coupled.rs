@@ -17,7 +17,7 @@ use crate::workload::{ClosedLoops, Request, Workload};
 type HeardIntake<U, P> = Intake<U, (P, Ended)>;
 type HeardDecode<D> = MaybeBack<Decode<(D, Ended)>>;
 
-/// What is played together.
+/// The pools of a scenario and its load, played together.
 pub struct Coupled<U: Server, P, D> {
     pub cluster: Cluster<HeardIntake<U, P>, HeardDecode<D>>,
     pub workload: Workload,
@@ -25,7 +25,7 @@ pub struct Coupled<U: Server, P, D> {
 }
 
 impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
-    /// Plays to the end.
+    /// Plays the scenario to its end.
     pub fn play(self, scenario: &Scenario, go_on: &mut GoOn<'_>) -> SimulationOutcome<P, D> {
         let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
         let mut cluster = self.cluster;
@@ -61,15 +61,15 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
     }
 }
 
-/// Requests that come whatever happens, and users who wait for their answers.
+/// Open classes, whose requests come whatever happens, and users who wait for their answers.
 struct Load {
     workload: Workload,
     open: OpenCallers,
     loops: Option<ClosedLoops>,
     arrived: u64,
-    /// Those of one instant.
+    /// Requests that arrive at the present instant.
     arrivals: Vec<Request>,
-    /// Who has ended at it.
+    /// Class of each request that has ended at the present instant, and whether it completed.
     ended: Vec<(u16, bool)>,
 }
 
@@ -83,7 +83,7 @@ impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode
         self.open.next().min(users)
     }
 
-    /// Users hear that their answers have ended: class by class, the completed ones first, so that the order in
+    /// Tells users that their answers have ended: class by class, the completed ones first, so that the order in
     /// which requests end within an instant, and pools say so, does not matter.
     #[inline]
     fn hear(&mut self, now: SimTime, front: &mut HeardIntake<U, P>, back: &mut HeardDecode<D>) {

@@ -5,7 +5,7 @@ use crate::metrics::{Fate, Observer};
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// Class of each request that has ended, and whether well.
+/// Class of each request that has ended, and whether it completed.
 #[derive(Clone, Debug, Default)]
 pub struct Ended(pub Vec<(u16, bool)>);
 

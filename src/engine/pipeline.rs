@@ -22,16 +22,16 @@ use crate::workload::{ClosedLoops, Request, Workload};
 pub enum Stop {
     /// No pool takes arrivals.
     NoIntake,
-    /// It outgrew the scenario's limits.
+    /// The run outgrew the scenario's limits.
     Overload(Overload),
-    /// `progress` said that enough is enough.
+    /// The listener to the progress asked to stop.
     Cancelled,
 }
 
-/// How a simulation is driven. What comes of it does not depend on it.
+/// The driver of a simulation. The results do not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
-    /// The one that fits the scenario: a pipeline of pools, or, where something flows back, coupled pools.
+    /// The driver that fits the scenario: a pipeline of pools, or, where something flows back, coupled pools.
     Fitting,
     /// Coupled pools, instant by instant, also where nothing flows back.
     Coupled,
@@ -40,14 +40,14 @@ pub enum Driver {
 /// How a simulation is driven, and on how many threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Driving {
-    /// At most so many, of which up to three are used; coupled pools are played on one.
+    /// Most threads, of which up to three are used; coupled pools are played on one.
     pub threads: usize,
-    /// By what.
+    /// Driver that plays the pools.
     pub driver: Driver,
 }
 
 impl Driving {
-    /// By the driver that fits, on up to so many threads.
+    /// The driver that fits, on up to `threads` threads.
     pub fn on(threads: usize) -> Self {
         Self {
             threads,
@@ -56,17 +56,17 @@ impl Driving {
     }
 }
 
-/// What is played, beside the scenario.
+/// Input of a simulation, beside the scenario.
 pub struct SimulationInput<'a, P, D> {
     /// The requests of open classes.
     pub workload: Workload,
-    /// How long steps take.
+    /// Step times of the pools.
     pub times: &'a StepTimes,
-    /// Who hears everything: of the pool that takes arrivals, and of the decode pool.
+    /// Observers of the pool that takes arrivals, and of the decode pool.
     pub observers: (P, D),
-    /// Who changes units, beside the schedules, and after them.
+    /// Controllers that change units, beside the schedules, and after them.
     pub controllers: Vec<Box<dyn Controller>>,
-    /// Memory that is taken by other things than requests in flight.
+    /// Bytes of memory that are taken by other things than requests in flight.
     pub base_bytes: u64,
 }
 
@@ -171,7 +171,7 @@ where
     stages.play(scenario, how.threads, go_on)
 }
 
-/// What the pipeline plays: both pools, each with a stand-in for the other.
+/// The stages of the pipeline: both pools, each with a stand-in for the other.
 struct PoolStages<U: Server, P, D> {
     workload: Workload,
     front: Cluster<Intake<U, P>, Outbox>,

@@ -11,28 +11,28 @@ use crate::workload::{mean_requests_per_s, peak_requests_per_s};
 
 /// Requests to a stretch, about: few enough to stay in a cache, enough to pay for handing them over.
 const REQUESTS_PER_STRETCH: f64 = 4096.0;
-/// And about the most, where the rate has a peak.
+/// Requests to a stretch at most, about, where the rate has a peak.
 const REQUESTS_MAX: f64 = 262_144.0;
-/// No stretch is shorter than this: the largest rates that a scenario may state still fit memory (1 us).
+/// Shortest stretch, in seconds: the largest rates that a scenario may state still fit memory.
 const STRETCH_MIN_S: f64 = 1e-6;
-/// No stretch is longer than this, so that progress is heard of (1 min of simulated time).
+/// Longest stretch, in seconds of simulated time, so that progress is heard of.
 const STRETCH_MAX_S: f64 = 60.0;
 
-/// What is left when a simulation has ended.
+/// What a simulation leaves when it has ended.
 #[derive(Clone, Debug)]
 pub struct SimulationOutcome<P, D> {
     /// The observer of the pool that takes arrivals.
     pub intake: P,
-    /// The decode pool's observer, where there is such a pool.
+    /// The observer of the decode pool; `None`: there is no such pool.
     pub decode: Option<D>,
-    /// Requests that had not ended.
+    /// Requests that had not ended when the simulation did.
     pub in_flight: u64,
     /// Balances of all pools.
     pub balances: Vec<AuditBalance>,
 }
 
 impl<P: Observer, D: Observer> SimulationOutcome<P, D> {
-    /// That of these pools, when they have been played.
+    /// The outcome of these pools, when they have been played.
     pub(super) fn of<U: Server>(intake: Intake<U, P>, decode: Option<Decode<D>>) -> Self {
         let (intake, in_intake, mut balances) = intake.finish();
         let (decode, in_decode, more) = match decode.map(Decode::finish) {

@@ -38,11 +38,11 @@ const DECODE: Sizes = Sizes {
     served: 176,
     moving: 304,
 };
-/// A user of a closed loop: its entry among those who think, with the room that a growing list doubles.
+/// Bytes of a user of a closed loop: its entry among those who think, with the room that a growing list doubles.
 const USER_BYTES: u64 = 32;
-/// At most so many looks are remembered; then every other one is forgotten.
+/// Most looks that are remembered; then every other one is forgotten.
 const LOOKS_MAX: usize = 4_096;
-/// A queue has grown since it was last this part of what it is now.
+/// Ratio of a queue now to its length since which it counts as growing.
 const SHORT: u64 = 100;
 
 impl Sizes {
@@ -51,50 +51,50 @@ impl Sizes {
     }
 }
 
-/// Where requests wait.
+/// The queue in which requests wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueKind {
-    /// For a prefill unit.
+    /// Requests that wait for a prefill unit.
     Prefill,
-    /// For a unit that prefills and decodes.
+    /// Requests that wait for a unit that prefills and decodes.
     Mixed,
-    /// For the network between prefill and decode.
+    /// Requests whose KV waits for the network, or is on it, between prefill and decode.
     Transfer,
-    /// For a decode unit.
+    /// Requests that wait for a decode unit.
     Decode,
 }
 
-/// Which limit was reached.
+/// The limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cap {
-    /// So many requests in flight.
+    /// The limit of requests in flight, which is this many.
     Requests(u64),
-    /// So many bytes.
+    /// The limit of memory, which is this many bytes.
     Memory(u64),
 }
 
 /// A run that outgrew its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overload {
-    /// When it ended.
+    /// When the run ended.
     pub at: SimTime,
-    /// The limit.
+    /// Limit that was reached.
     pub cap: Cap,
     /// Requests that had arrived and not ended.
     pub in_flight: u64,
-    /// Where most of them waited.
+    /// Queue in which most of these requests waited.
     pub queue: QueueKind,
-    /// How many did.
+    /// Requests that waited in that queue.
     pub waiting: u64,
     /// The last time at which that queue was short; the beginning, if it never was.
     pub since: SimTime,
     /// Requests that came to that queue since then.
     pub came: u64,
-    /// Requests that what stands behind the queue has done since then.
+    /// Requests that the units behind that queue have finished since then.
     pub done: u64,
 }
 
-/// One look at one queue.
+/// One look at one queue: requests in it, and those that have come and gone so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Look {
     waiting: u64,
@@ -106,13 +106,13 @@ struct Look {
 #[derive(Clone, Debug)]
 pub struct Watch {
     limits: RunLimits,
-    /// Of the pool that takes arrivals.
+    /// Bytes of requests in the pool that takes arrivals.
     intake: Sizes,
     /// Bytes that do not depend on what is in flight.
     base_bytes: u64,
     queues: [QueueKind; 3],
     looks: Vec<(SimTime, [Look; 3])>,
-    /// Looks to forget between two that are remembered.
+    /// Looks to pass over between two that are remembered.
     every: u64,
     skipped: u64,
 }
@@ -137,8 +137,8 @@ impl Watch {
         }
     }
 
-    /// Looks at everything that is inside at `at`, when so many requests have arrived and so many have
-    /// been handed over to decode.
+    /// Looks at the requests inside at `at`, when `arrived` requests have arrived and `handed_over` have been handed
+    /// over to decode; `None`: no limit is reached.
     pub fn look(
         &mut self,
         at: SimTime,
@@ -212,7 +212,7 @@ impl Watch {
     }
 }
 
-/// Bytes of so many users of closed loops, beside their requests.
+/// Bytes of `users` users of closed loops, beside their requests.
 pub fn user_bytes(users: u64) -> u64 {
     users * USER_BYTES
 }
