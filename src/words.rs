@@ -1,16 +1,16 @@
 //! Words: how variants of an enum are written in files, on the command line and in answers, one table for each enum.
 //!
-//! The table that [`words!`] takes *is* the enum: no variant without its word, no word without its variant. The file's
+//! The table that `words!` takes *is* the enum: no variant without its word, no word without its variant. The file's
 //! shape, the JSON Schema, the reader, messages, the fuzzing's alphabet, and the lists of the reference simulator's and
 //! the property tests' generators are made from it, and where an enum decides, a `match` without `_` has the compiler
 //! ask what a new variant means.
 
-/// A word and what it means.
+/// A word of an enum and its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// How it is written.
+    /// The word as it is written.
     pub word: &'static str,
-    /// What it means.
+    /// Meaning of the word.
     pub doc: &'static str,
 }
 
@@ -19,10 +19,10 @@ pub trait Words: Copy + PartialEq + 'static {
     /// All variants, in the order of their table.
     const VARIANTS: &'static [Self];
 
-    /// How a variant is written.
+    /// The word of the variant.
     fn word(self) -> &'static str;
 
-    /// The variant that is written so.
+    /// The variant of this word; `None`: there is none.
     fn named(word: &str) -> Option<Self> {
         let mut all = Self::VARIANTS.iter().copied();
         all.find(|variant| variant.word() == word)
@@ -54,23 +54,23 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them, in order.
+            /// All variants, in the order of the table.
             pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant,)+];
 
-            /// How they are written and what they mean, in order.
+            /// Words of the variants and their meanings, in order.
             pub const WORDS: [$crate::words::Word; Self::ALL.len()] = [$(Self::$variant.entry(),)+];
 
-            /// How it is written.
+            /// The word of the variant.
             pub const fn word(self) -> &'static str {
                 self.entry().word
             }
 
-            /// The one that is written so.
+            /// The variant of this word; `None`: there is none.
             pub fn named(word: &str) -> Option<Self> {
                 <Self as $crate::words::Words>::named(word)
             }
 
-            /// How it is written, and what it means.
+            /// The word of the variant and its meaning.
             pub const fn entry(self) -> $crate::words::Word {
                 match self {
                     $(Self::$variant => $crate::words::Word { word: $word, doc: $doc },)+
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     words! {
-        /// Of two of which one holds.
+        /// An enum of two variants.
         pub enum Twosome {
             One = "one": "The first",
             Other = "an-other": "The second",
