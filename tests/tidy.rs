@@ -1,5 +1,5 @@
 //! The rules of the house, enforced: layout, direction of dependencies, a core without I/O, portable
-//! arithmetic, documented and finished files, one type for each name.
+//! arithmetic, documented and finished files, docs that name their subject, one type for each name.
 //!
 //! Reads the project's own tree and nothing else. Code is cut into tokens first, so that comments and
 //! strings can say what they like; `#[cfg(test)]` items may look and reach further than the rest.
@@ -10,11 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use code::{Token, paths, tokens, type_names, without_tests};
+use prose::riddles;
 
 #[path = "tidy/asked.rs"]
 mod asked;
 #[path = "tidy/code.rs"]
 mod code;
+#[path = "tidy/prose.rs"]
+mod prose;
 
 /// All that lies at the top, besides what .gitignore names.
 const TOP_LEVEL: &str =
@@ -176,6 +179,9 @@ fn problems_of(file: &str, text: &str) -> Vec<String> {
     }
     let tokens = tokens(text);
     found.extend(unfinished(&tokens));
+    if file.starts_with("src/") {
+        found.extend(riddles(text));
+    }
     if file.starts_with("src/") && !file.ends_with("tests.rs") {
         let code = without_tests(&tokens);
         found.extend(misdirected(file, &code));
@@ -409,6 +415,8 @@ fn each_rule_can_fail() {
         &[2],
     );
     broken("src/attic/a.rs", "", &[1]);
+    broken("src/units.rs", "/// Of these, cached.\nfn f() {}", &[2]);
+    broken("tests/a.rs", "/// Of these, cached.\nfn f() {}", &[]);
     broken(
         "src/engine/a.rs",
         "use std::{fmt, io::Read};\nfn f() { std::time::Instant::now(); }",

@@ -13,7 +13,7 @@ use crate::report::format::{count, length};
 const REFRESH: Duration = Duration::from_millis(100);
 /// The least time between two lines where there is no terminal.
 const SPARSE: Duration = Duration::from_secs(10);
-/// The same where the second line would say what the first one did.
+/// Least time between two lines of which the second would say what the first one did.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// A search's progress display.
