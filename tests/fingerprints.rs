@@ -19,8 +19,17 @@ type Golden = (&'static str, &'static str, &'static [&'static str]);
 
 const SMALL: &str = "tests/cli/small.toml";
 const MIXED: &str = "tests/fingerprints/mixed.toml";
+/// Classes with priorities, one of them of users who wait.
+const THREE_CLASSES: &str = "class=[\
+    {name=\"a\",priority=1,arrivals={kind=\"poisson\",requests_per_s=9.0},\
+     input={kind=\"lognormal\",mean=1000,cv=1.5},output={kind=\"lognormal\",mean=100,cv=0.5},\
+     slo={ttft_s=1.0,tpot_s=0.05}},\
+    {name=\"b\",arrivals={kind=\"poisson\",requests_per_s=5.0},\
+     input={kind=\"constant\",value=300},output={kind=\"lognormal\",mean=200,cv=1.0}},\
+    {name=\"c\",priority=2,arrivals={kind=\"closed-loop\",users=9,think_time=\"1s\",think=\"exponential\"},\
+     input={kind=\"lognormal\",mean=3000,cv=1.0},output={kind=\"constant\",value=30}}]";
 
-const GOLDEN: [Golden; 11] = [
+const GOLDEN: [Golden; 13] = [
     ("two pools", SMALL, &[]),
     (
         "users who wait for answers",
@@ -85,6 +94,24 @@ const GOLDEN: [Golden; 11] = [
         &[
             "pools.decode.units={schedule=[[\"11:59\",3],[\"12:00:20\",1],[\"12:00:40\",2]],start_up=\"5s\",drain=\"2s\"}",
             "pools.prefill.units={schedule=[[\"11:59\",2],[\"12:00:30\",1]]}",
+        ],
+    ),
+    (
+        "three classes, drafts, preemption",
+        SMALL,
+        &[
+            THREE_CLASSES,
+            "mtp={drafts=2,acceptance=[0.8,0.5]}",
+            "pools.decode.kv_capacity_tokens=9000",
+        ],
+    ),
+    (
+        "three classes, a mixed pool, prompts first",
+        MIXED,
+        &[
+            THREE_CLASSES,
+            "pools.mixed.batching=\"prefill-first\"",
+            "pools.mixed.kv_capacity_tokens=30000",
         ],
     ),
     (

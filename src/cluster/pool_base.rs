@@ -17,8 +17,8 @@ pub trait PoolUnit {
     /// Rules that all units of a pool have in common.
     type Rules;
 
-    /// An empty unit; `kinds` as of [`Observer::kinds`].
-    fn new(rules: &Self::Rules, kinds: usize) -> Self;
+    /// An empty unit.
+    fn new(rules: &Self::Rules) -> Self;
     /// Begins a new life of the unit. It is told when it will be released, or `NEVER`.
     fn pay(&mut self, until: SimTime);
     /// Lets the unit start no more steps in this life.
@@ -256,7 +256,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         let index = self.first_free;
         if index == self.lives.len() {
             self.lives.push(LifeOfUnit::default());
-            self.units.push(U::new(&self.rules, self.observer.kinds()));
+            self.units.push(U::new(&self.rules));
             self.view.add();
             self.reports.iter_mut().for_each(|r| r.push((0, 0)));
         }

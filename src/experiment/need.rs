@@ -8,7 +8,7 @@ use super::unstable::bytes;
 use crate::cluster::schedule::paid_units;
 use crate::economics::Tariff;
 use crate::engine::user_bytes;
-use crate::metrics::recorder::BUCKETS;
+use crate::metrics::length_bucket::BUCKETS;
 use crate::report::batches;
 use crate::report::format::count;
 use crate::scenario::{ArrivalKind, Class, Law, LengthLaw, Pool, Role, Scenario};
@@ -18,15 +18,18 @@ use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimTime};
 const PROGRAM_BYTES: u64 = 16_000_000;
 /// Bytes of a table of quantiles: 4,096 lines of 16.
 const TABLE_BYTES: u64 = 66_000;
-/// The histograms of one kind of request in both recorders: six of 7,424 buckets of 8 bytes.
-const KIND_BYTES: u64 = 360_000;
+/// Bytes of the latencies of a class or bucket of input lengths in both recorders: six histograms, each of up to 16 octaves of
+/// 128 buckets of 8 bytes.
+const LATENCIES_BYTES: u64 = 100_000;
 /// A counted cell of time, for both recorders, without its classes: integrals, and distributions that
 /// reach over a few octaves of 128 buckets of 16 bytes.
 const CELL_BYTES: u64 = 80_000;
 /// Bytes of a class in a cell, for both recorders.
 const CLASS_CELL_BYTES: u64 = 256;
-/// Bytes of a unit without its ranks: most of it the wheel of those who decode.
-const UNIT_BYTES: u64 = 14_000;
+/// Bytes of a unit without its ranks: most of it the wheel of those who decode, and the gaps between tokens of late.
+const UNIT_BYTES: u64 = 15_000;
+/// Bytes of a class on a unit.
+const UNIT_CLASS_BYTES: u64 = 12;
 /// Bytes of a rank: a dozen numbers.
 const RANK_BYTES: u64 = 128;
 /// Bytes of a change of a unit's life, in a list that doubles and is copied once.
@@ -67,12 +70,12 @@ impl ResourceNeed {
         let batches = batches::edges(scenario).len() as u64;
         let spans = spans + scenario.slo_every.map_or(0, |step| every(step.0));
         let cells = spans + price_changes.len() as u64 + batches;
-        let kinds = classes * BUCKETS as u64;
-        let cut = cells * (CELL_BYTES + classes * CLASS_CELL_BYTES) + kinds * KIND_BYTES;
+        let cut = cells * (CELL_BYTES + classes * CLASS_CELL_BYTES)
+            + (BUCKETS as u64 + classes) * LATENCIES_BYTES;
         let pools: u64 = scenario
             .pools
             .iter()
-            .map(|p| pool(scenario, p, kinds))
+            .map(|p| pool(scenario, p, classes))
             .sum();
         let load: u64 = scenario.classes.iter().map(class).sum();
         let users: u64 = scenario.classes.iter().map(users).sum();
@@ -125,10 +128,10 @@ impl ResourceNeed {
     }
 }
 
-fn pool(scenario: &Scenario, pool: &Pool, kinds: u64) -> u64 {
+fn pool(scenario: &Scenario, pool: &Pool, classes: u64) -> u64 {
     let steps = pool.schedule.steps.iter();
     let most = u64::from(steps.map(|(_, units)| *units).max().unwrap_or(0));
-    let unit = UNIT_BYTES + u64::from(pool.ranks) * RANK_BYTES + 8 * kinds;
+    let unit = UNIT_BYTES + u64::from(pool.ranks) * RANK_BYTES + UNIT_CLASS_BYTES * classes;
     let of_role = match pool.role {
         Role::Prefill => RANK_BYTES * u64::from(pool.ranks) + 1_000,
         Role::Decode | Role::Mixed => unit,

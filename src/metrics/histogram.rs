@@ -1,21 +1,53 @@
 //! Histograms of durations with buckets of at most 0.8 %: 128 to an octave, exact below 128 ns.
 //!
 //! The mean, the count and the largest value are exact; a quantile is the middle of the bucket that
-//! holds its nearest rank, at most 0.4 % off.
+//! holds its nearest rank, at most 0.4 % off. Durations of one kind lie within a few octaves, so only those are held.
 
 /// Buckets to an octave, as a power of two.
 const SUB_BITS: u32 = 7;
 const SUB: usize = 1 << SUB_BITS;
-const BUCKETS: usize = (64 - SUB_BITS as usize + 1) * SUB;
+const OCTAVES: usize = 64 - SUB_BITS as usize + 1;
+const BUCKETS: usize = OCTAVES * SUB;
+/// The page of an octave that has none: beyond the end of all counts.
+const NO_PAGE: u8 = u8::MAX;
 
-/// Counts of durations in nanoseconds. One that has never counted anything holds no buckets: most
-/// histograms of most pools stay so.
-#[derive(Clone, Debug, Default)]
+/// Counts of durations in nanoseconds. An octave has a page of buckets from its first duration on.
+#[derive(Clone, Debug)]
 pub struct Histogram {
-    counts: Box<[u64]>,
+    /// Page of `counts` of each octave; `NO_PAGE` where nothing was counted.
+    pages: [u8; OCTAVES],
+    counts: Vec<u64>,
     total: u64,
     sum_ns: u128,
     max_ns: u64,
+}
+
+/// A duration and its bucket, to be counted in several histograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucketed {
+    ns: u64,
+    bucket: u16,
+}
+
+impl Bucketed {
+    /// The bucket of a duration in nanoseconds.
+    #[inline]
+    pub fn of(ns: u64) -> Self {
+        let bucket = bucket_of(ns) as u16;
+        Self { ns, bucket }
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            pages: [NO_PAGE; OCTAVES],
+            counts: Vec::new(),
+            total: 0,
+            sum_ns: 0,
+            max_ns: 0,
+        }
+    }
 }
 
 /// A histogram in compact form: only the buckets that hold something, ascending.
@@ -65,40 +97,63 @@ impl Histogram {
     /// Counts one duration.
     #[inline]
     pub fn add(&mut self, ns: u64) {
-        self.add_many(ns, 1);
+        self.add_many(Bucketed::of(ns), 1);
     }
 
-    /// Counts the same duration several times.
+    /// Counts the same duration several times, at least once.
     #[inline]
-    pub fn add_many(&mut self, ns: u64, times: u64) {
-        let bucket = bucket_of(ns);
-        match self.counts.get_mut(bucket) {
-            Some(count) => *count += times,
-            None => self.begin(bucket, times),
-        }
+    pub fn add_many(&mut self, Bucketed { ns, bucket }: Bucketed, times: u64) {
+        debug_assert!(times > 0, "nothing to count");
+        self.add_to_bucket(usize::from(bucket), times);
         self.total += times;
         self.sum_ns += u128::from(ns) * u128::from(times);
-        if times > 0 && ns > self.max_ns {
+        if ns > self.max_ns {
             self.max_ns = ns;
         }
     }
 
-    /// Makes the buckets, and counts in the first of them.
+    /// Counts each of these durations so many times, at least once.
+    #[inline]
+    pub fn add_each(&mut self, durations: &[Bucketed], times: u64) {
+        debug_assert!(times > 0, "nothing to count");
+        let (mut sum_ns, mut max_ns) = (0, self.max_ns);
+        for duration in durations {
+            self.add_to_bucket(usize::from(duration.bucket), times);
+            sum_ns += u128::from(duration.ns);
+            max_ns = max_ns.max(duration.ns);
+        }
+        self.total += times * durations.len() as u64;
+        self.sum_ns += sum_ns * u128::from(times);
+        self.max_ns = max_ns;
+    }
+
+    #[inline]
+    fn add_to_bucket(&mut self, bucket: usize, times: u64) {
+        let page = usize::from(self.pages[bucket >> SUB_BITS]);
+        match self.counts.get_mut(page << SUB_BITS | (bucket & (SUB - 1))) {
+            Some(count) => *count += times,
+            None => self.begin_page(bucket, times),
+        }
+    }
+
+    /// Makes the page of a bucket, and counts in it.
     #[cold]
-    fn begin(&mut self, bucket: usize, times: u64) {
-        self.counts = vec![0; BUCKETS].into_boxed_slice();
-        self.counts[bucket] = times;
+    fn begin_page(&mut self, bucket: usize, times: u64) {
+        let from = self.counts.len();
+        self.counts.resize(from + SUB, 0);
+        self.counts[from + (bucket & (SUB - 1))] = times;
+        self.pages[bucket >> SUB_BITS] = (from >> SUB_BITS) as u8;
     }
 
     /// Empties the histogram and returns what it held, in compact form.
     pub fn take(&mut self) -> SparseHistogram {
         let mut buckets = Vec::new();
         if self.total > 0 {
-            // An octave that holds nothing, as most do, is passed over in a few instructions.
-            for (octave, counts) in self.counts.chunks_mut(SUB).enumerate() {
-                if counts.iter().fold(0, |all, count| all | count) == 0 {
+            for (octave, page) in self.pages.iter().enumerate() {
+                let from = usize::from(*page) << SUB_BITS;
+                let Some(counts) = self.counts.get_mut(from..from + SUB) else {
                     continue;
-                }
+                };
                 for (bucket, count) in counts.iter_mut().enumerate() {
                     if *count > 0 {
                         buckets.push(((octave * SUB + bucket) as u16, *count));

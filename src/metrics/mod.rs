@@ -10,11 +10,14 @@ pub mod cells;
 pub mod histogram;
 pub mod interval;
 pub mod left;
+pub mod length_bucket;
+mod level;
 pub mod live;
 pub mod observer;
 mod prompt_time;
 pub mod recorder;
 pub mod requests;
+mod unit_gaps;
 
 pub use cells::{TimeCell, Timeline};
 pub use histogram::{Histogram, SparseHistogram};

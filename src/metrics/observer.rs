@@ -22,6 +22,19 @@ pub enum Place {
     Outside,
 }
 
+impl Joined {
+    /// A request whose latest token left at `last_token`.
+    #[inline]
+    pub fn new(request: &Request, last_token: SimTime) -> Self {
+        Self {
+            id: request.id,
+            class: request.class,
+            input: request.input,
+            last_token,
+        }
+    }
+}
+
 impl Place {
     /// The places inside a pool, in the order of a request's way.
     pub const INSIDE: [Self; 5] = [
@@ -44,13 +57,15 @@ pub enum Fate {
     Failed,
 }
 
-/// A request that is new in a decode step.
+/// A request that is new in a decode step, or whose prompt was computed again in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
     /// The request's id.
     pub id: u64,
-    /// The request's kind (see [`Observer::kind`]).
-    pub kind: u16,
+    /// Index of the request's class.
+    pub class: u16,
+    /// The request's input, in tokens.
+    pub input: u32,
     /// When the request's latest token left; `NEVER`: this step makes its first.
     pub last_token: SimTime,
 }
@@ -66,16 +81,16 @@ pub struct StepRecord<'a> {
     pub since: SimTime,
     /// When the step ended.
     pub to: SimTime,
-    /// Requests that had taken part in the step before, by kind (see [`Observer::kind`]).
-    pub requests_by_kind: &'a [u64],
+    /// Number of requests that take part and have taken part in a step of the unit before.
+    pub residents: u64,
     /// KV tokens that the requests of the step attended to, in 1/1024.
     pub kv_1024: u64,
     /// Whether prompts were computed in the same step.
     pub shared: bool,
-    /// Progress of each request, in 1/1024 token.
-    pub progress_1024: u64,
-    /// Requests that joined for this step.
+    /// Requests that joined for this step, and are residents of the next ones, until they leave the batch.
     pub joined: &'a [Joined],
+    /// Requests whose prompt was computed again, and which get at its end what a step brings.
+    pub recomputed: &'a [Joined],
 }
 
 /// Defines [`Observer`], and that two observers side by side are one: from one list, so that nothing is told to one of
@@ -91,17 +106,9 @@ macro_rules! observers {
                     $(let _ = $name;)*
                 }
             )+
-            /// The kind of a request: what per-kind counts of [`StepRecord`] are indexed by.
-            fn kind(&self, _request: &Request) -> u16 {
-                0
-            }
-            /// The number of kinds of requests.
-            fn kinds(&self) -> usize {
-                1
-            }
         }
 
-        /// Two observers side by side: the first hears everything before the second; kinds are those of the first.
+        /// Two observers side by side: the first hears everything before the second.
         impl<A: Observer, B: Observer> Observer for (A, B) {
             $(
                 #[inline]
@@ -110,13 +117,6 @@ macro_rules! observers {
                     self.1.$event($($name),*);
                 }
             )+
-            #[inline]
-            fn kind(&self, request: &Request) -> u16 {
-                self.0.kind(request)
-            }
-            fn kinds(&self) -> usize {
-                self.0.kinds()
-            }
         }
     };
 }
@@ -138,6 +138,8 @@ observers! {
     fn joined(now: SimTime, request: &Request, unit: usize, rank: usize, since: SimTime);
     /// A decode step ends.
     fn decode_step(step: &StepRecord<'_>);
+    /// A request that has taken part in a unit's decode steps does so no more: it has its last token, or must go.
+    fn left_batch(request: &Request, unit: usize);
     /// A request has its last token, `overshoot_1024` / 1024 token before its last step's end (MTP).
     fn completed(now: SimTime, request: &Request, first_token: SimTime, overshoot_1024: u64);
     /// A request ends without completing.

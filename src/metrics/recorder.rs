@@ -1,57 +1,19 @@
 //! The observer behind every summary: counts, populations and latencies of one pool, cell by cell.
 
 use super::cells::{ClassCounts, Integrals, Latencies, StepCounts, TimeCell, Timeline};
+use super::histogram::{Bucketed, Histogram};
 use super::left::{Left, tpot_ns};
+use super::length_bucket::{BUCKETS, bucket_of};
+use super::level::Level;
 use super::live::Live;
-use super::observer::{Fate, Observer, Place, StepRecord};
+use super::observer::{Fate, Joined, Observer, Place, StepRecord};
 use super::prompt_time::PromptTime;
+use super::unit_gaps::{ClassGaps, UnitGaps};
 use crate::catalog::TokenPrices;
 use crate::economics::{Tariff, paid::PaidUnits, tariff::bill};
 use crate::scenario::{Scenario, Slo};
 use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
-
-/// Lower edges of the input-length buckets after the first, in tokens.
-pub const BUCKET_EDGES: [u32; 4] = [1_024, 4_096, 16_384, 65_536];
-/// Number of input-length buckets.
-pub const BUCKETS: usize = BUCKET_EDGES.len() + 1;
-
-/// The input-length bucket of a prompt: the edges are 2^10, 2^12, 2^14 and 2^16.
-#[inline]
-pub fn bucket_of(input: u32) -> usize {
-    let octave = 31 - input.max(1).leading_zeros();
-    (octave.saturating_sub(8) / 2).min(BUCKETS as u32 - 1) as usize
-}
-
-/// The present number of something, and its integral over time.
-#[derive(Clone, Copy, Debug, Default)]
-struct Level {
-    value: u64,
-    since: SimTime,
-    integral: u128,
-}
-
-impl Level {
-    #[inline]
-    fn set(&mut self, now: SimTime, value: u64) {
-        self.settle(now);
-        self.value = value;
-    }
-
-    #[inline]
-    fn settle(&mut self, now: SimTime) {
-        if now == self.since {
-            return;
-        }
-        self.integral += u128::from(self.value) * u128::from(now.0 - self.since.0);
-        self.since = now;
-    }
-
-    fn take(&mut self, now: SimTime) -> u128 {
-        self.settle(now);
-        std::mem::take(&mut self.integral)
-    }
-}
 
 /// The counts of a recorder whose pool is done.
 #[derive(Clone, Debug, Default)]
@@ -60,8 +22,10 @@ pub struct Record {
     pub cells: Vec<TimeCell>,
     /// Paid units, from the beginning of the simulation.
     pub paid: PaidUnits,
-    /// Latencies and completed requests by kind (class x input-length bucket), over the whole window.
-    pub kinds: Vec<(Latencies, u64)>,
+    /// Latencies and completed requests by bucket of input lengths, over the whole window.
+    pub buckets: [(Latencies, u64); BUCKETS],
+    /// Latencies of each class over the whole window; empty where there is a single class.
+    classes: Vec<Latencies>,
     /// Request side of Little's law: time spent in each place inside the window, request-ns.
     pub sojourns: [u128; 5],
     /// Counts of each class from before the window.
@@ -70,6 +34,29 @@ pub struct Record {
     pub left: Vec<Left>,
     /// Latencies so far of each class's requests that are inside when the window ends and do not have them yet.
     pub inside: Vec<Latencies>,
+}
+
+impl Record {
+    /// Latencies of a class over the whole window.
+    pub fn of_class(&self, class: usize) -> Latencies {
+        if let Some(latencies) = self.classes.get(class) {
+            return latencies.clone();
+        }
+        let mut all = Latencies::default();
+        for (latencies, _) in &self.buckets {
+            all.merge(latencies);
+        }
+        all
+    }
+}
+
+/// Requests that take part in the decode steps of one unit.
+#[derive(Clone, Debug)]
+struct UnitRequests {
+    /// Number of requests in each bucket of input lengths.
+    by_bucket: [u64; BUCKETS],
+    /// Gaps between tokens that are not yet counted by class; unused where there is a single class.
+    gaps: UnitGaps,
 }
 
 /// An observer that counts what one pool does.
@@ -93,10 +80,16 @@ pub struct Recorder {
     by_kv: Level,
     by_batch: Level,
     classes: Vec<ClassCounts>,
-    live: Vec<Live>,
+    /// Latencies and completed requests of the running cell by bucket of input lengths.
+    live: [(Live, u64); BUCKETS],
+    /// Latencies of each class from the window's start; empty where there is a single class.
+    by_class: Vec<Live>,
+    /// Requests on each decode or mixed unit that has ended a step.
+    units: Vec<UnitRequests>,
+    /// Progress of every request in a step, in 1/1024 token.
+    progress_1024: u64,
     /// Latencies so far of each class that are not known when the window ends.
     inside: Vec<Live>,
-    completed_by_kind: Vec<u64>,
     steps: StepCounts,
     record: Record,
 }
@@ -104,7 +97,8 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder for the scenario's classes over this timeline.
     pub fn new(scenario: &Scenario, timeline: Timeline) -> Self {
-        let kinds = scenario.classes.len() * BUCKETS;
+        let classes = scenario.classes.len();
+        let apart = if classes > 1 { classes } else { 0 };
         let tariff = Tariff::new(scenario);
         let mut recorder = Self {
             slos: scenario.classes.iter().map(|c| c.slo).collect(),
@@ -121,14 +115,15 @@ impl Recorder {
             kv: Level::default(),
             by_kv: Level::default(),
             by_batch: Level::default(),
-            classes: vec![ClassCounts::default(); scenario.classes.len()],
-            live: vec![Live::default(); kinds],
-            inside: vec![Live::default(); scenario.classes.len()],
-            completed_by_kind: vec![0; kinds],
+            classes: vec![ClassCounts::default(); classes],
+            live: Default::default(),
+            by_class: vec![Live::default(); apart],
+            units: Vec::new(),
+            progress_1024: u64::from(scenario.mtp.progress_1024),
+            inside: vec![Live::default(); classes],
             steps: StepCounts::default(),
             record: Record {
-                kinds: vec![(Latencies::default(), 0); kinds],
-                left: vec![Left::default(); scenario.classes.len()],
+                left: vec![Left::default(); classes],
                 ..Record::default()
             },
             timeline,
@@ -143,6 +138,7 @@ impl Recorder {
     pub fn finish(mut self) -> Record {
         let end = self.timeline.end();
         self.advance(end);
+        self.record.classes = self.by_class.iter_mut().map(Live::take).collect();
         self.record.inside = self.inside.iter_mut().map(Live::take).collect();
         self.record
     }
@@ -160,6 +156,7 @@ impl Recorder {
 
     /// Closes the running cell at `edge` and begins the next one.
     fn roll(&mut self, edge: SimTime) {
+        self.settle_units();
         let next_edge = self
             .timeline
             .edges
@@ -187,18 +184,19 @@ impl Recorder {
             steps: std::mem::take(&mut self.steps),
         };
         let counted = self.next > 0;
-        for (kind, live) in self.live.iter_mut().enumerate() {
+        for ((live, completed), of_bucket) in self.live.iter_mut().zip(&mut self.record.buckets) {
             let latencies = live.take();
-            let completed = std::mem::take(&mut self.completed_by_kind[kind]);
+            let completed = std::mem::take(completed);
             if counted {
                 cell.latencies.merge(&latencies);
-                self.record.kinds[kind].0.merge(&latencies);
-                self.record.kinds[kind].1 += completed;
+                of_bucket.0.merge(&latencies);
+                of_bucket.1 += completed;
             }
         }
         if counted {
             self.record.cells.push(cell);
         } else {
+            self.by_class.fill(Live::default());
             self.record.before = cell.classes;
         }
         self.at_start = self.places.map(|p| p.value);
@@ -207,9 +205,61 @@ impl Recorder {
         self.reprice(edge);
     }
 
+    /// Counts a latency of a request of a class and input length.
     #[inline]
-    fn kind_of(request: &Request) -> usize {
-        usize::from(request.class) * BUCKETS + bucket_of(request.input)
+    fn count(
+        &mut self,
+        (class, input): (u16, u32),
+        which: impl Fn(&mut Live) -> &mut Histogram,
+        ns: u64,
+    ) {
+        let duration = Bucketed::of(ns);
+        which(&mut self.live[bucket_of(input)].0).add_many(duration, 1);
+        if !self.by_class.is_empty() {
+            add_one(which(&mut self.by_class[usize::from(class)]), duration);
+        }
+    }
+
+    /// A unit with room for those who take part there.
+    #[cold]
+    fn open_unit(&mut self, unit: usize) {
+        let empty = UnitRequests {
+            by_bucket: [0; BUCKETS],
+            gaps: UnitGaps::new(self.by_class.len()),
+        };
+        self.units.resize(unit + 1, empty);
+    }
+
+    /// A request of one of several classes takes part in a unit's steps no more.
+    #[inline(never)]
+    fn leave_class(&mut self, class: u16, unit: usize) {
+        let (classes, progress) = (&mut self.classes, self.progress_1024);
+        let count = counter(&mut self.by_class, classes, progress);
+        self.units[unit].gaps.leave(usize::from(class), count);
+    }
+
+    /// Counts what is noted of all units.
+    fn settle_units(&mut self) {
+        let mut count = counter(&mut self.by_class, &mut self.classes, self.progress_1024);
+        for unit in &mut self.units {
+            if !unit.gaps.is_empty() {
+                unit.gaps.settle(&mut count);
+            }
+        }
+    }
+
+    /// A request that is new in a step, or computed again, has its tokens of it.
+    #[inline]
+    fn emitted(&mut self, new: &Joined, step: &StepRecord<'_>, last_ns: u64) {
+        let mut tokens_1024 = self.progress_1024;
+        if new.last_token == SimTime::NEVER {
+            // its first token has been told of, and is no gap
+            tokens_1024 -= 1024;
+        } else {
+            let gap = step.from.since(new.last_token).0 + last_ns;
+            self.count((new.class, new.input), |live| &mut live.itl, gap);
+        }
+        self.classes[usize::from(new.class)].output_1024 += u128::from(tokens_1024);
     }
 }
 
@@ -241,9 +291,12 @@ impl Observer for Recorder {
 
     #[inline]
     fn prefill_started(&mut self, now: SimTime, request: &Request, _unit: usize) {
-        self.live[Self::kind_of(request)]
-            .queue
-            .add(now.since(request.at).0);
+        let waited = now.since(request.at).0;
+        self.count(
+            (request.class, request.input),
+            |live| &mut live.queue,
+            waited,
+        );
     }
 
     #[inline]
@@ -255,9 +308,8 @@ impl Observer for Recorder {
 
     #[inline]
     fn first_token(&mut self, now: SimTime, request: &Request) {
-        self.live[Self::kind_of(request)]
-            .ttft
-            .add(now.since(request.at).0);
+        let ttft = now.since(request.at).0;
+        self.count((request.class, request.input), |live| &mut live.ttft, ttft);
         let class = &mut self.classes[usize::from(request.class)];
         class.input += u64::from(request.input);
         class.cached += u64::from(request.cached);
@@ -273,49 +325,68 @@ impl Observer for Recorder {
         _rank: usize,
         since: SimTime,
     ) {
-        self.live[Self::kind_of(request)]
-            .decode_queue
-            .add(now.since(since).0);
+        let waited = now.since(since).0;
+        self.count(
+            (request.class, request.input),
+            |live| &mut live.decode_queue,
+            waited,
+        );
     }
 
     #[inline]
     fn decode_step(&mut self, step: &StepRecord<'_>) {
         // A step's tokens are taken to leave evenly over it: with MTP the gap shrinks as tokens grow.
-        let per_token = |ns: u64| {
-            if step.progress_1024 == 1024 {
-                ns
-            } else {
-                (ns * 1024 + step.progress_1024 / 2) / step.progress_1024
-            }
+        let (length, progress) = (step.to.since(step.from).0, self.progress_1024);
+        let last = if progress == 1024 {
+            length
+        } else {
+            (length * 1024 + progress / 2) / progress
         };
-        let mut requests = 0;
-        let last = per_token(step.to.since(step.from).0);
-        let gap = step.from.since(step.since).0 + last;
-        for (kind, &n) in step.requests_by_kind.iter().enumerate() {
-            if n > 0 {
-                requests += n;
-                self.live[kind].itl.add_many(gap, n);
-                self.classes[kind / BUCKETS].output_1024 += u128::from(n * step.progress_1024);
+        if step.unit >= self.units.len() {
+            self.open_unit(step.unit);
+        }
+        let is_apart = !self.by_class.is_empty();
+        if step.residents > 0 {
+            let gap = Bucketed::of(step.from.since(step.since).0 + last);
+            let unit = &mut self.units[step.unit];
+            for ((live, _), &requests) in self.live.iter_mut().zip(&unit.by_bucket) {
+                if requests > 0 {
+                    live.itl.add_many(gap, requests);
+                }
+            }
+            if !is_apart {
+                self.classes[0].output_1024 += u128::from(step.residents * progress);
+            } else if unit.gaps.note(gap) {
+                unit.gaps
+                    .settle(counter(&mut self.by_class, &mut self.classes, progress));
             }
         }
         for new in step.joined {
-            requests += 1;
-            let kind = usize::from(new.kind);
-            let mut tokens_1024 = step.progress_1024;
-            if new.last_token == SimTime::NEVER {
-                // its first token has been told of, and is no gap
-                tokens_1024 -= 1024;
-            } else {
-                self.live[kind]
-                    .itl
-                    .add(step.from.since(new.last_token).0 + last);
+            self.emitted(new, step, last);
+            let unit = &mut self.units[step.unit];
+            unit.by_bucket[bucket_of(new.input)] += 1;
+            if is_apart {
+                let count = counter(&mut self.by_class, &mut self.classes, progress);
+                unit.gaps.enter(usize::from(new.class), count);
             }
-            self.classes[kind / BUCKETS].output_1024 += u128::from(tokens_1024);
         }
+        for again in step.recomputed {
+            self.emitted(again, step, last);
+        }
+        let new = step.joined.len() + step.recomputed.len();
+        let requests = step.residents + new as u64;
         self.steps.decode_steps += 1;
         self.steps.shared_steps += u64::from(step.shared);
         self.steps.request_steps += requests;
         self.steps.kv_1024 += u128::from(step.kv_1024);
+    }
+
+    #[inline]
+    fn left_batch(&mut self, request: &Request, index: usize) {
+        self.units[index].by_bucket[bucket_of(request.input)] -= 1;
+        if !self.by_class.is_empty() {
+            self.leave_class(request.class, index);
+        }
     }
 
     #[inline]
@@ -326,20 +397,19 @@ impl Observer for Recorder {
         first_token: SimTime,
         overshoot_1024: u64,
     ) {
-        let kind = Self::kind_of(request);
         let index = usize::from(request.class);
         let (e2e, ttft) = (now.since(request.at).0, first_token.since(request.at).0);
-        let live = &mut self.live[kind];
-        live.e2e.add(e2e);
+        let kind = (request.class, request.input);
+        self.count(kind, |live| &mut live.e2e, e2e);
         let mut tpot = 0;
         if request.output >= 2 {
             let after = u64::from(request.output - 1);
             tpot = tpot_ns(e2e - ttft, request.output);
-            live.tpot.add(tpot);
+            self.count(kind, |live| &mut live.tpot, tpot);
             self.steps.tokens_after_first += after;
             self.steps.ns_after_first += u128::from(e2e - ttft);
         }
-        self.completed_by_kind[kind] += 1;
+        self.live[bucket_of(request.input)].1 += 1;
         let class = &mut self.classes[index];
         class.completed += 1;
         class.output_1024 -= u128::from(overshoot_1024);
@@ -411,37 +481,24 @@ impl Observer for Recorder {
         self.record.left[index].add(request, first_token, end, self.slos[index].as_ref());
         self.inside[index].add_so_far(request, place, since, first_token, end);
     }
-
-    #[inline]
-    fn kind(&self, request: &Request) -> u16 {
-        Self::kind_of(request) as u16
-    }
-
-    fn kinds(&self) -> usize {
-        self.live.len()
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Counts a duration where there are several classes: out of the way of where there is one.
+#[inline(never)]
+fn add_one(histogram: &mut Histogram, duration: Bucketed) {
+    histogram.add_many(duration, 1);
+}
 
-    #[test]
-    fn buckets_follow_their_edges() {
-        for (i, edge) in BUCKET_EDGES.into_iter().enumerate() {
-            assert_eq!(bucket_of(edge - 1), i);
-            assert_eq!(bucket_of(edge), i + 1);
-        }
-        assert_eq!(bucket_of(1), 0);
-        assert_eq!(bucket_of(u32::MAX), BUCKETS - 1);
-    }
-
-    #[test]
-    fn a_level_integrates_exactly() {
-        let mut level = Level::default();
-        level.set(SimTime(10), 3);
-        level.set(SimTime(15), 1);
-        assert_eq!(level.take(SimTime(20)), 3 * 5 + 5);
-        assert_eq!(level.take(SimTime(21)), 1);
+/// Counts gaps of classes, and the tokens that end them.
+#[inline]
+fn counter(
+    by_class: &mut [Live],
+    classes: &mut [ClassCounts],
+    progress_1024: u64,
+) -> impl FnMut(ClassGaps<'_>) {
+    move |new| {
+        by_class[new.class].itl.add_each(new.gaps, new.requests);
+        let steps = new.requests * new.gaps.len() as u64;
+        classes[new.class].output_1024 += u128::from(steps * progress_1024);
     }
 }

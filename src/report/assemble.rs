@@ -19,7 +19,7 @@ use crate::metrics::Place;
 use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies};
 use crate::metrics::left::Left;
-use crate::metrics::recorder::{BUCKET_EDGES, BUCKETS};
+use crate::metrics::length_bucket::{BUCKET_EDGES, BUCKETS};
 use crate::scenario::{Published, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
 
@@ -67,25 +67,14 @@ pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
     summary
 }
 
-/// Latencies and completions of requests of these kinds, from both pools.
-fn of_kinds(evidence: &Evidence, kinds: impl Iterator<Item = usize>) -> (Latencies, u64) {
-    let (mut latencies, mut completed) = (Latencies::default(), 0);
-    for kind in kinds {
-        for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
-            if let Some((l, n)) = record.kinds.get(kind) {
-                latencies.merge(l);
-                completed += n;
-            }
-        }
-    }
-    (latencies, completed)
-}
-
 fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
-    let kinds = evidence.intake.kinds.len();
     (0..BUCKETS)
         .map(|bucket| {
-            let (latencies, completed) = of_kinds(evidence, (bucket..kinds).step_by(BUCKETS));
+            let (mut latencies, mut completed) = (Latencies::default(), 0);
+            for record in evidence.records() {
+                latencies.merge(&record.buckets[bucket].0);
+                completed += record.buckets[bucket].1;
+            }
             LengthBucket {
                 from_tokens: if bucket == 0 {
                     0
@@ -103,7 +92,7 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
 /// Requests of a class that are inside at the end, in both pools.
 pub(super) fn left_of(evidence: &Evidence, class: usize) -> Left {
     let mut left = Left::default();
-    for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
+    for record in evidence.records() {
         if let Some(other) = record.left.get(class) {
             left.merge(other);
         }
@@ -114,7 +103,7 @@ pub(super) fn left_of(evidence: &Evidence, class: usize) -> Left {
 /// Latencies so far of requests of a class that are inside at the end, in both pools.
 fn inside_of(evidence: &Evidence, class: usize) -> Latencies {
     let mut inside = Latencies::default();
-    for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
+    for record in evidence.records() {
         if let Some(other) = record.inside.get(class) {
             inside.merge(other);
         }
@@ -125,7 +114,7 @@ fn inside_of(evidence: &Evidence, class: usize) -> Latencies {
 /// Requests of a class that came before the window and had not ended when it began, in both pools.
 pub(super) fn inside_before(evidence: &Evidence, class: usize) -> u64 {
     let mut before = ClassCounts::default();
-    for record in std::iter::once(&evidence.intake).chain(&evidence.decode) {
+    for record in evidence.records() {
         if let Some(other) = record.before.get(class) {
             before.merge(other);
         }
@@ -143,7 +132,10 @@ fn classes(
     let seconds = window.ns() as f64 / NS_PER_S as f64;
     let of_class = |(index, class): (usize, &crate::scenario::Class)| {
         let counts = window.class(index);
-        let (latencies, _) = of_kinds(evidence, index * BUCKETS..(index + 1) * BUCKETS);
+        let mut latencies = Latencies::default();
+        for record in evidence.records() {
+            latencies.merge(&record.of_class(index));
+        }
         let left = left_of(evidence, index);
         let requests = RequestCounts {
             in_flight_at_start: inside_before(evidence, index),
@@ -236,10 +228,7 @@ fn audit(
         let index = place as usize;
         let integral =
             window.intake.integrals.places[index] + window.decode.integrals.places[index];
-        let sojourns = std::iter::once(&evidence.intake)
-            .chain(&evidence.decode)
-            .map(|r| r.sojourns[index])
-            .sum();
+        let sojourns = evidence.records().map(|r| r.sojourns[index]).sum();
         balances.push(AuditBalance::new(name, integral, sojourns));
     }
     balances

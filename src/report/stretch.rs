@@ -15,6 +15,7 @@ use crate::metrics::recorder::Record;
 use crate::metrics::{self, Place, TimeCell, Timeline};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimTime};
+
 /// The records that a finished simulation leaves.
 #[derive(Clone, Debug)]
 pub struct Evidence {
@@ -31,6 +32,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The records of all pools.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        std::iter::once(&self.intake).chain(&self.decode)
+    }
+
     /// What the pools have paid for.
     pub(super) fn paid<'a>(&'a self, scenario: &'a Scenario) -> PaidPools<'a> {
         let of = |pool: &Pool| match &self.decode {
@@ -71,7 +77,7 @@ impl WindowStretch {
         let sum = |record: &Record| TimeCell::sum(record.cells.get(range.clone()).unwrap_or(&[]));
         let mut inside = Latencies::default();
         if to == evidence.timeline.end() {
-            let records = std::iter::once(&evidence.intake).chain(&evidence.decode);
+            let records = evidence.records();
             records
                 .flat_map(|record| &record.inside)
                 .for_each(|class| inside.merge(class));

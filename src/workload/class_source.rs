@@ -13,7 +13,7 @@ use super::quantile::QuantileTable;
 use super::random::Stream;
 use super::rate_profile::{DayProfile, PER_REQUEST, PeriodRun, Position};
 use super::side::Tail;
-use crate::scenario::{ArrivalKind, Class, Scenario, TraceRow};
+use crate::scenario::{ArrivalKind, Class, LengthLaw, Scenario, TraceRow};
 use crate::units::{NS_PER_DAY, SimDuration, SimTime};
 
 /// Makes the requests of one class, in blocks.
@@ -78,18 +78,20 @@ enum Gaps {
 const BLOCK: usize = 256;
 
 impl ClassSource {
-    /// Builds the tables of `class`, which has this index in the scenario.
+    /// Builds the tables of `class`, which has this index in the scenario, and shares those of laws that classes before
+    /// it have, too.
     pub(super) fn new(
         scenario: &Scenario,
         index: u16,
         class: &Class,
+        tables: &mut SharedTables,
     ) -> Result<Self, WorkloadError> {
         let stream = |purpose| Stream::new(scenario.seed, purpose, &class.name);
         let profile = DayProfile::new(&class.arrivals, begins_at(scenario));
         let requests_per_day = profile.requests_per_day();
         let gaps = match &class.arrivals.kind {
             ArrivalKind::Poisson => {
-                Gaps::Random(Box::new((stream("arrivals"), unit_exponential())))
+                Gaps::Random(Box::new((stream("arrivals"), tables.unit_exponential())))
             }
             ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_) => {
                 Gaps::Even
@@ -102,7 +104,7 @@ impl ClassSource {
             }),
             ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => None,
         };
-        let input = Lengths::new(&class.input);
+        let input = tables.lengths(&class.input);
         Ok(Self {
             name: class.name.clone(),
             class: index,
@@ -111,7 +113,7 @@ impl ClassSource {
             profile,
             periods: draws(class, &input)?,
             input,
-            output: Lengths::new(&class.output),
+            output: tables.lengths(&class.output),
             gaps,
             streams: [stream("input"), stream("output"), stream("hits")],
             block: Vec::new(),
@@ -292,6 +294,31 @@ fn draws(class: &Class, input: &Lengths) -> Result<Vec<PeriodDraw>, WorkloadErro
         });
     }
     Ok(draws)
+}
+
+/// Tables of the laws of several classes, each built once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedTables {
+    unit_exponential: Option<QuantileTable>,
+    lengths: Vec<(LengthLaw, Lengths)>,
+}
+
+impl SharedTables {
+    /// The exponential law with mean 1, in billionths.
+    pub(super) fn unit_exponential(&mut self) -> QuantileTable {
+        let table = self.unit_exponential.get_or_insert_with(unit_exponential);
+        table.clone()
+    }
+
+    fn lengths(&mut self, law: &LengthLaw) -> Lengths {
+        let known = self.lengths.iter().rfind(|(known, _)| known == law);
+        if let Some((_, lengths)) = known {
+            return lengths.clone();
+        }
+        let lengths = Lengths::new(law);
+        self.lengths.push((law.clone(), lengths.clone()));
+        lengths
+    }
 }
 
 /// The exponential law with mean 1, in billionths.

@@ -22,7 +22,6 @@ const PAUSE: SimDuration = SimDuration(NS_PER_S);
 /// The users of one class.
 #[derive(Clone, Debug)]
 struct Users {
-    class: u16,
     think_time: SimDuration,
     /// Draws of think times where these are exponential; `None`: all are `think_time`.
     exponential: Option<Stream>,
@@ -33,7 +32,8 @@ struct Users {
 /// The users of all closed classes.
 #[derive(Clone, Debug)]
 pub struct ClosedLoops {
-    classes: Vec<Users>,
+    /// Users of each class; `None` of open classes.
+    classes: Vec<Option<Users>>,
     /// When each free user issues the next request, and its class: (time, class).
     next: BinaryHeap<Reverse<(SimTime, u16)>>,
 }
@@ -47,25 +47,26 @@ impl ClosedLoops {
         };
         for (index, class) in (0..).zip(&scenario.classes) {
             let ArrivalKind::ClosedLoop(closed) = &class.arrivals.kind else {
+                loops.classes.push(None);
                 continue;
             };
             let stream = || Stream::new(scenario.seed, "think", &class.name);
-            loops.classes.push(Users {
-                class: index,
+            loops.classes.push(Some(Users {
                 think_time: closed.think_time,
                 exponential: match closed.think {
                     ThinkLaw::Constant => None,
                     ThinkLaw::Exponential => Some(stream()),
                 },
                 left: closed.requests.unwrap_or(u64::MAX),
-            });
+            }));
             for user in 0..u64::from(closed.users) {
                 let at = u128::from(closed.ramp_up.0) * u128::from(user);
                 let at = at / u128::from(closed.users);
                 loops.next.push(Reverse((SimTime(at as u64), index)));
             }
         }
-        (!loops.classes.is_empty()).then_some(loops)
+        let is_closed = loops.classes.iter().any(Option::is_some);
+        is_closed.then_some(loops)
     }
 
     /// When the next user issues a request; `NEVER`: nobody will.
@@ -82,7 +83,7 @@ impl ClosedLoops {
                 break;
             }
             self.next.pop();
-            let Some(users) = self.classes.iter_mut().find(|u| u.class == class) else {
+            let Some(users) = &mut self.classes[usize::from(class)] else {
                 continue;
             };
             if users.left > 0 {
@@ -94,7 +95,7 @@ impl ClosedLoops {
 
     /// Tells that a request of a class has ended now, completed or not; of open classes nothing follows.
     pub fn ended(&mut self, now: SimTime, class: u16, well: bool) {
-        let Some(users) = self.classes.iter_mut().find(|u| u.class == class) else {
+        let Some(users) = &mut self.classes[usize::from(class)] else {
             return;
         };
         let mut think = users.think_time;

@@ -6,7 +6,7 @@
 //! (time, order of the class, number in the class) (S2).
 
 use super::Request;
-use super::class_source::ClassSource;
+use super::class_source::{ClassSource, SharedTables};
 use super::error::WorkloadError;
 use super::rate_profile::DayProfile;
 use crate::scenario::Scenario;
@@ -29,8 +29,9 @@ impl Workload {
     /// If a hit rate is out of reach of a class's input lengths, or there are too many requests.
     pub fn new(scenario: &Scenario) -> Result<Self, WorkloadError> {
         let classes = (0..).zip(&scenario.classes);
+        let mut tables = SharedTables::default();
         let sources: Result<_, _> = classes
-            .map(|(index, class)| ClassSource::new(scenario, index, class))
+            .map(|(index, class)| ClassSource::new(scenario, index, class, &mut tables))
             .collect();
         let end = SimTime::ZERO + scenario.warm_up + scenario.duration;
         Ok(Self {

@@ -16,12 +16,14 @@
 //! Transcendental functions are needed only to build a table; what is stored
 //! is integers, so draws are the same bits everywhere (S15).
 
+use std::sync::Arc;
+
 use super::side::Tail;
 
-/// A tabulated quantile function, in fixed point.
+/// A tabulated quantile function, in fixed point. Copies share their cells.
 #[derive(Clone, Debug)]
 pub struct QuantileTable {
-    cells: Box<[QuantileCell; SIZE]>,
+    cells: Arc<[QuantileCell; SIZE]>,
     /// Table units for a value of 1.
     unit: f64,
 }
@@ -59,7 +61,7 @@ impl QuantileTable {
     /// Tabulates `quantile(side, p)`, the value with probability p beyond it, in units of `1 / unit`.
     /// Negative values become zero. Calls go from the median outwards, on each side.
     pub fn new(unit: f64, mut quantile: impl FnMut(Tail, f64) -> f64) -> Self {
-        let mut cells = Box::new([QuantileCell::default(); SIZE]);
+        let mut cells = [QuantileCell::default(); SIZE];
         let mut value = |side, p| (quantile(side, p) * unit).clamp(0.0, LARGEST);
         for side in [Tail::Lower, Tail::Upper] {
             let mut far_end = value(side, 0.5);
@@ -75,6 +77,7 @@ impl QuantileTable {
                 }
             }
         }
+        let cells = Arc::new(cells);
         Self { cells, unit }
     }
 

@@ -1,6 +1,8 @@
 //! The engine's history, as its observers hear it.
 //!
-//! Each request is a kind of its own, so that what the engine counts by kind is seen request by request.
+//! It remembers who takes part in the steps of each unit, so that what a step brings is seen request by request.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokentide::cluster::controller::Controller;
 use tokentide::engine::{Driving, SimulationInput, simulate};
@@ -90,6 +92,10 @@ struct Witness {
     calls: u64,
     /// By request: when its latest decode step ended.
     stepped: Vec<u64>,
+    /// By unit: who takes part in its decode steps.
+    residents: BTreeMap<usize, BTreeSet<usize>>,
+    /// Progress of a decode step, in 1/1024 token.
+    progress_1024: u64,
     /// Whether first tokens are those of a decode step, which tells how many they are.
     first_from_decode: bool,
     /// Who is inside at the end, and when its first token is then said to have left.
@@ -109,6 +115,8 @@ impl Witness {
             start: scenario.warm_up.0,
             calls: 0,
             stepped: vec![0; requests],
+            residents: BTreeMap::new(),
+            progress_1024: u64::from(scenario.mtp.progress_1024),
             first_from_decode: first_from_decode(scenario),
             inside_since_first: Vec::new(),
         }
@@ -202,22 +210,29 @@ impl Observer for Witness {
     }
 
     fn decode_step(&mut self, step: &StepRecord<'_>) {
-        for (id, &requests) in step.requests_by_kind.iter().enumerate() {
-            if requests > 0 {
+        let residents = self.residents.entry(step.unit).or_default();
+        if step.residents > 0 {
+            assert_eq!(step.residents, residents.len() as u64, "unit {}", step.unit);
+            for &id in residents.iter() {
                 assert_eq!(
                     self.stepped[id], step.since.0,
                     "the step before of request {id}"
                 );
                 self.stepped[id] = step.to.0;
-                self.history.lives[id].tokens_1024 += requests * step.progress_1024;
+                self.history.lives[id].tokens_1024 += self.progress_1024;
             }
         }
-        let from_decode = self.first_from_decode;
         for new in step.joined {
-            let id = usize::from(new.kind);
+            let is_new = residents.insert(new.id as usize);
+            assert!(is_new, "request {} joins twice", new.id);
+        }
+        let from_decode = self.first_from_decode;
+        let emitting = step.joined.iter().chain(step.recomputed);
+        for new in emitting.clone() {
+            let id = new.id as usize;
             self.stepped[id] = step.to.0;
             let life = &mut self.history.lives[id];
-            life.tokens_1024 += step.progress_1024;
+            life.tokens_1024 += self.progress_1024;
             // Who has no token yet gets its first ones.
             assert_eq!(
                 new.last_token == SimTime::NEVER,
@@ -230,9 +245,15 @@ impl Observer for Witness {
             from: step.from.0,
             unit: step.unit,
             to: step.to.0,
-            requests: step.requests_by_kind.iter().sum::<u64>() + step.joined.len() as u64,
+            requests: step.residents + emitting.count() as u64,
             kv_1024: step.kv_1024,
         });
+    }
+
+    fn left_batch(&mut self, request: &Request, unit: usize) {
+        let residents = self.residents.entry(unit).or_default();
+        let was_there = residents.remove(&(request.id as usize));
+        assert!(was_there, "request {} is not on unit {unit}", request.id);
     }
 
     fn completed(
@@ -294,13 +315,5 @@ impl Observer for Witness {
         self.inside_since_first
             .push((request.id as usize, first_token));
         self.end(request, End::Inside(place, since.0));
-    }
-
-    fn kind(&self, request: &Request) -> u16 {
-        u16::try_from(request.id).expect("scenarios here are small")
-    }
-
-    fn kinds(&self) -> usize {
-        self.history.lives.len()
     }
 }

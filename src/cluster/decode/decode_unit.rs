@@ -30,8 +30,6 @@ pub struct DecodeUnit {
     windows: Wheel,
     /// Residents whose first step here emits their first token.
     fresh: Vec<u32>,
-    /// Residents that took part in the step before, by kind.
-    by_kind: Vec<u64>,
     /// Residents new in this step.
     joined: Vec<Joined>,
     step_from: SimTime,
@@ -59,7 +57,7 @@ pub struct DecodeUnit {
 impl PoolUnit for DecodeUnit {
     type Rules = DecodeRules;
 
-    fn new(rules: &DecodeRules, kinds: usize) -> Self {
+    fn new(rules: &DecodeRules) -> Self {
         Self {
             queue: Queue::default(),
             ranks: Ranks::new(rules),
@@ -68,7 +66,6 @@ impl PoolUnit for DecodeUnit {
             wheel: Wheel::new(),
             windows: Wheel::new(),
             fresh: Vec::new(),
-            by_kind: vec![0; kinds],
             joined: Vec::new(),
             step_from: SimTime::ZERO,
             step_end: SimTime::NEVER,
@@ -198,18 +195,16 @@ impl DecodeUnit {
             from: self.step_from,
             since: self.step_from,
             to: now,
-            requests_by_kind: &self.by_kind,
+            residents: self.ranks.requests_total - self.joined.len() as u64,
             kv_1024: self.step_kv_1024,
             shared: false,
-            progress_1024: per_step,
             joined: &self.joined,
+            recomputed: &[],
         });
-        for new in self.joined.drain(..) {
-            self.by_kind[usize::from(new.kind)] += 1;
-        }
+        self.joined.clear();
         let before = (self.ranks.kv_total_1024, self.ranks.window_total_1024);
         let requests = self.ranks.requests_total;
-        self.complete(now, rules, observer, finished_1024);
+        self.complete(now, index, rules, observer, finished_1024);
         self.load.kv_1024 -= before.0 - self.ranks.kv_total_1024;
         self.load.window_1024 -= before.1 - self.ranks.window_total_1024;
         self.load.requests -= requests - self.ranks.requests_total;
@@ -234,6 +229,7 @@ impl DecodeUnit {
     fn complete(
         &mut self,
         now: SimTime,
+        index: usize,
         rules: &DecodeRules,
         observer: &mut impl Observer,
         finished_1024: &mut u128,
@@ -254,26 +250,19 @@ impl DecodeUnit {
                 resident.since,
                 Place::Outside,
             );
+            observer.left_batch(&resident.request, index);
             observer.completed(now, &resident.request, resident.first_token, overshoot);
             *finished_1024 += u128::from(progress);
-            self.vacate(&resident, rank, progress, rules, observer);
+            self.vacate(&resident, rank, progress, rules);
         }
         self.done = done;
     }
 
     /// Gives a resident's place and memory back.
     #[inline]
-    fn vacate(
-        &mut self,
-        resident: &Resident,
-        rank: u16,
-        progress_1024: u64,
-        rules: &DecodeRules,
-        observer: &impl Observer,
-    ) {
+    fn vacate(&mut self, resident: &Resident, rank: u16, progress_1024: u64, rules: &DecodeRules) {
         let leaving = rules.joining(&resident.request, progress_1024);
         self.ranks.leave(usize::from(rank), &leaving);
-        self.by_kind[usize::from(observer.kind(&resident.request))] -= 1;
     }
 
     /// At a boundary: preempts, admits, and starts a step if anybody is there and the step would end
@@ -286,7 +275,7 @@ impl DecodeUnit {
         observer: &mut impl Observer,
     ) -> bool {
         self.wake = SimTime::NEVER;
-        self.preempt(now, rules, observer);
+        self.preempt(now, index, rules, observer);
         self.admit(now, index, rules, observer);
         if self.ranks.requests_total == 0 {
             self.wake = self
@@ -380,7 +369,6 @@ impl DecodeUnit {
         rules: &DecodeRules,
         observer: &mut impl Observer,
     ) {
-        let kind = observer.kind(&travel.request);
         observer.joined(now, &travel.request, index, rank, travel.since);
         observer.moved(
             now,
@@ -389,11 +377,8 @@ impl DecodeUnit {
             travel.since,
             Place::Decode,
         );
-        self.joined.push(Joined {
-            id: travel.request.id,
-            kind,
-            last_token: travel.past.last_token,
-        });
+        self.joined
+            .push(Joined::new(&travel.request, travel.past.last_token));
         let slot = self.residents.store(Resident {
             request: travel.request,
             first_token: travel.past.first_token,

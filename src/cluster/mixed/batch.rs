@@ -22,6 +22,7 @@ impl MixedUnit {
     pub(super) fn preempt(
         &mut self,
         now: SimTime,
+        index: usize,
         rules: &MixedRules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
@@ -36,7 +37,7 @@ impl MixedUnit {
                     }
                     Some(OnRank::Decoding(due)) => {
                         self.wheel.remove(due.step, |d| d.slot == due.slot);
-                        self.uproot_decoding(due, now, rules, observer)
+                        self.uproot_decoding(due, now, index, rules, observer)
                     }
                     None => break,
                 };
@@ -105,6 +106,7 @@ impl MixedUnit {
         &mut self,
         due: Due,
         now: SimTime,
+        index: usize,
         rules: &MixedRules,
         observer: &mut impl Observer,
     ) -> IntakeWaiting {
@@ -122,7 +124,7 @@ impl MixedUnit {
         let last_token = match new {
             Some(place) => self.joined.remove(place).last_token,
             None => {
-                self.by_kind[usize::from(observer.kind(&request))] -= 1;
+                observer.left_batch(&request, index);
                 self.last_decode_end
             }
         };

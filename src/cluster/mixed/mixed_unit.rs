@@ -34,8 +34,6 @@ pub struct MixedUnit {
     pub(super) load: MixedUnitLoad,
     /// When requests that decode fill their windows; turns only where some layer has one.
     pub(super) windows: Wheel,
-    /// Requests that took part in the last decode step, by kind.
-    pub(super) by_kind: Vec<u64>,
     /// Requests that will take part in their first decode step.
     pub(super) joined: Vec<Joined>,
     /// When the last step ended in which any request decoded.
@@ -75,6 +73,7 @@ impl MixedUnit {
     fn end_decode(
         &mut self,
         now: SimTime,
+        index: usize,
         rules: &MixedRules,
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
@@ -84,9 +83,7 @@ impl MixedUnit {
             self.load.kv_1024 += growth;
             tokens.generated_stepped_1024 += u128::from(growth);
         }
-        for new in self.joined.drain(..) {
-            self.by_kind[usize::from(new.kind)] += 1;
-        }
+        self.joined.clear();
         self.last_decode_end = now;
         if rules.memory.has_windows() {
             self.fill_windows(rules);
@@ -98,9 +95,9 @@ impl MixedUnit {
             let progress = rules.pace.progress_done_1024(request);
             let overshoot = progress - rules.pace.wanted_1024(request);
             observer.moved(now, request, Place::Decode, resident.since, Place::Outside);
+            observer.left_batch(request, index);
             observer.completed(now, request, resident.first_token, overshoot);
             tokens.generated_1024 += u128::from(progress);
-            self.by_kind[usize::from(observer.kind(request))] -= 1;
             self.vacate(&resident, due.rank, progress, rules);
         }
     }
@@ -166,11 +163,7 @@ impl MixedUnit {
         if let Some((after, _)) = filled.filter(|(after, _)| *after <= steps_left) {
             self.windows.push(due(self.windows.step() + after));
         }
-        self.joined.push(Joined {
-            id: request.id,
-            kind: observer.kind(request),
-            last_token: now,
-        });
+        self.joined.push(Joined::new(request, now));
     }
 
     /// Tells of the tokens that leave at the end of a step: of requests that decoded, and of those that have
@@ -182,33 +175,29 @@ impl MixedUnit {
         rules: &MixedRules,
         observer: &mut impl Observer,
     ) {
-        let (by_kind, new) = match self.step_kv_1024 {
-            Some(_) => (&self.by_kind[..], &self.joined[..]),
-            None => (&[][..], &[][..]),
+        let (residents, joined) = match self.step_kv_1024 {
+            Some(_) => (self.decoding.len() - self.joined.len(), &self.joined[..]),
+            None => (0, &[][..]),
         };
         let mut kv_1024 = self.step_kv_1024.unwrap_or(0);
-        let mut joined = new.to_vec();
+        let mut recomputed = Vec::new();
         for s in &self.serving {
             if s.prompt.past.has_emitted() && s.done + s.chunk == s.prompt.computed() {
                 kv_1024 += s.prompt.held_1024(rules) - rules.pace.per_step_1024;
-                joined.push(Joined {
-                    id: s.prompt.request.id,
-                    kind: observer.kind(&s.prompt.request),
-                    last_token: s.prompt.past.last_token,
-                });
+                recomputed.push(Joined::new(&s.prompt.request, s.prompt.past.last_token));
             }
         }
-        if self.step_kv_1024.is_some() || !joined.is_empty() {
+        if self.step_kv_1024.is_some() || !recomputed.is_empty() {
             observer.decode_step(&StepRecord {
                 unit: index,
                 from: self.step_from,
                 since: self.last_decode_end.min(self.step_from),
                 to: now,
-                requests_by_kind: by_kind,
+                residents: residents as u64,
                 kv_1024,
                 shared: self.serving.iter().any(|s| s.chunk > 0),
-                progress_1024: rules.pace.per_step_1024,
-                joined: &joined,
+                joined,
+                recomputed: &recomputed,
             });
         }
     }
@@ -217,7 +206,7 @@ impl MixedUnit {
 impl PoolUnit for MixedUnit {
     type Rules = MixedRules;
 
-    fn new(rules: &MixedRules, kinds: usize) -> Self {
+    fn new(rules: &MixedRules) -> Self {
         Self {
             queues: vec![Queue::default(); rules.levels.count()],
             queued: 0,
@@ -227,7 +216,6 @@ impl PoolUnit for MixedUnit {
             ranks: vec![MixedRank::default(); rules.ranks],
             load: MixedUnitLoad::default(),
             windows: Wheel::new(),
-            by_kind: vec![0; kinds],
             joined: Vec::new(),
             last_decode_end: SimTime::ZERO,
             step_from: SimTime::ZERO,
@@ -319,7 +307,7 @@ impl Server for MixedUnit {
         if self.step_end != SimTime::NEVER || self.halted {
             return false;
         }
-        self.preempt(now, rules, observer, tokens);
+        self.preempt(now, index, rules, observer, tokens);
         let mut prompts = self.form(now, rules, observer);
         let anybody = self.ranks.iter().any(|rank| rank.decoding > 0);
         if !prompts && !anybody {
@@ -371,7 +359,7 @@ impl Server for MixedUnit {
         self.planned = self.step_from;
         self.tell_tokens(now, index as usize, rules, observer);
         if self.step_kv_1024.take().is_some() {
-            self.end_decode(now, rules, observer, tokens);
+            self.end_decode(now, index as usize, rules, observer, tokens);
         }
         let mut serving = std::mem::take(&mut self.serving);
         serving.retain_mut(|s| {
@@ -410,7 +398,7 @@ impl Server for MixedUnit {
             moving.push(self.uproot_prefilling(&prefilling, now, rules, observer, tokens));
         }
         for due in self.wheel.drain() {
-            moving.push(self.uproot_decoding(due, now, rules, observer));
+            moving.push(self.uproot_decoding(due, now, index, rules, observer));
         }
         moving.sort_unstable_by_key(|w| w.request.id);
         self.queued = 0;

@@ -125,7 +125,7 @@ impl PrefillRules {
 impl PoolUnit for PrefillUnit {
     type Rules = PrefillRules;
 
-    fn new(rules: &PrefillRules, _kinds: usize) -> Self {
+    fn new(rules: &PrefillRules) -> Self {
         Self {
             queues: vec![Queue::default(); rules.levels.count()],
             queued: 0,

@@ -13,6 +13,7 @@ impl DecodeUnit {
     pub(super) fn preempt(
         &mut self,
         now: SimTime,
+        index: usize,
         rules: &DecodeRules,
         observer: &mut impl Observer,
     ) {
@@ -36,7 +37,8 @@ impl DecodeUnit {
                 continue;
             }
             self.wheel.remove(due.step, |d| d.slot == due.slot);
-            let mut travel = self.uproot(due, now, rules, observer);
+            let mut travel = self.uproot(due, now, rules);
+            observer.left_batch(&travel.request, index);
             let held = travel.held_1024(rules.pace).div_ceil(1024);
             travel.ready = now + rules.host.time(held);
             observer.moved(
@@ -57,13 +59,7 @@ impl DecodeUnit {
     }
 
     /// Takes a resident off its rank before it is done.
-    fn uproot(
-        &mut self,
-        due: Due,
-        last_token: SimTime,
-        rules: &DecodeRules,
-        observer: &impl Observer,
-    ) -> Travel {
+    fn uproot(&mut self, due: Due, last_token: SimTime, rules: &DecodeRules) -> Travel {
         let resident = self.residents.take(due.slot);
         let steps_left = due.step - self.wheel.step();
         let progress_1024 = resident.progress_before_1024(steps_left, rules.pace);
@@ -73,7 +69,7 @@ impl DecodeUnit {
             let step = self.windows.step() + steps;
             self.windows.remove(step, |d| d.slot == due.slot);
         }
-        self.vacate(&resident, due.rank, progress_1024, rules, observer);
+        self.vacate(&resident, due.rank, progress_1024, rules);
         Travel {
             request: resident.request,
             past: resident.past(last_token, progress_1024, rules.pace),
@@ -100,15 +96,17 @@ impl DecodeUnit {
         self.blocked = None;
         let joined = std::mem::take(&mut self.joined);
         self.fresh.clear();
-        for new in &joined {
-            self.by_kind[usize::from(new.kind)] += 1;
-        }
         let mut out = Vec::new();
         for due in self.wheel.drain() {
-            let id = self.residents.get(due.slot).request.id;
-            let new = joined.iter().find(|new| new.id == id);
-            let last_token = new.map_or(self.last_end, |new| new.last_token);
-            let travel = self.uproot(due, last_token, rules, observer);
+            let request = self.residents.get(due.slot).request;
+            let last_token = match joined.iter().find(|new| new.id == request.id) {
+                Some(new) => new.last_token,
+                None => {
+                    observer.left_batch(&request, index);
+                    self.last_end
+                }
+            };
+            let travel = self.uproot(due, last_token, rules);
             out.push((usize::from(due.rank), travel));
         }
         out
