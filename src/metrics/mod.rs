@@ -14,6 +14,7 @@ pub mod length_bucket;
 mod level;
 pub mod live;
 pub mod observer;
+pub mod pool_record;
 mod prompt_time;
 pub mod recorder;
 pub mod requests;

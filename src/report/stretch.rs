@@ -11,7 +11,7 @@ use crate::economics::energy::{GpuTime, JOULES_PER_KWH, energy_kwh, overhead_kwh
 use crate::economics::paid::PaidPools;
 use crate::metrics::audit::AuditBalance;
 use crate::metrics::cells::{ClassCounts, Latencies, StepCounts};
-use crate::metrics::recorder::Record;
+use crate::metrics::pool_record::Record;
 use crate::metrics::{self, Place, TimeCell, Timeline};
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimTime};
