@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::metrics::histogram::{Histogram, SparseHistogram};
 
-    /// The same requests counted step by step, and over stretches.
+    /// Counting requests over stretches gives what counting them step by step does.
     #[test]
     fn stretches_count_what_steps_do() {
         const CLASSES: usize = 7;
