@@ -7,9 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use tokentide::engine::{Driver, Driving};
-use tokentide::experiment::run_driven;
-use tokentide::scenario::{Scenario, load};
+use tokentide::internals::engine::{Driver, Driving};
+use tokentide::internals::experiment::run_driven;
+use tokentide::internals::scenario::{Scenario, load};
 
 /// Half an hour from an empty cluster, so that every request that is played is also counted.
 const HALF_HOUR: [&str; 2] = ["duration=30min", "warm_up=0s"];

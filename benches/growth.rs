@@ -13,8 +13,8 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use tokentide::experiment::run;
-use tokentide::scenario::{Scenario, load_str};
+use tokentide::internals::experiment::run;
+use tokentide::internals::scenario::{Scenario, load_str};
 
 /// Clusters of the first curve.
 const UNITS: [u32; 6] = [10, 40, 160, 640, 2_500, 5_000];

@@ -2,8 +2,12 @@
 //! users feel (TTFT, TPOT), what the cluster does (queues, batches, KV, nodes), and what it costs and
 //! earns.
 //!
+//! # In the order in which one would use it
+//!
+//! Read a scenario: a file or a bundled name ([`load`]), or a text ([`load_str`]). Whatever is wrong is said at once.
+//!
 //! ```
-//! let scenario = tokentide::scenario::load_str("small.toml", r#"
+//! let text = r#"
 //!     name = "one unit"
 //!     start = 2026-01-01T00:00:00Z
 //!     duration = "1h"
@@ -20,42 +24,66 @@
 //!     arrivals = { kind = "poisson", requests_per_s = 20.0 }
 //!     input = { kind = "lognormal", mean = 1000, cv = 1.0 }
 //!     output = { kind = "constant", value = 1 }
-//! "#, &[])?;
-//! let summary = tokentide::experiment::run(&scenario, 1)?;
-//! assert_eq!(summary.requests.completed + summary.requests.in_flight, summary.requests.arrived);
-//! assert!(summary.audit.values().all(|balance| balance.holds));
+//! "#;
+//! let scenario = tokentide::load_str("small.toml", text, &[])?;
+//! let mistakes = tokentide::load_str("small.toml", text, &["pools.prefill.unit=2".into()]).unwrap_err();
+//! assert!(mistakes.to_string().contains("did you mean `units`?"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`run()`] it: the [`summary`] says what users felt, what the cluster did, what it cost and earned, and whether the
+//! books balance. It is the same on any number of threads. [`render`] shows it.
+//!
+//! ```
+//! # fn scenario(set: &str) -> Result<tokentide::Scenario, tokentide::Mistakes> {
+//! #     tokentide::load("chat-h800", &["duration=\"2min\"".into(), "warm_up=\"0s\"".into(), set.into()])
+//! # }
+//! # let scenario = scenario("seed=1")?;
+//! use tokentide::{Format, Style, render, run};
+//!
+//! let summary = run(&scenario, 2)?;
+//! let requests = summary.requests;
+//! let came = requests.in_flight_at_start + requests.arrived;
+//! let ended = requests.completed + requests.rejected + requests.failed;
+//! assert_eq!(came, ended + requests.in_flight);
+//! assert!(summary.audit.values().all(|balance| balance.holds));
+//! assert!(summary.latency.ttft_s.p99.is_some_and(|seconds| seconds > 0.0));
+//! assert!(render(&summary, Format::Table, &Style::default()).contains("TTFT"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Hold what-ifs against one another by runs with the same draws ([`compare`]), play one scenario under others
+//! ([`replicate`]), or watch a run with an observer of your own ([`observe`]).
+//!
 //! # From above
 //!
-//! Data flows one way: a [`scenario`] (checked text) gives a [`workload`] (requests in order of time),
-//! which the pools of a [`cluster`] turn into tokens, told to the observers of [`metrics`]; [`report`]
-//! makes one [`report::summary::RunSummary`] of what they counted, and every table and file is a view of
-//! it. The [`engine`] drives the stages as a pipeline, on one thread or several, with the same result.
+//! Data flows one way: a `scenario` (checked text) gives a `workload` (requests in order of time),
+//! which the pools of a `cluster` turn into tokens, told to the observers of `metrics`; `report`
+//! makes one `report::summary::RunSummary` of what they counted, and every table and file is a view of
+//! it. The `engine` drives the stages as a pipeline, on one thread or several, with the same result.
 //!
 //! # Code map
 //!
 //! | room | holds |
 //! |---|---|
 //! | [`rules`] | the exact rules, a page |
-//! | [`units`] | integer time and money |
-//! | [`words`] | how enums are written, one table for each |
-//! | [`catalog`] | GPUs, models, engines, prices: data with sources |
-//! | [`scenario`] | the file's shape, its mistakes, its meaning |
-//! | [`perf`] | how long steps take; the boundary behind which models of step times live |
-//! | [`workload`] | arrivals, lengths, cache hits; named random streams |
-//! | [`economics`] | cost and revenue |
-//! | [`metrics`] | observers, cells of counts, histograms, balances |
-//! | [`cluster`] | pools, units, ranks, routers, transfers, schedules |
-//! | [`engine`] | the pipeline of stages |
-//! | [`report`] | the summary and its views |
-//! | [`experiment`] | a run, replications, comparisons, draws of what is uncertain, sweeps, plans |
-//! | [`cli`] | commands |
+//! | `units` | integer time and money |
+//! | `words` | how enums are written, one table for each |
+//! | `catalog` | GPUs, models, engines, prices: data with sources |
+//! | `scenario` | the file's shape, its mistakes, its meaning |
+//! | `perf` | how long steps take; the boundary behind which models of step times live |
+//! | `workload` | arrivals, lengths, cache hits; named random streams |
+//! | `economics` | cost and revenue |
+//! | `metrics` | observers, cells of counts, histograms, balances |
+//! | `cluster` | pools, units, ranks, routers, transfers, schedules |
+//! | `engine` | the pipeline of stages |
+//! | `report` | the summary and its views |
+//! | `experiment` | a run, replications, comparisons, draws of what is uncertain, sweeps, plans |
+//! | `cli` | commands |
 //!
 //! Dependencies point from the last lines to the first ones; `tests/tidy.rs` enforces it.
 //!
-//! What is modelled, what is ignored, and how large the known errors are: [`experiment::validate`].
+//! What is modelled, what is ignored, and how large the known errors are: `experiment::validate`.
 //!
 //! # Invariants
 //!
@@ -91,18 +119,104 @@
 
 #![forbid(unsafe_code)]
 
-pub mod catalog;
+pub(crate) mod catalog;
+#[doc(hidden)]
 pub mod cli;
-pub mod cluster;
-pub mod economics;
-pub mod engine;
-pub mod experiment;
-pub mod metrics;
-pub mod perf;
-pub mod report;
+pub(crate) mod cluster;
+pub(crate) mod economics;
+pub(crate) mod engine;
+pub(crate) mod experiment;
+#[doc(hidden)]
+pub mod internals;
+pub(crate) mod metrics;
+pub(crate) mod perf;
+pub(crate) mod report;
 #[doc = include_str!("rules.md")]
 pub mod rules {}
-pub mod scenario;
-pub mod units;
-pub mod words;
-pub mod workload;
+pub(crate) mod scenario;
+pub(crate) mod units;
+pub(crate) mod words;
+pub(crate) mod workload;
+
+pub use experiment::{ResourceNeed, RunError, run, run_with_progress};
+pub use report::{Format, Style, render};
+pub use scenario::{
+    BUNDLED, Bundled, KeyChange, KeyValue, Mistakes, Scenario, bundled, load, load_str,
+};
+
+/// The summary of a run, part by part: the shape of `summary.json`.
+pub mod summary {
+    pub use crate::report::json::{ReadError, read, to_text};
+    pub use crate::report::summary::*;
+}
+
+/// Scenarios held against one another: the same draws for all, differences with intervals, a finding for each figure.
+///
+/// ```
+/// use tokentide::compare::{CompareQuestion, judge, runs};
+/// use tokentide::replicate::run_all;
+///
+/// let of = |units: u32| {
+///     let set = ["duration=\"1min\"", "warm_up=\"0s\"", &format!("pools.mixed.units={units}")];
+///     tokentide::load("chat-h800", &set.map(String::from))
+/// };
+/// let scenarios = [of(8)?, of(7)?];
+/// let question = CompareQuestion { replications: 2, independent: false, by: None, names: vec![] };
+/// let played = runs(&scenarios, &question);
+/// let summaries = run_all(&played, 2, &|_, _, _| true).map_err(|failed| failed.why)?;
+/// let comparison = judge(&scenarios, &question, &summaries).ok_or("as many summaries as runs")?;
+/// assert_eq!(comparison.ranking.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod compare {
+    pub use crate::experiment::compare::{
+        CompareQuestion, CompareSide, Comparison, Difference, Finding, RankingPlace, Versus, judge,
+        runs,
+    };
+}
+
+/// One scenario under several draws, and what the runs say together.
+///
+/// ```
+/// use tokentide::replicate::{replications, run_all, together};
+///
+/// let set = ["duration=\"1min\"", "warm_up=\"0s\""].map(String::from);
+/// let scenario = tokentide::load("chat-h800", &set)?;
+/// let runs = replications(&scenario, 3);
+/// let summaries = run_all(&runs, 2, &|_, _, _| true).map_err(|failed| failed.why)?;
+/// let mean = together(&scenario, &summaries).ok_or("the runs have other shapes")?;
+/// assert_eq!(mean.replications, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod replicate {
+    pub use crate::experiment::replicate::{Failed, RunWatch, replications, run_all, together};
+}
+
+/// A run heard event by event by observers of one's own, or request by request.
+///
+/// ```
+/// use tokentide::observe::{Fate, Observer, Request, SimTime, run_with_observers};
+///
+/// /// The longest prompt that was answered.
+/// #[derive(Default)]
+/// struct Longest(u32);
+///
+/// impl Observer for Longest {
+///     fn completed(&mut self, _now: SimTime, request: &Request, _first: SimTime, _overshoot: u64) {
+///         self.0 = self.0.max(request.input);
+///     }
+/// }
+///
+/// let set = ["duration=\"1min\"", "warm_up=\"0s\""].map(String::from);
+/// let scenario = tokentide::load("chat-h800", &set)?;
+/// let observers = (Longest::default(), Longest::default());
+/// let (summary, longest, decode) = run_with_observers(&scenario, 1, observers, &mut |_, _| true)?;
+/// assert!(summary.requests.completed > 0 && longest.0 > 0 && decode.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod observe {
+    pub use crate::experiment::{Progress, run_with_observers, run_with_requests};
+    pub use crate::metrics::{Fate, Joined, Observer, Place, RequestRow, Sample, StepRecord};
+    pub use crate::units::{SimDuration, SimTime};
+    pub use crate::workload::Request;
+}

@@ -78,14 +78,6 @@ impl PicoUsd {
     }
 }
 
-impl BytesPerSecond {
-    /// The time that `bytes` take at this rate, rounded half up to the nanosecond.
-    pub fn time_for(self, bytes: u128) -> SimDuration {
-        let per_s = u128::from(self.0);
-        SimDuration(((bytes * u128::from(NS_PER_S) + per_s / 2) / per_s) as u64)
-    }
-}
-
 impl Add<SimDuration> for SimTime {
     type Output = Self;
     fn add(self, d: SimDuration) -> Self {
@@ -128,14 +120,5 @@ mod tests {
         assert_eq!(Picoseconds(0).to_step(), SimDuration(1));
         assert_eq!(Picoseconds(1_499).to_step(), SimDuration(1));
         assert_eq!(Picoseconds(1_500).to_step(), SimDuration(2));
-    }
-
-    #[test]
-    fn a_transfer_takes_bytes_over_speed() {
-        // 275 MB at 50 GB/s: 5.5 ms
-        assert_eq!(
-            BytesPerSecond(50_000_000_000).time_for(275_000_000),
-            SimDuration(5_500_000)
-        );
     }
 }

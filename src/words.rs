@@ -57,7 +57,8 @@ macro_rules! words {
             /// All variants, in the order of the table.
             pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant,)+];
 
-            /// Words of the variants and their meanings, in order.
+            /// How they are written and what they mean, in order.
+            #[allow(dead_code, reason = "some tables are asked word by word only")]
             pub const WORDS: [$crate::words::Word; Self::ALL.len()] = [$(Self::$variant.entry(),)+];
 
             /// The word of the variant.

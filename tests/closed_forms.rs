@@ -20,7 +20,7 @@ mod judge;
 mod theory;
 
 use judge::{Form, Known, Read, System, check, known, system};
-use tokentide::report::summary::{RunSummary, SpanSummary};
+use tokentide::internals::report::summary::{RunSummary, SpanSummary};
 
 fn wait(s: &RunSummary) -> Option<f64> {
     s.latency.queue_s.mean

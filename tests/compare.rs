@@ -10,12 +10,12 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::program::tokentide;
-use tokentide::experiment::compare::{
+use tokentide::internals::experiment::compare::{
     CommonStreams, CompareQuestion, Comparison, Finding, judge, runs,
 };
-use tokentide::experiment::parallel::in_parallel_on;
-use tokentide::experiment::replicate::{replications, run_all};
-use tokentide::scenario::{Scenario, load};
+use tokentide::internals::experiment::parallel::in_parallel_on;
+use tokentide::internals::experiment::replicate::{replications, run_all};
+use tokentide::internals::scenario::{Scenario, load};
 
 fn scenario(file: &str, set: &[&str]) -> Scenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -128,7 +128,8 @@ fn equal_laws_alarm_as_often_as_chance() {
         let one = queue.clone().with_seed(2_000_000 + seed);
         let comparison = compared(&[one.clone(), one], 5, true);
         fields.map(|field| {
-            let of_field = |d: &&tokentide::experiment::compare::Difference| d.field == field;
+            let of_field =
+                |d: &&tokentide::internals::experiment::compare::Difference| d.field == field;
             let found = comparison.versus[0].differences.iter().find(of_field);
             let interval = found.expect("a difference").interval;
             // taken alone: together with all others fewer are called different

@@ -11,13 +11,15 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tokentide::experiment::compare::{CompareQuestion, Difference, Finding, judge, runs};
-use tokentide::experiment::parallel::in_parallel_on;
-use tokentide::experiment::replicate::{replications, run_all, together};
-use tokentide::experiment::run;
-use tokentide::report::json;
-use tokentide::report::summary::{Interval, RunSummary};
-use tokentide::scenario::{Scenario, load};
+use tokentide::internals::experiment::compare::{
+    CompareQuestion, Difference, Finding, judge, runs,
+};
+use tokentide::internals::experiment::parallel::in_parallel_on;
+use tokentide::internals::experiment::replicate::{replications, run_all, together};
+use tokentide::internals::experiment::run;
+use tokentide::internals::report::json;
+use tokentide::internals::report::summary::{Interval, RunSummary};
+use tokentide::internals::scenario::{Scenario, load};
 
 /// What is known of time in system at half load.
 const KNOWN: [(&str, f64); 3] = [

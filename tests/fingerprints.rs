@@ -9,10 +9,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use tokentide::engine::{Driver, Driving};
-use tokentide::experiment::{run, run_driven};
-use tokentide::report::json;
-use tokentide::scenario::{Scenario, load};
+use tokentide::internals::engine::{Driver, Driving};
+use tokentide::internals::experiment::{run, run_driven};
+use tokentide::internals::report::json;
+use tokentide::internals::scenario::{Scenario, load};
 
 /// A run: its name, the scenario, what is set.
 type Golden = (&'static str, &'static str, &'static [&'static str]);

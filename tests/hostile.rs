@@ -4,7 +4,7 @@
 mod support;
 
 use support::program::{Scratch, tokentide};
-use tokentide::scenario::load;
+use tokentide::internals::scenario::load;
 
 const REST: &str = include_str!("limits/one-server.toml");
 

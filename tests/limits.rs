@@ -8,8 +8,8 @@ mod support;
 
 use serde_json::Value;
 use support::program::{Said, Scratch, tokentide};
-use tokentide::experiment::{ResourceNeed, RunError, run};
-use tokentide::scenario::{KeyChange, Scenario, load, load_str};
+use tokentide::internals::experiment::{ResourceNeed, RunError, run};
+use tokentide::internals::scenario::{KeyChange, Scenario, load, load_str};
 
 /// Prefill alone: 1 s a request.
 const SMALL: &str = "tests/limits/one-server.toml";

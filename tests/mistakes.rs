@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tokentide::report::summary::{ClassSummary, PoolSummary, RunSummary, SloSummary};
-use tokentide::scenario::{load, summary_fields};
+use tokentide::internals::report::summary::{ClassSummary, PoolSummary, RunSummary, SloSummary};
+use tokentide::internals::scenario::{load, summary_fields};
 
 /// The messages about a scenario, without colour.
 fn messages(target: &str, overrides: &[&str]) -> String {

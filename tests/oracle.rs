@@ -16,10 +16,10 @@
 //! without their scales, logits whole on each accelerator, all-reduces between nodes at the link inside, a wrong
 //! number of KV heads in the catalog, and linear attention that reads KV. Each failed here.
 
-use tokentide::perf::roofline::memory_of;
-use tokentide::perf::roofline::step_parts::Explained;
-use tokentide::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
-use tokentide::scenario::{Role, Scenario};
+use tokentide::internals::perf::roofline::memory_of;
+use tokentide::internals::perf::roofline::step_parts::Explained;
+use tokentide::internals::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes};
+use tokentide::internals::scenario::{Role, Scenario};
 
 #[path = "oracle/links.rs"]
 mod links;

@@ -6,9 +6,9 @@ mod support;
 
 use serde_json::Value;
 use support::program::{Scratch, tokentide};
-use tokentide::experiment::{parallel, replicate, run};
-use tokentide::report::summary::RunSummary;
-use tokentide::scenario::load;
+use tokentide::internals::experiment::{parallel, replicate, run};
+use tokentide::internals::report::summary::RunSummary;
+use tokentide::internals::scenario::load;
 
 const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/small.toml");
 const APART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/apart.toml");
@@ -38,9 +38,9 @@ fn runs(target: &str, settings: &[String], replications: u64) -> Vec<RunSummary>
 /// The promises of `small.toml`, by hand.
 fn keeps(run: &RunSummary) -> bool {
     let lost = run.requests.rejected + run.requests.failed;
-    let ends = tokentide::report::verdict::assess(run).grade;
+    let ends = tokentide::internals::report::verdict::assess(run).grade;
     lost == 0
-        && ends != tokentide::report::verdict::Grade::Overloaded
+        && ends != tokentide::internals::report::verdict::Grade::Overloaded
         && run.latency.ttft_s.p95.is_some_and(|x| x <= 0.6)
         && run.latency.tpot_s.p95.is_some_and(|x| x <= 0.03)
 }

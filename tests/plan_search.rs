@@ -5,8 +5,8 @@ mod support;
 
 use serde_json::Value;
 use support::program::{Said, Scratch, tokentide};
-use tokentide::experiment::run;
-use tokentide::scenario::load;
+use tokentide::internals::experiment::run;
+use tokentide::internals::scenario::load;
 
 /// Users who wait for their answers, of whom arithmetic knows nothing: every number of units may do.
 const USERS: &str = r#"

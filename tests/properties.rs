@@ -6,10 +6,10 @@
 
 use std::fmt::Write;
 
-use tokentide::experiment::run;
-use tokentide::perf::{DecodeLoads, StepTimes};
-use tokentide::report::summary::{ClassSummary, RunSummary};
-use tokentide::scenario::{KeyChange, Scenario, load_str};
+use tokentide::internals::experiment::run;
+use tokentide::internals::perf::{DecodeLoads, StepTimes};
+use tokentide::internals::report::summary::{ClassSummary, RunSummary};
+use tokentide::internals::scenario::{KeyChange, Scenario, load_str};
 
 #[path = "properties/known.rs"]
 mod known;

@@ -6,9 +6,9 @@
 
 mod support;
 
-use tokentide::experiment::run;
-use tokentide::report::summary::{DistributionSummary, RunSummary, SpanSummary};
-use tokentide::scenario::{Scenario, load};
+use tokentide::internals::experiment::run;
+use tokentide::internals::report::summary::{DistributionSummary, RunSummary, SpanSummary};
+use tokentide::internals::scenario::{Scenario, load};
 
 /// The published income by hour, beside the measured data.
 const HOURLY: &str = "../facts/day6_hourly.csv";

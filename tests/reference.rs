@@ -33,14 +33,14 @@
 use std::panic;
 use std::thread;
 
-use tokentide::cluster::controller::Controller;
-use tokentide::engine::{Driver, Driving};
-use tokentide::experiment;
-use tokentide::perf::{StepTimes, with_capacities};
-use tokentide::report::json;
-use tokentide::scenario::{Scenario, load_str};
-use tokentide::units::SimTime;
-use tokentide::workload::{Request, Workload};
+use tokentide::internals::cluster::controller::Controller;
+use tokentide::internals::engine::{Driver, Driving};
+use tokentide::internals::experiment;
+use tokentide::internals::perf::{StepTimes, with_capacities};
+use tokentide::internals::report::json;
+use tokentide::internals::scenario::{Scenario, load_str};
+use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::{Request, Workload};
 
 mod support;
 

@@ -1,10 +1,10 @@
 //! What a user's own server does, in small scenarios whose right figures are known from elsewhere: by hand, from
 //! engines' logs and documentation, or because two ways of writing one thing must say the same.
 
-use tokentide::experiment::run;
-use tokentide::perf::{DecodeLoads, StepTimes, with_capacities};
-use tokentide::report::summary::RunSummary;
-use tokentide::scenario::{Scenario, load_str};
+use tokentide::internals::experiment::run;
+use tokentide::internals::perf::{DecodeLoads, StepTimes, with_capacities};
+use tokentide::internals::report::summary::RunSummary;
+use tokentide::internals::scenario::{Scenario, load_str};
 
 /// One node of eight H100 that serves a small dense model with vLLM, at an even rate.
 const NODE: &str = r#"

@@ -2,10 +2,10 @@
 //! evener experts and fewer layers never make a step slower; more work never makes it quicker; no step is
 //! quicker than reading what it must read.
 
-use tokentide::catalog::{Attention, Compute, NumberFormat};
-use tokentide::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes, with_capacities};
-use tokentide::scenario::{KeyChange, Performance, Role, Scenario, load, load_str};
-use tokentide::units::SimDuration;
+use tokentide::internals::catalog::{Attention, Compute, NumberFormat};
+use tokentide::internals::perf::{DecodeLoads, MixedLoad, PrefillLoad, StepTimes, with_capacities};
+use tokentide::internals::scenario::{KeyChange, Performance, Role, Scenario, load, load_str};
+use tokentide::internals::units::SimDuration;
 
 /// Expert-parallel pools of the published day, with and without drafts, and pools that mix prefill and
 /// decode on a dense model and on one with experts.

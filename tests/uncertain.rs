@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::program::{Scratch, tokentide};
-use tokentide::experiment::run;
-use tokentide::experiment::uncertain::{hypercube, scenarios};
-use tokentide::scenario::{LawForm, Scenario, load, load_str};
+use tokentide::internals::experiment::run;
+use tokentide::internals::experiment::uncertain::{hypercube, scenarios};
+use tokentide::internals::scenario::{LawForm, Scenario, load, load_str};
 
 const SMALL: &str = "tests/cli/small.toml";
 

@@ -6,10 +6,10 @@ mod support;
 
 use std::fs;
 
-use tokentide::experiment::calibrate::{calibrate, measurements};
-use tokentide::experiment::validate::measured::{ErrorReport, predictions, report};
-use tokentide::experiment::validate::{borrowed, mlperf, silicon, vllm};
-use tokentide::perf::KnownSteps;
+use tokentide::internals::experiment::calibrate::{calibrate, measurements};
+use tokentide::internals::experiment::validate::measured::{ErrorReport, predictions, report};
+use tokentide::internals::experiment::validate::{borrowed, mlperf, silicon, vllm};
+use tokentide::internals::perf::KnownSteps;
 
 /// A file of the measured data, if it is here and the long form is wanted: these take minutes unoptimised.
 fn data(name: &str) -> Option<Vec<u8>> {
@@ -120,10 +120,10 @@ fn calibration_finds_what_made_the_measurements() {
         }
     }
     let all = measurements::read(&plain).expect("the form is known");
-    let mut slow = tokentide::catalog::engine("vllm", "h100")
+    let mut slow = tokentide::internals::catalog::engine("vllm", "h100")
         .expect("in the catalog")
         .clone();
-    let host = tokentide::catalog::Constant::HostDecode;
+    let host = tokentide::internals::catalog::Constant::HostDecode;
     let mut figure = slow.figure(host).clone();
     figure.value *= 2.0;
     slow.set(host, figure);

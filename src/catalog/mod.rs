@@ -9,12 +9,10 @@ mod model_rows;
 mod step_error;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
-pub use data::{
-    CatalogEntry, gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million,
-};
+pub use data::{gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};
 pub use engine::{GIVEN, Origin, Provenance, ServingEngine, SourcedValue, engine, engines};
-pub use kv_shape::{KvShape, KvWeights, LayerKinds};
-pub use step_error::{StepError, StepErrorClass};
+pub use kv_shape::KvShape;
+pub use step_error::StepErrorClass;
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 use crate::words::words;

@@ -1,7 +1,7 @@
 //! The mixed pool (S17): units that compute prompts and generate tokens in the same steps, as aggregated
 //! servers do.
 //!
-//! The pool is an [`Intake`]. A unit (`mixed_unit.rs`) forms a batch at every step boundary (`batch.rs`): the
+//! The pool is an [`Intake`](super::intake::Intake). A unit (`mixed_unit.rs`) forms a batch at every step boundary (`batch.rs`): the
 //! requests that decode, the rest of prompts that were cut, and then the queue's, chunk by chunk, within
 //! `max_batch_tokens` per rank. A request is on one rank from its admission to its end, and from admission
 //! on holds the KV that it will hold when its prefill ends (`mixed_ranks.rs`). Where a rank's growth would exceed
@@ -16,18 +16,13 @@ mod mixed_unit_load;
 mod request;
 
 use super::decode::resident::DecodePace;
-use super::intake::Intake;
 use super::levels::Levels;
 use super::rank_memory::RankMemory;
 use crate::perf::StepTimes;
 use crate::scenario::{Admission, Batching, Pool, RankBalance, Router, Scenario};
 
 pub use mixed_unit::MixedUnit;
-
-/// The mixed pool of a simulation.
-pub type Mixed<O> = Intake<MixedUnit, O>;
-
-/// Rules that all mixed units of the pool have in common.
+/// What every mixed unit of the pool has in common.
 #[derive(Clone, Debug)]
 pub struct MixedRules {
     ranks: usize,

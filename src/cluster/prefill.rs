@@ -1,6 +1,6 @@
 //! The prefill pool (S7): arrivals are routed to units, wait by priority, and are computed in batches.
 //!
-//! The pool is an [`Intake`]; a unit is in `prefill_unit.rs`, with the forming of its batches. The rank that gets
+//! The pool is an [`Intake`](super::intake::Intake); a unit is in `prefill_unit.rs`, with the forming of its batches. The rank that gets
 //! a request is the one with the fewest tokens in the batch among those with a free place; forming stops
 //! where there is none. Requests that finish in one step leave in order of id. Chunked prefill across
 //! steps is modelled; prefix caching is not (hits are drawn with the request, S4). A request that has lost its KV in
@@ -8,18 +8,13 @@
 
 mod prefill_unit;
 
-use super::intake::Intake;
 use super::levels::Levels;
 use super::transfer::Link;
 use crate::perf::StepTimes;
 use crate::scenario::{FirstToken, Pool, RankBalance, Router, Scenario};
 
 pub use prefill_unit::PrefillUnit;
-
-/// The prefill pool of a simulation.
-pub type Prefill<O> = Intake<PrefillUnit, O>;
-
-/// Rules that all prefill units of the pool have in common.
+/// What every prefill unit of the pool has in common.
 #[derive(Clone, Debug)]
 pub struct PrefillRules {
     ranks: usize,

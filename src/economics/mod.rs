@@ -9,5 +9,4 @@ pub mod energy;
 pub mod paid;
 pub mod tariff;
 
-pub use cost::cost_of;
 pub use tariff::Tariff;

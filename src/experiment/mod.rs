@@ -20,5 +20,8 @@ pub mod validate;
 pub mod vary;
 
 pub use need::ResourceNeed;
-pub use run::{RunError, run, run_driven, run_knowing, run_with_progress, run_with_requests};
+pub use run::{
+    Progress, RunError, run, run_driven, run_knowing, run_with_observers, run_with_progress,
+    run_with_requests,
+};
 pub use unstable::Unstable;

@@ -120,6 +120,22 @@ fn driven(
     summary(&scenario, timeline, outcome)
 }
 
+/// Runs a scenario like [`run_with_progress`], told event by event to observers of one's own: the first hears the pool
+/// that takes arrivals, the second the decode pool. They come back with the summary; the second is `None` where there
+/// is no decode pool.
+///
+/// # Errors
+/// As for [`run_with_progress`].
+pub fn run_with_observers<P: Observer + Send, D: Observer + Send>(
+    scenario: &Scenario,
+    threads: usize,
+    observers: (P, D),
+    progress: Progress<'_>,
+) -> Result<(RunSummary, P, Option<D>), RunError> {
+    let run = Run::prepare(scenario, 0, &KnownSteps::default())?;
+    run.observed(observers, Driving::on(threads), progress)
+}
+
 /// Runs a scenario like [`run_with_progress`], and returns the requests of a sample, in the order of their ids.
 ///
 /// # Errors
@@ -138,22 +154,11 @@ pub fn run_with_requests(
     }
     let run = Run::prepare(scenario, rows * REQUEST_BYTES, &KnownSteps::default())?;
     let start = run.timeline.start();
-    let observer = || {
-        let log = RequestLog::new(sample, start, most as usize);
-        (run.recorder(), log)
-    };
-    let observers = (observer(), observer());
+    let log = || RequestLog::new(sample, start, most as usize);
     let how = Driving::on(threads);
-    let (scenario, timeline, outcome) = run.play(observers, how, Vec::new(), progress)?;
-    let (decode, log) = outcome.decode.unzip();
-    let requests = RequestLog::together(outcome.intake.1, log).ok_or_else(too_many)?;
-    let outcome = SimulationOutcome {
-        intake: outcome.intake.0,
-        decode,
-        in_flight: outcome.in_flight,
-        balances: outcome.balances,
-    };
-    Ok((summary(&scenario, timeline, outcome)?, requests))
+    let (summary, intake, decode) = run.observed((log(), log()), how, progress)?;
+    let requests = RequestLog::together(intake, decode).ok_or_else(too_many)?;
+    Ok((summary, requests))
 }
 
 /// Hears the simulated time and the number of requests so far; says whether to go on.
@@ -234,13 +239,34 @@ impl Run {
         Recorder::new(&self.scenario, self.timeline.clone())
     }
 
-    fn play<O: Observer + Send>(
+    /// Plays it, heard by recorders and by these observers.
+    fn observed<P: Observer + Send, D: Observer + Send>(
         self,
-        observers: (O, O),
+        (of_intake, of_decode): (P, D),
+        how: Driving,
+        progress: Progress<'_>,
+    ) -> Result<(RunSummary, P, Option<D>), RunError> {
+        let observers = ((self.recorder(), of_intake), (self.recorder(), of_decode));
+        let (scenario, timeline, outcome) = self.play(observers, how, Vec::new(), progress)?;
+        let (intake, of_intake) = outcome.intake;
+        let (decode, of_decode) = outcome.decode.unzip();
+        let outcome = SimulationOutcome {
+            intake,
+            decode,
+            in_flight: outcome.in_flight,
+            balances: outcome.balances,
+        };
+        let summary = summary(&scenario, timeline, outcome)?;
+        Ok((summary, of_intake, of_decode))
+    }
+
+    fn play<P: Observer + Send, D: Observer + Send>(
+        self,
+        observers: (P, D),
         how: Driving,
         controllers: Vec<Box<dyn Controller>>,
         progress: Progress<'_>,
-    ) -> Result<(Scenario, Timeline, SimulationOutcome<O, O>), RunError> {
+    ) -> Result<(Scenario, Timeline, SimulationOutcome<P, D>), RunError> {
         let scenario = &self.scenario;
         let (times, bytes) = (&self.times, self.memory_bytes);
         let input = SimulationInput {

@@ -220,12 +220,6 @@ impl SparseHistogram {
     pub fn count(&self) -> u64 {
         self.total
     }
-
-    /// Sum of the durations, in nanoseconds.
-    pub fn sum_ns(&self) -> u128 {
-        self.sum_ns
-    }
-
     /// The longest duration, in nanoseconds; `None`: there is none.
     pub fn max_ns(&self) -> Option<u64> {
         (self.total > 0).then_some(self.max_ns)

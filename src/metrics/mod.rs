@@ -21,8 +21,8 @@ pub mod requests;
 mod unit_gaps;
 
 pub use cells::{TimeCell, Timeline};
-pub use histogram::{Histogram, SparseHistogram};
+pub use histogram::SparseHistogram;
 pub use interval::Interval;
-pub use observer::{Fate, Joined, Observer, Place, StepRecord, Unobserved};
+pub use observer::{Fate, Joined, Observer, Place, StepRecord};
 pub use recorder::Recorder;
 pub use requests::{RequestLog, RequestRow, Sample};

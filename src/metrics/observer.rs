@@ -164,9 +164,3 @@ observers! {
     /// when its first token left, `NEVER` where it has none.
     fn still_in(request: &Request, place: Place, since: SimTime, first_token: SimTime);
 }
-
-/// An observer that hears nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {}

@@ -21,12 +21,13 @@ use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 /// A key of a scenario, named as for `--set`, and what becomes of it.
 ///
 /// ```
-/// # use tokentide::scenario::{KeyChange, load};
+/// use tokentide::{KeyChange, load};
+///
 /// let day = load("deepseek-day", &[])?;
 /// let fewer = day.with(&[KeyChange::set("pools.decode.max_batch_requests", 64)])?;
 /// assert_eq!(fewer.pools[1].max_batch_requests, 64);
 /// assert!(fewer.resolved_toml().contains("max_batch_requests = 64") && fewer.hash() != day.hash());
-/// # Ok::<(), tokentide::scenario::Mistakes>(())
+/// # Ok::<(), tokentide::Mistakes>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct KeyChange {

@@ -61,14 +61,14 @@ pub use performance::{
 pub use plan_section::{PlanOption, PlanTable};
 pub use resolve::Scenario;
 pub use source::SourceText;
-pub use step_basis::{Borrowed, StepBasis};
+pub use step_basis::StepBasis;
 pub use sweep_section::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use vocabulary::{
     Admission, AmountKey, ArrivalForm, Batching, CacheForm, FirstToken, Goal, Interpolation,
-    LengthForm, Overlap, OwnLength, ProfileKey, PublishedKind, RangeForm, RankBalance, Role,
-    Router, StepTimeForm, ThinkLaw,
+    LengthForm, Overlap, OwnLength, ProfileKey, PublishedKind, RankBalance, Role, Router,
+    StepTimeForm, ThinkLaw,
 };
 pub use write::hash as text_hash;
 
@@ -318,11 +318,6 @@ impl Pool {
         } else {
             nodes.saturating_mul(self.node_gpus / self.gpus_per_unit)
         }
-    }
-
-    /// Nodes that one replica reaches over, a part of one counting whole.
-    pub fn nodes_per_replica(&self) -> u32 {
-        self.gpus_per_replica().div_ceil(self.node_gpus)
     }
 }
 

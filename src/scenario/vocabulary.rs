@@ -88,7 +88,7 @@ words! {
     pub enum AmountKey {
         PerDay = "requests_per_day": "Requests in 24 hours; exactly one of this, `requests_per_s` and `csv`",
         PerSecond = "requests_per_s": "Mean rate over 24 hours",
-        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests and, if known, input_mean,output_mean,hit_rate",
+        Csv = "csv": "A CSV file of one's own traffic, relative to this file: `time,requests[,input_mean,output_mean,hit_rate]`",
     }
 }
 
@@ -98,7 +98,7 @@ words! {
         HourlyMeans = "hourly_means": "Relative means of 24 hours from 00:00; the rate between is continuous and keeps each mean",
         Stepwise = "stepwise": "Pairs of a time and a relative rate that holds until the next",
         Linear = "linear": "Pairs of a time and a relative rate, with straight lines between",
-        Csv = "csv": "A CSV file of one's own traffic, relative to this file: time,requests and, if known, input_mean,output_mean,hit_rate",
+        Csv = "csv": "A CSV file of one's own traffic, relative to this file: `time,requests[,input_mean,output_mean,hit_rate]`",
     }
 }
 

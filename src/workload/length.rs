@@ -240,14 +240,6 @@ fn cumulate(weights: impl Iterator<Item = f64> + Clone) -> Vec<u64> {
 fn share(width: u64) -> f64 {
     width as f64 / RANDOMS
 }
-
-/// The mean of the rounded and clamped lengths of a law whose draws are multiplied by `scale`.
-pub fn realised_mean(law: &LengthLaw, scale: f64) -> f64 {
-    Lengths::new(law)
-        .distribution(LengthScale::new(scale))
-        .mean()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -360,12 +352,18 @@ mod tests {
         }
     }
 
+    /// The mean of the rounded and clamped lengths of a law whose draws are multiplied by `scale`.
+    fn mean_of(law: &LengthLaw, scale: f64) -> f64 {
+        let lengths = Lengths::new(law);
+        lengths.distribution(LengthScale::new(scale)).mean()
+    }
+
     #[test]
     fn short_lengths_are_longer_than_their_law_says() {
         // E[max(1, round X)], X exponential with mean 2: 1 + sum of P(X >= n + 1/2) over n >= 1.
         let law = law(Law::Exponential { mean: 1.0 });
         let expected = 1.0 + libm::exp(-0.75) / (1.0 - libm::exp(-0.5));
-        assert!((realised_mean(&law, 2.0) / expected - 1.0).abs() < 1e-5);
+        assert!((mean_of(&law, 2.0) / expected - 1.0).abs() < 1e-5);
     }
 
     /// Largest distance between the empirical distributions of two samples, times sqrt(n / 2).

@@ -14,6 +14,7 @@ pub fn mean(law: &Law) -> f64 {
 }
 
 /// The coefficient of variation of a law: standard deviation over mean.
+#[cfg(test)]
 pub fn cv(law: &Law) -> f64 {
     let (mean, second) = moments(law);
     libm::sqrt((second - mean * mean).max(0.0)) / mean

@@ -35,8 +35,6 @@ mod side;
 pub use closed::ClosedLoops;
 pub use error::WorkloadError;
 pub use generator::{Workload, mean_requests_per_s, peak_requests_per_s};
-pub use length::realised_mean;
-pub use realised::{Realised, WorkloadWarning};
 
 /// One request as it arrives. Ids rank requests by arrival, class order and number in the class (S2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

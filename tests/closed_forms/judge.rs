@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::thread;
 
-use tokentide::experiment::run;
-use tokentide::report::summary::RunSummary;
-use tokentide::scenario::{KeyChange, load};
-use tokentide::units::SimDuration;
+use tokentide::internals::experiment::run;
+use tokentide::internals::report::summary::RunSummary;
+use tokentide::internals::scenario::{KeyChange, load};
+use tokentide::internals::units::SimDuration;
 
 use crate::support;
 

@@ -3,13 +3,13 @@
 //!
 //! `tests/corpus.rs` plays the kept corpus through the same functions, without libFuzzer, in every test run.
 
-use tokentide::experiment::calibrate::measurements;
-use tokentide::experiment::run;
-use tokentide::perf::{DecodeLoads, StepTimes};
-use tokentide::report::{Format, Style, json, render};
-use tokentide::scenario::{KeyChange, Mistakes, Performance, Scenario, load_str};
-use tokentide::units::{NS_PER_S, Picoseconds, SimDuration};
-use tokentide::workload::{Workload, mean_requests_per_s, realised};
+use tokentide::internals::experiment::calibrate::measurements;
+use tokentide::internals::experiment::run;
+use tokentide::internals::perf::{DecodeLoads, StepTimes};
+use tokentide::internals::report::{Format, Style, json, render};
+use tokentide::internals::scenario::{KeyChange, Mistakes, Performance, Scenario, load_str};
+use tokentide::internals::units::{NS_PER_S, Picoseconds, SimDuration};
+use tokentide::internals::workload::{Workload, mean_requests_per_s, realised};
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);

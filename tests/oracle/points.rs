@@ -1,8 +1,8 @@
 //! The points that are compared: models, accelerators, engines, degrees of parallelism, kinds of numbers.
 
-use tokentide::perf::roofline::unit_shape::RooflineUnit;
-use tokentide::perf::with_capacities;
-use tokentide::scenario::{Performance, Pool, Role, Scenario, load_str};
+use tokentide::internals::perf::roofline::unit_shape::RooflineUnit;
+use tokentide::internals::perf::with_capacities;
+use tokentide::internals::scenario::{Performance, Pool, Role, Scenario, load_str};
 
 use crate::links::Busiest;
 use crate::paper::{Degrees, Paper};

@@ -1,11 +1,11 @@
 //! Rules of memory and step times, each with the value that it gives, worked out in its test: what a slip in one
 //! factor would change.
 
-use tokentide::perf::roofline::memory::AcceleratorMemory;
-use tokentide::perf::roofline::memory_of;
-use tokentide::perf::roofline::step_parts::Explained;
-use tokentide::perf::{MixedLoad, StepTimes};
-use tokentide::scenario::{Role, Scenario};
+use tokentide::internals::perf::roofline::memory::AcceleratorMemory;
+use tokentide::internals::perf::roofline::memory_of;
+use tokentide::internals::perf::roofline::step_parts::Explained;
+use tokentide::internals::perf::{MixedLoad, StepTimes};
+use tokentide::internals::scenario::{Role, Scenario};
 
 use crate::points::{Case, PLAIN, mixed, pool, read, unit, well_formed};
 

@@ -3,7 +3,7 @@
 //! Copied from the sources a second time, so that a slip in the catalog does not slip in here. Constants of
 //! engines are opinions, not physics: they come from the catalog, by name.
 
-use tokentide::catalog::{Constant, ServingEngine, engine};
+use tokentide::internals::catalog::{Constant, ServingEngine, engine};
 
 /// Numbers of a model's `config.json`; 0 where it has none.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,11 +1,11 @@
 //! Runs whose figures are known beforehand, to the nanosecond and the cent: targets, seconds of the calendar,
 //! accelerators of a node, interfaces of a rank, intervals of totals, and draws of classes.
 
-use tokentide::experiment::run;
-use tokentide::report::summary::RunSummary;
-use tokentide::scenario::{Scenario, load_str};
-use tokentide::units::SimTime;
-use tokentide::workload::{Request, Workload};
+use tokentide::internals::experiment::run;
+use tokentide::internals::report::summary::RunSummary;
+use tokentide::internals::scenario::{Scenario, load_str};
+use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::{Request, Workload};
 
 fn read(text: &str) -> Scenario {
     load_str("known", text, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"))

@@ -1,7 +1,7 @@
 //! KV on its way to decode units: by its sender's interface, then by those of the unit that takes it (S8, S10).
 
-use tokentide::metrics::Place;
-use tokentide::units::BytesPerSecond;
+use tokentide::internals::metrics::Place;
+use tokentide::internals::units::BytesPerSecond;
 
 use super::Decode;
 use crate::kv::{self, WHOLE};

@@ -1,9 +1,9 @@
 //! A mixed unit between two steps: who must leave a full rank, and what the next step does (S17).
 
-use tokentide::metrics::Place;
-use tokentide::perf::MixedLoad;
-use tokentide::scenario::{Admission, Batching, RankBalance};
-use tokentide::units::SimDuration;
+use tokentide::internals::metrics::Place;
+use tokentide::internals::perf::MixedLoad;
+use tokentide::internals::scenario::{Admission, Batching, RankBalance};
+use tokentide::internals::units::SimDuration;
 
 use super::{Chunk, Mixed, Resident, Step, Unit};
 use crate::decode::Blocked;

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use tokentide::metrics::Place;
-use tokentide::report::summary::{
+use tokentide::internals::metrics::Place;
+use tokentide::internals::report::summary::{
     ClassSummary, DistributionSummary, RequestCounts, RunSummary, SpanSummary, TokenCounts,
 };
-use tokentide::scenario::{Role, Scenario};
-use tokentide::workload::Request;
+use tokentide::internals::scenario::{Role, Scenario};
+use tokentide::internals::workload::Request;
 
 use crate::decided;
 use crate::history::{End, Life};
@@ -266,7 +266,8 @@ impl Books<'_> {
                 return false;
             };
             let ttft = first - request.at.0;
-            let within = |limit: Option<tokentide::units::SimDuration>, ns: Option<u64>| {
+            let within = |limit: Option<tokentide::internals::units::SimDuration>,
+                          ns: Option<u64>| {
                 limit.is_none_or(|limit| ns.is_none_or(|ns| ns <= limit.0))
             };
             usize::from(request.class) == class
@@ -282,7 +283,7 @@ impl Books<'_> {
         let (mut came, mut judged, mut met) = (0_u64, 0_u64, 0_u64);
         let (mut without, mut longest) = (0_u64, None);
         let slo = self.scenario.classes[class].slo;
-        let most = |limit: Option<tokentide::units::SimDuration>| {
+        let most = |limit: Option<tokentide::internals::units::SimDuration>| {
             limit.map_or(u128::from(u64::MAX), |limit| u128::from(limit.0))
         };
         let ttft_most = slo.map_or(u128::from(u64::MAX), |slo| most(slo.ttft));

@@ -1,8 +1,8 @@
 //! A decode unit between two steps: who must leave a full rank, who joins, who is rejected, and whether
 //! another step starts (S9, S10, S14).
 
-use tokentide::metrics::Place;
-use tokentide::scenario::{Admission, RankBalance};
+use tokentide::internals::metrics::Place;
+use tokentide::internals::scenario::{Admission, RankBalance};
 
 use super::{Blocked, Decode, Resident, Step, step};
 use crate::history::{End, Join};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tokentide::scenario::{
+use tokentide::internals::scenario::{
     Admission, ArrivalKind, Batching, Class, ClosedLoop, Law, LengthLaw, Performance, Pool,
     RankBalance, Role, Router, Scenario, ThinkLaw,
 };

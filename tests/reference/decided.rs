@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tokentide::metrics::Place;
-use tokentide::report::summary::{Decided, Quantiles};
-use tokentide::workload::Request;
+use tokentide::internals::metrics::Place;
+use tokentide::internals::report::summary::{Decided, Quantiles};
+use tokentide::internals::workload::Request;
 
 use crate::history::{End, Life};
 use crate::world::half_up;

@@ -5,11 +5,11 @@ mod boundary;
 
 use std::collections::VecDeque;
 
-use tokentide::cluster::controller::{AfterLoss, PoolView, UnitOrder};
-use tokentide::metrics::Place;
-use tokentide::perf::DecodeLoads;
-use tokentide::scenario::{Pool, Router};
-use tokentide::units::SimTime;
+use tokentide::internals::cluster::controller::{AfterLoss, PoolView, UnitOrder};
+use tokentide::internals::metrics::Place;
+use tokentide::internals::perf::DecodeLoads;
+use tokentide::internals::scenario::{Pool, Router};
+use tokentide::internals::units::SimTime;
 
 use arrivals::Coming;
 

@@ -1,7 +1,7 @@
 //! Random choices for the generator of scenarios.
 
-use tokentide::words::Words;
-use tokentide::workload::random::Stream;
+use tokentide::internals::words::Words;
+use tokentide::internals::workload::random::Stream;
 
 /// A source of choices. Equal seeds choose equally, everywhere.
 pub struct Dice(Stream);

@@ -7,9 +7,11 @@
 
 use std::collections::VecDeque;
 
-use tokentide::cluster::controller::{AfterLoss, PoolView, UnitLife, UnitOrder, UnitView};
-use tokentide::scenario::{Pool, Router, Scenario};
-use tokentide::units::SimTime;
+use tokentide::internals::cluster::controller::{
+    AfterLoss, PoolView, UnitLife, UnitOrder, UnitView,
+};
+use tokentide::internals::scenario::{Pool, Router, Scenario};
+use tokentide::internals::units::SimTime;
 
 use crate::history::Usage;
 use crate::world::World;

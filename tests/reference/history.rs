@@ -3,8 +3,8 @@
 
 use std::fmt::{Debug, Write};
 
-use tokentide::metrics::Place;
-use tokentide::workload::Request;
+use tokentide::internals::metrics::Place;
+use tokentide::internals::workload::Request;
 
 /// What became of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The pool that takes arrivals: of prefill units, or of mixed ones.
 
-use tokentide::cluster::controller::{AfterLoss, PoolView, UnitOrder};
-use tokentide::scenario::{Pool, Role};
+use tokentide::internals::cluster::controller::{AfterLoss, PoolView, UnitOrder};
+use tokentide::internals::scenario::{Pool, Role};
 
 use crate::fleet::Fleet;
 use crate::history::Usage;

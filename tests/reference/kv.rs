@@ -1,7 +1,7 @@
 //! What a request's context takes: of a rank's memory (S9), and of time on a link (S8).
 
-use tokentide::catalog::KvShape;
-use tokentide::units::BytesPerSecond;
+use tokentide::internals::catalog::KvShape;
+use tokentide::internals::units::BytesPerSecond;
 
 use crate::world::{TOKEN, half_up};
 

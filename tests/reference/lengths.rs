@@ -1,6 +1,6 @@
 //! Random laws of lengths.
 
-use tokentide::scenario::LengthForm;
+use tokentide::internals::scenario::LengthForm;
 
 use crate::plan::Plan;
 use crate::text::{Table, Value, put, table, text};

@@ -1,8 +1,8 @@
 //! Random classes: arrivals, priorities, prices, targets.
 
-use tokentide::scenario::{ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
-use tokentide::units::SimTime;
-use tokentide::workload::Request;
+use tokentide::internals::scenario::{ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
+use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::Request;
 
 use crate::lengths::{lengths, outputs};
 use crate::plan::{Grid, Plan, SECOND_NS};

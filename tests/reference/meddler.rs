@@ -1,11 +1,11 @@
 //! A controller that does everything that controllers may, on what it sees: the engine and the reference play it alike.
 
-use tokentide::cluster::controller::{
+use tokentide::internals::cluster::controller::{
     AfterLoss, ControlOrder, Controller, PoolView, UnitLife, UnitOrder, UnitView,
 };
-use tokentide::scenario::Scenario;
-use tokentide::units::SimTime;
-use tokentide::workload::random::Stream;
+use tokentide::internals::scenario::Scenario;
+use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::random::Stream;
 
 /// Acts now and then on every pool.
 pub struct Meddler {

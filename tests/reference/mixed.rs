@@ -2,9 +2,9 @@
 
 mod batch;
 
-use tokentide::cluster::controller::{PoolView, UnitOrder};
-use tokentide::metrics::Place;
-use tokentide::scenario::{Pool, Router};
+use tokentide::internals::cluster::controller::{PoolView, UnitOrder};
+use tokentide::internals::metrics::Place;
+use tokentide::internals::scenario::{Pool, Router};
 
 use crate::decode::{Blocked, even_step};
 use crate::fleet::{Fleet, Going};

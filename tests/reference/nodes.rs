@@ -1,6 +1,6 @@
 //! Nodes that are paid for (S10): counted by laying units on them one by one.
 
-use tokentide::scenario::{Node, Pool};
+use tokentide::internals::scenario::{Node, Pool};
 
 /// Nodes that hold so many of the schedule's units of each pool.
 pub fn nodes(pools: &[Pool], units: &[u64], node: &Node) -> u64 {

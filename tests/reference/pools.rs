@@ -1,6 +1,6 @@
 //! Random pools and links.
 
-use tokentide::scenario::{Admission, Batching, FirstToken, RankBalance, Role, Router};
+use tokentide::internals::scenario::{Admission, Batching, FirstToken, RankBalance, Role, Router};
 
 use crate::dice::round_125;
 use crate::plan::{Grid, Layers, Plan, SECOND_NS, Size, Times};

@@ -2,10 +2,10 @@
 
 mod prefill_batch;
 
-use tokentide::cluster::controller::{AfterLoss, PoolView, UnitOrder};
-use tokentide::metrics::Place;
-use tokentide::scenario::{Pool, Router};
-use tokentide::units::SimDuration;
+use tokentide::internals::cluster::controller::{AfterLoss, PoolView, UnitOrder};
+use tokentide::internals::metrics::Place;
+use tokentide::internals::scenario::{Pool, Router};
+use tokentide::internals::units::SimDuration;
 
 use crate::fleet::{Fleet, Going};
 use crate::history::{End, PrefillStep, Usage};

@@ -1,7 +1,7 @@
 //! What a prefill batch holds: chunks dealt to ranks under their budgets (S7).
 
-use tokentide::perf::PrefillLoad;
-use tokentide::scenario::RankBalance;
+use tokentide::internals::perf::PrefillLoad;
+use tokentide::internals::scenario::RankBalance;
 
 use super::{Chunk, Prefill};
 use crate::world::World;

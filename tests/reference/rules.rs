@@ -5,12 +5,12 @@
 //! takes no time from prefill to decode, 1 s a token between decode units and from a host. Pools are single
 //! units of one rank, where a test does not say otherwise.
 
-use tokentide::cluster::controller::Controller;
-use tokentide::experiment;
-use tokentide::perf::StepTimes;
-use tokentide::scenario::{Scenario, load_str};
-use tokentide::units::SimTime;
-use tokentide::workload::Workload;
+use tokentide::internals::cluster::controller::Controller;
+use tokentide::internals::experiment;
+use tokentide::internals::perf::StepTimes;
+use tokentide::internals::scenario::{Scenario, load_str};
+use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::Workload;
 
 use crate::history::{End, Join, Life};
 use crate::simulation::Outcome;

@@ -1,8 +1,10 @@
 //! The rules by hand, S10: what controllers order, and what becomes of requests whose unit is lost. In the scenarios of
 //! `rules.rs` and `rules_mixed.rs`: steps take 1 s, KV between units 1 s a token where it does not hide.
 
-use tokentide::cluster::controller::{AfterLoss, ControlOrder, Controller, PoolView, UnitOrder};
-use tokentide::units::SimTime;
+use tokentide::internals::cluster::controller::{
+    AfterLoss, ControlOrder, Controller, PoolView, UnitOrder,
+};
+use tokentide::internals::units::SimTime;
 
 use crate::rules::{BASE, check_controlled, scenario};
 use crate::rules_mixed;

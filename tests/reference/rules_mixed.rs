@@ -1,7 +1,7 @@
 //! The rules by hand, S17 and S18: mixed pools and users who wait, where every step takes 1 s, whatever is
 //! in it. The pool is one unit of one rank with 10 tokens a step, where a test does not say otherwise.
 
-use tokentide::scenario::Scenario;
+use tokentide::internals::scenario::Scenario;
 
 use crate::rules::{check_in, check_played, drawn, users_in};
 

@@ -1,7 +1,7 @@
 //! The rules by hand, S8, S9 and S14: first tokens that come from decode, drafts, and memory that counts windows
 //! and states. In the scenario of `rules.rs`, where every step takes 1 s and KV no time from prefill to decode.
 
-use tokentide::catalog::KvShape;
+use tokentide::internals::catalog::KvShape;
 
 use crate::rules::{BASE, check_in, check_played, scenario};
 use crate::rules_mixed;

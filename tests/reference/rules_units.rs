@@ -1,7 +1,7 @@
 //! The rules by hand, S10: copies of the model that share nothing, and nodes that units fill or share. In the
 //! scenario of `rules.rs`, with a node of 4 accelerators for $1 an hour each.
 
-use tokentide::experiment;
+use tokentide::internals::experiment;
 
 use crate::rules::{BASE, check_in, played, scenario};
 

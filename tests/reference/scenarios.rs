@@ -1,6 +1,6 @@
 //! Random small scenarios that use every feature, as scenario files.
 
-use tokentide::scenario::{CacheForm, FirstToken};
+use tokentide::internals::scenario::{CacheForm, FirstToken};
 
 use crate::plan::Plan;
 use crate::text::{Table, Value, duration, put, table, text, time_of_day};

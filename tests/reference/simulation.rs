@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use tokentide::cluster::controller::{ControlOrder, Controller};
-use tokentide::perf::StepTimes;
-use tokentide::scenario::{Role, Scenario};
-use tokentide::units::SimTime;
-use tokentide::workload::Request;
+use tokentide::internals::cluster::controller::{ControlOrder, Controller};
+use tokentide::internals::perf::StepTimes;
+use tokentide::internals::scenario::{Role, Scenario};
+use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::Request;
 
 use crate::decode::Decode;
 use crate::history::{End, History};

@@ -1,6 +1,6 @@
 //! Random models of step times: linear ones, measured ones, and one from first principles.
 
-use tokentide::scenario::Overlap;
+use tokentide::internals::scenario::Overlap;
 
 use crate::plan::{Grid, Plan, SECOND_NS, Times};
 use crate::text::{Table, Value, duration, duration_ps, put, table, text};

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use tokentide::scenario::{ArrivalKind, ClosedLoop, KeyChange, Scenario};
-use tokentide::units::SimTime;
-use tokentide::workload::{ClosedLoops, Request, Workload};
+use tokentide::internals::scenario::{ArrivalKind, ClosedLoop, KeyChange, Scenario};
+use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::{ClosedLoops, Request, Workload};
 
 use crate::history::End;
 use crate::plan::SECOND_NS;

@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokentide::cluster::controller::Controller;
-use tokentide::engine::{Driving, SimulationInput, simulate};
-use tokentide::metrics::{Fate, Observer, Place, StepRecord};
-use tokentide::perf::StepTimes;
-use tokentide::scenario::Scenario;
-use tokentide::units::{SimDuration, SimTime};
-use tokentide::workload::{Request, Workload};
+use tokentide::internals::cluster::controller::Controller;
+use tokentide::internals::engine::{Driving, SimulationInput, simulate};
+use tokentide::internals::metrics::{Fate, Observer, Place, StepRecord};
+use tokentide::internals::perf::StepTimes;
+use tokentide::internals::scenario::Scenario;
+use tokentide::internals::units::{SimDuration, SimTime};
+use tokentide::internals::workload::{Request, Workload};
 
 use crate::history::{DecodeStep, End, History, Join, Life, PrefillStep, UnitTime, Usage};
 use crate::world::{TOKEN, first_from_decode};

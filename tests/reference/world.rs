@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tokentide::cluster::controller::AfterLoss;
-use tokentide::metrics::Place;
-use tokentide::perf::StepTimes;
-use tokentide::scenario::{FirstToken, Role, Scenario};
-use tokentide::workload::Request;
+use tokentide::internals::cluster::controller::AfterLoss;
+use tokentide::internals::metrics::Place;
+use tokentide::internals::perf::StepTimes;
+use tokentide::internals::scenario::{FirstToken, Role, Scenario};
+use tokentide::internals::workload::Request;
 
 use crate::history::{End, History, Life};
 use crate::kv::Memory;

@@ -20,12 +20,8 @@ const KV_BITS: u32 = 64 - INDEX_BITS - REQUEST_BITS;
 
 /// Most ranks of a unit.
 pub const RANKS_MAX: usize = 1 << INDEX_BITS;
-/// Most requests on a rank.
-pub const REQUESTS_MAX: u32 = (1 << REQUEST_BITS) - 1;
 /// Most KV tokens on a rank.
-pub const KV_TOKENS_MAX: u64 = (1 << (KV_BITS - 10)) - 1;
-
-/// Ranks of a group of the two-level minimum: near the square root of 144.
+/// Ranks to a group: near the square root of 144.
 const GROUP: usize = 12;
 
 /// Why no rank of a decode unit takes a request.

@@ -11,9 +11,7 @@ use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::replicate;
 use crate::experiment::vary::{AXIS, VaryAxis, VaryError, each_key_once, parse};
 use crate::perf::KnownSteps;
-use crate::scenario::{
-    AxisPiece, KeyChange, MAX_RUNS, Mistakes, Prepared, Scenario, prepare, text_hash,
-};
+use crate::scenario::{AxisPiece, KeyChange, MAX_RUNS, Mistakes, Prepared, Scenario, prepare};
 
 /// Version of the shapes of the files of a sweep.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -313,12 +311,6 @@ impl Manifest {
         let text = serde_json::to_string_pretty(self);
         text.expect("a manifest has only text as keys") + "\n"
     }
-
-    /// Hash that identifies the sweep.
-    pub fn id(&self) -> String {
-        text_hash(&self.text())
-    }
-
     /// Number of points of the sweep.
     pub fn points(&self) -> u64 {
         self.runs.last().map_or(0, |run| run.point)

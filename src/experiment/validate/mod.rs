@@ -77,4 +77,4 @@ pub mod validate_page;
 pub mod validate_tables;
 pub mod vllm;
 
-pub use cases::{CaseOutcome, Sensitivity, cases, outcomes, sensitivities};
+pub use cases::{CaseOutcome, Sensitivity, outcomes, sensitivities};
