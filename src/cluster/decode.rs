@@ -95,8 +95,8 @@ impl<O: Observer> BackPool for Decode<O> {
     }
 
     #[inline]
-    fn begin_serving(&mut self, now: SimTime) {
-        self.base.begin_serving(now);
+    fn begin_serving(&mut self, now: SimTime) -> bool {
+        self.base.begin_serving(now)
     }
 
     fn obey(&mut self, now: SimTime, order: UnitOrder) {
@@ -152,11 +152,12 @@ impl<O: Observer> BackPool for Decode<O> {
 
     #[inline]
     fn take_over(&mut self, now: SimTime) {
-        for i in 0..self.inbox.len() {
-            let handover = self.inbox[i];
-            self.hand_over(now, &handover);
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for handover in &inbox {
+            self.hand_over(now, handover);
         }
-        self.inbox.clear();
+        inbox.clear();
+        self.inbox = inbox;
     }
 
     #[inline]

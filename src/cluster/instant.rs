@@ -18,8 +18,8 @@ pub trait FrontPool {
     fn advance(&mut self, now: SimTime);
     /// Phase 0: takes load reports, if they are due.
     fn report(&mut self, now: SimTime);
-    /// Phase 1: lets units serve whose start-up is over.
-    fn begin_serving(&mut self, now: SimTime);
+    /// Phase 1: lets units serve whose start-up is over. Says whether there are any.
+    fn begin_serving(&mut self, now: SimTime) -> bool;
     /// Phase 1: carries out a change that a controller has ordered.
     fn obey(&mut self, now: SimTime, order: UnitOrder);
     /// The pool as controllers see it; `None`: it is a stand-in.
@@ -45,8 +45,8 @@ pub trait BackPool {
     fn advance(&mut self, now: SimTime);
     /// Phase 0: takes load reports, if they are due.
     fn report(&mut self, now: SimTime);
-    /// Phase 1: lets units serve whose start-up is over.
-    fn begin_serving(&mut self, now: SimTime);
+    /// Phase 1: lets units serve whose start-up is over. Says whether there are any.
+    fn begin_serving(&mut self, now: SimTime) -> bool;
     /// Phase 1: carries out a change that a controller has ordered.
     fn obey(&mut self, now: SimTime, order: UnitOrder);
     /// The pool as controllers see it; `None`: it is a stand-in.
@@ -127,31 +127,45 @@ impl<F: FrontPool, B: BackPool> Cluster<F, B> {
     /// Plays every instant before `until`.
     pub fn advance(&mut self, until: SimTime, callers: &mut impl Callers<F, B>) {
         loop {
-            let planned = self.front.next().min(self.back.next());
-            let now = planned.min(callers.next()).min(self.next_control);
+            let (front, back) = (self.front.next(), self.back.next());
+            let planned = front.min(back).min(self.next_control);
+            let now = planned.min(callers.next());
             if now >= until {
                 break;
             }
-            self.instant(now, callers);
+            self.instant(now, (front == now, back == now), callers);
         }
         self.front.advance(until);
         self.back.advance(until);
     }
 
-    /// Plays one instant, in the order of S2.
+    /// Plays one instant, in the order of S2; of each pool it is said whether anything is due by itself.
     #[inline]
-    fn instant(&mut self, now: SimTime, callers: &mut impl Callers<F, B>) {
+    fn instant(
+        &mut self,
+        now: SimTime,
+        (of_front, of_back): (bool, bool),
+        callers: &mut impl Callers<F, B>,
+    ) {
         self.front.advance(now);
         self.back.advance(now);
-        self.front.report(now);
-        self.back.report(now);
-        self.change(now);
+        if of_front {
+            self.front.report(now);
+        }
+        if of_back {
+            self.back.report(now);
+        }
+        if of_front || of_back || self.next_control == now {
+            self.change(now);
+        }
         let (front, back) = (&mut self.front, &mut self.back);
-        if self.back_first {
+        if of_back && self.back_first {
             back.end_steps(now);
         }
-        front.end_steps(now, back);
-        if !self.back_first {
+        if of_front {
+            front.end_steps(now, back);
+        }
+        if of_back && !self.back_first {
             back.end_steps(now);
         }
         back.land(now);
@@ -166,10 +180,13 @@ impl<F: FrontPool, B: BackPool> Cluster<F, B> {
     /// it follows: in the pool that takes arrivals, in the decode pool, and for those who go back from this one.
     #[inline]
     fn change(&mut self, now: SimTime) {
-        self.front.begin_serving(now);
-        self.back.begin_serving(now);
+        let mut changes = self.front.begin_serving(now) | self.back.begin_serving(now);
         if self.next_control == now {
+            changes = true;
             self.control(now);
+        }
+        if !changes {
+            return;
         }
         let senders = self.front.settle_changes(now);
         for lost in self.back.settle_changes(now, &senders) {

@@ -135,8 +135,8 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
     }
 
     #[inline]
-    fn begin_serving(&mut self, now: SimTime) {
-        self.base.begin_serving(now);
+    fn begin_serving(&mut self, now: SimTime) -> bool {
+        self.base.begin_serving(now)
     }
 
     fn obey(&mut self, now: SimTime, order: UnitOrder) {

@@ -84,7 +84,9 @@ pub struct PoolBase<U: PoolUnit, O> {
     lives: Vec<LifeOfUnit>,
     /// Units that start, by the time at which they serve, with the number of that life.
     starting: BinaryHeap<Reverse<(SimTime, u32, u32)>>,
-    /// Index below which no unit is free.
+    /// When the next one of them does.
+    next_serving: SimTime,
+    /// No unit below is free.
     first_free: usize,
     /// Whether any unit has changed at this instant, and whether one has begun to serve.
     has_changed: bool,
@@ -125,6 +127,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             units: Vec::new(),
             lives: Vec::new(),
             starting: BinaryHeap::new(),
+            next_serving: SimTime::NEVER,
             first_free: 0,
             has_changed: false,
             has_opened: false,
@@ -155,8 +158,9 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
     /// When something next happens in the pool by itself: on a unit, or a report, or a unit that begins to serve.
     #[inline]
     pub fn next(&self) -> SimTime {
-        let serves = self.starting.peek().map_or(SimTime::NEVER, |s| s.0.0);
-        self.next_unit.min(self.view.next_report()).min(serves)
+        self.next_unit
+            .min(self.view.next_report())
+            .min(self.next_serving)
     }
 
     /// Phase 0: takes load reports, if they are due.
@@ -192,8 +196,13 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         }
     }
 
-    /// Lets units serve whose start-up is over.
-    pub fn begin_serving(&mut self, now: SimTime) {
+    /// Lets units serve whose start-up is over. Says whether there are any.
+    #[inline]
+    pub fn begin_serving(&mut self, now: SimTime) -> bool {
+        self.next_serving == now && self.begin_serving_now(now)
+    }
+
+    fn begin_serving_now(&mut self, now: SimTime) -> bool {
         while let Some(Reverse((at, index, number))) = self.starting.peek().copied() {
             if at > now {
                 break;
@@ -204,6 +213,13 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
                 self.serve(index as usize);
             }
         }
+        self.note_next_serving();
+        self.has_changed
+    }
+
+    fn note_next_serving(&mut self) {
+        let next = self.starting.peek();
+        self.next_serving = next.map_or(SimTime::NEVER, |starts| starts.0.0);
     }
 
     /// A controller has ordered a change. Controllers that act later at this instant see what has become of the units.
@@ -274,6 +290,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             self.serve(index);
         } else if serves != SimTime::NEVER {
             self.starting.push(Reverse((serves, index as u32, number)));
+            self.note_next_serving();
         }
     }
 

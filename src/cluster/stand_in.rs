@@ -119,7 +119,10 @@ impl FrontPool for Inbox {
 
     fn report(&mut self, _now: SimTime) {}
 
-    fn begin_serving(&mut self, _now: SimTime) {}
+    #[inline]
+    fn begin_serving(&mut self, _now: SimTime) -> bool {
+        false
+    }
 
     fn obey(&mut self, _now: SimTime, _order: UnitOrder) {}
 
@@ -159,7 +162,10 @@ impl BackPool for Outbox {
 
     fn report(&mut self, _now: SimTime) {}
 
-    fn begin_serving(&mut self, _now: SimTime) {}
+    #[inline]
+    fn begin_serving(&mut self, _now: SimTime) -> bool {
+        false
+    }
 
     fn obey(&mut self, _now: SimTime, _order: UnitOrder) {}
 
@@ -252,10 +258,8 @@ impl<B: BackPool> BackPool for MaybeBack<B> {
     }
 
     #[inline]
-    fn begin_serving(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.begin_serving(now));
+    fn begin_serving(&mut self, now: SimTime) -> bool {
+        self.pool_mut().is_some_and(|pool| pool.begin_serving(now))
     }
 
     fn obey(&mut self, now: SimTime, order: UnitOrder) {

@@ -87,11 +87,20 @@ impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode
     /// which requests end within an instant, and pools say so, does not matter.
     #[inline]
     fn hear(&mut self, now: SimTime, front: &mut HeardIntake<U, P>, back: &mut HeardDecode<D>) {
-        self.ended.append(&mut front.observer_mut().1.0);
-        if let Some(decode) = back.pool_mut() {
-            self.ended.append(&mut decode.observer_mut().1.0);
+        let here = &mut front.observer_mut().1.0;
+        if !here.is_empty() {
+            self.ended.append(here);
         }
-        if let Some(loops) = self.loops.as_mut().filter(|_| !self.ended.is_empty()) {
+        if let Some(decode) = back.pool_mut() {
+            let there = &mut decode.observer_mut().1.0;
+            if !there.is_empty() {
+                self.ended.append(there);
+            }
+        }
+        if self.ended.is_empty() {
+            return;
+        }
+        if let Some(loops) = &mut self.loops {
             self.ended
                 .sort_unstable_by_key(|(class, well)| (*class, !well));
             for (class, well) in &self.ended {
