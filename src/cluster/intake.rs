@@ -348,8 +348,9 @@ impl<U: Server, O: Observer> Intake<U, O> {
             match loss {
                 None => self.base.observer.migrated(now, request),
                 Some(after) => {
-                    self.base.observer.lost(now, request);
                     waiting.past.losses += 1;
+                    let losses = waiting.past.losses;
+                    self.base.observer.lost(now, request, losses);
                     if after == AfterLoss::Fail {
                         self.end(now, &waiting, Fate::Failed);
                         continue;

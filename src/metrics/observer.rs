@@ -148,8 +148,8 @@ observers! {
     fn preempted(now: SimTime, request: &Request);
     /// A request is moved because its unit is released.
     fn migrated(now: SimTime, request: &Request);
-    /// A request loses its KV, or its place in a queue, because its unit is lost.
-    fn lost(now: SimTime, request: &Request);
+    /// A request loses its KV, or its place in a queue, because its unit is lost; so often now.
+    fn lost(now: SimTime, request: &Request, times: u32);
     /// A step that would have ended at `until` is lost with its unit; `prompts`: it was told of as a prefill step.
     fn step_lost(now: SimTime, unit: usize, until: SimTime, prompts: bool);
     /// The number of units paid and of units serving or draining changes.

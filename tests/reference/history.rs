@@ -23,8 +23,8 @@ pub struct Life {
     pub preempted: Vec<u64>,
     /// When it had to leave a released unit.
     pub migrated: Vec<u64>,
-    /// When it lost its KV, or its place in a queue, with a unit.
-    pub lost: Vec<u64>,
+    /// When it lost its KV, or its place in a queue, with a unit, for which time.
+    pub lost: Vec<(u64, u32)>,
     /// The end of the first step after each join, and when the token before it had left.
     pub resumed: Vec<(u64, u64)>,
     /// How it ended.

@@ -159,7 +159,10 @@ fn shown(life: &Life) -> String {
         + &life.joined.iter().map(join).collect::<String>()
         + &all("preempted", &life.preempted)
         + &all("moved", &life.migrated)
-        + &all("lost", &life.lost)
+        + &all(
+            "lost",
+            &life.lost.iter().map(|lost| lost.0).collect::<Vec<u64>>(),
+        )
         + &end
 }
 

@@ -286,8 +286,8 @@ impl Observer for Witness {
         self.life(request).migrated.push(now.0);
     }
 
-    fn lost(&mut self, now: SimTime, request: &Request) {
-        self.life(request).lost.push(now.0);
+    fn lost(&mut self, now: SimTime, request: &Request, times: u32) {
+        self.life(request).lost.push((now.0, times));
     }
 
     fn units(&mut self, now: SimTime, paid: u64, working: u64) {

@@ -146,7 +146,9 @@ impl<'a> World<'a> {
 
     /// A request loses its KV with a unit: it starts again, or fails. Says whether it starts again.
     pub fn lose(&mut self, id: usize, after: AfterLoss) -> bool {
-        self.note(id, |life| &mut life.lost);
+        let now = self.now;
+        let lost = &mut self.life(id).lost;
+        lost.push((now, lost.len() as u32 + 1));
         self.drop_kv(id);
         if after == AfterLoss::Fail {
             self.saw("a request fails with its unit");

@@ -191,7 +191,8 @@ impl<O: Observer> Decode<O> {
             since,
             ..
         } = travel;
-        self.base.observer.lost(now, &request);
+        past.losses += 1;
+        self.base.observer.lost(now, &request, past.losses);
         if after == AfterLoss::Fail {
             self.end(now, &travel, place, Fate::Failed);
             return;
@@ -201,7 +202,6 @@ impl<O: Observer> Decode<O> {
         self.base
             .observer
             .moved(now, &request, place, since, Place::Outside);
-        past.losses += 1;
         lost.push(Lost { request, past });
     }
 }
