@@ -27,6 +27,10 @@
 //! context, and a user's request behind those of later classes. It did not find that users who are turned away
 //! draw their think times before content ones of the same instant.
 //!
+//! Every scenario is played a second time under a controller that takes, drains, releases and loses units on what it
+//! sees (`meddler.rs`). That found that a request which a decode unit hands on as its step ends was said to have had its
+//! latest token as that step began.
+//!
 //! A scenario in which the two differ is cut down to a small file, which is printed in full. The long
 //! form (TOKENTIDE_SLOW=1) plays ten thousand scenarios; TOKENTIDE_SEED asks for others.
 
