@@ -84,9 +84,9 @@ pub struct PoolBase<U: PoolUnit, O> {
     lives: Vec<LifeOfUnit>,
     /// Units that start, by the time at which they serve, with the number of that life.
     starting: BinaryHeap<Reverse<(SimTime, u32, u32)>>,
-    /// When the next one of them does.
+    /// When the next of the starting units serves.
     next_serving: SimTime,
-    /// No unit below is free.
+    /// Index below which no unit is free.
     first_free: usize,
     /// Whether any unit has changed at this instant, and whether one has begun to serve.
     has_changed: bool,
