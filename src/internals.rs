@@ -76,9 +76,9 @@ pub mod report {
 pub mod scenario {
     pub use crate::scenario::{
         Admission, ArrivalForm, ArrivalKind, Batching, CacheForm, Class, ClosedLoop, FirstToken,
-        Interpolation, KeyChange, Law, LawForm, LengthForm, LengthLaw, Mistakes, Node, Overlap,
-        Performance, Pool, ProfileKey, RankBalance, Role, Router, Scenario, ThinkLaw, load,
-        load_str, summary_fields,
+        Interpolation, KeyChange, Law, LawForm, LengthForm, LengthLaw, LoadMeasure, Mistakes, Node,
+        Overlap, Performance, Pool, ProfileKey, RankBalance, Role, Router, Scenario, ThinkLaw,
+        load, load_str, summary_fields,
     };
 }
 pub mod units {

@@ -19,7 +19,7 @@ use super::decode::resident::DecodePace;
 use super::levels::Levels;
 use super::rank_memory::RankMemory;
 use crate::perf::StepTimes;
-use crate::scenario::{Admission, Batching, Pool, RankBalance, Router, Scenario};
+use crate::scenario::{Admission, Batching, LoadMeasure, Pool, RankBalance, Scenario};
 
 pub use mixed_unit::MixedUnit;
 /// What every mixed unit of the pool has in common.
@@ -33,7 +33,7 @@ pub struct MixedRules {
     balance: RankBalance,
     batching: Batching,
     look_ahead: bool,
-    router: Router,
+    measure: LoadMeasure,
     pace: DecodePace,
     /// Tokens that a decoding request adds to a batch: one, and its drafts.
     tokens_per_decode: u32,
@@ -52,7 +52,7 @@ impl MixedRules {
             batching: pool.batching,
             look_ahead: pool.look_ahead,
             balance: pool.balance,
-            router: pool.router,
+            measure: pool.router.measure(pool.role),
             // first tokens leave as prompts end
             pace: DecodePace {
                 start_1024: 1024,

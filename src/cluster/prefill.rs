@@ -11,7 +11,7 @@ mod prefill_unit;
 use super::levels::Levels;
 use super::transfer::Link;
 use crate::perf::StepTimes;
-use crate::scenario::{FirstToken, Pool, RankBalance, Router, Scenario};
+use crate::scenario::{FirstToken, LoadMeasure, Pool, RankBalance, Scenario};
 
 pub use prefill_unit::PrefillUnit;
 /// What every prefill unit of the pool has in common.
@@ -25,8 +25,8 @@ pub struct PrefillRules {
     max_batch_requests: u32,
     levels: Levels,
     balance: RankBalance,
-    /// Whether the router compares times; false: tokens.
-    by_time: bool,
+    /// What the router compares.
+    measure: LoadMeasure,
     /// Whether first tokens leave from prefill (S8).
     emits: bool,
     handover: Link,
@@ -43,7 +43,7 @@ impl PrefillRules {
             max_batch_requests: pool.max_batch_requests,
             levels: Levels::new(scenario),
             balance: pool.balance,
-            by_time: pool.router == Router::LeastTime,
+            measure: pool.router.measure(pool.role),
             emits: scenario.first_token == FirstToken::Prefill || scenario.pools.len() == 1,
             handover: Link::handover(scenario, pool),
             times,

@@ -67,8 +67,8 @@ pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use vocabulary::{
     Admission, AmountKey, ArrivalForm, Batching, CacheForm, FirstToken, Goal, Interpolation,
-    LengthForm, Overlap, OwnLength, ProfileKey, PublishedKind, RankBalance, Role, Router,
-    StepTimeForm, ThinkLaw,
+    LengthForm, LoadMeasure, Overlap, OwnLength, ProfileKey, PublishedKind, RankBalance, Role,
+    Router, StepTimeForm, ThinkLaw,
 };
 pub use write::hash as text_hash;
 

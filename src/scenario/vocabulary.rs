@@ -179,6 +179,16 @@ words! {
     }
 }
 
+impl Role {
+    /// The ordinary measure of a unit's load: prompts are work to do, and where tokens are generated KV is held.
+    const fn measure(self) -> LoadMeasure {
+        match self {
+            Self::Prefill => LoadMeasure::Tokens,
+            Self::Decode | Self::Mixed => LoadMeasure::Kv,
+        }
+    }
+}
+
 impl LengthForm {
     /// Whether the law is made of other laws.
     pub const fn is_mixture(self) -> bool {
@@ -186,7 +196,28 @@ impl LengthForm {
     }
 }
 
+/// Measure of a unit's load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadMeasure {
+    /// Tokens to compute.
+    Tokens,
+    /// KV tokens.
+    Kv,
+    /// Time for what is assigned.
+    Time,
+}
+
 impl Router {
+    /// What a pool of a role tells the router of a unit; one that reads no loads is told the ordinary measure.
+    pub const fn measure(self, role: Role) -> LoadMeasure {
+        match self {
+            Self::LeastLoaded => LoadMeasure::Tokens,
+            Self::LeastKv => LoadMeasure::Kv,
+            Self::LeastTime => LoadMeasure::Time,
+            Self::RoundRobin => role.measure(),
+        }
+    }
+
     /// Whether pools of a role may have the router: by tokens to compute where there are some, by KV where it stays.
     pub const fn serves(self, role: Role) -> bool {
         match self {

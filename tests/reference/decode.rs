@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use tokentide::internals::cluster::controller::{AfterLoss, PoolView, UnitOrder};
 use tokentide::internals::metrics::Place;
 use tokentide::internals::perf::DecodeLoads;
-use tokentide::internals::scenario::{Pool, Router};
+use tokentide::internals::scenario::{LoadMeasure, Pool};
 use tokentide::internals::units::SimTime;
 
 use arrivals::Coming;
@@ -116,10 +116,10 @@ impl Decode {
         let to_here = self.coming.iter().filter(|c| c.unit == Some(unit));
         let all = resident.chain(queued).chain(to_here.map(|c| c.id));
         let held = world.memory.held(all.map(|id| world.kv_1024(id)));
-        if self.pool.router == Router::LeastTime {
-            return even_step(world, self.pool.ranks, &held);
+        match self.pool.router.measure(self.pool.role) {
+            LoadMeasure::Time => even_step(world, self.pool.ranks, &held),
+            LoadMeasure::Kv | LoadMeasure::Tokens => held.kv_1024,
         }
-        held.kv_1024
     }
 
     /// Load of every unit.

@@ -321,15 +321,17 @@ impl Fleet {
     /// been had the reports been fresh.
     pub fn choose(&mut self, now: u64, loads: &[u64]) -> Option<(usize, bool)> {
         let serving: Vec<usize> = (0..self.len()).filter(|u| self.serves(*u, now)).collect();
-        if self.router == Router::RoundRobin {
-            let next = serving
-                .iter()
-                .find(|u| **u >= self.turn)
-                .or(serving.first());
-            self.turn = next? + 1;
-            return next.map(|unit| (*unit, false));
-        }
-        let least = |loads: &[u64]| serving.iter().copied().min_by_key(|u| (loads[*u], *u));
+        let among = match self.router {
+            Router::RoundRobin => {
+                let turn = serving.iter().find(|u| **u >= self.turn);
+                let next = *turn.or(serving.first())?;
+                self.turn = next + 1;
+                vec![next]
+            }
+            Router::LeastLoaded | Router::LeastKv | Router::LeastTime => serving,
+        };
+        // the first of those that are least
+        let least = |loads: &[u64]| among.iter().copied().min_by_key(|unit| loads[*unit]);
         let fresh = least(loads)?;
         if self.report_interval == 0 {
             return Some((fresh, false));

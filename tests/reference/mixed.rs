@@ -4,7 +4,7 @@ mod batch;
 
 use tokentide::internals::cluster::controller::{PoolView, UnitOrder};
 use tokentide::internals::metrics::Place;
-use tokentide::internals::scenario::{Pool, Router};
+use tokentide::internals::scenario::{LoadMeasure, Pool};
 
 use crate::decode::{Blocked, even_step};
 use crate::fleet::{Fleet, Going};
@@ -122,14 +122,14 @@ impl Mixed {
         let to_compute: Vec<usize> = queue.iter().copied().chain(begun).collect();
         let tokens = to_compute.iter().map(|id| world.remaining(*id)).sum();
         let resident = on_ranks.map(|resident| Self::held_1024(world, resident));
-        match self.pool.router {
-            Router::LeastLoaded => tokens,
-            Router::LeastTime => {
+        match self.pool.router.measure(self.pool.role) {
+            LoadMeasure::Tokens => tokens,
+            LoadMeasure::Time => {
                 let pairs = to_compute.iter().map(|id| world.remaining_pairs(*id)).sum();
                 let prompts = world.times.prefill_work(tokens, pairs) / u64::from(self.pool.ranks);
                 prompts + even_step(world, self.pool.ranks, &world.memory.held(resident))
             }
-            Router::LeastKv | Router::RoundRobin => {
+            LoadMeasure::Kv => {
                 let queued = queue.iter().map(|id| Self::kv_to_be_1024(world, *id));
                 queued.chain(resident).sum()
             }

@@ -4,7 +4,7 @@ mod prefill_batch;
 
 use tokentide::internals::cluster::controller::{AfterLoss, PoolView, UnitOrder};
 use tokentide::internals::metrics::Place;
-use tokentide::internals::scenario::{Pool, Router};
+use tokentide::internals::scenario::{LoadMeasure, Pool};
 use tokentide::internals::units::SimDuration;
 
 use crate::fleet::{Fleet, Going};
@@ -116,11 +116,13 @@ impl Prefill {
         all.sort_unstable();
         all.dedup();
         let tokens = all.iter().map(|id| world.remaining(*id)).sum();
-        if self.pool.router == Router::LeastTime {
-            let pairs = all.iter().map(|id| world.remaining_pairs(*id)).sum();
-            return world.times.prefill_work(tokens, pairs);
+        match self.pool.router.measure(self.pool.role) {
+            LoadMeasure::Time => {
+                let pairs = all.iter().map(|id| world.remaining_pairs(*id)).sum();
+                world.times.prefill_work(tokens, pairs)
+            }
+            LoadMeasure::Tokens | LoadMeasure::Kv => tokens,
         }
-        tokens
     }
 
     /// Load of every unit.

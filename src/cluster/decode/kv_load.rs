@@ -1,6 +1,7 @@
 //! What a router of a decode pool compares (S6): all that is resident, queued and in transfer to a unit.
 
 use super::DecodeRules;
+use crate::scenario::LoadMeasure;
 
 /// Requests and KV resident, queued and in transfer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,15 +36,17 @@ impl KvLoad {
     /// The load that the pool's router compares.
     #[inline]
     pub fn seen(&self, rules: &DecodeRules) -> u64 {
-        if !rules.by_time {
-            return self.kv_1024;
+        match rules.measure {
+            LoadMeasure::Kv | LoadMeasure::Tokens => self.kv_1024,
+            LoadMeasure::Time => {
+                let ranks = rules.ranks as u64;
+                let requests = (self.requests + 1).div_ceil(ranks);
+                rules.times.decode_own(
+                    u32::try_from(requests).unwrap_or(u32::MAX),
+                    self.kv_1024 / ranks,
+                    self.window_1024 / ranks,
+                )
+            }
         }
-        let ranks = rules.ranks as u64;
-        let requests = (self.requests + 1).div_ceil(ranks);
-        rules.times.decode_own(
-            u32::try_from(requests).unwrap_or(u32::MAX),
-            self.kv_1024 / ranks,
-            self.window_1024 / ranks,
-        )
     }
 }

@@ -7,7 +7,7 @@ use super::resident::DecodePace;
 use crate::cluster::rank_memory::RankMemory;
 use crate::cluster::transfer::Link;
 use crate::perf::{OwnLines, StepTimes};
-use crate::scenario::{Admission, FirstToken, Pool, RankBalance, Router, Scenario};
+use crate::scenario::{Admission, FirstToken, LoadMeasure, Pool, RankBalance, Scenario};
 use crate::workload::Request;
 
 /// Rules that all decode units of the pool have in common.
@@ -18,8 +18,8 @@ pub struct DecodeRules {
     pub(super) max_batch_requests: u32,
     pub(super) reserving: bool,
     pub(super) balance: RankBalance,
-    /// Whether the router compares times; false: KV.
-    pub(super) by_time: bool,
+    /// What the router compares.
+    pub(super) measure: LoadMeasure,
     pub(super) pace: DecodePace,
     pub(super) migration: Link,
     /// Links through all of a unit's interfaces together, for a handed-over and for a migrating request.
@@ -42,7 +42,7 @@ impl DecodeRules {
             max_batch_requests: pool.max_batch_requests,
             reserving: pool.admission == Admission::Reserve,
             balance: pool.balance,
-            by_time: pool.router == Router::LeastTime,
+            measure: pool.router.measure(pool.role),
             pace: DecodePace {
                 start_1024,
                 per_step_1024: u64::from(scenario.mtp.progress_1024),

@@ -17,7 +17,7 @@ use crate::cluster::queue::Queue;
 use crate::cluster::slab::Slab;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
-use crate::scenario::{Batching, Pool, Router, Scenario};
+use crate::scenario::{Batching, LoadMeasure, Pool, Scenario};
 use crate::units::SimTime;
 
 /// One mixed unit: queues, and ranks that prefill and decode in the same steps.
@@ -249,10 +249,10 @@ impl PoolUnit for MixedUnit {
     }
 
     fn load(&self, rules: &MixedRules) -> u64 {
-        match rules.router {
-            Router::LeastKv => self.load.kv_1024,
-            Router::LeastTime => self.time(rules),
-            Router::LeastLoaded | Router::RoundRobin => self.load.tokens,
+        match rules.measure {
+            LoadMeasure::Kv => self.load.kv_1024,
+            LoadMeasure::Time => self.time(rules),
+            LoadMeasure::Tokens => self.load.tokens,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::queue::Queue;
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
-use crate::scenario::{Pool, RankBalance, Scenario};
+use crate::scenario::{LoadMeasure, Pool, RankBalance, Scenario};
 use crate::units::SimTime;
 use crate::workload::Request;
 
@@ -163,10 +163,9 @@ impl PoolUnit for PrefillUnit {
 
     #[inline]
     fn load(&self, rules: &PrefillRules) -> u64 {
-        if rules.by_time {
-            rules.times.prefill_work(self.load.tokens, self.load.pairs)
-        } else {
-            self.load.tokens
+        match rules.measure {
+            LoadMeasure::Time => rules.times.prefill_work(self.load.tokens, self.load.pairs),
+            LoadMeasure::Tokens | LoadMeasure::Kv => self.load.tokens,
         }
     }
 
