@@ -29,7 +29,7 @@ const THREE_CLASSES: &str = "class=[\
     {name=\"c\",priority=2,arrivals={kind=\"closed-loop\",users=9,think_time=\"1s\",think=\"exponential\"},\
      input={kind=\"lognormal\",mean=3000,cv=1.0},output={kind=\"constant\",value=30}}]";
 
-const GOLDEN: [Golden; 13] = [
+const GOLDEN: [Golden; 14] = [
     ("two pools", SMALL, &[]),
     (
         "users who wait for answers",
@@ -39,6 +39,17 @@ const GOLDEN: [Golden; 13] = [
         ],
     ),
     ("a mixed pool, chunked", MIXED, &[]),
+    (
+        "units drawn by twos, stale reports",
+        SMALL,
+        &[
+            "pools.prefill.units=3",
+            "pools.decode.units=3",
+            "pools.prefill.router=\"power-of-two\"",
+            "pools.decode.router=\"power-of-two\"",
+            "pools.decode.report_interval=\"1s\"",
+        ],
+    ),
     (
         "a mixed pool, prompts first, stale reports",
         MIXED,

@@ -207,7 +207,7 @@ impl<O: Observer> Decode<O> {
     pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, observer: O) -> Self {
         let rules = DecodeRules::new(scenario, pool, times);
         Self {
-            base: PoolBase::new(rules, pool, observer),
+            base: PoolBase::new(rules, scenario, pool, observer),
             moving: Slab::default(),
             arrivals: TransferArrivals::default(),
             unrouted: VecDeque::new(),

@@ -243,7 +243,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
     pub fn new(scenario: &Scenario, pool: &Pool, times: StepTimes, observer: O) -> Self {
         let rules = U::rules(scenario, pool, times);
         Self {
-            base: PoolBase::new(rules, pool, observer),
+            base: PoolBase::new(rules, scenario, pool, observer),
             cache: Cache::Rate,
             context: scenario.model.context.map_or(u64::MAX, u64::from),
             unrouted: Queue::default(),

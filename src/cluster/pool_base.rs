@@ -8,9 +8,10 @@ use super::Inside;
 use super::controller::{AfterLoss, PoolView, UnitLife, UnitOrder, UnitView};
 use super::router::{LoadView, RequestRouter};
 use crate::metrics::{Fate, Observer, Place};
-use crate::scenario::Pool;
+use crate::scenario::{Pool, Scenario};
 use crate::units::SimTime;
 use crate::workload::Request;
+use crate::workload::random::Stream;
 
 /// A unit of any pool.
 pub trait PoolUnit {
@@ -121,7 +122,8 @@ pub struct PoolBase<U: PoolUnit, O> {
 
 impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
     /// A pool of no units yet.
-    pub fn new(rules: U::Rules, pool: &Pool, observer: O) -> Self {
+    pub fn new(rules: U::Rules, scenario: &Scenario, pool: &Pool, observer: O) -> Self {
+        let draws = Stream::new(scenario.seed, "router", &pool.name);
         Self {
             rules,
             units: Vec::new(),
@@ -134,7 +136,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             departures: Vec::new(),
             leaving: Vec::new(),
             view: LoadView::new(pool.report_interval),
-            router: RequestRouter::new(pool.router),
+            router: RequestRouter::new(pool.router, draws),
             reports: None,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             next_unit: SimTime::NEVER,

@@ -7,6 +7,7 @@ use super::least::{NEVER as CLOSED, index_of_least};
 use crate::scenario::Router;
 use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
+use crate::workload::random::Stream;
 
 /// The loads of a pool's units, as a router sees them.
 #[derive(Clone, Debug)]
@@ -84,12 +85,18 @@ pub struct RequestRouter {
     policy: Router,
     /// Index after the unit chosen last, for round robin.
     cursor: usize,
+    /// Where units are drawn.
+    draws: Stream,
 }
 
 impl RequestRouter {
-    /// A router that has chosen none yet.
-    pub fn new(policy: Router) -> Self {
-        Self { policy, cursor: 0 }
+    /// A router that has chosen none yet, with a stream of its own.
+    pub fn new(policy: Router, draws: Stream) -> Self {
+        Self {
+            policy,
+            cursor: 0,
+            draws,
+        }
     }
 
     /// The unit for a request; `None`: no unit serves.
@@ -105,8 +112,33 @@ impl RequestRouter {
                 Some(chosen)
             }
             Router::LeastLoaded | Router::LeastKv | Router::LeastTime => index_of_least(&view.seen),
+            Router::PowerOfTwo => self.draw(view),
         }
     }
+
+    /// The less loaded of two different serving units, each pair as likely; of equals the first drawn. One that
+    /// serves alone is not drawn.
+    fn draw(&mut self, view: &LoadView) -> Option<usize> {
+        let serving = || (0..view.seen.len()).filter(|unit| view.seen[*unit] != CLOSED);
+        let count = serving().count();
+        if count < 2 {
+            return serving().next();
+        }
+        let first = below(&mut self.draws, count);
+        let other = below(&mut self.draws, count - 1);
+        let other = other + usize::from(other >= first);
+        let (first, other) = (serving().nth(first)?, serving().nth(other)?);
+        Some(if view.seen[other] < view.seen[first] {
+            other
+        } else {
+            first
+        })
+    }
+}
+
+/// A number below `count`: floor(count x / 2^64), x being the next draw.
+fn below(draws: &mut Stream, count: usize) -> usize {
+    ((u128::from(draws.draw()) * count as u128) >> 64) as usize
 }
 
 #[cfg(test)]
@@ -122,6 +154,10 @@ mod tests {
         class: 0,
     };
 
+    fn router(policy: Router) -> RequestRouter {
+        RequestRouter::new(policy, Stream::new(1, "router", "decode"))
+    }
+
     fn open(loads: &[u64]) -> LoadView {
         let mut view = LoadView::new(SimDuration::ZERO);
         for (unit, load) in loads.iter().enumerate() {
@@ -134,7 +170,7 @@ mod tests {
 
     #[test]
     fn least_goes_to_the_lowest_index_among_equals() {
-        let (mut router, mut view) = (RequestRouter::new(Router::LeastKv), open(&[5, 3, 3]));
+        let (mut router, mut view) = (router(Router::LeastKv), open(&[5, 3, 3]));
         assert_eq!(router.choose(&ANY, &view), Some(1));
         view.loaded(1, 9);
         assert_eq!(router.choose(&ANY, &view), Some(2));
@@ -142,7 +178,7 @@ mod tests {
 
     #[test]
     fn round_robin_skips_units_that_do_not_serve() {
-        let (mut router, mut view) = (RequestRouter::new(Router::RoundRobin), open(&[0, 0, 0]));
+        let (mut router, mut view) = (router(Router::RoundRobin), open(&[0, 0, 0]));
         view.close(1);
         let turns: Vec<_> = (0..4).map(|_| router.choose(&ANY, &view)).collect();
         assert_eq!(turns, [Some(0), Some(2), Some(0), Some(2)]);
@@ -150,7 +186,7 @@ mod tests {
 
     #[test]
     fn round_robin_goes_on_to_a_unit_that_is_new() {
-        let (mut router, mut view) = (RequestRouter::new(Router::RoundRobin), open(&[0, 0]));
+        let (mut router, mut view) = (router(Router::RoundRobin), open(&[0, 0]));
         let mut turns = vec![router.choose(&ANY, &view), router.choose(&ANY, &view)];
         view.open(2, 0);
         turns.push(router.choose(&ANY, &view));
@@ -158,9 +194,30 @@ mod tests {
     }
 
     #[test]
+    fn of_two_drawn_the_less_loaded_takes_it() {
+        let (mut drawn, mut view) = (router(Router::PowerOfTwo), open(&[9, 5, 5, 7]));
+        view.close(2);
+        let mut taken = [0_u32; 5];
+        (0..3_000).for_each(|_| taken[drawn.choose(&ANY, &view).unwrap_or(4)] += 1);
+        // Of three pairs, one of them 9 and 7, and two with 5: 2,000 and 1,000, with a deviation of 26.
+        assert_eq!([taken[0], taken[2], taken[4]], [0; 3]);
+        assert!(taken[1].abs_diff(2_000) < 130, "{taken:?}");
+        assert_eq!(taken[1] + taken[3], 3_000);
+        // Equals are as likely; who serves alone takes all.
+        let mut view = open(&[5, 5]);
+        let first = (0..1_000).filter(|_| drawn.choose(&ANY, &view) == Some(0));
+        let first = first.count();
+        assert!(first.abs_diff(500) < 80, "{first}");
+        view.close(0);
+        assert_eq!(drawn.choose(&ANY, &view), Some(1));
+        view.close(1);
+        assert_eq!(drawn.choose(&ANY, &view), None);
+    }
+
+    #[test]
     fn a_router_with_old_reports_believes_them() {
         let mut view = LoadView::new(SimDuration(10));
-        let mut router = RequestRouter::new(Router::LeastLoaded);
+        let mut router = router(Router::LeastLoaded);
         for (unit, load) in [1, 2].into_iter().enumerate() {
             view.add();
             view.open(unit, load);

@@ -75,7 +75,8 @@ pub fn give(root: &mut TomlTable, at: Span, report: &mut MistakeReport) {
 impl Scenario {
     /// Whether anything is drawn at random. Otherwise all seeds play the same requests, and runs differ in nothing.
     pub fn is_drawn(&self) -> bool {
-        self.classes.iter().any(Class::is_drawn)
+        let routers = self.pools.iter().any(|pool| pool.router.is_drawn());
+        routers || self.classes.iter().any(Class::is_drawn)
     }
 
     /// What replications of recorded classes cannot say, in words; `None`: nothing is recorded.
@@ -280,6 +281,7 @@ mod tests {
         let rows = "0,1000,10,0\\n1,1000,10,0";
         let of = |set: &[&str]| read(rows, "duration = '1min'", set).unwrap();
         assert!(!of(&[]).is_drawn());
+        assert!(of(&["pools.mixed.router=power-of-two"]).is_drawn());
         assert!(!of(&["class.c.hit_rate=0.5"]).is_drawn());
         let text =
             "class.c.arrivals.csv.text=\"arrived_s,input_tokens,output_tokens\\n0,1000,10\\n\"";

@@ -53,6 +53,7 @@ words! {
         LeastLoaded = "least-loaded": "The unit with the fewest tokens to compute, assigned and not finished",
         LeastKv = "least-kv": "The unit with the fewest KV tokens: resident, queued and in transfer",
         LeastTime = "least-time": "The unit whose assigned work takes the least time",
+        PowerOfTwo = "power-of-two": "Of two units drawn at random the one with fewer tokens to compute, or where tokens are generated with less KV",
     }
 }
 
@@ -214,14 +215,22 @@ impl Router {
             Self::LeastLoaded => LoadMeasure::Tokens,
             Self::LeastKv => LoadMeasure::Kv,
             Self::LeastTime => LoadMeasure::Time,
-            Self::RoundRobin => role.measure(),
+            Self::RoundRobin | Self::PowerOfTwo => role.measure(),
+        }
+    }
+
+    /// Whether chance has a part in what it chooses.
+    pub const fn is_drawn(self) -> bool {
+        match self {
+            Self::RoundRobin | Self::LeastLoaded | Self::LeastKv | Self::LeastTime => false,
+            Self::PowerOfTwo => true,
         }
     }
 
     /// Whether pools of a role may have the router: by tokens to compute where there are some, by KV where it stays.
     pub const fn serves(self, role: Role) -> bool {
         match self {
-            Self::RoundRobin | Self::LeastTime => true,
+            Self::RoundRobin | Self::LeastTime | Self::PowerOfTwo => true,
             Self::LeastLoaded => matches!(role, Role::Prefill | Role::Mixed),
             Self::LeastKv => matches!(role, Role::Decode | Role::Mixed),
         }

@@ -133,6 +133,7 @@ const LEAST_IN_10_000: &[(&str, u64)] = &[
     ("no queue allowed", 560),
     ("periods", 310),
     ("poisson", 2_000),
+    ("power-of-two", 1_400),
     ("preemption", 200),
     ("preemption with several tokens a step", 43),
     ("prefill step end", 2_800),

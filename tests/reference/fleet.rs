@@ -12,6 +12,7 @@ use tokentide::internals::cluster::controller::{
 };
 use tokentide::internals::scenario::{Pool, Router, Scenario};
 use tokentide::internals::units::SimTime;
+use tokentide::internals::workload::random::Stream;
 
 use crate::history::Usage;
 use crate::world::World;
@@ -61,6 +62,8 @@ pub struct Fleet {
     reports: Vec<u64>,
     /// Round-robin: the unit after the one chosen last.
     turn: usize,
+    /// Power of two: which units are drawn.
+    draws: Stream,
     /// Requests that found no serving unit, first in first out.
     pub waiting: VecDeque<usize>,
 }
@@ -87,6 +90,7 @@ impl Fleet {
             report_interval: pool.report_interval.0,
             reports: Vec::new(),
             turn: 0,
+            draws: Stream::new(scenario.seed, "router", &pool.name),
             waiting: VecDeque::new(),
         }
     }
@@ -329,6 +333,15 @@ impl Fleet {
                 vec![next]
             }
             Router::LeastLoaded | Router::LeastKv | Router::LeastTime => serving,
+            Router::PowerOfTwo if serving.len() < 2 => serving,
+            Router::PowerOfTwo => {
+                let mut left = serving;
+                let mut take = || {
+                    let part = u128::from(self.draws.draw()) * left.len() as u128;
+                    left.remove((part >> 64) as usize)
+                };
+                vec![take(), take()]
+            }
         };
         // the first of those that are least
         let least = |loads: &[u64]| among.iter().copied().min_by_key(|unit| loads[*unit]);

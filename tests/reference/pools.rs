@@ -315,7 +315,11 @@ fn routing(plan: &mut Plan, pool: &mut Table, role: Role) {
     let router = plan.dice.word(|router: Router| match router {
         _ if !router.serves(role) => 0,
         Router::LeastLoaded | Router::LeastKv if role != Role::Mixed => 2,
-        Router::LeastLoaded | Router::LeastKv | Router::RoundRobin | Router::LeastTime => 1,
+        Router::LeastLoaded
+        | Router::LeastKv
+        | Router::RoundRobin
+        | Router::LeastTime
+        | Router::PowerOfTwo => 1,
     });
     put(pool, "router", text(router.word()));
     if plan.dice.chance(0.4) {
