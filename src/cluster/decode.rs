@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use super::controller::{PoolView, UnitOrder};
 use super::instant::{BackPool, LostSender};
 use super::past::Lost;
-use super::pool_base::{PoolBase, PoolUnit};
+use super::pool_base::PoolBase;
 use super::slab::Slab;
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
@@ -122,13 +122,11 @@ impl<O: Observer> BackPool for Decode<O> {
     #[inline]
     fn end_steps(&mut self, now: SimTime) {
         let base = &mut self.base;
-        if base.next_unit != now {
+        if base.next_unit() != now {
             return;
         }
-        for index in 0..base.units.len() {
-            if base.units[index].next() != now {
-                continue;
-            }
+        let due = base.take_due(now);
+        for &index in &due {
             let before = base.note(index);
             let (rules, observer) = (&base.rules, &mut base.observer);
             if base.units[index].end_step(now, index, rules, observer, &mut self.tokens) {
@@ -136,9 +134,10 @@ impl<O: Observer> BackPool for Decode<O> {
                 base.noted(now, index, before);
                 base.loaded(index);
             }
+            base.rescheduled(index);
             base.dirty.push(index);
         }
-        base.find_next();
+        base.looked_at_due(due);
         if self.base.has_leaving() {
             self.base.give_back_leaving();
             self.settle(now, &mut Vec::new());
@@ -318,7 +317,7 @@ impl<O: Observer> Decode<O> {
         }
         base.noted(now, index, before);
         base.loaded(index);
-        base.next_unit = base.next_unit.min(base.units[index].next());
+        base.rescheduled(index);
     }
 
     /// Rejects what exceeds the pool's own queue, which has the limit of a unit's while no unit serves. What is

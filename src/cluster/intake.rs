@@ -171,13 +171,11 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
     #[inline]
     fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool) {
         let base = &mut self.base;
-        if base.next_unit != now {
+        if base.next_unit() != now {
             return;
         }
-        for index in 0..base.units.len() {
-            if base.units[index].next() != now {
-                continue;
-            }
+        let due = base.take_due(now);
+        for &index in &due {
             let before = base.note(index);
             let sender = (index as u32, base.life_number(index));
             base.units[index].end_step(
@@ -191,9 +189,10 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
             base.loaded(index);
             base.noted(now, index, before);
             base.busy -= 1;
+            base.rescheduled(index);
             base.dirty.push(index);
         }
-        base.find_next();
+        base.looked_at_due(due);
         back.take_over(now);
         if self.base.has_leaving() {
             self.base.give_back_leaving();
@@ -328,7 +327,6 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 after,
             }));
         }
-        self.base.find_next();
         senders
     }
 
@@ -386,7 +384,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         let unit = &mut base.units[index];
         if unit.start_step(now, index, rules, observer, &mut self.tokens) {
             base.busy += 1;
-            base.next_unit = base.next_unit.min(unit.next());
+            base.rescheduled(index);
         }
         if U::GENERATES {
             base.loaded(index);

@@ -21,6 +21,7 @@ pub mod router;
 pub mod schedule;
 mod slab;
 pub mod stand_in;
+mod tournament;
 pub mod transfer;
 
 use crate::units::SimTime;

@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use super::Inside;
 use super::controller::{AfterLoss, PoolView, UnitLife, UnitOrder, UnitView};
 use super::router::{LoadView, RequestRouter};
+use super::tournament::Tournament;
 use crate::metrics::{Fate, Observer, Place};
 use crate::scenario::{Pool, Scenario};
 use crate::units::SimTime;
@@ -104,8 +105,10 @@ pub struct PoolBase<U: PoolUnit, O> {
     reports: Option<Vec<(u64, u64)>>,
     /// Most requests that may wait for a unit, or in the pool's own queue; `None`: no limit.
     pub max_queue_requests: Option<usize>,
-    /// Earliest time at which something happens on a unit by itself.
-    pub next_unit: SimTime,
+    /// When something next happens on each unit by itself.
+    next_times: Tournament,
+    /// Units on which something happens now; kept for its room.
+    due: Vec<usize>,
     /// Units to look at in phase 5.
     pub dirty: Vec<usize>,
     paid: u64,
@@ -139,7 +142,8 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             router: RequestRouter::new(pool.router, draws),
             reports: None,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
-            next_unit: SimTime::NEVER,
+            next_times: Tournament::new(),
+            due: Vec::new(),
             dirty: Vec::new(),
             paid: 0,
             working: 0,
@@ -160,7 +164,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
     /// When something next happens in the pool by itself: on a unit, or a report, or a unit that begins to serve.
     #[inline]
     pub fn next(&self) -> SimTime {
-        self.next_unit
+        self.next_unit()
             .min(self.view.next_report())
             .min(self.next_serving)
     }
@@ -276,6 +280,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             self.lives.push(LifeOfUnit::default());
             self.units.push(U::new(&self.rules));
             self.view.add();
+            self.next_times.push();
             self.reports.iter_mut().for_each(|r| r.push((0, 0)));
         }
         if let Some(reports) = &mut self.reports {
@@ -340,6 +345,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
     pub fn departed(&mut self, unit: usize) {
         self.lives[unit].life = UnitLife::Free;
         self.first_free = self.first_free.min(unit);
+        self.rescheduled(unit);
     }
 
     /// Phase 2, when all steps have ended: those that waited for the end of theirs are given back.
@@ -413,11 +419,39 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         self.observer.kv(now, kv);
     }
 
-    /// Looks up anew the earliest time at which something happens on a unit by itself.
+    /// The earliest time at which something happens on a unit by itself.
     #[inline]
-    pub fn find_next(&mut self) {
-        let next = self.units.iter().map(U::next).min();
-        self.next_unit = next.unwrap_or(SimTime::NEVER);
+    pub fn next_unit(&self) -> SimTime {
+        SimTime(self.next_times.least())
+    }
+
+    /// Notes when something next happens on a unit by itself, after it may have changed.
+    #[inline]
+    pub fn rescheduled(&mut self, index: usize) {
+        self.next_times.set(index, self.units[index].next().0);
+    }
+
+    /// Units on which something happens now, the earliest time at which anything does, by index.
+    #[inline]
+    pub fn take_due(&mut self, now: SimTime) -> Vec<usize> {
+        debug_assert!(
+            self.next_times
+                .values()
+                .iter()
+                .zip(&self.units)
+                .all(|(at, unit)| *at == unit.next().0),
+            "a unit's next time is not the one that is noted"
+        );
+        let mut due = std::mem::take(&mut self.due);
+        self.next_times.all_at(now.0, &mut due);
+        due
+    }
+
+    /// Gives the list of due units back, when they have been looked at.
+    #[inline]
+    pub fn looked_at_due(&mut self, mut due: Vec<usize>) {
+        due.clear();
+        self.due = due;
     }
 
     /// Units to look at in phase 5, each once, by index.

@@ -3,7 +3,8 @@
 //! A router chooses with the request and a view in hand: loads as they are, or as units reported them at the last
 //! multiple of `report_interval`. A unit that begins to serve reports itself at once. Ties go to the lowest index.
 
-use super::least::{NEVER as CLOSED, index_of_least};
+use super::least::NEVER as CLOSED;
+use super::tournament::Tournament;
 use crate::scenario::Router;
 use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
@@ -15,7 +16,9 @@ pub struct LoadView {
     interval: SimDuration,
     next_report: SimTime,
     /// Load of each unit; `CLOSED` where it takes no work.
-    seen: Vec<u64>,
+    seen: Tournament,
+    /// Units that take work, ascending.
+    serving: Vec<usize>,
 }
 
 impl LoadView {
@@ -29,13 +32,14 @@ impl LoadView {
         Self {
             interval,
             next_report,
-            seen: Vec::new(),
+            seen: Tournament::new(),
+            serving: Vec::new(),
         }
     }
 
     /// Adds a unit, which does not serve yet.
     pub fn add(&mut self) {
-        self.seen.push(CLOSED);
+        self.seen.push();
     }
 
     /// When the next load reports are taken.
@@ -47,8 +51,8 @@ impl LoadView {
     /// Takes load reports of the units.
     pub fn report(&mut self, now: SimTime, loads: impl Iterator<Item = u64>) {
         for (unit, load) in loads.enumerate() {
-            if self.seen[unit] != CLOSED {
-                self.seen[unit] = load;
+            if self.is_open(unit) {
+                self.seen.set(unit, load);
             }
         }
         self.next_report = now + self.interval;
@@ -63,19 +67,30 @@ impl LoadView {
     /// Tells that a unit's load has changed; seen only where everything is seen at once.
     #[inline]
     pub fn loaded(&mut self, unit: usize, load: u64) {
-        if self.interval == SimDuration::ZERO && self.seen[unit] != CLOSED {
-            self.seen[unit] = load;
+        if self.interval == SimDuration::ZERO && self.is_open(unit) {
+            self.seen.set(unit, load);
         }
     }
 
     /// Tells that a unit begins to take work.
     pub fn open(&mut self, unit: usize, load: u64) {
-        self.seen[unit] = load;
+        self.seen.set(unit, load);
+        if let Err(place) = self.serving.binary_search(&unit) {
+            self.serving.insert(place, unit);
+        }
     }
 
     /// Tells that a unit takes no more work.
     pub fn close(&mut self, unit: usize) {
-        self.seen[unit] = CLOSED;
+        self.seen.set(unit, CLOSED);
+        if let Ok(place) = self.serving.binary_search(&unit) {
+            self.serving.remove(place);
+        }
+    }
+
+    #[inline]
+    fn is_open(&self, unit: usize) -> bool {
+        self.seen.values()[unit] != CLOSED
     }
 }
 
@@ -104,14 +119,13 @@ impl RequestRouter {
     pub fn choose(&mut self, _request: &Request, view: &LoadView) -> Option<usize> {
         match self.policy {
             Router::RoundRobin => {
-                let units = view.seen.len();
-                let chosen = (0..units)
-                    .map(|i| (self.cursor + i) % units)
-                    .find(|&u| view.seen[u] != CLOSED)?;
+                let serving = &view.serving;
+                let next = serving.partition_point(|unit| *unit < self.cursor);
+                let chosen = *serving.get(next).or(serving.first())?;
                 self.cursor = chosen + 1;
                 Some(chosen)
             }
-            Router::LeastLoaded | Router::LeastKv | Router::LeastTime => index_of_least(&view.seen),
+            Router::LeastLoaded | Router::LeastKv | Router::LeastTime => view.seen.first(),
             Router::PowerOfTwo => self.draw(view),
         }
     }
@@ -119,16 +133,17 @@ impl RequestRouter {
     /// The less loaded of two different serving units, each pair as likely; of equals the first drawn. One that
     /// serves alone is not drawn.
     fn draw(&mut self, view: &LoadView) -> Option<usize> {
-        let serving = || (0..view.seen.len()).filter(|unit| view.seen[*unit] != CLOSED);
-        let count = serving().count();
+        let serving = &view.serving;
+        let count = serving.len();
         if count < 2 {
-            return serving().next();
+            return serving.first().copied();
         }
         let first = below(&mut self.draws, count);
         let other = below(&mut self.draws, count - 1);
         let other = other + usize::from(other >= first);
-        let (first, other) = (serving().nth(first)?, serving().nth(other)?);
-        Some(if view.seen[other] < view.seen[first] {
+        let (first, other) = (serving[first], serving[other]);
+        let seen = view.seen.values();
+        Some(if seen[other] < seen[first] {
             other
         } else {
             first

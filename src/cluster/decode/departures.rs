@@ -33,7 +33,6 @@ impl<O: Observer> Decode<O> {
         for departure in departures {
             self.depart(now, departure, lost);
         }
-        self.base.find_next();
     }
 
     /// Takes all requests off a unit, in order of id.
