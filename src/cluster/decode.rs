@@ -125,8 +125,8 @@ impl<O: Observer> BackPool for Decode<O> {
         if base.next_unit() != now {
             return;
         }
-        let due = base.take_due(now);
-        for &index in &due {
+        for place in base.find_due(now) {
+            let index = base.dirty[place];
             let before = base.note(index);
             let (rules, observer) = (&base.rules, &mut base.observer);
             if base.units[index].end_step(now, index, rules, observer, &mut self.tokens) {
@@ -135,9 +135,7 @@ impl<O: Observer> BackPool for Decode<O> {
                 base.loaded(index);
             }
             base.rescheduled(index);
-            base.dirty.push(index);
         }
-        base.looked_at_due(due);
         if self.base.has_leaving() {
             self.base.give_back_leaving();
             self.settle(now, &mut Vec::new());

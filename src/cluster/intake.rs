@@ -174,8 +174,8 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
         if base.next_unit() != now {
             return;
         }
-        let due = base.take_due(now);
-        for &index in &due {
+        for place in base.find_due(now) {
+            let index = base.dirty[place];
             let before = base.note(index);
             let sender = (index as u32, base.life_number(index));
             base.units[index].end_step(
@@ -190,9 +190,7 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
             base.noted(now, index, before);
             base.busy -= 1;
             base.rescheduled(index);
-            base.dirty.push(index);
         }
-        base.looked_at_due(due);
         back.take_over(now);
         if self.base.has_leaving() {
             self.base.give_back_leaving();

@@ -107,8 +107,6 @@ pub struct PoolBase<U: PoolUnit, O> {
     pub max_queue_requests: Option<usize>,
     /// When something next happens on each unit by itself.
     next_times: Tournament,
-    /// Units on which something happens now; kept for its room.
-    due: Vec<usize>,
     /// Units to look at in phase 5.
     pub dirty: Vec<usize>,
     paid: u64,
@@ -143,7 +141,6 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             reports: None,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             next_times: Tournament::new(),
-            due: Vec::new(),
             dirty: Vec::new(),
             paid: 0,
             working: 0,
@@ -431,27 +428,13 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
         self.next_times.set(index, self.units[index].next().0);
     }
 
-    /// Units on which something happens now, the earliest time at which anything does, by index.
+    /// Puts the units on which something happens now, which is the earliest time at which anything does, among those
+    /// to look at in phase 5, by index; returns their places there.
     #[inline]
-    pub fn take_due(&mut self, now: SimTime) -> Vec<usize> {
-        debug_assert!(
-            self.next_times
-                .values()
-                .iter()
-                .zip(&self.units)
-                .all(|(at, unit)| *at == unit.next().0),
-            "a unit's next time is not the one that is noted"
-        );
-        let mut due = std::mem::take(&mut self.due);
-        self.next_times.all_at(now.0, &mut due);
-        due
-    }
-
-    /// Gives the list of due units back, when they have been looked at.
-    #[inline]
-    pub fn looked_at_due(&mut self, mut due: Vec<usize>) {
-        due.clear();
-        self.due = due;
+    pub fn find_due(&mut self, now: SimTime) -> std::ops::Range<usize> {
+        let from = self.dirty.len();
+        self.next_times.all_at(now.0, &mut self.dirty);
+        from..self.dirty.len()
     }
 
     /// Units to look at in phase 5, each once, by index.
