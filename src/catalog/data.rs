@@ -8,23 +8,13 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::catalog_entry::CatalogEntry;
 use super::model_rows::{ModelFile, ModelRow};
 use super::{Compute, Discount, Gpu, Model, Power, Price, TokenPrices};
 use crate::units::{BytesPerSecond, NS_PER_S, PICO_PER_USD, PicoUsd, SimDuration};
 
 /// Bytes in a gigabyte, as network and memory makers count.
 const BYTES_PER_GB: f64 = 1e9;
-
-/// An entry of the catalog with its sources.
-#[derive(Clone, Debug)]
-pub struct CatalogEntry<T> {
-    /// The accelerator, model or price list itself.
-    pub item: T,
-    /// Where the entry's figures were published.
-    pub source: String,
-    /// What of the entry is not published but assumed; empty: nothing.
-    pub assumed: String,
-}
 
 /// All accelerators, in the order of the file.
 pub fn gpus() -> &'static [CatalogEntry<Gpu>] {

@@ -1,6 +1,7 @@
 //! What is known of hardware, models and prices: data in TOML beside this file, embedded in the
 //! binary, each entry with its sources.
 
+mod catalog_entry;
 mod constants;
 mod data;
 mod engine;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::data::CatalogEntry;
+use super::catalog_entry::CatalogEntry;
 use super::{Architecture, Attention, Experts, LinearAttention, Model, NumberFormat};
 
 /// The text of models.toml as types.

@@ -4,24 +4,22 @@
 use std::collections::BTreeMap;
 
 use super::confidence;
-use super::local::local_text;
 use super::promised::Stretches;
+use super::span::{inside_before, left_of};
 use super::stretch::{
-    Evidence, WindowStretch, decided, economics, latency, of_stretch, pools, ratio, request_counts,
-    token_counts,
+    Evidence, WindowStretch, decided, latency, of_stretch, ratio, request_counts, token_counts,
 };
 use super::summary::{
     BalanceSummary as BalanceRow, ClassSummary, LengthBucket, PublishedRow, Recorded,
-    RequestCounts, RunSummary, SCHEMA_VERSION, ScenarioId, SloSummary, SpanSummary,
+    RequestCounts, RunSummary, SCHEMA_VERSION, ScenarioId, SloSummary,
 };
-use super::warnings::warnings;
+use super::warnings::{is_comparable, warnings};
 use crate::metrics::Place;
 use crate::metrics::audit::AuditBalance;
-use crate::metrics::cells::{ClassCounts, Latencies};
-use crate::metrics::left::Left;
+use crate::metrics::cells::Latencies;
 use crate::metrics::length_bucket::{BUCKET_EDGES, BUCKETS};
 use crate::scenario::{Published, Scenario};
-use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration, SimTime};
+use crate::units::{NS_PER_HOUR, NS_PER_S, PicoUsd, SimDuration};
 
 /// The summary of a finished simulation.
 pub fn assemble(scenario: &Scenario, evidence: &Evidence) -> RunSummary {
@@ -89,17 +87,6 @@ fn length_buckets(evidence: &Evidence) -> Vec<LengthBucket> {
         .collect()
 }
 
-/// Requests of a class that are inside at the end, in both pools.
-pub(super) fn left_of(evidence: &Evidence, class: usize) -> Left {
-    let mut left = Left::default();
-    for record in evidence.records() {
-        if let Some(other) = record.left.get(class) {
-            left.merge(other);
-        }
-    }
-    left
-}
-
 /// Latencies so far of requests of a class that are inside at the end, in both pools.
 fn inside_of(evidence: &Evidence, class: usize) -> Latencies {
     let mut inside = Latencies::default();
@@ -109,17 +96,6 @@ fn inside_of(evidence: &Evidence, class: usize) -> Latencies {
         }
     }
     inside
-}
-
-/// Requests of a class that came before the window and had not ended when it began, in both pools.
-pub(super) fn inside_before(evidence: &Evidence, class: usize) -> u64 {
-    let mut before = ClassCounts::default();
-    for record in evidence.records() {
-        if let Some(other) = record.before.get(class) {
-            before.merge(other);
-        }
-    }
-    before.arrived - before.completed - before.rejected - before.failed
 }
 
 fn classes(
@@ -174,31 +150,6 @@ fn classes(
     scenario.classes.iter().enumerate().map(of_class).collect()
 }
 
-pub(super) fn span(scenario: &Scenario, stretch: &WindowStretch) -> SpanSummary {
-    let counts = stretch.all_classes();
-    let tokens = token_counts(&counts);
-    let (node_ns, _) = stretch.nodes;
-    let money = economics(scenario, stretch, &counts, &tokens);
-    let since_start = stretch.from.since(SimTime::ZERO + scenario.warm_up);
-    SpanSummary {
-        start: local_text(&scenario.start, since_start),
-        duration_s: stretch.ns() as f64 / NS_PER_S as f64,
-        nodes_mean: node_ns as f64 / stretch.ns() as f64,
-        pools: pools(scenario, stretch),
-        requests: stretch.requests(),
-        tokens,
-        kv_hit_rate: ratio(tokens.cached_input as f64, tokens.input as f64),
-        latency: latency(&stretch.latencies()),
-        latency_decided: stretch.decided(),
-        output_speed_tokens_per_s: stretch.output_speed(),
-        cost_usd: money.cost_usd,
-        revenue_usd: money.revenue_usd,
-        profit_usd: money.profit_usd,
-        energy_kwh: money.energy_kwh,
-        energy_overhead_kwh: money.energy_overhead_kwh,
-    }
-}
-
 fn audit(
     scenario: &Scenario,
     evidence: &Evidence,
@@ -242,12 +193,6 @@ fn audit(
             (b.name.to_owned(), row)
         })
         .collect()
-}
-
-/// Whether a figure was published for a window as long as the run's, or for no window.
-pub(super) fn is_comparable(scenario: &Scenario, published: &Published) -> bool {
-    let window = published.window;
-    window.is_none_or(|window| window == scenario.duration)
 }
 
 /// Published figures for this window beside what the summary says at their paths.

@@ -31,6 +31,7 @@ pub mod plot;
 mod promised;
 pub mod records;
 pub mod request_rows;
+mod span;
 pub mod stored;
 pub mod stretch;
 pub mod style;

@@ -4,7 +4,7 @@
 //! targets no more in the last one. A stretch in which nobody ends and no token leaves, although somebody was
 //! inside when it began, has kept nothing if it is longer than the target.
 
-use super::assemble::{inside_before, left_of, span};
+use super::span::{inside_before, left_of, span};
 use super::stretch::{Evidence, WindowStretch, ratio};
 use super::summary::{Promised, SloEvery, SloHour, SpanSummary};
 use crate::metrics::Timeline;

@@ -1,12 +1,11 @@
 //! What a careful reader should know before believing a summary, and what to do about it.
 
-use super::assemble::is_comparable;
 use super::confidence::DEPENDENT;
 use super::format::{count, fixed, length, seconds};
 use super::summary::{ClassSummary, RunSummary};
 use super::sureness;
 use crate::metrics::interval::{first_against_rest, mean, t_quantile};
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{Published, Role, Scenario};
 
 /// Growth of a queue, as a part of all arrivals, from which it is called growing.
 const GROWTH: f64 = 0.01;
@@ -123,6 +122,12 @@ fn left_out(summary: &RunSummary) -> Option<String> {
             classes.join("; ")
         )
     })
+}
+
+/// Whether a figure was published for a window as long as the run's, or for no window.
+pub(super) fn is_comparable(scenario: &Scenario, published: &Published) -> bool {
+    let window = published.window;
+    window.is_none_or(|window| window == scenario.duration)
 }
 
 /// Published figures that are not held against this run, since they were counted for another time.

@@ -4,11 +4,12 @@
 use serde::Serialize;
 
 use super::candidate::{Candidate, Design, in_words, notes};
-use super::constant_units::{Found, Trial, outstanding};
+use super::constant_units::{Found, outstanding};
 use super::question::PlanQuestion;
 use super::slo::PlanSlo;
-use super::timetable::Timetable;
+use super::slot_rows::Timetable;
 use super::trial::TrialRun;
+use super::tried::Trial;
 use crate::metrics::interval::of_mean;
 pub(super) use crate::report::basis::lent;
 use crate::report::summary::{Interval, Lent};

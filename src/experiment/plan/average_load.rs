@@ -5,7 +5,7 @@
 //! an output of O tokens reads KV I + j at its j-th step. Of these O steps the first is prefill's, except where
 //! first tokens come from a decode pool (S8). Ignored: that hits are whole blocks.
 
-use super::candidate::decode_begins;
+use super::phases::decode_begins;
 use crate::scenario::{ArrivalKind, Class, LengthLaw, Period, RateSegment, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 use crate::workload::length::{LengthScale, Lengths};

@@ -4,7 +4,7 @@ use super::choice::{Choice, UnitBounds};
 use super::question::PlanQuestion;
 use super::screening::Screen;
 use crate::perf::{KnownSteps, with_capacities};
-use crate::scenario::{FirstToken, KeyChange, Pool, Role, Scenario, nodes_of};
+use crate::scenario::{KeyChange, Pool, Scenario, nodes_of};
 use crate::units::NS_PER_HOUR;
 
 /// Most designs of one plan, and most candidates.
@@ -355,14 +355,4 @@ pub fn units_of(pool: &Pool, units: u32) -> KeyChange {
 /// Changes in words, as for `--set`.
 pub fn in_words(changes: &[KeyChange]) -> Vec<String> {
     changes.iter().map(KeyChange::text).collect()
-}
-
-/// Whether the two phases of a request are served by different pools.
-pub fn is_separate(scenario: &Scenario) -> bool {
-    scenario.pools.iter().any(|pool| pool.role == Role::Decode)
-}
-
-/// Whether a request's first token comes from a decode pool (S8).
-pub fn decode_begins(scenario: &Scenario) -> bool {
-    is_separate(scenario) && scenario.first_token == FirstToken::Decode
 }

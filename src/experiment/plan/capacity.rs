@@ -10,8 +10,9 @@
 //! search itself corrects.
 
 use super::average_load::OfferedLoad;
-use super::candidate::{Design, bounds, changed, decode_begins, units_of};
+use super::candidate::{Design, bounds, changed, units_of};
 use super::day_slots::Slot;
+use super::phases::decode_begins;
 use super::question::PlanQuestion;
 use super::screening::Screen;
 use super::trial::{Bench, PlanStopped};

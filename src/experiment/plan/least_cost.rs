@@ -8,39 +8,16 @@
 //! answer is bracketed by strides that double, then bisected. Its cost is then tried as a whole.
 
 use super::candidate::{Candidate, bounds, nodes};
-use super::constant_units::{GridSearch, Trial, candidates_in_words};
+use super::constant_units::{GridSearch, candidates_in_words};
+use super::probes::Probes;
 use super::sieve::Sieve;
 use super::trial::PlanStopped;
+use super::tried::Trial;
 
 /// Costs that are tried as they come before the others are probed.
 const AS_THEY_COME: usize = 2;
 /// Candidates that probe a cost at once: as many on every machine.
 const AT_ONCE: usize = 4;
-
-/// Candidates that were probed and have kept every promise in one run.
-#[derive(Debug, Default)]
-pub struct Probes {
-    kept: Vec<Trial>,
-    /// Costs that were tried in vain since something has kept every promise.
-    vain: usize,
-}
-
-impl Probes {
-    /// Notes that a cost was tried as a whole.
-    pub fn attempted(&mut self, has_kept: bool) {
-        self.vain = if has_kept { 0 } else { self.vain + 1 };
-    }
-
-    /// Takes out what is known of candidates, and returns beside it the candidates of which nothing is.
-    pub fn take(&mut self, these: Vec<Candidate>) -> (Vec<Trial>, Vec<Candidate>) {
-        let all = std::mem::take(&mut self.kept);
-        let (known, others) = all.into_iter().partition(|t| these.contains(&t.candidate));
-        self.kept = others;
-        let is_known = |c: &Candidate| known.iter().any(|t: &Trial| t.candidate == *c);
-        let fresh = these.iter().filter(|c| !is_known(c)).cloned().collect();
-        (known, fresh)
-    }
-}
 
 impl GridSearch<'_> {
     /// The least cost of the candidates that are `open`, by rising cost, which is to be tried next; what cannot keep

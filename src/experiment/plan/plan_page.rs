@@ -1,7 +1,7 @@
 //! The answer of a plan for people.
 
 use super::answer::{Deployment, OptionRow, PlanAnswer};
-use super::timetable::Timetable;
+use super::slot_rows::Timetable;
 use crate::report::basis::lenders;
 use crate::report::format::{count, fixed, length, maybe, percent, plain, usd};
 use crate::report::grid::{Grid, GridCell, GridColumn};

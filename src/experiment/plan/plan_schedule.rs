@@ -15,10 +15,11 @@ mod slotwise;
 
 use super::average_load::Loads;
 use super::axis::{PoolSearch, TIGHTER};
-use super::candidate::{Design, bounds, changed, decode_begins};
+use super::candidate::{Design, bounds, changed};
 use super::capacity::yields;
 use super::curve::{ExpectedSchedule, StepCurve};
 use super::day_slots::{Slot, setting, slots, start_up};
+use super::phases::decode_begins;
 use super::question::PlanQuestion;
 use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::scenario::{KeyChange, Pool, Role, Scenario};

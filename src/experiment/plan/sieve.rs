@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::average_load::{Loads, OfferedLoad};
-use super::candidate::{Candidate, Design, decode_begins};
+use super::candidate::{Candidate, Design};
+use super::phases::decode_begins;
 use super::question::PlanQuestion;
 use super::screening::Screen;
 use super::slo::{PlanSlo, SloFigure, Statistic};

@@ -8,7 +8,6 @@
 
 use std::fmt;
 
-use super::trial::Waits;
 use crate::report::format::{fixed, percent, seconds};
 use crate::report::summary::{
     Decided, DistributionSummary, Interval, Latency, Quantiles, RequestCounts, RunSummary,
@@ -77,6 +76,15 @@ impl SloFigure {
             Self::Attainment | Self::Lost => FigureKind::Part,
         }
     }
+}
+
+/// Decode's part of a first token that comes from it: the same statistic of each, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Waits {
+    /// Wait to join a decode rank, in seconds.
+    pub decode_s: f64,
+    /// Length of a decode step, in seconds.
+    pub step_s: f64,
 }
 
 /// A promise that every candidate of a plan must keep.

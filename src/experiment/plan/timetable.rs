@@ -1,7 +1,5 @@
 //! The answer of a search over schedules.
 
-use serde::Serialize;
-
 use super::answer::{
     Deployment, OptionRow, PlanAnswer, StepTimesRow, binding, empty, lent, seconds, slo_rows,
     stretches,
@@ -10,35 +8,10 @@ use super::candidate::{Design, designs, in_words, notes};
 use super::day_slots::assumed;
 use super::plan_schedule::{Played, Scheduling};
 use super::question::PlanQuestion;
+use super::slot_rows::{SlotRow, Timetable};
 use super::trial::{Bench, PlanStopped, TrialRun};
 use crate::report::format::fixed;
 use crate::scenario::{KeyChange, Scenario};
-
-/// Units of the pools over the day.
-#[derive(Clone, Debug, Serialize)]
-pub struct Timetable {
-    /// Names of the pools.
-    pub pools: Vec<String>,
-    /// Yield of each pool: what it was seen to carry, as a part of what steady-state arithmetic says.
-    pub carries: Vec<f64>,
-    /// Slots from local midnight.
-    pub slots: Vec<SlotRow>,
-}
-
-/// Units of the pools in a slot of the day.
-#[derive(Clone, Debug, Serialize)]
-pub struct SlotRow {
-    /// Local time at which the slot begins.
-    pub from: String,
-    /// Requests per second, mean.
-    pub requests_per_s: f64,
-    /// Units of each pool.
-    pub units: Vec<u32>,
-    /// Nodes of all pools.
-    pub nodes: u32,
-    /// Accelerators in use on these nodes.
-    pub gpus: u32,
-}
 
 /// Number of designs whose schedules are searched: those that arithmetic finds cheapest.
 const DESIGNS: usize = 2;

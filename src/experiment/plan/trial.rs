@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::candidate::decode_begins;
-use super::slo::PlanSlo;
+use super::phases::decode_begins;
+use super::slo::{PlanSlo, Waits};
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::{RunError, replicate, run_knowing};
 use crate::perf::KnownSteps;
@@ -16,15 +16,6 @@ use crate::scenario::{Role, Scenario};
 
 /// Ratio of a queue at a stretch's end to its mean from which it is growing (assumed).
 const GROWS: f64 = 1.5;
-
-/// Decode's part of a first token that comes from it: the same statistic of each, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Waits {
-    /// Wait to join a decode rank, in seconds.
-    pub decode_s: f64,
-    /// Length of a decode step, in seconds.
-    pub step_s: f64,
-}
 
 /// A run of a candidate, held against the promises.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@
 //! measured GEMMs, attention and experts on H100 and H200 to 10-25 %. Ignored: tile quantisation, which
 //! makes steps of the measured curves, and clocks that fall under load (the efficiencies contain both).
 
-use super::network::Links;
+use super::links::Links;
 use crate::catalog::{Compute, Constant as C, NumberFormat, ServingEngine};
 
 /// Seconds in a microsecond.

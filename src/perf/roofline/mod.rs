@@ -26,6 +26,7 @@ mod attention;
 pub mod experts;
 mod ffn;
 mod kernel;
+pub mod links;
 mod meet;
 pub mod memory;
 mod mixed_step;

@@ -4,8 +4,8 @@ use super::attention::{AttentionLayer, MeanPrompt};
 use super::experts::{EVEN, Imbalance, ImbalanceKey, LazyImbalance, Setup};
 use super::ffn::Network;
 use super::kernel::Machine;
+pub use super::links::Links;
 use super::network::ExpertGroup;
-pub use super::network::Links;
 use crate::catalog::{Architecture, Compute, Experts, Gpu};
 use crate::scenario::{ExpertPopularity, Overlap, Pool, Role, Roofline, Scenario};
 
