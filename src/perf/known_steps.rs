@@ -46,7 +46,7 @@ impl KnownSteps {
     /// The compiled tables of a model from first principles.
     ///
     /// # Errors
-    /// As for [`Compiled::new`], each time anew.
+    /// As for `Compiled::new`, each time anew.
     pub fn compiled(&self, question: RooflineQuestion) -> Result<Arc<Compiled>, String> {
         if let Some(found) = self.compiled.find(&question) {
             return Ok(found);
