@@ -24,27 +24,13 @@ pub fn least(values: &[u64]) -> u64 {
     lanes[0].min(lanes[1]).min(lanes[2].min(lanes[3]))
 }
 
-/// The index of the least number; `None`: all are [`NEVER`].
+/// The index of the least number; `None` where all are [`NEVER`]. Finding the number first, then its place, takes fewer
+/// instructions than carrying both along.
 #[inline]
 pub fn index_of_least(values: &[u64]) -> Option<usize> {
-    let mut lanes = [(NEVER, usize::MAX); LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let whole = chunks.len() * LANES;
-    for (from, chunk) in (0..).step_by(LANES).zip(chunks) {
-        take_less(&mut lanes, chunk, from);
-    }
-    take_less(&mut lanes, rest, whole);
-    let (least, index) = lanes[0].min(lanes[1]).min(lanes[2].min(lanes[3]));
-    (least != NEVER).then_some(index)
-}
-
-#[inline]
-fn take_less(lanes: &mut [(u64, usize); LANES], values: &[u64], from: usize) {
-    for (i, (lane, &value)) in lanes.iter_mut().zip(values).enumerate() {
-        let less = value < lane.0;
-        lane.1 = if less { from + i } else { lane.1 };
-        lane.0 = lane.0.min(value);
-    }
+    let least = least(values);
+    let is_least = |value: &u64| *value == least;
+    values.iter().position(is_least).filter(|_| least != NEVER)
 }
 
 #[cfg(test)]
