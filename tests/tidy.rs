@@ -20,7 +20,7 @@ mod prose;
 
 /// All that lies at the top, besides what .gitignore names.
 const TOP_LEVEL: &str =
-    ".ci .gitignore CHANGELOG.md Cargo.lock Cargo.toml README.md benches scenarios src tests";
+    ".ci .gitignore CHANGELOG.md Cargo.lock Cargo.toml LICENSE README.md benches scenarios src tests";
 
 /// Rooms of src/, lowest first, and the rooms that each may use.
 const ROOMS: &str = "
