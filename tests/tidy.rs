@@ -19,8 +19,7 @@ mod code;
 mod prose;
 
 /// All that lies at the top, besides what .gitignore names.
-const TOP_LEVEL: &str =
-    ".ci .gitignore CHANGELOG.md Cargo.lock Cargo.toml LICENSE README.md benches scenarios src tests";
+const TOP_LEVEL: &str = ".ci .gitignore CHANGELOG.md Cargo.lock Cargo.toml LICENSE README.md benches scenarios src tests";
 
 /// Rooms of src/, lowest first, and the rooms that each may use.
 const ROOMS: &str = "
