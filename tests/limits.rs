@@ -326,7 +326,7 @@ fn memory_stays_below_the_estimate() {
         // Just enough memory for what was in flight must be what the estimate allows, or less.
         let scenario = scenario(&full);
         let base = ResourceNeed::of(&scenario).memory_bytes;
-        let each = if set.len() > 2 { 240 } else { 52 };
+        let each = if set.len() > 2 { 304 } else { 76 };
         let estimate = base + scenario.limits.requests_in_flight * each;
         eprintln!(
             "{cap} in flight: {} MB of {} MB estimated, {}",

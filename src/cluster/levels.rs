@@ -1,5 +1,6 @@
 //! Levels of priority: classes of one priority share a queue, lower numbers go first.
 
+use super::queue::Queue;
 use crate::scenario::Scenario;
 
 /// The priority level of each class.
@@ -27,9 +28,132 @@ impl Levels {
     pub fn of(&self, class: u16) -> usize {
         self.of_class[usize::from(class)]
     }
+}
 
-    /// Number of levels.
-    pub fn count(&self) -> usize {
-        self.count
+/// Queues of a unit by level, first in first out within each. Levels in which nothing waits are not looked at.
+#[derive(Clone, Debug)]
+pub struct LevelQueues<T> {
+    queues: Vec<Queue<T>>,
+    /// A bit for each level in which anything waits.
+    waiting: Vec<u64>,
+    len: usize,
+}
+
+impl<T> LevelQueues<T> {
+    /// Empty queues of these levels.
+    pub fn new(levels: &Levels) -> Self {
+        Self {
+            queues: (0..levels.count).map(|_| Queue::default()).collect(),
+            waiting: vec![0; levels.count.div_ceil(64)],
+            len: 0,
+        }
+    }
+
+    /// Number of items on all levels.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The first level on which anything waits.
+    #[inline]
+    fn first(&self) -> Option<usize> {
+        let word = self.waiting.iter().position(|word| *word != 0)?;
+        Some(64 * word + self.waiting[word].trailing_zeros() as usize)
+    }
+
+    /// The item that is served next.
+    #[inline]
+    pub fn front(&self) -> Option<&T> {
+        self.queues[self.first()?].front()
+    }
+
+    /// Takes the item that is served next.
+    #[inline]
+    pub fn pop_front(&mut self) -> Option<T> {
+        let level = self.first()?;
+        let item = self.queues[level].pop_front();
+        self.taken(level);
+        item
+    }
+
+    /// Takes the item that would be served last.
+    pub fn pop_back(&mut self) -> Option<T> {
+        let word = self.waiting.iter().rposition(|word| *word != 0)?;
+        let level = 64 * word + self.waiting[word].ilog2() as usize;
+        let item = self.queues[level].pop_back();
+        self.taken(level);
+        item
+    }
+
+    /// Puts an item at the end of its level.
+    #[inline]
+    pub fn push_back(&mut self, level: usize, item: T) {
+        self.added(level);
+        self.queues[level].push_back(item);
+    }
+
+    /// Puts an item back at the head of its level.
+    pub fn push_front(&mut self, level: usize, item: T) {
+        self.added(level);
+        self.queues[level].push_front(item);
+    }
+
+    /// All items, level by level, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.queues.iter().flat_map(Queue::iter)
+    }
+
+    /// Takes all items, level by level, in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.waiting.fill(0);
+        self.len = 0;
+        self.queues.iter_mut().flat_map(Queue::drain)
+    }
+
+    #[inline]
+    fn added(&mut self, level: usize) {
+        self.waiting[level / 64] |= 1 << (level % 64);
+        self.len += 1;
+    }
+
+    #[inline]
+    fn taken(&mut self, level: usize) {
+        self.len -= 1;
+        if self.queues[level].is_empty() {
+            self.waiting[level / 64] &= !(1 << (level % 64));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_urgent_level_goes_first_and_the_least_is_turned_away() {
+        let of_class: Vec<usize> = (0..130).collect();
+        let levels = Levels {
+            of_class,
+            count: 130,
+        };
+        let mut queues = LevelQueues::new(&levels);
+        assert_eq!(queues.front(), None);
+        assert_eq!(queues.pop_back(), None);
+        for (level, item) in [(129, 'f'), (64, 'c'), (0, 'b'), (64, 'd'), (128, 'e')] {
+            queues.push_back(level, item);
+        }
+        queues.push_front(0, 'a');
+        assert!(queues.iter().eq(&['a', 'b', 'c', 'd', 'e', 'f']));
+        assert_eq!((queues.len(), queues.front()), (6, Some(&'a')));
+        assert_eq!(
+            (queues.pop_back(), queues.pop_back()),
+            (Some('f'), Some('e'))
+        );
+        let three = [queues.pop_front(), queues.pop_front(), queues.pop_front()];
+        assert_eq!(three, ['a', 'b', 'c'].map(Some));
+        queues.push_back(3, 'z');
+        assert!(queues.drain().eq(['z', 'd']));
+        assert_eq!((queues.len(), queues.pop_front()), (0, None));
     }
 }

@@ -48,8 +48,8 @@ impl MixedUnit {
         out.sort_unstable_by_key(|w| std::cmp::Reverse(w.request.id));
         for waiting in out {
             self.load.add(&MixedPrompt::of(&waiting), rules);
-            self.queued += 1;
-            self.queues[rules.levels.of(waiting.request.class)].push_front(waiting);
+            let level = rules.levels.of(waiting.request.class);
+            self.queues.push_front(level, waiting);
         }
     }
 
@@ -176,79 +176,69 @@ impl MixedUnit {
             }
         }
         self.blocked = None;
-        'queues: for level in 0..self.queues.len() {
-            while let Some(head) = self.queues[level].front() {
-                let prompt = MixedPrompt::of(head);
-                let share = prompt.share(rules);
-                let need = if rules.reserving {
-                    share.reserve
-                } else {
-                    rules.memory.of_request(share.held_1024)
-                };
-                if need > rules.memory.capacity() {
-                    self.fail(now, level, rules, observer);
-                    continue;
-                }
-                if rules.look_ahead && head.since > self.planned {
-                    self.blocked = Some(MixedRefusal::Budget);
-                    break 'queues;
-                }
-                let tokens = prompt.computed().min(rules.max_batch_tokens);
-                let least = match rules.batching {
-                    Batching::Whole => tokens,
-                    Batching::Chunked | Batching::PrefillFirst => 1,
-                };
-                let joining = Head {
-                    share,
-                    least,
-                    wanted: prompt.computed(),
-                    context: u64::from(prompt.request.cached),
-                };
-                let rank = match choose(&self.ranks, &self.loads, &joining, rules) {
-                    Ok(rank) => rank,
-                    Err(refusal) => {
-                        self.blocked = Some(refusal);
-                        break 'queues;
-                    }
-                };
-                let Some(head) = self.queues[level].pop_front() else {
-                    break;
-                };
-                self.queued -= 1;
-                let place = &mut self.ranks[rank];
-                place.join(&share);
-                let chunk = place.room.min(prompt.computed());
-                place.room -= chunk;
-                any = true;
-                if by_time {
-                    self.loads[rank].add_chunk(u64::from(chunk), joining.context, true);
-                }
-                self.serving.push(Prefilling {
-                    prompt,
-                    since: head.since,
-                    joined: now,
-                    done: 0,
-                    chunk,
-                    rank: rank as u16,
-                    fresh: true,
-                });
+        while let Some(head) = self.queues.front() {
+            let prompt = MixedPrompt::of(head);
+            let share = prompt.share(rules);
+            let need = if rules.reserving {
+                share.reserve
+            } else {
+                rules.memory.of_request(share.held_1024)
+            };
+            if need > rules.memory.capacity() {
+                self.fail(now, rules, observer);
+                continue;
             }
+            if rules.look_ahead && head.since > self.planned {
+                self.blocked = Some(MixedRefusal::Budget);
+                break;
+            }
+            let tokens = prompt.computed().min(rules.max_batch_tokens);
+            let least = match rules.batching {
+                Batching::Whole => tokens,
+                Batching::Chunked | Batching::PrefillFirst => 1,
+            };
+            let joining = Head {
+                share,
+                least,
+                wanted: prompt.computed(),
+                context: u64::from(prompt.request.cached),
+            };
+            let rank = match choose(&self.ranks, &self.loads, &joining, rules) {
+                Ok(rank) => rank,
+                Err(refusal) => {
+                    self.blocked = Some(refusal);
+                    break;
+                }
+            };
+            let Some(head) = self.queues.pop_front() else {
+                break;
+            };
+            let place = &mut self.ranks[rank];
+            place.join(&share);
+            let chunk = place.room.min(prompt.computed());
+            place.room -= chunk;
+            any = true;
+            if by_time {
+                self.loads[rank].add_chunk(u64::from(chunk), joining.context, true);
+            }
+            self.serving.push(Prefilling {
+                prompt,
+                since: head.since,
+                joined: now,
+                done: 0,
+                chunk,
+                rank: rank as u16,
+                fresh: true,
+            });
         }
         any
     }
 
     /// Ends a request that no empty rank could ever hold.
-    fn fail(
-        &mut self,
-        now: SimTime,
-        level: usize,
-        rules: &MixedRules,
-        observer: &mut impl Observer,
-    ) {
-        let Some(head) = self.queues[level].pop_front() else {
+    fn fail(&mut self, now: SimTime, rules: &MixedRules, observer: &mut impl Observer) {
+        let Some(head) = self.queues.pop_front() else {
             return;
         };
-        self.queued -= 1;
         self.load.remove(&MixedPrompt::of(&head), 0, rules);
         self.dropped_1024 += u128::from(rules.pace.progress_1024(&head.past));
         let request = &head.request;
@@ -267,12 +257,12 @@ impl MixedUnit {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
             self.ranks[usize::from(s.rank)].leave_prefill(&s.prompt.share(rules));
             let level = rules.levels.of(s.prompt.request.class);
-            self.queues[level].push_front(IntakeWaiting {
+            let waiting = IntakeWaiting {
                 request: s.prompt.request,
                 past: s.prompt.past,
                 since: s.since,
-            });
-            self.queued += 1;
+            };
+            self.queues.push_front(level, waiting);
         }
         for s in &mut self.serving {
             s.chunk = 0;

@@ -12,8 +12,8 @@ use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
 use crate::cluster::decode::wheel::Wheel;
 use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
+use crate::cluster::levels::LevelQueues;
 use crate::cluster::pool_base::PoolUnit;
-use crate::cluster::queue::Queue;
 use crate::cluster::slab::Slab;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
@@ -24,8 +24,7 @@ use crate::units::SimTime;
 #[derive(Clone, Debug)]
 pub struct MixedUnit {
     /// Queues by priority level, first in first out.
-    pub(super) queues: Vec<Queue<IntakeWaiting>>,
-    pub(super) queued: usize,
+    pub(super) queues: LevelQueues<IntakeWaiting>,
     /// Requests whose prompt is computed on ranks, in the order of joining.
     pub(super) serving: Vec<Prefilling>,
     pub(super) decoding: Slab<Decoding>,
@@ -208,8 +207,7 @@ impl PoolUnit for MixedUnit {
 
     fn new(rules: &MixedRules) -> Self {
         Self {
-            queues: vec![Queue::default(); rules.levels.count()],
-            queued: 0,
+            queues: LevelQueues::new(&rules.levels),
             serving: Vec::new(),
             decoding: Slab::default(),
             wheel: Wheel::new(),
@@ -257,7 +255,7 @@ impl PoolUnit for MixedUnit {
     }
 
     fn inside(&self) -> (usize, usize) {
-        (self.queued, self.serving.len() + self.decoding.len())
+        (self.queues.len(), self.serving.len() + self.decoding.len())
     }
 
     fn taken(&self, rules: &MixedRules) -> u64 {
@@ -282,16 +280,15 @@ impl Server for MixedUnit {
 
     fn enqueue(&mut self, waiting: IntakeWaiting, rules: &MixedRules) {
         self.load.add(&MixedPrompt::of(&waiting), rules);
-        self.queued += 1;
-        self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
+        let level = rules.levels.of(waiting.request.class);
+        self.queues.push_back(level, waiting);
     }
 
     fn overflow(&mut self, most: usize, rules: &MixedRules) -> Option<IntakeWaiting> {
-        if self.queued <= most {
+        if self.queues.len() <= most {
             return None;
         }
-        let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
-        self.queued -= 1;
+        let last = self.queues.pop_back()?;
         self.load.remove(&MixedPrompt::of(&last), 0, rules);
         Some(last)
     }
@@ -392,8 +389,7 @@ impl Server for MixedUnit {
             self.step_end = SimTime::NEVER;
             self.step_kv_1024 = None;
         }
-        let mut moving: Vec<IntakeWaiting> =
-            self.queues.iter_mut().flat_map(Queue::drain).collect();
+        let mut moving: Vec<IntakeWaiting> = self.queues.drain().collect();
         for prefilling in std::mem::take(&mut self.serving) {
             moving.push(self.uproot_prefilling(&prefilling, now, rules, observer, tokens));
         }
@@ -401,7 +397,6 @@ impl Server for MixedUnit {
             moving.push(self.uproot_decoding(due, now, index, rules, observer));
         }
         moving.sort_unstable_by_key(|w| w.request.id);
-        self.queued = 0;
         self.load = MixedUnitLoad::default();
         self.blocked = None;
         moving
@@ -417,7 +412,7 @@ impl Server for MixedUnit {
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
     ) -> u64 {
-        for w in self.queues.iter().flat_map(Queue::iter) {
+        for w in self.queues.iter() {
             MixedPrompt::of(w).still_in(Place::PrefillQueue, w.since, observer);
             Self::carry(w, rules, tokens);
         }
@@ -442,7 +437,7 @@ impl Server for MixedUnit {
         tokens.generated_1024 += self.dropped_1024;
         let by_rank = self.ranks.iter().map(|rank| u128::from(rank.kv_1024));
         tokens.kv_ranks_1024 += by_rank.sum::<u128>();
-        (self.queued + self.serving.len()) as u64 + decoding
+        (self.queues.len() + self.serving.len()) as u64 + decoding
     }
 }
 

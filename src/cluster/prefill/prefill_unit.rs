@@ -5,9 +5,9 @@ use super::PrefillRules;
 use crate::cluster::Handover;
 use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
 use crate::cluster::least::{NEVER as FULL, index_of_least};
+use crate::cluster::levels::LevelQueues;
 use crate::cluster::past::Past;
 use crate::cluster::pool_base::PoolUnit;
-use crate::cluster::queue::Queue;
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
 use crate::scenario::{LoadMeasure, Pool, RankBalance, Scenario};
@@ -34,8 +34,7 @@ pub struct InService {
 #[derive(Clone, Debug)]
 pub struct PrefillUnit {
     /// Queues by priority level, first in first out.
-    queues: Vec<Queue<IntakeWaiting>>,
-    queued: usize,
+    queues: LevelQueues<IntakeWaiting>,
     /// Requests on ranks: in the running step, or between two steps.
     serving: Vec<InService>,
     /// When the running step ends; `NEVER` when idle.
@@ -127,8 +126,7 @@ impl PoolUnit for PrefillUnit {
 
     fn new(rules: &PrefillRules) -> Self {
         Self {
-            queues: vec![Queue::default(); rules.levels.count()],
-            queued: 0,
+            queues: LevelQueues::new(&rules.levels),
             serving: Vec::new(),
             step_end: SimTime::NEVER,
             load: PrefillLoad::default(),
@@ -170,7 +168,7 @@ impl PoolUnit for PrefillUnit {
     }
 
     fn inside(&self) -> (usize, usize) {
-        (self.queued, self.serving.len())
+        (self.queues.len(), self.serving.len())
     }
 }
 
@@ -185,16 +183,15 @@ impl Server for PrefillUnit {
     fn enqueue(&mut self, waiting: IntakeWaiting, rules: &PrefillRules) {
         let context = u64::from(waiting.request.cached);
         self.load.add_chunk(u64::from(waiting.computed()), context);
-        self.queued += 1;
-        self.queues[rules.levels.of(waiting.request.class)].push_back(waiting);
+        let level = rules.levels.of(waiting.request.class);
+        self.queues.push_back(level, waiting);
     }
 
     fn overflow(&mut self, most: usize, _rules: &PrefillRules) -> Option<IntakeWaiting> {
-        if self.queued <= most {
+        if self.queues.len() <= most {
             return None;
         }
-        let last = self.queues.iter_mut().rev().find_map(Queue::pop_back)?;
-        self.queued -= 1;
+        let last = self.queues.pop_back()?;
         let context = u64::from(last.request.cached);
         self.load.remove_chunk(u64::from(last.computed()), context);
         Some(last)
@@ -213,7 +210,7 @@ impl Server for PrefillUnit {
             self.step_end = SimTime::NEVER;
         }
         let mut moving: Vec<IntakeWaiting> = Vec::new();
-        for w in self.queues.iter_mut().flat_map(Queue::drain) {
+        for w in self.queues.drain() {
             moving.push(w);
         }
         for s in self.serving.drain(..) {
@@ -227,7 +224,6 @@ impl Server for PrefillUnit {
             });
         }
         moving.sort_unstable_by_key(|w| w.request.id);
-        self.queued = 0;
         self.load = PrefillLoad::default();
         moving
     }
@@ -244,7 +240,7 @@ impl Server for PrefillUnit {
     ) -> bool {
         if self.step_end != SimTime::NEVER
             || self.halted
-            || (self.queued == 0 && self.serving.is_empty())
+            || (self.queues.len() == 0 && self.serving.is_empty())
         {
             return false;
         }
@@ -339,14 +335,14 @@ impl Server for PrefillUnit {
         let mut still_in = |request: &Request, place, since, past: &Past| {
             observer.still_in(request, place, since, past.first_token);
         };
-        for w in self.queues.iter().flat_map(Queue::iter) {
+        for w in self.queues.iter() {
             still_in(&w.request, Place::PrefillQueue, w.since, &w.past);
         }
         for s in &self.serving {
             still_in(&s.request, Place::Prefill, s.since, &s.past);
             tokens.finished += u128::from(s.done);
         }
-        (self.queued + self.serving.len()) as u64
+        (self.queues.len() + self.serving.len()) as u64
     }
 }
 
@@ -369,36 +365,33 @@ impl PrefillUnit {
             let cut = s.done + s.chunk < s.computed();
             self.place(rank, cut, rules, &mut open);
         }
-        for level in 0..self.queues.len() {
-            while open > 0 {
-                let Some(w) = self.queues[level].front() else {
-                    break;
-                };
-                let Some(rank) = index_of_least(&self.fill) else {
-                    break;
-                };
-                let load = &mut self.rank_loads[rank];
-                let (wanted, context) = (w.computed(), u64::from(w.request.cached));
-                let chunk = rules.chunk(*load, wanted, context);
-                if chunk == 0 {
-                    self.fill[rank] = FULL;
-                    open -= 1;
-                    continue;
-                }
-                load.add_chunk(u64::from(chunk), context);
-                self.serving.push(InService {
-                    request: w.request,
-                    past: w.past,
-                    since: w.since,
-                    done: 0,
-                    chunk,
-                    rank: rank as u16,
-                    fresh: true,
-                });
-                self.queued -= 1;
-                self.queues[level].pop_front();
-                self.place(rank, chunk < wanted, rules, &mut open);
+        while open > 0 {
+            let Some(w) = self.queues.front() else {
+                break;
+            };
+            let Some(rank) = index_of_least(&self.fill) else {
+                break;
+            };
+            let load = &mut self.rank_loads[rank];
+            let (wanted, context) = (w.computed(), u64::from(w.request.cached));
+            let chunk = rules.chunk(*load, wanted, context);
+            if chunk == 0 {
+                self.fill[rank] = FULL;
+                open -= 1;
+                continue;
             }
+            load.add_chunk(u64::from(chunk), context);
+            self.serving.push(InService {
+                request: w.request,
+                past: w.past,
+                since: w.since,
+                done: 0,
+                chunk,
+                rank: rank as u16,
+                fresh: true,
+            });
+            self.queues.pop_front();
+            self.place(rank, chunk < wanted, rules, &mut open);
         }
     }
 
@@ -422,12 +415,12 @@ impl PrefillUnit {
     fn undo_batch(&mut self, rules: &PrefillRules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
             let level = rules.levels.of(s.request.class);
-            self.queues[level].push_front(IntakeWaiting {
+            let waiting = IntakeWaiting {
                 request: s.request,
                 past: s.past,
                 since: s.since,
-            });
-            self.queued += 1;
+            };
+            self.queues.push_front(level, waiting);
         }
     }
 }
