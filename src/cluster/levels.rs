@@ -36,6 +36,8 @@ pub struct LevelQueues<T> {
     queues: Vec<Queue<T>>,
     /// A bit for each level in which anything waits.
     waiting: Vec<u64>,
+    /// The first of them; the number of levels where nothing waits.
+    first: usize,
     len: usize,
 }
 
@@ -45,6 +47,7 @@ impl<T> LevelQueues<T> {
         Self {
             queues: (0..levels.count).map(|_| Queue::default()).collect(),
             waiting: vec![0; levels.count.div_ceil(64)],
+            first: levels.count,
             len: 0,
         }
     }
@@ -55,25 +58,21 @@ impl<T> LevelQueues<T> {
         self.len
     }
 
-    /// The first level on which anything waits.
-    #[inline]
-    fn first(&self) -> Option<usize> {
-        let word = self.waiting.iter().position(|word| *word != 0)?;
-        Some(64 * word + self.waiting[word].trailing_zeros() as usize)
-    }
-
     /// The item that is served next.
     #[inline]
     pub fn front(&self) -> Option<&T> {
-        self.queues[self.first()?].front()
+        self.queues.get(self.first)?.front()
     }
 
     /// Takes the item that is served next.
-    #[inline]
+    #[inline(always)]
     pub fn pop_front(&mut self) -> Option<T> {
-        let level = self.first()?;
-        let item = self.queues[level].pop_front();
-        self.taken(level);
+        let queue = self.queues.get_mut(self.first)?;
+        let item = queue.pop_front();
+        self.len -= 1;
+        if queue.is_empty() {
+            self.emptied(self.first);
+        }
         item
     }
 
@@ -82,7 +81,10 @@ impl<T> LevelQueues<T> {
         let word = self.waiting.iter().rposition(|word| *word != 0)?;
         let level = 64 * word + self.waiting[word].ilog2() as usize;
         let item = self.queues[level].pop_back();
-        self.taken(level);
+        self.len -= 1;
+        if self.queues[level].is_empty() {
+            self.emptied(level);
+        }
         item
     }
 
@@ -107,22 +109,25 @@ impl<T> LevelQueues<T> {
     /// Takes all items, level by level, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
         self.waiting.fill(0);
-        self.len = 0;
+        (self.first, self.len) = (self.queues.len(), 0);
         self.queues.iter_mut().flat_map(Queue::drain)
     }
 
     #[inline]
     fn added(&mut self, level: usize) {
         self.waiting[level / 64] |= 1 << (level % 64);
+        self.first = self.first.min(level);
         self.len += 1;
     }
 
-    #[inline]
-    fn taken(&mut self, level: usize) {
-        self.len -= 1;
-        if self.queues[level].is_empty() {
-            self.waiting[level / 64] &= !(1 << (level % 64));
-        }
+    /// Notes that nothing waits on a level any more.
+    #[inline(never)]
+    fn emptied(&mut self, level: usize) {
+        self.waiting[level / 64] &= !(1 << (level % 64));
+        let word = self.waiting.iter().position(|word| *word != 0);
+        self.first = word.map_or(self.queues.len(), |word| {
+            64 * word + self.waiting[word].trailing_zeros() as usize
+        });
     }
 }
 

@@ -85,7 +85,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes the first item out; `None`: there is none.
-    #[inline]
+    #[inline(always)]
     pub fn pop_front(&mut self) -> Option<T> {
         let first = self.pieces.front_mut()?;
         let item = first.pop_front()?;

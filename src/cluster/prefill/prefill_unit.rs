@@ -396,7 +396,7 @@ impl PrefillUnit {
     }
 
     /// Notes one more request on a rank, and closes the rank when it can take no more.
-    #[inline]
+    #[inline(always)]
     fn place(&mut self, rank: usize, cut: bool, rules: &PrefillRules, open: &mut usize) {
         self.count[rank] += 1;
         let tokens = self.rank_loads[rank].tokens;
