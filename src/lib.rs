@@ -60,7 +60,8 @@
 //! Data flows one way: a `scenario` (checked text) gives a `workload` (requests in order of time),
 //! which the pools of a `cluster` turn into tokens, told to the observers of `metrics`; `report`
 //! makes one `report::summary::RunSummary` of what they counted, and every table and file is a view of
-//! it. The `engine` drives the stages as a pipeline, on one thread or several, with the same result.
+//! it. The `engine` drives the cluster through time: its stages as a pipeline, on one thread or several, or all of it
+//! together where something flows back, with the same result.
 //!
 //! # Code map
 //!
@@ -75,8 +76,8 @@
 //! | `workload` | arrivals, lengths, cache hits; named random streams |
 //! | `economics` | cost and revenue |
 //! | `metrics` | observers, cells of counts, histograms, balances |
-//! | `cluster` | pools, units, ranks, routers, transfers, schedules |
-//! | `engine` | the pipeline of stages |
+//! | `cluster` | pools, units, ranks, routers, transfers, controllers |
+//! | `engine` | two drivers of the cluster: a pipeline of stages, and all stages together |
 //! | `report` | the summary and its views |
 //! | `experiment` | a run, replications, comparisons, draws of what is uncertain, sweeps, plans |
 //! | `cli` | commands |

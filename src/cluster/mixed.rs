@@ -1,13 +1,13 @@
 //! The mixed pool (S17): units that compute prompts and generate tokens in the same steps, as aggregated
 //! servers do.
 //!
-//! The pool is an [`Intake`](super::intake::Intake). A unit (`mixed_unit.rs`) forms a batch at every step boundary (`batch.rs`): the
-//! requests that decode, the rest of prompts that were cut, and then the queue's, chunk by chunk, within
-//! `max_batch_tokens` per rank. A request is on one rank from its admission to its end, and from admission
-//! on holds the KV that it will hold when its prefill ends (`mixed_ranks.rs`). Where a rank's growth would exceed
-//! its memory, the latest joined leaves and recomputes what it had: its prompt is then its input and all
-//! that it has emitted, and the end of that recomputation emits what a decode step emits. KV comes in no
-//! pages, and there is no transfer: at a release too, everything recomputes elsewhere.
+//! The pool is an [`Intake`](super::intake::Intake). A unit (`mixed_unit.rs`) forms a batch at every step boundary
+//! (`batch.rs`): the requests that decode, the rest of prompts that were cut, and then the queue's, chunk by chunk,
+//! within `max_batch_tokens` per rank. A request is on one rank from its admission to its end, and from admission on
+//! holds the KV that it will hold when its prefill ends (`mixed_ranks.rs`). Where a rank's growth would exceed its
+//! memory, the latest joined leaves and recomputes what it had: its prompt is then its input and all that it has
+//! emitted, and the end of that recomputation emits what a decode step emits. KV comes in no pages, and there is no
+//! transfer: at a release too, everything recomputes elsewhere.
 
 mod batch;
 mod mixed_ranks;

@@ -1,10 +1,10 @@
 //! The prefill pool (S7): arrivals are routed to units, wait by priority, and are computed in batches.
 //!
-//! The pool is an [`Intake`](super::intake::Intake); a unit is in `prefill_unit.rs`, with the forming of its batches. The rank that gets
-//! a request is the one with the fewest tokens in the batch among those with a free place; forming stops
-//! where there is none. Requests that finish in one step leave in order of id. Chunked prefill across
-//! steps is modelled; prefix caching is not (hits are drawn with the request, S4). A request that has lost its KV in
-//! decode comes again, and its prompt is then its input and all that it has emitted.
+//! The pool is an [`Intake`](super::intake::Intake); a unit is in `prefill_unit.rs`, with the forming of its batches.
+//! The rank that gets a request is the one with the fewest tokens in the batch among those with a free place; forming
+//! stops where there is none. Requests that finish in one step leave in order of id. Chunked prefill across steps is
+//! modelled; prefix caching is not (hits are drawn with the request, S4). A request that has lost its KV in decode
+//! comes again, and its prompt is then its input and all that it has emitted.
 
 mod prefill_unit;
 

@@ -1,7 +1,7 @@
 //! What stands for a pool that is played apart, or is not there, and for who calls.
 //!
-//! [`Outbox`] takes what a decode pool would be handed, and [`Inbox`] hands a decode pool what a pool that takes arrivals
-//! has handed over before.
+//! [`Outbox`] takes what a decode pool would be handed, and [`Inbox`] hands a decode pool what a pool that takes
+//! arrivals has handed over before.
 
 use super::Handover;
 use super::controller::{PoolView, UnitOrder};

@@ -1,7 +1,7 @@
 //! The least of many numbers, each of which changes now and then: which unit, and when next.
 //!
-//! Up to [`FLAT`] numbers are looked at one by one. Of more there are levels: each number of the next level is the least
-//! of eight. A change looks at eight numbers of each level at most, and mostly at one.
+//! Up to [`FLAT`] numbers are looked at one by one. Of more there are levels: each number of the next level is the
+//! least of eight. A change looks at eight numbers of each level at most, and mostly at one.
 
 use super::least::{NEVER, index_of_least, least};
 

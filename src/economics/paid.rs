@@ -75,8 +75,8 @@ impl<'a> PaidPools<'a> {
         self.pools.iter().zip(&self.paid).map(of).sum()
     }
 
-    /// Paid node-time of each pool in `[from, to)`, its whole nodes or, where nodes are shared, its part of them; and the most of its nodes
-    /// paid at once. In the order of the file.
+    /// Paid node-time of each pool in `[from, to)`, its whole nodes or, where nodes are shared, its part of them; and
+    /// the most of its nodes paid at once. In the order of the file.
     pub fn of_each(&self, from: SimTime, to: SimTime) -> Vec<(f64, u32)> {
         let of = |(pool, paid): (&Pool, &&PaidUnits)| {
             let peak = pool.nodes(scheduled(pool, paid.peak(from, to)));

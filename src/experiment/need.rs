@@ -18,8 +18,8 @@ use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimTime};
 const PROGRAM_BYTES: u64 = 16_000_000;
 /// Bytes of a table of quantiles: 4,096 lines of 16.
 const TABLE_BYTES: u64 = 66_000;
-/// Bytes of the latencies of a class or bucket of input lengths in both recorders: six histograms, each of up to 16 octaves of
-/// 128 buckets of 8 bytes.
+/// Bytes of the latencies of a class or bucket of input lengths in both recorders: six histograms, each of up to 16
+/// octaves of 128 buckets of 8 bytes.
 const LATENCIES_BYTES: u64 = 100_000;
 /// A counted cell of time, for both recorders, without its classes: integrals, and distributions that
 /// reach over a few octaves of 128 buckets of 16 bytes.

@@ -2,8 +2,8 @@
 //!
 //! [`Recorder`] is the observer behind every summary: counters, populations and latency histograms in
 //! *cells* of time whose edges are those of hours, intervals and prices, so that any hour or interval
-//! is a sum of cells, exactly. Where it is asked for, a [`RequestLog`] beside it remembers requests one by one. [`audit`] holds two independent counts of the same thing against each
-//! other; [`interval`] says how sure a mean is.
+//! is a sum of cells, exactly. Where it is asked for, a [`RequestLog`] beside it remembers requests one by one.
+//! [`audit`] holds two independent counts of the same thing against each other; [`interval`] says how sure a mean is.
 
 pub mod audit;
 pub mod cells;

@@ -1,9 +1,9 @@
 //! Requests one by one: what became of each, or of a sample of them.
 //!
 //! Each pool has a log of its own, on a thread of its own; what they say of one request is put together at the end. A
-//! sample is of those that arrive in the window: the N whose ids have the least hashes. An id among the N least of all is
-//! among the N least of those that a pool sees, so each log can choose alone, and the sample is the same on any number of
-//! threads. A log holds no more rows than it is allowed, and says so where it has seen more.
+//! sample is of those that arrive in the window: the N whose ids have the least hashes. An id among the N least of all
+//! is among the N least of those that a pool sees, so each log can choose alone, and the sample is the same on any
+//! number of threads. A log holds no more rows than it is allowed, and says so where it has seen more.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! Gaps between tokens, class by class, without looking at every class at every step.
 //!
 //! All who take part in a unit's steps have the same gap. So a unit's gaps are noted in a short log, and a class's
-//! requests are counted over a stretch of it: when one of them comes or goes, when the log is full, and at the edge of a
-//! cell.
+//! requests are counted over a stretch of it: when one of them comes or goes, when the log is full, and at the edge of
+//! a cell.
 
 use super::histogram::Bucketed;
 

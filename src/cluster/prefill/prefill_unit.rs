@@ -300,7 +300,7 @@ impl Server for PrefillUnit {
             }
             let request = &s.request;
             tokens.finished += u128::from(s.done);
-            // Who has emitted before emits nothing here: its next token is that of its next decode step.
+            // A request that has emitted before emits nothing here: its next token is that of its next decode step.
             let again = s.past.has_emitted();
             let sent = s.past.prompt(request);
             if rules.emits && !again {

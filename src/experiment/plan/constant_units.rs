@@ -1,14 +1,14 @@
 //! The search over constant numbers of units.
 //!
-//! What a candidate costs is known before it runs, so the least cost is sought from below: the candidates of
-//! an option by rising cost, those of one cost together. What arithmetic rules out ([`super::screening`]) is not
-//! run; of the others those that fill their nodes (no pool could have one more unit on them) are run for a quarter of the time, and what keeps its promises or breaks them by less than
-//! half goes on to the whole, then to more and more replications. The first cost at which one keeps every
-//! promise in every replication is the option's answer: everything cheaper was ruled out or has failed. Where the
-//! cheapest fail, that cost is bracketed and bisected ([`super::least_cost`]): more units never serve worse. On its
-//! nodes fewer units may do: the fewest accelerators in use are sought by halving.
-//! Where prefill and decode are separate, a candidate that breaks a promise of one of them speaks for all of
-//! its design with no more units of that pool.
+//! What a candidate costs is known before it runs, so the least cost is sought from below: the candidates of an option
+//! by rising cost, those of one cost together. What arithmetic rules out ([`super::screening`]) is not run; of the
+//! others those that fill their nodes (no pool could have one more unit on them) are run for a quarter of the time, and
+//! what keeps its promises or breaks them by less than half goes on to the whole, then to more and more replications.
+//! The first cost at which one keeps every promise in every replication is the option's answer: everything cheaper was
+//! ruled out or has failed. Where the cheapest fail, that cost is bracketed and bisected ([`super::least_cost`]): more
+//! units never serve worse. On its nodes fewer units may do: the fewest accelerators in use are sought by halving.
+//! Where prefill and decode are separate, a candidate that breaks a promise of one of them speaks for all of its design
+//! with no more units of that pool.
 //!
 //! Profit and goodput are not known before: there all candidates run for an eighth of the time, the better
 //! half of them for a quarter, and so on (successive halving); those that come to the whole are replicated.

@@ -1,9 +1,10 @@
 //! `plan`: the deployment that keeps given promises at the least cost, or with the most profit or goodput.
 //!
-//! A [`question`] holds the promises ([`slo`]), the bounds and the options. [`candidate`] makes of the options
-//! and choices all deployments there are; `sieve` rules out by steady-state arithmetic (`screening`) what cannot
-//! work; `constant_units` simulates the others, from the cheapest up, and brackets an answer that is far (`least_cost`); `plan_schedule` seeks numbers of units that change over
-//! the day. Nothing is promised that was not simulated: the [`answer`] is a scenario that has been run.
+//! A [`question`] holds the promises ([`slo`]), the bounds and the options. [`candidate`] makes of the options and
+//! choices all deployments there are; `sieve` rules out by steady-state arithmetic (`screening`) what cannot work;
+//! `constant_units` simulates the others, from the cheapest up, and brackets an answer that is far (`least_cost`);
+//! `plan_schedule` seeks numbers of units that change over the day. Nothing is promised that was not simulated: the
+//! [`answer`] is a scenario that has been run.
 //!
 //! What is taken for granted: more units of a pool never serve worse than fewer. The same question gives the
 //! same answer on any number of threads.

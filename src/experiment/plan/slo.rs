@@ -142,9 +142,9 @@ impl PlanSlo {
         matches!(self.figure, SloFigure::OutputSpeed | SloFigure::Attainment)
     }
 
-    /// The figure in a run; `None` where nobody experienced it. Quantiles count who still waits at the end, and for longer
-    /// than they are, as the attainment does (S12); a mean is that of those who have the figure, and gaps between tokens
-    /// are those that have ended.
+    /// The figure in a run; `None` where nobody experienced it. Quantiles count who still waits at the end, and for
+    /// longer than they are, as the attainment does (S12); a mean is that of those who have the figure, and gaps
+    /// between tokens are those that have ended.
     pub fn of(&self, run: &RunSummary) -> Option<f64> {
         match self.figure {
             SloFigure::OutputSpeed => run.decode.output_speed_tokens_per_s,

@@ -1,11 +1,11 @@
 //! The ledger: what is done of a sweep.
 //!
-//! A sweep's folder holds `sweep.json` (the manifest) and one ledger for each shard that wrote there, a line
-//! a run: `{"check":"…","entry":{…}}`, where the check is the FNV-1a hash of the entry's text. Lines are only
-//! appended, in one piece, and synchronised with the disk. So a program that is killed leaves at most an unfinished last
-//! line, which does not count; a line that is damaged otherwise is an error and is never passed over. One
-//! process at a time writes a ledger: it holds a lock, which the system releases when it ends, however it
-//! ends. Reading takes all ledgers of a folder together, so that nobody repeats what another has done.
+//! A sweep's folder holds `sweep.json` (the manifest) and one ledger for each shard that wrote there, a line a run:
+//! `{"check":"…","entry":{…}}`, where the check is the FNV-1a hash of the entry's text. Lines are only appended, in one
+//! piece, and synchronised with the disk. So a program that is killed leaves at most an unfinished last line, which
+//! does not count; a line that is damaged otherwise is an error and is never passed over. One process at a time writes
+//! a ledger: it holds a lock, which the system releases when it ends, however it ends. Reading takes all ledgers of a
+//! folder together, so that nobody repeats what another has done.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};

@@ -2,9 +2,9 @@
 //! interrupts them.
 //!
 //! Axes say what varies ([`vary`](super::vary)), [`design`] which points are run; the [`Manifest`] names every run by
-//! the hash of its resolved scenario. [`missing_runs`] does what the [`ledger`]s of the folder lack, [`results`] and [`front`]s
-//! are views of the whole. Machines share nothing but folders: a [`shard`] is every n-th run of the manifest,
-//! which each machine works out for itself.
+//! the hash of its resolved scenario. [`missing_runs`] does what the [`ledger`]s of the folder lack, [`results`] and
+//! [`front`]s are views of the whole. Machines share nothing but folders: a [`shard`] is every n-th run of the
+//! manifest, which each machine works out for itself.
 
 pub mod design;
 pub mod entry;

@@ -77,8 +77,8 @@ pub struct RooflineQuestion {
 }
 
 impl RooflineQuestion {
-    /// The question of a scenario; `None` where the model's architecture is not known. How many units a pool has, and when, and
-    /// who sends requests to them, is left out of it: a step knows nothing of that.
+    /// The question of a scenario; `None` where the model's architecture is not known. How many units a pool has, and
+    /// when, and who sends requests to them, is left out of it: a step knows nothing of that.
     pub fn of(roofline: &Roofline, scenario: &Scenario) -> Option<Self> {
         let plain = |pool: &Pool| Pool {
             schedule: Schedule::constant(1),

@@ -6,8 +6,8 @@
 //! own. What a run says of a slot is what it says of the stretches in it. A stretch that breaks a promise may suffer
 //! from what the one before left: where a queue was still growing there at its end, or its promise broke too, the
 //! earlier slot is told to have more, and the later one is not judged. No number of a slot is tried that arithmetic,
-//! corrected by what was seen, finds a node or more below what carries its peak. The last run is that of the answer as a
-//! whole, so that what interplay there is between slots is judged, too: what breaks then goes up again.
+//! corrected by what was seen, finds a node or more below what carries its peak. The last run is that of the answer as
+//! a whole, so that what interplay there is between slots is judged, too: what breaks then goes up again.
 
 use super::{ExpectedSchedule, Played, Scheduling};
 use crate::experiment::plan::trial::{PlanStopped, TrialRun};
