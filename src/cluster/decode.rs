@@ -18,7 +18,7 @@ pub(super) mod wheel;
 use std::collections::VecDeque;
 
 use super::controller::{PoolView, UnitOrder};
-use super::instant::{BackPool, LostSender};
+use super::instant::{BackPool, ClusterPool, LostSender};
 use super::past::Lost;
 use super::pool_base::PoolBase;
 use super::slab::Slab;
@@ -78,7 +78,7 @@ struct DecodeTokens {
     finished_1024: u128,
 }
 
-impl<O: Observer> BackPool for Decode<O> {
+impl<O: Observer> ClusterPool for Decode<O> {
     #[inline]
     fn next(&self) -> SimTime {
         self.base.next().min(self.arrivals.next())
@@ -107,6 +107,22 @@ impl<O: Observer> BackPool for Decode<O> {
         Some(self.base.seen(self.unrouted.len() as u64))
     }
 
+    #[inline]
+    fn start_steps(&mut self, now: SimTime) {
+        if !self.base.dirty.is_empty() {
+            let dirty = self.base.take_dirty();
+            for index in &dirty {
+                self.start_step(now, *index);
+            }
+            self.base.looked_at(now, dirty);
+        }
+        if !self.unrouted.is_empty() {
+            self.limit_unrouted(now);
+        }
+    }
+}
+
+impl<O: Observer> BackPool for Decode<O> {
     #[inline]
     fn settle_changes(&mut self, now: SimTime, senders: &[LostSender]) -> Vec<Lost> {
         let mut lost = Vec::new();
@@ -181,20 +197,6 @@ impl<O: Observer> BackPool for Decode<O> {
         self.arrivals.settle();
         if self.arrivals.next() == now {
             self.land_all(now);
-        }
-    }
-
-    #[inline]
-    fn start_steps(&mut self, now: SimTime) {
-        if !self.base.dirty.is_empty() {
-            let dirty = self.base.take_dirty();
-            for index in &dirty {
-                self.start_step(now, *index);
-            }
-            self.base.looked_at(now, dirty);
-        }
-        if !self.unrouted.is_empty() {
-            self.limit_unrouted(now);
         }
     }
 }

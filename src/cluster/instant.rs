@@ -10,20 +10,30 @@ use super::past::Lost;
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// The pool that takes arrivals, or its stand-in.
-pub trait FrontPool {
+/// What both pools of a cluster do at an instant. What a stand-in has no units for is nothing by default.
+pub trait ClusterPool {
     /// When something next happens in the pool by itself.
     fn next(&self) -> SimTime;
     /// Tells the pool's observer that time moves on.
-    fn advance(&mut self, now: SimTime);
+    fn advance(&mut self, _now: SimTime) {}
     /// Phase 0: takes load reports, if they are due.
-    fn report(&mut self, now: SimTime);
+    fn report(&mut self, _now: SimTime) {}
     /// Phase 1: lets units serve whose start-up is over. Says whether there are any.
-    fn begin_serving(&mut self, now: SimTime) -> bool;
+    fn begin_serving(&mut self, _now: SimTime) -> bool {
+        false
+    }
     /// Phase 1: carries out a change that a controller has ordered.
-    fn obey(&mut self, now: SimTime, order: UnitOrder);
+    fn obey(&mut self, _now: SimTime, _order: UnitOrder) {}
     /// The pool as controllers see it; `None`: it is a stand-in.
-    fn seen(&self) -> Option<PoolView>;
+    fn seen(&self) -> Option<PoolView> {
+        None
+    }
+    /// Phase 5: forms batches or admits from queues, and starts steps.
+    fn start_steps(&mut self, _now: SimTime) {}
+}
+
+/// The pool that takes arrivals, or its stand-in.
+pub trait FrontPool: ClusterPool {
     /// Phase 1, when all units have changed: what waited for one is routed, what was on others moves. Says which
     /// senders of KV are lost.
     fn settle_changes(&mut self, now: SimTime) -> Vec<LostSender>;
@@ -33,24 +43,10 @@ pub trait FrontPool {
     fn end_steps(&mut self, now: SimTime, back: &mut impl BackPool);
     /// Phase 4: takes in a request that arrives.
     fn arrive(&mut self, now: SimTime, request: &Request);
-    /// Phase 5: forms batches and starts steps.
-    fn start_steps(&mut self, now: SimTime);
 }
 
 /// The pool that takes what the first one hands over, or its stand-in.
-pub trait BackPool {
-    /// When something next happens in the pool by itself.
-    fn next(&self) -> SimTime;
-    /// Tells the pool's observer that time moves on.
-    fn advance(&mut self, now: SimTime);
-    /// Phase 0: takes load reports, if they are due.
-    fn report(&mut self, now: SimTime);
-    /// Phase 1: lets units serve whose start-up is over. Says whether there are any.
-    fn begin_serving(&mut self, now: SimTime) -> bool;
-    /// Phase 1: carries out a change that a controller has ordered.
-    fn obey(&mut self, now: SimTime, order: UnitOrder);
-    /// The pool as controllers see it; `None`: it is a stand-in.
-    fn seen(&self) -> Option<PoolView>;
+pub trait BackPool: ClusterPool {
     /// Phase 1, when all units have changed: what waited for one is routed, what was on others moves. Returns whose
     /// KV is lost, in the order in which they go back.
     fn settle_changes(&mut self, now: SimTime, senders: &[LostSender]) -> Vec<Lost>;
@@ -64,8 +60,6 @@ pub trait BackPool {
     fn hand_over(&mut self, now: SimTime, handover: &Handover);
     /// Phase 3: lands transfers that arrive.
     fn land(&mut self, now: SimTime);
-    /// Phase 5: admits from queues and starts steps.
-    fn start_steps(&mut self, now: SimTime);
 }
 
 /// The callers of a cluster: they send its requests.

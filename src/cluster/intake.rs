@@ -5,7 +5,7 @@
 
 use super::cache::Cache;
 use super::controller::{AfterLoss, PoolView, UnitOrder};
-use super::instant::{BackPool, FrontPool, LostSender};
+use super::instant::{BackPool, ClusterPool, FrontPool, LostSender};
 use super::past::{Lost, Past};
 use super::pool_base::{Departure, PoolBase, PoolUnit};
 use super::queue::Queue;
@@ -118,7 +118,7 @@ pub struct Intake<U: Server, O> {
     tokens: IntakeTokens,
 }
 
-impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
+impl<U: Server, O: Observer> ClusterPool for Intake<U, O> {
     #[inline]
     fn next(&self) -> SimTime {
         self.base.next()
@@ -147,6 +147,28 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
         Some(self.base.seen(self.unrouted.len() as u64))
     }
 
+    /// Lets idle units with a queue form their batches; rejects what does not fit a queue.
+    #[inline]
+    fn start_steps(&mut self, now: SimTime) {
+        if !self.base.dirty.is_empty() {
+            let dirty = self.base.take_dirty();
+            for index in &dirty {
+                self.start_step(now, *index);
+            }
+            self.base.looked_at(now, dirty);
+        }
+        if let Some(limit) = self.base.max_queue_requests {
+            while self.unrouted.len() > limit {
+                let Some(waiting) = self.unrouted.pop_back() else {
+                    break;
+                };
+                self.reject(now, &waiting);
+            }
+        }
+    }
+}
+
+impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
     #[inline]
     fn settle_changes(&mut self, now: SimTime) -> Vec<LostSender> {
         if self.base.has_changed() {
@@ -212,26 +234,6 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
             past: Past::NONE,
             since: now,
         });
-    }
-
-    /// Lets idle units with a queue form their batches; rejects what does not fit a queue.
-    #[inline]
-    fn start_steps(&mut self, now: SimTime) {
-        if !self.base.dirty.is_empty() {
-            let dirty = self.base.take_dirty();
-            for index in &dirty {
-                self.start_step(now, *index);
-            }
-            self.base.looked_at(now, dirty);
-        }
-        if let Some(limit) = self.base.max_queue_requests {
-            while self.unrouted.len() > limit {
-                let Some(waiting) = self.unrouted.pop_back() else {
-                    break;
-                };
-                self.reject(now, &waiting);
-            }
-        }
     }
 }
 

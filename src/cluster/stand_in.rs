@@ -5,7 +5,7 @@
 
 use super::Handover;
 use super::controller::{PoolView, UnitOrder};
-use super::instant::{BackPool, Callers, FrontPool, LostSender};
+use super::instant::{BackPool, Callers, ClusterPool, FrontPool, LostSender};
 use super::past::Lost;
 use crate::units::SimTime;
 use crate::workload::Request;
@@ -109,27 +109,14 @@ impl<F, B> Callers<F, B> for NoCallers {
 /// The stand-in for a pool that takes arrivals and has been played before.
 pub type Inbox = TimedQueue<Handover>;
 
-impl FrontPool for Inbox {
+impl ClusterPool for Inbox {
     #[inline]
     fn next(&self) -> SimTime {
         TimedQueue::next(self)
     }
+}
 
-    fn advance(&mut self, _now: SimTime) {}
-
-    fn report(&mut self, _now: SimTime) {}
-
-    #[inline]
-    fn begin_serving(&mut self, _now: SimTime) -> bool {
-        false
-    }
-
-    fn obey(&mut self, _now: SimTime, _order: UnitOrder) {}
-
-    fn seen(&self) -> Option<PoolView> {
-        None
-    }
-
+impl FrontPool for Inbox {
     #[inline]
     fn settle_changes(&mut self, _now: SimTime) -> Vec<LostSender> {
         Vec::new()
@@ -145,34 +132,19 @@ impl FrontPool for Inbox {
     }
 
     fn arrive(&mut self, _now: SimTime, _request: &Request) {}
-
-    fn start_steps(&mut self, _now: SimTime) {}
 }
 
 /// The stand-in for the decode pool: keeps what that would be handed.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox(pub Vec<Handover>);
 
-impl BackPool for Outbox {
+impl ClusterPool for Outbox {
     fn next(&self) -> SimTime {
         SimTime::NEVER
     }
+}
 
-    fn advance(&mut self, _now: SimTime) {}
-
-    fn report(&mut self, _now: SimTime) {}
-
-    #[inline]
-    fn begin_serving(&mut self, _now: SimTime) -> bool {
-        false
-    }
-
-    fn obey(&mut self, _now: SimTime, _order: UnitOrder) {}
-
-    fn seen(&self) -> Option<PoolView> {
-        None
-    }
-
+impl BackPool for Outbox {
     #[inline]
     fn settle_changes(&mut self, _now: SimTime, _senders: &[LostSender]) -> Vec<Lost> {
         Vec::new()
@@ -193,8 +165,6 @@ impl BackPool for Outbox {
     }
 
     fn land(&mut self, _now: SimTime) {}
-
-    fn start_steps(&mut self, _now: SimTime) {}
 }
 
 /// The decode pool, or its stand-in where the scenario has none.
@@ -237,7 +207,7 @@ impl<B> MaybeBack<B> {
     }
 }
 
-impl<B: BackPool> BackPool for MaybeBack<B> {
+impl<B: BackPool> ClusterPool for MaybeBack<B> {
     #[inline]
     fn next(&self) -> SimTime {
         self.pool().map_or(SimTime::NEVER, B::next)
@@ -272,6 +242,15 @@ impl<B: BackPool> BackPool for MaybeBack<B> {
         self.pool().and_then(B::seen)
     }
 
+    #[inline]
+    fn start_steps(&mut self, now: SimTime) {
+        self.pool_mut()
+            .into_iter()
+            .for_each(|pool| pool.start_steps(now));
+    }
+}
+
+impl<B: BackPool> BackPool for MaybeBack<B> {
     #[inline]
     fn settle_changes(&mut self, now: SimTime, senders: &[LostSender]) -> Vec<Lost> {
         let lost = self
@@ -313,12 +292,5 @@ impl<B: BackPool> BackPool for MaybeBack<B> {
     #[inline]
     fn land(&mut self, now: SimTime) {
         self.pool_mut().into_iter().for_each(|pool| pool.land(now));
-    }
-
-    #[inline]
-    fn start_steps(&mut self, now: SimTime) {
-        self.pool_mut()
-            .into_iter()
-            .for_each(|pool| pool.start_steps(now));
     }
 }
