@@ -13,6 +13,7 @@ use super::diagnostic::{Diagnostic, Mistakes};
 use super::load::resolved_anew;
 use super::overrides::{apply, apply_text, flag, key_path, read_value, remove, set, set_value};
 use super::source::{SourceText, Sources, Span};
+use super::text::{PS_PER_S, show_duration};
 use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 use super::write::write_value;
 use super::{LocalTime, Scenario};
@@ -270,15 +271,24 @@ impl From<u64> for KeyValue {
 }
 
 impl From<SimDuration> for KeyValue {
-    /// A duration in whole nanoseconds.
+    /// A duration in its largest whole unit; what is beyond a whole second is written apart, so that no number has
+    /// more digits than are read: `900h`, `3s10ns`.
     fn from(duration: SimDuration) -> Self {
-        TomlValue::Text(format!("{}ns", duration.0)).into()
+        let (seconds, beyond) = (duration.0 / NS_PER_S, duration.0 % NS_PER_S);
+        let ps = |ns: u64| u128::from(ns) * (PS_PER_S / u128::from(NS_PER_S));
+        let text = match (seconds, beyond) {
+            (_, 0) => show_duration(ps(duration.0)),
+            (0, _) => show_duration(ps(beyond)),
+            _ => show_duration(ps(duration.0 - beyond)) + &show_duration(ps(beyond)),
+        };
+        TomlValue::Text(text).into()
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::text::parse_duration;
     use super::super::{BUNDLED, load, load_str};
     use super::*;
 
@@ -356,6 +366,21 @@ mod tests {
         assert!(clash.contains("change:"), "{clash}");
         let missing = shown(KeyChange::unset("model"));
         assert!(missing.contains("`model` is missing"), "{missing}");
+    }
+
+    #[test]
+    fn any_duration_is_written_as_it_is_read() {
+        for (ns, text) in [
+            (0, "0s"),
+            (20, "20ns"),
+            (900 * 3_600 * NS_PER_S, "900h"),
+            (3 * NS_PER_S + 10, "3s10ns"),
+            (u64::MAX, "18446744073s709551615ns"),
+        ] {
+            let KeyValue(node) = SimDuration(ns).into();
+            assert!(matches!(node.value, TomlValue::Text(ref written) if written == text));
+            assert_eq!(parse_duration(text), Ok(u128::from(ns) * 1_000));
+        }
     }
 
     #[test]
