@@ -240,6 +240,8 @@ fn prompts(load: PrefillLoad) -> MixedLoad {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::scenario::ProfileRow;
 
@@ -257,7 +259,7 @@ mod tests {
     #[test]
     fn parts_are_interpolated_and_added() {
         let table = CompiledProfile::new(&StepTimeProfile {
-            rows: vec![
+            rows: Arc::new([
                 row(ProfilePart::Step, [0.0, 0.0, 0.0, 0.0, 5.0]),
                 row(ProfilePart::Tokens, [1.0, 0.0, 0.0, 0.0, 100.0]),
                 row(ProfilePart::Tokens, [101.0, 0.0, 0.0, 0.0, 200.0]),
@@ -267,7 +269,7 @@ mod tests {
                 row(ProfilePart::Decode, [0.0, 0.0, 1.0, 2000.0, 50.0]),
                 row(ProfilePart::Decode, [0.0, 0.0, 11.0, 11_000.0, 130.0]),
                 row(ProfilePart::Decode, [0.0, 0.0, 11.0, 22_000.0, 150.0]),
-            ],
+            ]),
             extrapolate: false,
         });
         // 6 requests of 1,500 tokens: 105 + 15 + 90 + 5 us

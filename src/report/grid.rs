@@ -4,7 +4,6 @@
 //! characters only when the width is known; how a grid is set in a terminal is `layout`'s.
 
 use super::format::plain;
-use super::layout;
 use super::style::{Style, Tone, display_width};
 
 /// Length of a bar in Markdown, in characters.
@@ -121,11 +120,6 @@ impl Grid {
         }
     }
 
-    /// The grid for a terminal: lines of at most the style's width, each ended, without trailing spaces.
-    pub fn to_text(&self, style: &Style) -> String {
-        layout::to_text(self, style)
-    }
-
     /// The grid for a pull request: a Markdown table, each line ended.
     pub fn to_markdown(&self) -> String {
         let heads: Vec<String> = self.columns.iter().map(|c| c.head.join(" ")).collect();
@@ -205,82 +199,53 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// A grid with all kinds of columns, for tests.
+#[cfg(test)]
+pub(super) fn sample() -> Grid {
+    let mut grid = Grid::new(vec![
+        GridColumn::left("hour"),
+        GridColumn::right("TTFT\ns"),
+        GridColumn::bar(),
+        GridColumn::right("cost"),
+    ]);
+    let pieces = vec![
+        BarPiece {
+            tone: Tone::Cost,
+            glyph: '█',
+            end: 0.25,
+        },
+        BarPiece {
+            tone: Tone::Revenue,
+            glyph: '░',
+            end: 1.0,
+        },
+    ];
+    grid.rows = vec![
+        vec![
+            GridCell::new("12:00"),
+            GridCell::new("0.92"),
+            GridCell::Bar(pieces),
+            GridCell::new("$4,448"),
+        ],
+        vec![
+            GridCell::new("1|2"),
+            GridCell::new("12.3"),
+            GridCell::bar(Tone::Nodes, 0.56),
+            GridCell::new("$8"),
+        ],
+    ];
+    grid.total = Some(vec![
+        GridCell::new("all"),
+        GridCell::new("9.1"),
+        GridCell::new(""),
+        GridCell::new("$9"),
+    ]);
+    grid
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sample() -> Grid {
-        let mut grid = Grid::new(vec![
-            GridColumn::left("hour"),
-            GridColumn::right("TTFT\ns"),
-            GridColumn::bar(),
-            GridColumn::right("cost"),
-        ]);
-        let pieces = vec![
-            BarPiece {
-                tone: Tone::Cost,
-                glyph: '█',
-                end: 0.25,
-            },
-            BarPiece {
-                tone: Tone::Revenue,
-                glyph: '░',
-                end: 1.0,
-            },
-        ];
-        grid.rows = vec![
-            vec![
-                GridCell::new("12:00"),
-                GridCell::new("0.92"),
-                GridCell::Bar(pieces),
-                GridCell::new("$4,448"),
-            ],
-            vec![
-                GridCell::new("1|2"),
-                GridCell::new("12.3"),
-                GridCell::bar(Tone::Nodes, 0.56),
-                GridCell::new("$8"),
-            ],
-        ];
-        grid.total = Some(vec![
-            GridCell::new("all"),
-            GridCell::new("9.1"),
-            GridCell::new(""),
-            GridCell::new("$9"),
-        ]);
-        grid
-    }
-
-    #[test]
-    fn text_is_aligned_and_bars_fill_the_rest() {
-        let style = Style {
-            colour: false,
-            width: 33,
-        };
-        insta::assert_snapshot!(sample().to_text(&style), @r"
-               TTFT
-        hour      s                  cost
-        ─────────────────────────────────
-        12:00  0.92  ███░░░░░░░░░  $4,448
-        1|2    12.3  ██████▊           $8
-        ─────────────────────────────────
-        all     9.1                    $9
-        ");
-    }
-
-    #[test]
-    fn lines_keep_to_the_width_with_colour_too() {
-        let style = Style {
-            colour: true,
-            width: 33,
-        };
-        let text = sample().to_text(&style);
-        assert!(
-            text.contains("\u{1b}[33m███\u{1b}[0m\u{1b}[34m░░░░░░░░░\u{1b}[0m"),
-            "{text}"
-        );
-        assert!(text.lines().all(|line| !line.ends_with(' ')));
-    }
 
     #[test]
     fn markdown_has_marks_and_escapes() {

@@ -7,6 +7,7 @@
 use super::breaks::{broken, longest_piece};
 use super::grid::{Align, Grid, GridCell, GridColumn};
 use super::style::{Style, Tone, display_width};
+use super::written_line::{Shown, WrittenLine};
 
 /// Spaces between columns, and the same where there is little room.
 const GAPS: (usize, usize) = (2, 1);
@@ -49,24 +50,24 @@ struct Block {
     gap: usize,
 }
 
-/// The grid as lines of at most the style's width, each ended, without trailing spaces.
-pub fn to_text(grid: &Grid, style: &Style) -> String {
-    let blocks = blocks(grid, style.width);
-    let has_bars = blocks
-        .iter()
-        .flat_map(|block| &block.columns)
-        .any(|i| is_bar(grid, *i));
-    let mut parts: Vec<String> = blocks
-        .iter()
-        .map(|block| block.print(grid, style))
-        .collect();
-    if let (true, Some(legend), Some(last)) = (has_bars, &grid.legend, parts.last_mut()) {
-        for line in super::style::wrap(legend, style.prose()) {
-            last.push_str(&style.paint(Tone::Quiet, &line));
-            last.push('\n');
+impl Grid {
+    /// The grid for a terminal: lines of at most the style's width, each ended, without trailing spaces.
+    pub fn to_text(&self, style: &Style) -> String {
+        let blocks = blocks(self, style.width);
+        let mut columns = blocks.iter().flat_map(|block| &block.columns);
+        let has_bars = columns.any(|i| is_bar(self, *i));
+        let mut parts: Vec<String> = blocks
+            .iter()
+            .map(|block| block.print(self, style))
+            .collect();
+        if let (true, Some(legend), Some(last)) = (has_bars, &self.legend, parts.last_mut()) {
+            for line in super::style::wrap(legend, style.prose()) {
+                last.push_str(&style.paint(Tone::Quiet, &line));
+                last.push('\n');
+            }
         }
+        parts.join("\n")
     }
-    parts.join("\n")
 }
 
 /// The grid as one block if it fits, else as several.
@@ -369,49 +370,6 @@ impl Block {
     }
 }
 
-/// A text as it is printed, and the columns that it takes.
-struct Shown {
-    painted: String,
-    taken: usize,
-}
-
-impl Shown {
-    fn new(tone: Tone, text: &str, style: &Style) -> Self {
-        Self {
-            painted: style.paint(tone, text),
-            taken: display_width(text),
-        }
-    }
-}
-
-/// A line while it is written; spaces are written when something follows them.
-#[derive(Default)]
-struct WrittenLine {
-    text: String,
-    owed: usize,
-}
-
-impl WrittenLine {
-    /// Writes a text into `width` columns, `side` of the rest before it: 0 stands left, 1 right.
-    fn put(&mut self, shown: Option<&Shown>, width: usize, side: f64) {
-        let Some(shown) = shown.filter(|shown| shown.taken > 0) else {
-            self.owed += width;
-            return;
-        };
-        let room = width.saturating_sub(shown.taken);
-        let before = libm::ceil(room as f64 * side) as usize;
-        self.text
-            .extend(std::iter::repeat_n(' ', self.owed + before));
-        self.text.push_str(&shown.painted);
-        self.owed = room - before;
-    }
-
-    fn end(self, out: &mut String) {
-        out.push_str(self.text.trim_end_matches(' '));
-        out.push('\n');
-    }
-}
-
 fn align(grid: &Grid, i: usize) -> Align {
     grid.columns
         .get(i)
@@ -470,5 +428,42 @@ fn own_head<'a>(grid: &'a Grid, columns: &[usize], i: usize) -> &'a [String] {
         &column.head[1..]
     } else {
         &column.head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grid::sample;
+    use super::*;
+
+    #[test]
+    fn text_is_aligned_and_bars_fill_the_rest() {
+        let style = Style {
+            colour: false,
+            width: 33,
+        };
+        insta::assert_snapshot!(sample().to_text(&style), @r"
+               TTFT
+        hour      s                  cost
+        ─────────────────────────────────
+        12:00  0.92  ███░░░░░░░░░  $4,448
+        1|2    12.3  ██████▊           $8
+        ─────────────────────────────────
+        all     9.1                    $9
+        ");
+    }
+
+    #[test]
+    fn lines_keep_to_the_width_with_colour_too() {
+        let style = Style {
+            colour: true,
+            width: 33,
+        };
+        let text = sample().to_text(&style);
+        assert!(
+            text.contains("\u{1b}[33m███\u{1b}[0m\u{1b}[34m░░░░░░░░░\u{1b}[0m"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| !line.ends_with(' ')));
     }
 }

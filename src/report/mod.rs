@@ -45,6 +45,7 @@ mod sureness;
 mod totals;
 pub mod warnings;
 mod wording;
+mod written_line;
 
 #[cfg(test)]
 mod sample;

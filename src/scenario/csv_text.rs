@@ -1,11 +1,12 @@
 //! A CSV of a scenario: its text once, however many scenarios are varied from the one that reads it, and what was
-//! made of it.
+//! read from it.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
-use super::resolve::Recording;
 use super::source::SourceText;
-use super::write::quoted;
+use super::text::quoted;
 
 /// The text of a CSV, without a byte order mark and with line feeds alone at the ends of lines.
 #[derive(Debug)]
@@ -13,7 +14,8 @@ pub struct CsvText {
     /// The text, and what people call it.
     pub source: Arc<SourceText>,
     quoted: OnceLock<String>,
-    recording: OnceLock<Arc<Recording>>,
+    /// Content as it was first read. It is set once and then only lent, so that a panic elsewhere leaves it whole.
+    content: AssertUnwindSafe<OnceLock<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl CsvText {
@@ -30,7 +32,7 @@ impl CsvText {
         Arc::new(Self {
             source: Arc::new(source),
             quoted: OnceLock::new(),
-            recording: OnceLock::new(),
+            content: AssertUnwindSafe(OnceLock::new()),
         })
     }
 
@@ -39,12 +41,51 @@ impl CsvText {
         self.quoted.get_or_init(|| quoted(&self.source.text))
     }
 
-    /// The recording in it, read once; what is wrong with one that has mistakes is told each time.
-    pub fn recording(&self, read: impl FnOnce() -> Option<Recording>) -> Option<Arc<Recording>> {
-        if let Some(known) = self.recording.get() {
-            return Some(Arc::clone(known));
+    /// Content of the rows, whatever they are read as: read once, and shared by all who read the same from it. Who comes
+    /// for something else reads anew; what is wrong with a text that has mistakes is told each time.
+    pub fn content<T: Send + Sync + 'static>(
+        &self,
+        read: impl FnOnce() -> Option<T>,
+    ) -> Option<Arc<T>> {
+        let known = self.content.get().cloned();
+        if let Some(Ok(known)) = known.map(Arc::downcast) {
+            return Some(known);
         }
         let made = Arc::new(read()?);
-        Some(Arc::clone(self.recording.get_or_init(|| made)))
+        // where another has read at the same time, or something else is known, this is only lent
+        let _ = self.content.set(Arc::clone(&made) as Arc<_>);
+        Some(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_once_and_anew_only_as_something_else() {
+        let csv = CsvText::new("a.csv".to_string(), "1\r\n2");
+        let mut reads = 0;
+        let mut lines = |found: Option<usize>| {
+            csv.content(|| {
+                reads += 1;
+                found
+            })
+        };
+        assert_eq!(lines(None), None);
+        let first = lines(Some(2));
+        assert_eq!(first.as_deref(), Some(&2));
+        assert_eq!(lines(Some(3)), first);
+        assert_eq!(
+            reads, 2,
+            "mistakes are told each time, content is read once"
+        );
+        let other = csv.content(|| Some("two lines")).map(|text| *text);
+        assert_eq!(other, Some("two lines"));
+        assert_eq!(lines_again(&csv), first, "what was read first stays");
+    }
+
+    fn lines_again(csv: &CsvText) -> Option<Arc<usize>> {
+        csv.content(|| None)
     }
 }

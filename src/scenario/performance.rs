@@ -21,8 +21,8 @@ pub enum Performance {
 /// A profile of step times.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepTimeProfile {
-    /// Measured points.
-    pub rows: Vec<ProfileRow>,
+    /// Measured points, shared by scenarios that are varied from one another.
+    pub rows: Arc<[ProfileRow]>,
     /// Whether steps may lie outside of what was measured.
     pub extrapolate: bool,
 }

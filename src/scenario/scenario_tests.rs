@@ -321,6 +321,45 @@ fn a_csv_keeps_its_requests_and_scales_lengths() {
 }
 
 #[test]
+fn variants_share_what_was_read_from_a_csv() {
+    let csv = "part,tokens,context_tokens,requests,kv_tokens,time_us\\nstep,0,0,0,0,50\\n\
+               tokens,1,0,0,0,100\\ntokens,4096,0,0,0,9000\\nprefill,1,0,0,0,10\\nprefill,512,0,0,0,80\\n\
+               decode,0,0,1,1,20\\ndecode,0,0,64,640000,900\\n";
+    let table = format!("kind = \"table\"\ncsv = {{ text = \"{csv}\" }}\nextrapolate = true");
+    let performance = "kind = \"linear\"
+        prefill = { base = \"1.5ms\", per_pair = \"29.3ns\" }
+        \
+                       decode = { per_kv_token = \"9004ps\" }";
+    let text = small("", POISSON).replace(performance, &table);
+    let first = read(&text);
+    let second = first.overridden(&["pools.prefill.units=2".into()]).unwrap();
+    let rows = |scenario: &Scenario| match &scenario.performance {
+        Performance::Table(profile) => std::sync::Arc::clone(&profile.rows),
+        other => panic!("{other:?}"),
+    };
+    assert!(std::sync::Arc::ptr_eq(&rows(&first), &rows(&second)));
+}
+
+#[test]
+fn a_mistake_in_a_csv_that_was_read_before_is_underlined_in_it() {
+    let csv = r#"time,requests\n00:00,1000\n08:00,1\n16:00,1000\n"#;
+    let arrivals = format!(
+        "arrivals = {{ kind = \"poisson\", csv = {{ text = \"{csv}\" }}, interpolation = \"stepwise\" }}"
+    );
+    let stepwise = read(&small("", &arrivals));
+    let smooth = "class.0.arrivals.interpolation=mean-preserving".to_string();
+    let refused = stepwise.overridden(&[smooth]).unwrap_err().to_string();
+    assert!(
+        refused.contains("the rate would be negative in the row from 08:00"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("csv text of the scenario:3:7"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_day_without_requests_is_a_scenario() {
     let none = "arrivals = { kind = \"deterministic\", requests_per_day = 0, hourly_means = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }";
     let s = read(&small("", none));

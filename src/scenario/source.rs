@@ -62,6 +62,11 @@ impl Span {
         }
     }
 
+    /// This place in the text of another index: a text that is named again is known, and may get a new one.
+    pub fn of_source(self, source: usize) -> Self {
+        Self { source, ..self }
+    }
+
     /// Whether the span marks no bytes.
     pub fn is_empty(self) -> bool {
         self.start >= self.end

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{LinearDecode, LinearPrefill, Performance};
+use super::{LinearDecode, LinearPrefill, Performance, ProfileRow};
 use crate::catalog::Gpu;
 use crate::units::{BytesPerSecond, Picoseconds};
 
@@ -37,9 +37,11 @@ pub fn slower(performance: Performance, gpu: &mut Gpu, factor: f64) -> Performan
         }
         Performance::Table(profile) => {
             let mut profile = Arc::unwrap_or_clone(profile);
-            for row in &mut profile.rows {
-                row.time_us *= factor;
-            }
+            let longer = |row: &ProfileRow| ProfileRow {
+                time_us: row.time_us * factor,
+                ..*row
+            };
+            profile.rows = profile.rows.iter().map(longer).collect();
             Performance::Table(Arc::new(profile))
         }
         Performance::Roofline(mut roofline) => {

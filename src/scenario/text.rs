@@ -1,4 +1,6 @@
-//! Durations (`"1h30min"`, `"29.3ns"`) and times of day (`"12:00"`) as people write them.
+//! Durations (`"1h30min"`, `"29.3ns"`) and times of day (`"12:00"`) as people write them, and texts in quotes.
+
+use std::fmt::Write;
 
 use super::suggest::{choices, quote};
 use crate::units::{NS_PER_S, SimDuration};
@@ -153,6 +155,30 @@ pub fn show_time_of_day(time: SimDuration) -> String {
     } else {
         format!("{hours:02}:{minutes:02}:{seconds:02}")
     }
+}
+
+/// A text in quotes, as TOML.
+pub fn quoted(words: &str) -> String {
+    let mut out = String::with_capacity(words.len() + words.len() / 16);
+    write_quoted(&mut out, words);
+    out
+}
+
+/// Writes a text in quotes, as TOML.
+pub fn write_quoted(out: &mut dyn Write, words: &str) {
+    let _ = out.write_char('"');
+    for c in words.chars() {
+        let _ = match c {
+            '"' => out.write_str("\\\""),
+            '\\' => out.write_str("\\\\"),
+            '\n' => out.write_str("\\n"),
+            '\r' => out.write_str("\\r"),
+            '\t' => out.write_str("\\t"),
+            c if c.is_control() => write!(out, "\\u{:04X}", u32::from(c)),
+            c => out.write_char(c),
+        };
+    }
+    let _ = out.write_char('"');
 }
 
 #[cfg(test)]

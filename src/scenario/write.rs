@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use toml::value::{Datetime, Offset};
 
+use super::text::{quoted, write_quoted};
 use super::tree::{TomlNode, TomlTable, TomlValue};
 
 /// The whole tree as TOML, but for these keys of the root.
@@ -28,13 +29,6 @@ pub fn length_without(root: &TomlTable, left_out: &[&str]) -> u64 {
     let mut length = Length(0);
     section(&mut length, root, "", left_out);
     length.0
-}
-
-/// A text as TOML.
-pub fn quoted(words: &str) -> String {
-    let mut out = String::with_capacity(words.len() + words.len() / 16);
-    text(&mut out, words);
-    out
 }
 
 /// A value as TOML.
@@ -143,15 +137,13 @@ fn key(key: &str) -> String {
     if !key.is_empty() && key.bytes().all(bare) {
         key.to_string()
     } else {
-        let mut quoted = String::new();
-        text(&mut quoted, key);
-        quoted
+        quoted(key)
     }
 }
 
 fn value(out: &mut dyn Write, node: &TomlNode) {
     match &node.value {
-        TomlValue::Text(words) => text(out, words),
+        TomlValue::Text(words) => write_quoted(out, words),
         TomlValue::Csv(csv) => {
             let _ = out.write_str(csv.toml());
         }
@@ -190,22 +182,6 @@ fn value(out: &mut dyn Write, node: &TomlNode) {
         }
         TomlValue::Bad => {}
     }
-}
-
-fn text(out: &mut dyn Write, words: &str) {
-    let _ = out.write_char('"');
-    for c in words.chars() {
-        let _ = match c {
-            '"' => out.write_str("\\\""),
-            '\\' => out.write_str("\\\\"),
-            '\n' => out.write_str("\\n"),
-            '\r' => out.write_str("\\r"),
-            '\t' => out.write_str("\\t"),
-            c if c.is_control() => write!(out, "\\u{:04X}", u32::from(c)),
-            c => out.write_char(c),
-        };
-    }
-    let _ = out.write_char('"');
 }
 
 #[cfg(test)]

@@ -80,6 +80,18 @@ pub struct CsvForm<'a> {
     pub why_most: &'a str,
 }
 
+/// What a CSV is read as. One that has been read as the same before is not read again: places in what comes back are
+/// those of its own text, of whatever index (see [`Span::of_source`]).
+pub fn read_once<T: Send + Sync + 'static>(
+    node: &TomlNode,
+    read: impl FnOnce() -> Option<T>,
+) -> Option<Arc<T>> {
+    match &node.value {
+        TomlValue::Csv(csv) => csv.content(read),
+        _ => read().map(Arc::new),
+    }
+}
+
 /// Reads rows, or complains about every bad cell. `read` turns a row into a value, or says what is wrong.
 /// Also returns where the header is.
 pub fn rows<T>(

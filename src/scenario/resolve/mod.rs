@@ -24,7 +24,7 @@ mod traffic_csv;
 
 pub use closed_scenario::Scenario;
 pub use csv_cells::csv_node;
-pub use trace::{Recording, end as trace_end};
+pub use trace::end as trace_end;
 
 use std::collections::BTreeSet;
 

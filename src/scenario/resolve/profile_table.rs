@@ -1,12 +1,14 @@
 //! A profile of step times as CSV: `part,tokens,context_tokens,requests,kv_tokens,time_us`.
 
+use std::sync::Arc;
+
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::{NumberBounds, show_number};
 use super::super::source::Span;
 use super::super::suggest::{choices, nearest, quote};
 use super::super::tree::{TomlNode, TomlTable};
 use super::super::{Class, Pool, ProfilePart, ProfileRow, Role, StepTimeProfile};
-use super::csv_cells::{CsvForm, CsvRow, rows};
+use super::csv_cells::{CsvForm, CsvRow, read_once, rows};
 
 const FORM: CsvForm<'static> = CsvForm {
     columns: &[
@@ -46,11 +48,16 @@ pub fn profile(
     report: &mut MistakeReport,
 ) -> Option<StepTimeProfile> {
     let node: &TomlNode = table.table("csv")?.get("text")?;
-    let (rows, header) = rows(node, &FORM, report, row)?;
+    let read = read_once(node, || {
+        let (rows, header) = rows(node, &FORM, report, row)?;
+        Some((Arc::from(rows), header))
+    })?;
+    let (rows, header): &(Arc<[ProfileRow]>, Span) = &read;
     let profile = StepTimeProfile {
-        rows,
+        rows: Arc::clone(rows),
         extrapolate: table.boolean("extrapolate")?,
     };
+    let header = header.of_source(node.at.source);
     if is_whole(&profile, pools, header, report) && !profile.extrapolate {
         reaches(&profile, pools, classes, table.at("csv"), report);
     }

@@ -247,7 +247,8 @@ fn from_csv(
     hit_rate: f64,
     report: &mut MistakeReport,
 ) -> Option<ArrivalProcess> {
-    let traffic = traffic_csv::read(table.table("csv")?.get("text")?, report)?;
+    let csv = table.table("csv")?.get("text")?;
+    let traffic = traffic_csv::read(csv, report)?;
     let seconds = |r: &Traffic| (r.to.0 - r.from.0) as f64 / 1e9;
     let rows: Vec<RateRow> = traffic
         .iter()
@@ -268,7 +269,8 @@ fn from_csv(
             .map_err(|row| {
                 let from = show_time_of_day(traffic[row].from);
                 let message = format!("the rate would be negative in the row from {from}");
-                let found = Diagnostic::new(message, traffic[row].requests_at);
+                let found =
+                    Diagnostic::new(message, traffic[row].requests_at.of_source(csv.at.source));
                 let help = format!(
                     "set `interpolation` to {}",
                     choices(
@@ -281,7 +283,7 @@ fn from_csv(
     };
     let mut periods: Vec<Period> = Vec::new();
     let mut of_row = Vec::new();
-    for row in &traffic {
+    for row in traffic.iter() {
         let period = Period {
             input_scale: row.input_mean.map_or(1.0, |mean| mean / input.law.mean()),
             output_scale: row.output_mean.map_or(1.0, |mean| mean / output.law.mean()),

@@ -8,9 +8,9 @@ use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::MAX_TOKENS;
 use super::super::shape::NumberBounds;
 use super::super::suggest::quote;
-use super::super::tree::{TomlNode, TomlValue};
+use super::super::tree::TomlNode;
 use super::super::{Law, LengthLaw, TraceRow};
-use super::csv_cells::{CsvForm, CsvRow, rows};
+use super::csv_cells::{CsvForm, CsvRow, read_once, rows};
 use crate::units::SimDuration;
 
 const FORM: CsvForm<'static> = CsvForm {
@@ -53,9 +53,9 @@ pub struct Recording {
     pub output: LengthLaw,
 }
 
-/// Reads a recording, or complains about every bad cell. The same text is read once.
+/// Reads a recording, or complains about every bad cell.
 pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Arc<Recording>> {
-    let read = |report: &mut MistakeReport| {
+    read_once(node, || {
         let mut last = SimDuration::ZERO;
         let rows = rows(node, &FORM, report, |line| row(line, &mut last));
         rows.map(|(rows, _)| Recording {
@@ -63,11 +63,7 @@ pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Arc<Recording
             output: law(&rows, |r| r.output),
             rows: rows.into(),
         })
-    };
-    match &node.value {
-        TomlValue::Csv(csv) => csv.recording(|| read(report)),
-        _ => read(report).map(Arc::new),
-    }
+    })
 }
 
 /// When the last row of a recording arrives; `None`: it has mistakes, which are told elsewhere.

@@ -2,6 +2,8 @@
 //!
 //! Each row holds from its time of day until the next row's, the last one until 24:00.
 
+use std::sync::Arc;
+
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::file::{MAX_REQUESTS_PER_DAY, MAX_TOKENS};
 use super::super::shape::{NumberBounds, show_number};
@@ -9,7 +11,7 @@ use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::text::{parse_time_of_day, show_time_of_day};
 use super::super::tree::TomlNode;
-use super::csv_cells::{CsvCell, CsvForm, CsvRow, rows};
+use super::csv_cells::{CsvCell, CsvForm, CsvRow, read_once, rows};
 use crate::units::{NS_PER_DAY, SimDuration};
 
 /// Form of a CSV of traffic: the column `time` first, then those of [`BOUNDS`].
@@ -46,7 +48,7 @@ pub struct Traffic {
     pub to: SimDuration,
     /// Number of requests that arrive in the row's time.
     pub requests: f64,
-    /// Place of the number of requests in the file.
+    /// Place of the number of requests in the CSV's text, whose index may have been another.
     pub requests_at: Span,
     /// Mean of the input law, in tokens; `None`: the row does not say.
     pub input_mean: Option<f64>,
@@ -57,14 +59,16 @@ pub struct Traffic {
 }
 
 /// Reads the rows of a CSV of traffic, or complains about every bad cell.
-pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Vec<Traffic>> {
-    let mut last_time = None;
-    let (mut traffic, header) = rows(node, &FORM, report, |line| row(line, &mut last_time))?;
-    for i in 1..traffic.len() {
-        traffic[i - 1].to = traffic[i].from;
-    }
-    total_is_bounded(&traffic, header, report)?;
-    Some(traffic)
+pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Arc<Vec<Traffic>>> {
+    read_once(node, || {
+        let mut last_time = None;
+        let (mut traffic, header) = rows(node, &FORM, report, |line| row(line, &mut last_time))?;
+        for i in 1..traffic.len() {
+            traffic[i - 1].to = traffic[i].from;
+        }
+        total_is_bounded(&traffic, header, report)?;
+        Some(traffic)
+    })
 }
 
 fn row(line: &CsvRow<'_>, last_time: &mut Option<SimDuration>) -> Result<Traffic, Vec<Diagnostic>> {
