@@ -148,7 +148,7 @@ fn life(schedule: &Schedule, unit: u32, from: SimTime, until: SimTime, events: &
     let serves = if from == SimTime::ZERO {
         from
     } else {
-        from + schedule.start_up
+        from + schedule.serves_after()
     };
     let drains = if until == SimTime::NEVER {
         until

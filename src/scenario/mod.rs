@@ -62,6 +62,7 @@ pub use plan_section::{PlanOption, PlanTable};
 pub use resolve::Scenario;
 pub use source::SourceText;
 pub use step_basis::StepBasis;
+pub use suggest::nearest;
 pub use sweep_section::SweepTable;
 pub use text::{parse_duration, show_time_of_day};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
@@ -225,11 +226,8 @@ pub struct Schedule {
     /// (time of day, units from then on), strictly ascending in time; the last one reaches over
     /// midnight to the first. Never empty; a constant number is one step at midnight.
     pub steps: Vec<(SimDuration, u32)>,
-    /// Time from a unit's being paid to its serving.
-    pub start_up: SimDuration,
-    /// Whether the scenario gives units by the time of day, and with them their start-up; a constant number of units
-    /// starts nothing.
-    pub is_timed: bool,
+    /// Time from a unit's being paid to its serving; `None`: the scenario does not say, and units serve at once.
+    pub start_up: Option<SimDuration>,
     /// Time from a unit's taking no new work to its release.
     pub drain: SimDuration,
 }
@@ -239,10 +237,14 @@ impl Schedule {
     pub fn constant(units: u32) -> Self {
         Self {
             steps: vec![(SimDuration::ZERO, units)],
-            start_up: SimDuration::ZERO,
-            is_timed: false,
+            start_up: None,
             drain: SimDuration::ZERO,
         }
+    }
+
+    /// Time from a unit's being paid to its serving in a run: none where the scenario does not say.
+    pub fn serves_after(&self) -> SimDuration {
+        self.start_up.unwrap_or(SimDuration::ZERO)
     }
 }
 

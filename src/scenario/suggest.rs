@@ -9,6 +9,12 @@ const MIN_PREFIX: usize = 4;
 /// Endings that publishers add to the name of a model whose architecture is the same.
 const TUNED: [&str; 5] = ["-instruct", "-chat", "-it", "-hf", "-base"];
 
+/// What makers and shops add to the name of a GPU: who made it, its board and its memory.
+const BOARDS: [&str; 18] = [
+    "nvidia", "amd", "instinct", "geforce", "tensor", "core", "gpu", "hgx", "dgx", "sxm", "sxm4",
+    "sxm5", "sxm6", "oam", "80gb", "96gb", "141gb", "192gb",
+];
+
 /// The candidate that was probably meant by `word`: at most a third of its letters differ, or it begins
 /// with the word. Letter case and `-`, `_` or blank count as equal, and so does a publisher's way of writing
 /// (`Qwen/Qwen3-32B`). Where there are digits they decide, and every group of letters between them must
@@ -49,6 +55,12 @@ fn as_published(word: &str) -> Vec<Vec<char>> {
     }
     let untuned: Vec<&str> = words.iter().filter_map(|w| untuned(w)).collect();
     words.extend(untuned);
+    let bare: Vec<&str> = name
+        .split('-')
+        .filter(|part| !BOARDS.contains(part))
+        .collect();
+    let bare = bare.join("-");
+    words.push(&bare);
     words.retain(|w| w.chars().any(char::is_alphanumeric));
     words.iter().map(|w| w.chars().collect()).collect()
 }
@@ -229,8 +241,24 @@ mod tests {
             ("mistralai/Mixtral-8x7B-Instruct-v0.1", Some("mixtral-8x7b")),
             ("deepseek-ai/DeepSeek-R1", Some("deepseek-r1")),
             ("Qwen/Qwen3-8B", None),
+            ("H100-SXM5", None),
             ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", None),
             ("Qwen/", None),
+        ] {
+            assert_eq!(nearest(word, words), meant, "{word}");
+        }
+    }
+
+    #[test]
+    fn boards_of_a_gpu_are_that_gpu() {
+        let words = ["h100", "h200", "b200", "mi300x", "rtx-4090"];
+        for (word, meant) in [
+            ("H100-SXM5", Some("h100")),
+            ("NVIDIA H100 80GB", Some("h100")),
+            ("NVIDIA GeForce RTX 4090", Some("rtx-4090")),
+            ("AMD Instinct MI300X", Some("mi300x")),
+            ("H100-PCIe", None),
+            ("NVIDIA A100-SXM4-80GB", None),
         ] {
             assert_eq!(nearest(word, words), meant, "{word}");
         }

@@ -338,7 +338,7 @@ fn of_pool(pool: &Pool) -> Vec<(&'static str, bool)> {
             pool.gpus_per_unit < pool.node_gpus,
         ),
         ("several ranks", pool.ranks > 1),
-        ("start-up", pool.schedule.start_up.0 > 0),
+        ("start-up", pool.schedule.serves_after().0 > 0),
         ("drain", pool.schedule.drain.0 > 0),
         ("no queue allowed", pool.max_queue_requests == Some(0)),
         ("budget of pairs", pool.max_batch_pairs.is_some()),

@@ -402,7 +402,7 @@ fn spells(scenario: &Scenario, pool: &Pool, unit: usize) -> Vec<Spell> {
 
 fn spell(pool: &Pool, paid: i128, released: i128) -> Spell {
     let paid = if paid <= 0 { -ALWAYS } else { paid };
-    let serves = paid + i128::from(pool.schedule.start_up.0);
+    let serves = paid + i128::from(pool.schedule.serves_after().0);
     let drains = released - i128::from(pool.schedule.drain.0);
     // A unit that would begin to drain before it serves does neither.
     let works = serves < drains && drains > 0;

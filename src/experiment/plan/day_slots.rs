@@ -54,37 +54,23 @@ fn overlap(scenario: &Scenario, from: SimDuration, to: SimDuration, before: SimD
         .sum()
 }
 
-/// Time from being paid to serving of units whose scenario does not say: it keeps a constant number of them. Reports
-/// of restarts of expert-parallel units give two to three minutes, of single models without local weights about two;
-/// the longer of them is taken.
+/// Time from being paid to serving of units whose scenario does not say. Reports of restarts of expert-parallel units
+/// give two to three minutes, of single models without local weights about two; the longer of them is taken.
 pub const START_UP: SimDuration = SimDuration(180 * NS_PER_S);
 
-/// Time from being paid to serving of a pool's units.
+/// Time from being paid to serving of a pool's units in a plan: what the scenario says, [`START_UP`] where it does not.
 pub fn start_up(pool: &Pool) -> SimDuration {
-    if pool.schedule.is_timed {
-        pool.schedule.start_up
-    } else {
-        START_UP
-    }
+    pool.schedule.start_up.unwrap_or(START_UP)
 }
 
-/// A note that a pool's start-up is assumed: of units whose scenario gives only their number, and of those that
-/// serve as soon as they are paid, as a schedule has it that says nothing; `None`: it is stated.
+/// A note that a pool's start-up is assumed, and how to state it; `None`: the scenario states it.
 pub fn assumed(pool: &Pool) -> Option<String> {
     let name = &pool.name;
-    let after = |time: SimDuration| length(time.as_secs_f64());
-    if !pool.schedule.is_timed {
-        return Some(format!(
-            "units of pool {name} are taken to serve {} after they are paid, since the scenario gives only their number; \
-             state yours: pools.{name}.units = {{ schedule = [[\"00:00\", N]], start_up = \"...\" }}",
-            after(START_UP),
-        ));
-    }
-    (pool.schedule.start_up == SimDuration::ZERO).then(|| {
+    let after = length(START_UP.as_secs_f64());
+    pool.schedule.start_up.is_none().then(|| {
         format!(
-            "units of pool {name} are taken to serve as soon as they are paid: start_up is 0 s, as it is where a schedule \
-             does not say; servers take about {}: state yours: --set pools.{name}.units.start_up=...",
-            after(START_UP)
+            "units of pool {name} are taken to serve {after} after they are paid, since the scenario gives no start_up; \
+             state yours: pools.{name}.units = {{ schedule = [[\"00:00\", N]], start_up = \"...\" }}",
         )
     })
 }
@@ -182,8 +168,9 @@ mod tests {
     #[test]
     fn a_start_up_that_nobody_stated_is_told() {
         let told = |units: &str| {
-            let set = format!("pools.decode.units={units}");
-            let scenario = crate::scenario::load("deepseek-day", &[set]).unwrap();
+            // A table changes the table of the day, a number takes its place.
+            let set = ["1", units].map(|units| format!("pools.decode.units={units}"));
+            let scenario = crate::scenario::load("deepseek-day", &set).unwrap();
             (assumed(&scenario.pools[1]), start_up(&scenario.pools[1]))
         };
         let seconds = |n: u64| SimDuration(n * NS_PER_S);
@@ -192,13 +179,10 @@ mod tests {
         let (number, of_number) = told("9");
         assert!(number.unwrap().contains("serve 3 min after"));
         assert_eq!(of_number, seconds(180));
-        let none = "{ schedule = [[\"00:00\", 9], [\"08:00\", 5]], start_up = \"0s\" }";
-        let (timed, of_timed) = told(none);
-        assert!(
-            timed
-                .unwrap()
-                .contains("as soon as they are paid: start_up is 0 s")
-        );
-        assert_eq!(of_timed, SimDuration::ZERO);
+        let (silent, of_silent) = told("{ schedule = [[\"00:00\", 9], [\"08:00\", 5]] }");
+        assert!(silent.unwrap().contains("gives no start_up"));
+        assert_eq!(of_silent, seconds(180));
+        let none = told("{ schedule = [[\"00:00\", 9], [\"08:00\", 5]], start_up = \"0s\" }");
+        assert_eq!(none, (None, SimDuration::ZERO));
     }
 }

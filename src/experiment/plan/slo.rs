@@ -13,7 +13,7 @@ use crate::report::summary::{
     Decided, DistributionSummary, Interval, Latency, Quantiles, RequestCounts, RunSummary,
     SpanSummary,
 };
-use crate::scenario::{Role, parse_duration};
+use crate::scenario::{Role, nearest, parse_duration};
 use crate::words::{one_of, words};
 
 /// Help on the promises that `--slo` takes, for messages.
@@ -112,8 +112,7 @@ impl PlanSlo {
             .split_once('=')
             .ok_or_else(|| wrong("there is no `=`"))?;
         let (name, limit) = (name.trim(), limit.trim());
-        let (figure, statistic) =
-            named(name).ok_or_else(|| wrong(&format!("there is no figure `{name}`")))?;
+        let (figure, statistic) = named(name).ok_or_else(|| wrong(&unknown(name)))?;
         let limit = match figure.kind() {
             FigureKind::Speed | FigureKind::Part => limit
                 .parse::<f64>()
@@ -330,6 +329,26 @@ fn named(name: &str) -> Option<(SloFigure, Statistic)> {
     exists.then_some((figure, statistic))
 }
 
+/// The reason for refusing a name that no figure has, with the one that was probably meant.
+fn unknown(name: &str) -> String {
+    let statistics = |figure: SloFigure| {
+        let name = move |which: Statistic| format!("{}_{}", figure.word(), which.word());
+        let alone = Some(figure.word().to_string());
+        alone
+            .into_iter()
+            .chain(Statistic::ALL.into_iter().map(name))
+    };
+    let all: Vec<String> = SloFigure::ALL.into_iter().flat_map(statistics).collect();
+    let known = all
+        .iter()
+        .map(String::as_str)
+        .filter(|name| named(name).is_some());
+    match nearest(name, known) {
+        Some(meant) => format!("there is no figure `{name}`, did you mean `{meant}`?"),
+        None => format!("there is no figure `{name}`"),
+    }
+}
+
 fn statistic(of: &DistributionSummary, which: Statistic) -> Option<f64> {
     match which {
         Statistic::Mean => of.mean,
@@ -405,7 +424,11 @@ mod tests {
     fn what_is_no_target_is_refused_with_its_reason() {
         for (text, why) in [
             ("ttft_p99", "there is no `=`"),
-            ("ttft_p98=1s", "there is no figure `ttft_p98`"),
+            ("ttft_p98=1s", "there is no figure `ttft_p98`;"),
+            (
+                "tftt_p99=1s",
+                "there is no figure `tftt_p99`, did you mean `ttft_p99`?",
+            ),
             ("output_speed_p99=3", "there is no figure"),
             ("ttft_p99=5 parsecs", "`5 parsecs`"),
             ("output_speed_mean=fast", "`fast` is no number"),

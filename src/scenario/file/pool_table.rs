@@ -273,11 +273,10 @@ static SCHEDULE: TableShape = TableShape {
             "[[\"12:00\", 29], [\"00:00\", 23]]",
             "Pairs of a time and the units from then on, in the order of the day",
         ),
-        default(
+        optional(
             "start_up",
             UP_TO_A_DAY,
-            "\"0s\"",
-            "From being paid to serving",
+            "From being paid to serving; absent, units serve as soon as they are paid, and a plan takes 3 minutes",
         ),
         default(
             "drain",

@@ -155,12 +155,7 @@ fn pool_is_bounded(
 fn schedule(name: &str, table: &TomlTable, report: &mut MistakeReport) -> Option<Schedule> {
     let units = table.get("units")?;
     if let Some(units) = units.integer() {
-        return Some(Schedule {
-            steps: vec![(SimDuration::ZERO, units)],
-            start_up: SimDuration::ZERO,
-            is_timed: false,
-            drain: SimDuration::ZERO,
-        });
+        return Some(Schedule::constant(units));
     }
     let units = units.table()?;
     let of = format!("pools.{name}.units.schedule");
@@ -170,8 +165,10 @@ fn schedule(name: &str, table: &TomlTable, report: &mut MistakeReport) -> Option
         .map(|(time, node)| Some((*time, node.integer()?)));
     Some(Schedule {
         steps: steps.collect::<Option<Vec<_>>>()?,
-        start_up: units.duration("start_up")?,
-        is_timed: true,
+        start_up: match units.get("start_up") {
+            Some(_) => Some(units.duration("start_up")?),
+            None => None,
+        },
         drain: units.duration("drain")?,
     })
 }
