@@ -240,7 +240,7 @@ mod tests {
         toml::from_str::<GpuFile>(include_str!("gpus.toml")).expect("gpus.toml");
         toml::from_str::<ModelFile>(include_str!("models.toml")).expect("models.toml");
         toml::from_str::<PriceFile>(include_str!("prices.toml")).expect("prices.toml");
-        assert_eq!((gpus().len(), models().len(), prices().len()), (15, 10, 2));
+        assert_eq!((gpus().len(), models().len(), prices().len()), (15, 22, 2));
         let gpu_sources = gpus().iter().map(|e| (&e.item.name, &e.source));
         let model_sources = models().iter().map(|e| (&e.item.name, &e.source));
         let price_sources = prices().iter().map(|e| (&e.item.name, &e.source));

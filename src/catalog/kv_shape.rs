@@ -1,7 +1,7 @@
 //! What a request's context occupies in the KV cache: one fact, for pools, links and host memory alike. It
 //! follows from the architecture and the kind of number that KV is kept in.
 
-use super::{Architecture, Attention, Model, NumberFormat};
+use super::{Architecture, Attention, Model, NumberFormat, SparseAttention};
 
 /// What a request's context occupies in one copy of the KV cache, over all layers and heads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,7 +10,8 @@ pub struct KvShape {
     pub full_bytes: u64,
     /// Bytes of one token in the layers that keep a window's tokens only.
     pub window_bytes: u64,
-    /// Tokens of the window; 0: no layer has one.
+    /// Tokens of the window, or those that sparse attention attends to, which takes no token less to keep; 0: no
+    /// layer has one.
     pub window_tokens: u32,
     /// Bytes of the states of linear attention that one request keeps, whatever its length.
     pub state_bytes: u64,
@@ -129,18 +130,55 @@ impl Architecture {
                 )
             }
         };
+        let window_tokens = match &self.sparse {
+            Some(sparse) => sparse.top_k,
+            None if kinds.window > 0 => window_tokens,
+            None => 0,
+        };
         let windows_only = kinds.full == 0 && kinds.window > 0;
         let more = |here: bool| u128::from(u8::from(drafts && here));
         let bytes = |layers: u128, numbers: u128| number.bytes_of(layers.saturating_mul(numbers));
         let state = self.linear.map_or(0, |linear| {
             u128::from(kinds.linear).saturating_mul(u128::from(linear.state_bytes()))
         });
+        let full = u128::from(kinds.full) + more(!windows_only);
+        let full_bytes = match &self.sparse {
+            Some(sparse) => self.sparse_bytes(sparse, number, full, more(true)),
+            None => bytes(full, in_full),
+        };
         KvShape {
-            full_bytes: bytes(u128::from(kinds.full) + more(!windows_only), in_full),
+            full_bytes,
             window_bytes: bytes(u128::from(kinds.window) + more(windows_only), in_window),
-            window_tokens: if kinds.window > 0 { window_tokens } else { 0 },
+            window_tokens,
             state_bytes: u64::try_from(state).unwrap_or(u64::MAX),
         }
+    }
+
+    /// KV bytes of one token in `layers` layers of sparse attention, `drafts` of them of a draft module. Latent KV in
+    /// 8 bits has a scale of 32 bits for each 128 numbers there, and the rotary part in 16 bits (FlashMLA's layout,
+    /// which vLLM and SGLang use).
+    fn sparse_bytes(
+        &self,
+        sparse: &SparseAttention,
+        number: NumberFormat,
+        layers: u128,
+        drafts: u128,
+    ) -> u64 {
+        let latent = match (self.attention, number) {
+            (
+                Attention::Latent { kv_rank, rope, .. },
+                NumberFormat::Fp8 | NumberFormat::Fp8Block,
+            ) => u64::from(kv_rank) + 4 * u64::from(kv_rank.div_ceil(128)) + 2 * u64::from(rope),
+            (Attention::Latent { kv_rank, rope, .. }, number) => {
+                number.bytes_of(u128::from(kv_rank) + u128::from(rope))
+            }
+            (Attention::Grouped { .. }, _) => 0,
+        };
+        let keys = (u128::from(sparse.layers) + drafts).saturating_mul(sparse.key_bytes().into());
+        let all = layers
+            .saturating_mul(u128::from(latent))
+            .saturating_add(keys);
+        u64::try_from(all).unwrap_or(u64::MAX)
     }
 }
 
@@ -183,8 +221,20 @@ mod tests {
         let known = [
             ("deepseek-v3", 61 * (512 + 64) * 2),
             ("deepseek-r1", 70_272),
+            ("deepseek-v3.2", 61 * (576 * 2 + 132)),
             ("kimi-k2", 70_272),
+            ("glm-5", 78 * (576 * 2 + 132)),
+            ("qwen3.5-397b-a17b", 15 * 2 * 256 * 2 * 2),
+            ("kimi-k2.5", 70_272),
             ("qwen3-235b-a22b", 94 * 4 * 128 * 2 * 2),
+            ("qwen3-30b-a3b", 98_304),
+            ("minimax-m2.5", 253_952),
+            ("gpt-oss-20b", 49_152),
+            ("llama-3.1-70b", 327_680),
+            ("llama-3.1-405b", 516_096),
+            ("llama-4-scout", 196_608),
+            ("mixtral-8x22b", 229_376),
+            ("gemma-3-27b", 62 * 16 * 128 * 2 * 2),
             ("gpt-oss-120b", 73_728),
             ("llama-3.3-70b", 327_680),
             ("llama-2-70b", 327_680),
@@ -198,7 +248,10 @@ mod tests {
             assert!(!model.kv_is_stated(), "{name}");
             let of = |number| model.kv_shape(number, false).bytes_per_token();
             assert_eq!(of(NumberFormat::Bf16), bytes, "{name}");
-            assert_eq!(of(NumberFormat::Fp8), bytes / 2, "{name}");
+            let is_sparse = model.architecture.is_some_and(|a| a.sparse.is_some());
+            if !is_sparse {
+                assert_eq!(of(NumberFormat::Fp8), bytes / 2, "{name}");
+            }
         }
         assert_eq!(known.len(), models().len());
     }
@@ -260,6 +313,7 @@ mod tests {
             window_layers: 5,
             window: 1000,
             qk_norm: false,
+            gate: false,
         };
         let shape = architecture.kv_shape(NumberFormat::Fp8, false);
         assert_eq!((shape.full_bytes, shape.window_bytes), (1024, 5 * 2048));

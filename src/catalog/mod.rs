@@ -7,6 +7,7 @@ mod data;
 mod engine;
 mod kv_shape;
 mod model_rows;
+mod parameters;
 mod step_error;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
@@ -103,6 +104,8 @@ pub struct Architecture {
     pub attention: Attention,
     /// Layers of linear attention; `None`: there are none.
     pub linear: Option<LinearAttention>,
+    /// What chooses the tokens that latent attention attends to; `None`: it attends to all.
+    pub sparse: Option<SparseAttention>,
     /// Whether embedding and output head share one table of weights.
     pub tied_embeddings: bool,
     /// Routed and shared experts of a layer; `None`: the model is dense.
@@ -123,6 +126,7 @@ words! {
         Fp8Block = "fp8-block": "8 bits with a scale for each block of 128 x 128",
         Fp4 = "fp4": "4 bits with a scale of 8 bits for 32 of them (MXFP4): 4.25 bits",
         Nvfp4 = "nvfp4": "4 bits with a scale of 8 bits for 16 of them (NVFP4): 4.5 bits",
+        Int4 = "int4": "4-bit integers with a scale of 16 bits for 32 (4.5 bits); weights only",
     }
 }
 
@@ -133,7 +137,7 @@ impl NumberFormat {
             Self::Bf16 => 64,
             Self::Fp8 | Self::Fp8Block => 32,
             Self::Fp4 => 17,
-            Self::Nvfp4 => 18,
+            Self::Nvfp4 | Self::Int4 => 18,
         }
     }
 
@@ -180,7 +184,38 @@ pub enum Attention {
         window: u32,
         /// Whether queries and keys are normalised.
         qk_norm: bool,
+        /// Whether what a head attends to passes a gate, computed beside its queries.
+        gate: bool,
     },
+}
+
+/// Sparse attention with an indexer: before a layer attends, light heads score every token, and the layer attends
+/// to the tokens of the highest scores only. All tokens are kept, with a key of the indexer each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SparseAttention {
+    /// Query heads of the indexer, which share one key.
+    pub heads: u32,
+    /// Dimension of its heads.
+    pub head: u32,
+    /// Tokens that are chosen.
+    pub top_k: u32,
+    /// Layers that choose on their own; the others attend to what one before them chose.
+    pub layers: u32,
+}
+
+impl SparseAttention {
+    /// Bytes of the indexer's key of one token in one layer: 8-bit numbers and a scale of 32 bits for each 128 of
+    /// them (vLLM and SGLang, whatever KV is kept in).
+    pub fn key_bytes(&self) -> u64 {
+        u64::from(self.head) + 4 * u64::from(self.head.div_ceil(128))
+    }
+
+    /// Weights of the indexer of one layer, in numbers: queries from the compressed queries, a key, and a weight for
+    /// each head from the stream. Every accelerator holds them.
+    pub fn weights(&self, hidden: f64, query_rank: f64) -> f64 {
+        let [heads, head] = [self.heads, self.head].map(f64::from);
+        query_rank * heads * head + hidden * (head + heads)
+    }
 }
 
 /// Layers of linear attention (a gated delta network or the like), whose state does not grow.

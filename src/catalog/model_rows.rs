@@ -3,7 +3,9 @@
 use serde::Deserialize;
 
 use super::catalog_entry::CatalogEntry;
-use super::{Architecture, Attention, Experts, LinearAttention, Model, NumberFormat};
+use super::{
+    Architecture, Attention, Experts, LinearAttention, Model, NumberFormat, SparseAttention,
+};
 
 /// The text of models.toml as types.
 #[derive(Default, Deserialize)]
@@ -29,6 +31,7 @@ pub struct ModelRow {
     latent: Option<LatentRow>,
     grouped: Option<GroupedRow>,
     linear: Option<LinearRow>,
+    sparse: Option<SparseRow>,
     #[serde(default)]
     tied_embeddings: bool,
     experts: Option<ExpertsRow>,
@@ -66,6 +69,8 @@ struct GroupedRow {
     window: u32,
     #[serde(default)]
     qk_norm: bool,
+    #[serde(default)]
+    gate: bool,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -77,6 +82,15 @@ struct LinearRow {
     value_heads: u32,
     value_head: u32,
     convolution: u32,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SparseRow {
+    heads: u32,
+    head: u32,
+    top_k: u32,
+    layers: Option<u32>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -109,6 +123,7 @@ impl ModelRow {
             window_layers: g.window_layers,
             window: g.window,
             qk_norm: g.qk_norm,
+            gate: g.gate,
         });
         let linear = self.linear.map(|l| LinearAttention {
             layers: l.layers,
@@ -117,6 +132,12 @@ impl ModelRow {
             value_heads: l.value_heads,
             value_head: l.value_head,
             convolution: l.convolution,
+        });
+        let sparse = self.sparse.map(|s| SparseAttention {
+            heads: s.heads,
+            head: s.head,
+            top_k: s.top_k,
+            layers: s.layers.unwrap_or(self.layers),
         });
         let experts = self.experts.map(|e| Experts {
             routed: e.routed,
@@ -137,6 +158,7 @@ impl ModelRow {
             vocabulary: self.vocabulary,
             attention: latent.or(grouped)?,
             linear,
+            sparse,
             tied_embeddings: self.tied_embeddings,
             experts,
             weights: self.weights,

@@ -26,12 +26,11 @@ impl RankMemory {
 
     fn of(shape: &KvShape, capacity_tokens: u64) -> Self {
         let weights = shape.weights();
-        let windows = u64::from(shape.window_tokens) * u64::from(weights.window > 0);
         Self {
             full: weights.full,
             window: weights.window,
             request: weights.request_1024,
-            window_1024: 1024 * windows,
+            window_1024: 1024 * u64::from(shape.window_tokens),
             capacity: capacity_tokens * 1024 * (weights.full + weights.window),
         }
     }

@@ -127,13 +127,19 @@ fn lengths(class: &Class) -> (f64, f64) {
 /// Pools with hardly any room, each in a sentence.
 pub fn cautions(scenario: &Scenario) -> Vec<String> {
     let mut found = Vec::new();
-    let linear = scenario.model.architecture.and_then(|a| a.linear);
-    if let (Some(linear), Performance::Roofline(_)) = (linear, &scenario.performance) {
-        found.push(format!(
-            "step times take the {} layers of linear attention for layers that attend to every token (assumed): with \
-             long contexts steps are shorter than said",
-            linear.layers
-        ));
+    if let (Some(model), Performance::Roofline(_)) =
+        (scenario.model.architecture, &scenario.performance)
+    {
+        let unmeasured = [
+            model.linear.map(|_| "linear attention"),
+            model.sparse.map(|_| "sparse attention and its indexer"),
+        ];
+        for kernels in unmeasured.into_iter().flatten() {
+            found.push(format!(
+                "kernels of {kernels} are taken to be as efficient as those of other attention (assumed): nobody \
+                 measured them for these constants"
+            ));
+        }
     }
     let (input, output) = mean_lengths(scenario);
     for (pool, room) in scenario.pools.iter().zip(rooms(scenario)) {

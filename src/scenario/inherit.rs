@@ -4,7 +4,9 @@
 
 use super::source::Span;
 use super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
-use crate::catalog::{self, Architecture, Attention, Compute, Experts, LinearAttention};
+use crate::catalog::{
+    self, Architecture, Attention, Compute, Experts, LinearAttention, SparseAttention,
+};
 
 /// Keys with the values that a base gives them, as a table of the file.
 type InheritedValues = Vec<(&'static str, TomlValue)>;
@@ -52,6 +54,7 @@ fn complete(table: &mut TomlTable, key: &str, values: InheritedValues) {
 fn of_architecture(model: &Architecture) -> Vec<(&'static str, InheritedValues)> {
     let mut all = vec![of_attention(&model.attention)];
     all.extend(model.linear.map(|linear| ("linear", of_linear(&linear))));
+    all.extend(model.sparse.map(|sparse| ("sparse", of_sparse(&sparse))));
     all.extend(model.experts.map(|e| ("experts", of_experts(&e))));
     all
 }
@@ -85,6 +88,7 @@ fn of_attention(attention: &Attention) -> (&'static str, InheritedValues) {
             window_layers,
             window,
             qk_norm,
+            gate,
         } => {
             let mut values = whole(&[
                 ("heads", heads),
@@ -101,6 +105,7 @@ fn of_attention(attention: &Attention) -> (&'static str, InheritedValues) {
                 values.extend(whole(&[("global_head", global_head)]));
             }
             values.push(("qk_norm", TomlValue::Boolean(qk_norm)));
+            values.push(("gate", TomlValue::Boolean(gate)));
             ("grouped", values)
         }
     }
@@ -114,6 +119,15 @@ fn of_linear(linear: &LinearAttention) -> InheritedValues {
         ("value_heads", linear.value_heads),
         ("value_head", linear.value_head),
         ("convolution", linear.convolution),
+    ])
+}
+
+fn of_sparse(sparse: &SparseAttention) -> InheritedValues {
+    whole(&[
+        ("heads", sparse.heads),
+        ("head", sparse.head),
+        ("top_k", sparse.top_k),
+        ("layers", sparse.layers),
     ])
 }
 

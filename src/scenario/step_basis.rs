@@ -220,8 +220,8 @@ fn used(roofline: &Roofline, model: &Model, pools: &[Pool]) -> Vec<(&'static str
     groups
 }
 
-/// Constants by kind of number: BF16, FP8, FP8 with block scales, FP4.
-type ByNumber = [&'static [Constant]; 4];
+/// Constants by kind of number: BF16, FP8, FP8 with block scales, FP4, INT4.
+type ByNumber = [&'static [Constant]; 5];
 
 const GEMM: ByNumber = [
     &[GemmBf16Compute, GemmBf16Bandwidth, GemmBf16Launch],
@@ -232,6 +232,7 @@ const GEMM: ByNumber = [
         GemmFp8BlockLaunch,
     ],
     &[GemmFp8Compute, GemmFp8Bandwidth, GemmFp8Launch],
+    &[GemmBf16Compute, GemmBf16Bandwidth, GemmBf16Launch],
 ];
 const EXPERTS: ByNumber = [
     &[ExpertsBf16Compute, ExpertsBf16Bandwidth, ExpertsBf16Launch],
@@ -242,6 +243,7 @@ const EXPERTS: ByNumber = [
         ExpertsFp8BlockLaunch,
     ],
     &[ExpertsFp4Compute, ExpertsFp4Bandwidth, ExpertsFp4Launch],
+    &[ExpertsFp4Compute, ExpertsFp4Bandwidth, ExpertsFp4Launch],
 ];
 
 fn of_number(number: NumberFormat, constants: ByNumber) -> Vec<Constant> {
@@ -250,6 +252,7 @@ fn of_number(number: NumberFormat, constants: ByNumber) -> Vec<Constant> {
         NumberFormat::Fp8 => 1,
         NumberFormat::Fp8Block => 2,
         NumberFormat::Fp4 | NumberFormat::Nvfp4 => 3,
+        NumberFormat::Int4 => 4,
     };
     constants[place].to_vec()
 }

@@ -6,7 +6,9 @@
 //! decode to what lies within it. Over prompts they are taken by the token: each attends to as many as a token
 //! of the scenario's mean prompt does, which is approximate, since prompts differ and chunks begin anywhere.
 //! Layers of linear attention read and write their states in decode; over prompts they take the operations of the
-//! recurrence at the rate of attention, which nobody measured.
+//! recurrence at the rate of attention, which nobody measured. Sparse attention (`sparse`) attends as if to a window.
+
+mod sparse;
 
 use super::kernel::{Machine, US, bytes_of};
 use crate::catalog::{Architecture, Attention, Constant as C, NumberFormat};
@@ -115,13 +117,14 @@ impl AttentionLayer<'_> {
                 let output = gemm(hidden, heads * value);
                 let quantise = machine.elementwise(1.0, m * heads * value * 3.0);
                 let batched = |n, k| machine.gemms(NumberFormat::Bf16, heads, m, n, k);
-                let (fold, unfold) = if absorbed {
+                let indexer = self.indexer(machine, m, query);
+                let (fold, unfold) = if absorbed || self.model.sparse.is_some() {
                     (batched(latent, nope), batched(value, latent))
                 } else {
                     (gemm(heads * (nope + value), latent), 0.0)
                 };
                 Projections {
-                    before: down + up + small + fold,
+                    before: down + up + small + fold + indexer,
                     after: unfold + quantise + output,
                 }
             }
@@ -132,6 +135,7 @@ impl AttentionLayer<'_> {
                 global_kv_heads,
                 global_head,
                 qk_norm,
+                gate,
                 ..
             } => {
                 let norms = f64::from(u8::from(qk_norm));
@@ -143,9 +147,15 @@ impl AttentionLayer<'_> {
                 let of = |kv_heads: u32, head: u32| {
                     let queries = f64::from(heads) / t * f64::from(head);
                     let keys = 2.0 * (f64::from(kv_heads) / t).max(1.0) * f64::from(head);
+                    // a gate is as wide as the queries: read with what it gates, written once
+                    let (gates, gating) = if gate {
+                        (queries, machine.elementwise(1.0, m * 6.0 * queries))
+                    } else {
+                        (0.0, 0.0)
+                    };
                     Projections {
-                        before: gemm(queries + keys, hidden) + small(queries + keys),
-                        after: gemm(hidden, queries),
+                        before: gemm(queries + gates + keys, hidden) + small(queries + keys),
+                        after: gating + gemm(hidden, queries),
                     }
                 };
                 let shares = self.shares(0.0);
@@ -175,6 +185,9 @@ impl AttentionLayer<'_> {
 
     /// Times of the core over prompts like this one, by (query, key) pairs; averaged over layers of all kinds.
     pub fn prefill_core(&self, machine: &Machine<'_>, prompt: MeanPrompt) -> Core {
+        if let Some(core) = self.sparse_prefill_core(machine, prompt) {
+            return core;
+        }
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor) * machine.sms;
         let start = machine.start(C::PrefillAttentionLaunch);
         let tile = machine.get(C::PrefillAttentionTile);
@@ -229,6 +242,13 @@ impl AttentionLayer<'_> {
 
     /// Times of the core in decode with `queries` tokens a request, by KV tokens; averaged over layers of all kinds.
     pub fn decode_core(&self, machine: &Machine<'_>, queries: f64) -> Core {
+        let core = self.dense_decode_core(machine, queries);
+        self.sparse_decode_core(machine, queries, core)
+            .unwrap_or(core)
+    }
+
+    /// Times of the core in decode where attention is to all tokens.
+    fn dense_decode_core(&self, machine: &Machine<'_>, queries: f64) -> Core {
         let memory = machine.memory_bandwidth();
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor);
         let efficiency = match self.precision.kv {
@@ -236,7 +256,8 @@ impl AttentionLayer<'_> {
             NumberFormat::Fp8
             | NumberFormat::Fp8Block
             | NumberFormat::Fp4
-            | NumberFormat::Nvfp4 => C::DecodeAttentionBandwidthFp8,
+            | NumberFormat::Nvfp4
+            | NumberFormat::Int4 => C::DecodeAttentionBandwidthFp8,
         };
         let bandwidth = memory * machine.get(efficiency);
         let width = bytes_of(self.precision.kv);
@@ -294,8 +315,11 @@ impl AttentionLayer<'_> {
         }
     }
 
-    /// Tokens of the layers' window; infinity where no layer has one.
+    /// Tokens of the layers' window, or those that sparse attention attends to; infinity where there is neither.
     pub fn window(&self) -> f64 {
+        if let Some(sparse) = &self.model.sparse {
+            return f64::from(sparse.top_k);
+        }
         match self.model.attention {
             Attention::Grouped { window, .. } if self.shares(0.0).window > 0.0 => f64::from(window),
             _ => f64::INFINITY,

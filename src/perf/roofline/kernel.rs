@@ -54,7 +54,7 @@ impl<'a> Machine<'a> {
     /// Operations per second of numbers of this kind; BF16 where the chip has no unit for them.
     pub fn peak(&self, number: NumberFormat) -> f64 {
         let own = match number {
-            NumberFormat::Bf16 => self.gpu.bf16_per_s,
+            NumberFormat::Bf16 | NumberFormat::Int4 => self.gpu.bf16_per_s,
             NumberFormat::Fp8 | NumberFormat::Fp8Block => self.gpu.fp8_per_s,
             NumberFormat::Fp4 | NumberFormat::Nvfp4 => self.gpu.fp4_per_s,
         };
@@ -83,7 +83,8 @@ impl<'a> Machine<'a> {
 
     fn gemm_roof(&self, number: NumberFormat) -> Roof {
         let constants = match number {
-            NumberFormat::Bf16 => [
+            // INT4 weights are unpacked and multiplied as BF16
+            NumberFormat::Bf16 | NumberFormat::Int4 => [
                 C::GemmBf16Compute,
                 C::GemmBf16Bandwidth,
                 C::GemmBf16Loss,
@@ -113,10 +114,10 @@ impl<'a> Machine<'a> {
         }
         let width = bytes_of(number);
         let operations = 2.0 * m * n * k * batch;
-        let activations = if matches!(number, NumberFormat::Fp4 | NumberFormat::Nvfp4) {
-            1.0
-        } else {
-            width
+        let activations = match number {
+            NumberFormat::Fp4 | NumberFormat::Nvfp4 => 1.0,
+            NumberFormat::Int4 => 2.0,
+            NumberFormat::Bf16 | NumberFormat::Fp8 | NumberFormat::Fp8Block => width,
         };
         let bytes = batch * (width * n * k + activations * m * k + 2.0 * m * n);
         self.get(C::GemmFactor) * self.gemm_roof(number).time(operations, bytes)
@@ -159,8 +160,8 @@ impl<'a> Machine<'a> {
                 C::ExpertsFp8BlockLoss,
                 C::ExpertsFp8BlockLaunch,
             ],
-            // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere
-            NumberFormat::Fp4 | NumberFormat::Nvfp4 => [
+            // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere; INT4 always in BF16
+            NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4 => [
                 C::ExpertsFp4Compute,
                 C::ExpertsFp4Bandwidth,
                 C::ExpertsFp4Loss,
@@ -169,7 +170,9 @@ impl<'a> Machine<'a> {
         };
         let activations = match number {
             NumberFormat::Fp8 | NumberFormat::Fp8Block => 1.0,
-            NumberFormat::Bf16 | NumberFormat::Fp4 | NumberFormat::Nvfp4 => 2.0,
+            NumberFormat::Bf16 | NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4 => {
+                2.0
+            }
         };
         let operations = 6.0 * rows * hidden * ffn;
         let weights = 3.0 * touched * hidden * ffn * bytes_of(number);

@@ -19,7 +19,7 @@
 
 use super::kernel::bytes_of;
 use super::unit_shape::RooflineUnit;
-use crate::catalog::{Architecture, Attention, Constant as C, KvShape, NumberFormat};
+use crate::catalog::{Attention, Constant as C, KvShape, NumberFormat};
 
 /// Bytes in a MiB, the unit that engines' own rules are written in.
 const MIB: f64 = 1_048_576.0;
@@ -62,47 +62,6 @@ impl AcceleratorMemory {
     }
 }
 
-/// Weights of attention in one layer, in numbers: those that tensor parallelism divides, and those that every
-/// accelerator holds.
-fn attention_weights(model: &Architecture, tensor: f64, in_window: bool) -> [f64; 2] {
-    let hidden = f64::from(model.hidden);
-    match model.attention {
-        Attention::Latent {
-            heads,
-            query_rank,
-            kv_rank,
-            nope,
-            rope,
-            value,
-        } => {
-            let [heads, query, latent, nope, rope, value] =
-                [heads, query_rank, kv_rank, nope, rope, value].map(f64::from);
-            let divided = query * heads * (nope + rope)
-                + latent * heads * (nope + value)
-                + heads * value * hidden;
-            [divided, hidden * (query + latent + rope)]
-        }
-        Attention::Grouped {
-            heads,
-            kv_heads,
-            head,
-            global_kv_heads,
-            global_head,
-            ..
-        } => {
-            let (kv_heads, head) = if in_window {
-                (kv_heads, head)
-            } else {
-                (global_kv_heads, global_head)
-            };
-            // KV heads that do not go round are held more than once
-            let kept = f64::from(kv_heads).max(tensor);
-            let divided = 2.0 * hidden * f64::from(head) * (f64::from(heads) + kept);
-            [divided, 0.0]
-        }
-    }
-}
-
 impl RooflineUnit<'_> {
     /// Weights on one accelerator, in bytes: attention and dense networks over the rank's accelerators,
     /// experts over all, embedding and head in BF16; a draft module's layer where there is one.
@@ -112,7 +71,7 @@ impl RooflineUnit<'_> {
         let hidden = f64::from(model.hidden);
         let kinds = model.layer_kinds();
         let of_attention = |in_window: bool| {
-            let [divided, everywhere] = attention_weights(model, self.tensor, in_window);
+            let [divided, everywhere] = model.attention_weights(self.tensor, in_window);
             (divided / self.tensor + everywhere) * width
         };
         let linear = model.linear.map_or(0.0, |l| l.weights(model.hidden));
@@ -159,7 +118,8 @@ impl RooflineUnit<'_> {
             NumberFormat::Bf16
             | NumberFormat::Fp8
             | NumberFormat::Fp8Block
-            | NumberFormat::Nvfp4 => [hidden, part],
+            | NumberFormat::Nvfp4
+            | NumberFormat::Int4 => [hidden, part],
         };
         let routed = self.spread.slots * 3.0 * inner * stream * bytes_of(precision.experts);
         let shared = f64::from(experts.shared)
@@ -277,7 +237,7 @@ impl RooflineUnit<'_> {
             let rows = tokens * f64::from(e.top_k) * self.spread.tensor / self.tensor;
             if !matches!(
                 self.roofline.precision.experts,
-                NumberFormat::Fp4 | NumberFormat::Nvfp4
+                NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4
             ) {
                 let part = f64::from(e.ffn) / self.spread.tensor;
                 between = rows * 2.0 * (2.0 * part + hidden);

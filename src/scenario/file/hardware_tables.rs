@@ -59,6 +59,11 @@ pub static MODEL: TableShape = TableShape {
             "Layers of linear attention, whose state does not grow",
         ),
         optional(
+            "sparse",
+            Table(&SPARSE),
+            "What chooses the tokens that latent attention attends to; by default it attends to all",
+        ),
+        optional(
             "tied_embeddings",
             Boolean,
             "Whether embedding and head are one table; by default not",
@@ -237,6 +242,12 @@ static GROUPED: TableShape = TableShape {
             "false",
             "Whether queries and keys are normalised",
         ),
+        default(
+            "gate",
+            Boolean,
+            "false",
+            "Whether what a head attends to passes a gate, computed beside its queries",
+        ),
     ],
 };
 
@@ -255,6 +266,27 @@ static LINEAR: TableShape = TableShape {
             Integer(1, 1_024),
             "4",
             "Tokens that the convolution before it sees",
+        ),
+    ],
+};
+
+static SPARSE: TableShape = TableShape {
+    name: "sparse_attention",
+    doc: "Sparse attention: an indexer of light heads with one key of 8 bits scores every token, the highest are attended to",
+    ordered: false,
+    fields: &[
+        required("heads", COUNT, "64", "Query heads of the indexer"),
+        required("head", COUNT, "128", "Their dimension, that of the key"),
+        required(
+            "top_k",
+            Integer(1, 16_777_216),
+            "2048",
+            "Tokens that are attended to",
+        ),
+        optional(
+            "layers",
+            COUNT,
+            "Layers that choose on their own; by default all",
         ),
     ],
 };

@@ -3,7 +3,9 @@
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::suggest::list;
 use super::super::tree::TomlTable;
-use crate::catalog::{Architecture, Attention, Compute, Experts, LinearAttention, NumberFormat};
+use crate::catalog::{
+    Architecture, Attention, Compute, Experts, LinearAttention, NumberFormat, SparseAttention,
+};
 
 /// Most bytes of KV that a token may take, as in the shape of the key that states them.
 const KV_BYTES_MAX: u64 = 100_000_000;
@@ -15,10 +17,11 @@ const STATE_BYTES_MAX: u64 = 1_000_000_000_000;
 const NEEDED: [&str; 3] = ["layers", "hidden", "vocabulary"];
 
 /// Other keys that say something of the architecture.
-const FURTHER: [&str; 9] = [
+const FURTHER: [&str; 10] = [
     "latent",
     "grouped",
     "linear",
+    "sparse",
     "experts",
     "dense_layers",
     "ffn",
@@ -107,6 +110,10 @@ pub fn architecture(
             .table("linear")
             .and_then(linear)
             .or(base.and_then(|b| b.linear)),
+        sparse: table
+            .table("sparse")
+            .and_then(|table| sparse(table, layers))
+            .or(base.and_then(|b| b.sparse)),
         tied_embeddings: table
             .boolean("tied_embeddings")
             .unwrap_or(base.is_some_and(|b| b.tied_embeddings)),
@@ -147,6 +154,19 @@ fn inconsistencies(model: &Architecture) -> Vec<(&'static str, String)> {
         let message =
             format!("{linear} layers of linear attention leave none of {layers} that keeps tokens");
         found.push(("linear", message));
+    }
+    if let Some(sparse) = model.sparse {
+        if matches!(model.attention, Attention::Grouped { .. }) {
+            let message = "sparse attention goes with latent attention".to_string();
+            found.push(("sparse", message));
+        }
+        if sparse.layers == 0 || sparse.layers > layers {
+            let n = sparse.layers;
+            found.push((
+                "sparse",
+                format!("{n} layers that choose tokens are not some of {layers}"),
+            ));
+        }
     }
     if let Attention::Grouped {
         window_layers,
@@ -236,6 +256,7 @@ fn grouped(table: &TomlTable) -> Option<Attention> {
         window_layers: table.integer("window_layers")?,
         window: table.integer("window")?,
         qk_norm: table.boolean("qk_norm")?,
+        gate: table.boolean("gate")?,
     })
 }
 
@@ -247,6 +268,15 @@ fn linear(table: &TomlTable) -> Option<LinearAttention> {
         value_heads: table.integer("value_heads")?,
         value_head: table.integer("value_head")?,
         convolution: table.integer("convolution")?,
+    })
+}
+
+fn sparse(table: &TomlTable, layers: u32) -> Option<SparseAttention> {
+    Some(SparseAttention {
+        heads: table.integer("heads")?,
+        head: table.integer("head")?,
+        top_k: table.integer("top_k")?,
+        layers: table.integer("layers").unwrap_or(layers),
     })
 }
 
