@@ -52,8 +52,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Hold what-ifs against one another by runs with the same draws ([`compare`]), play one scenario under others
-//! ([`replicate`]), or watch a run with an observer of your own ([`observe`]).
+//! Play it under other draws ([`replicate`]), hold what-ifs against one another by runs with the same draws
+//! ([`compare`]), vary its values ([`sweep`]), seek the cheapest deployment that keeps a promise ([`plan`]), watch a run
+//! with an observer of your own ([`observe`]), or let a controller of your own change units while it goes on
+//! ([`control`]).
 //!
 //! # From above
 //!
@@ -139,16 +141,31 @@ pub(crate) mod units;
 pub(crate) mod words;
 pub(crate) mod workload;
 
-pub use experiment::{ResourceNeed, RunError, run, run_with_progress};
+pub use experiment::{RunError, run, run_with_progress};
 pub use report::{Format, Style, render};
-pub use scenario::{
-    BUNDLED, Bundled, KeyChange, KeyValue, Mistakes, Scenario, bundled, load, load_str,
-};
+pub use scenario::{BUNDLED, Bundled, KeyChange, KeyValue, Mistakes, Scenario, load, load_str};
 
 /// The summary of a run, part by part: the shape of `summary.json`.
 pub mod summary {
     pub use crate::report::json::{ReadError, read, to_text};
     pub use crate::report::summary::*;
+}
+
+/// One scenario under several draws, and what the runs say together.
+///
+/// ```
+/// use tokentide::replicate::{replications, run_all, together};
+///
+/// let set = ["duration=\"1min\"", "warm_up=\"0s\""].map(String::from);
+/// let scenario = tokentide::load("chat-h800", &set)?;
+/// let runs = replications(&scenario, 3);
+/// let summaries = run_all(&runs, 2, &|_, _, _| true).map_err(|failed| failed.why)?;
+/// let mean = together(&scenario, &summaries).ok_or("the runs have other shapes")?;
+/// assert_eq!(mean.replications, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod replicate {
+    pub use crate::experiment::replicate::{Failed, RunWatch, replications, run_all, together};
 }
 
 /// Scenarios held against one another: the same draws for all, differences with intervals, a finding for each figure.
@@ -176,21 +193,68 @@ pub mod compare {
     };
 }
 
-/// One scenario under several draws, and what the runs say together.
+/// One scenario with other values, many runs at once.
 ///
 /// ```
-/// use tokentide::replicate::{replications, run_all, together};
+/// use tokentide::sweep::{SweepQuestion, sweep};
 ///
-/// let set = ["duration=\"1min\"", "warm_up=\"0s\""].map(String::from);
-/// let scenario = tokentide::load("chat-h800", &set)?;
-/// let runs = replications(&scenario, 3);
-/// let summaries = run_all(&runs, 2, &|_, _, _| true).map_err(|failed| failed.why)?;
-/// let mean = together(&scenario, &summaries).ok_or("the runs have other shapes")?;
-/// assert_eq!(mean.replications, 3);
+/// let question = SweepQuestion {
+///     scenario: "chat-h800".to_owned(),
+///     set: ["duration=\"1min\"", "warm_up=\"0s\""].map(String::from).to_vec(),
+///     vary: vec!["pools.mixed.units=7,8".to_owned(), "seed=1..3".to_owned()],
+///     ..SweepQuestion::default()
+/// };
+/// let runs = sweep(&question, 2, &|_| true)?;
+/// assert_eq!(runs.len(), 6);
+/// assert_eq!(runs[4].values[1], ("seed".to_owned(), "2".to_owned()));
+/// assert!(runs.iter().all(|run| run.summary.as_ref().is_ok_and(|summary| summary.requests.completed > 0)));
+/// # Ok::<(), tokentide::sweep::SweepStopped>(())
+/// ```
+pub mod sweep {
+    pub use crate::experiment::sweep::{SweepQuestion, SweepStopped, SweptRun, sweep};
+}
+
+/// The deployment that keeps promises at the least cost, or with the most profit or goodput.
+///
+/// ```
+/// use tokentide::plan::{PlanTable, search};
+///
+/// # let text = r#"
+/// #     name = "embed"
+/// #     start = 2026-01-01T00:00:00Z
+/// #     duration = "2min"
+/// #     model = "llama-3.1-8b"
+/// #     node = { gpu = "h100", gpus = 8, price_per_gpu_hour = 2.0 }
+/// #     performance = { kind = "linear", prefill = { per_token = "100us" } }
+/// #     [pools.prefill]
+/// #     nodes_per_unit = 1
+/// #     parallelism = { attention_data = 8 }
+/// #     max_batch_tokens = 8192
+/// #     units = 1
+/// #     [[class]]
+/// #     name = "embed"
+/// #     arrivals = { kind = "poisson", requests_per_s = 100.0 }
+/// #     input = { kind = "lognormal", mean = 1000, cv = 1.0 }
+/// #     output = { kind = "constant", value = 1 }
+/// # "#;
+/// // units of 8 ranks that compute 10,000 tokens a second each; 100 requests of 1,000 tokens come a second
+/// let scenario = tokentide::load_str("embed.toml", text, &[])?;
+/// let asked = PlanTable {
+///     slo: vec!["ttft_p99=2s".to_owned()],
+///     nodes: Some(6),
+///     replications: Some(1),
+///     step_error: Some(0.0),
+///     ..PlanTable::default()
+/// };
+/// let answer = search(&scenario, &asked, 2, &|_| true)?;
+/// let best = answer.best.ok_or("six nodes are enough")?;
+/// assert_eq!(best.nodes, 2.0);
+/// assert!(best.settings.contains(&"pools.prefill.units=2".to_owned()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub mod replicate {
-    pub use crate::experiment::replicate::{Failed, RunWatch, replications, run_all, together};
+pub mod plan {
+    pub use crate::experiment::plan::{Deployment, PlanAnswer, PlanStopped, search};
+    pub use crate::scenario::{Goal, PlanOption, PlanTable};
 }
 
 /// A run heard event by event by observers of one's own, or request by request.
@@ -220,4 +284,46 @@ pub mod observe {
     pub use crate::metrics::{Fate, Joined, Observer, Place, RequestRow, Sample, StepRecord};
     pub use crate::units::{SimDuration, SimTime};
     pub use crate::workload::Request;
+}
+
+/// A run in which controllers of one's own take units, drain, release and lose them, beside the pools' schedules.
+///
+/// ```
+/// use tokentide::control::*;
+/// use tokentide::observe::{SimDuration, SimTime};
+///
+/// /// Takes a unit, every ten seconds, while more than five requests a unit wait in the first pool.
+/// struct Autoscaler(SimTime);
+///
+/// impl Controller for Autoscaler {
+///     fn next(&self) -> SimTime {
+///         self.0
+///     }
+///
+///     fn act(&mut self, now: SimTime, pools: &[PoolView], orders: &mut Vec<ControlOrder>) {
+///         self.0 = now + SimDuration::from_secs_f64(10.0);
+///         let waiting: u64 = pools[0].units.iter().map(|unit| unit.queued).sum();
+///         let is_paid = |unit: &&UnitView| unit.life != UnitLife::Free;
+///         if waiting > 5 * pools[0].units.iter().filter(is_paid).count() as u64 {
+///             let serves = now + SimDuration::from_secs_f64(30.0);
+///             let change = UnitOrder::Take { serves, until: SimTime::NEVER };
+///             orders.push(ControlOrder { pool: 0, change });
+///         }
+///     }
+/// }
+///
+/// let set = ["duration=\"5min\"", "warm_up=\"0s\"", "pools.mixed.units=2"].map(String::from);
+/// let scenario = tokentide::load("chat-h800", &set)?;
+/// let autoscaler: Box<dyn Controller> = Box::new(Autoscaler(SimTime::ZERO));
+/// let scaled = run_with_controllers(&scenario, 1, vec![autoscaler], &mut |_, _| true)?;
+/// let fixed = tokentide::run(&scenario, 1)?;
+/// assert!(scaled.nodes.peak > fixed.nodes.peak);
+/// assert!(scaled.latency.ttft_s.p50 < fixed.latency.ttft_s.p50);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod control {
+    pub use crate::cluster::controller::{
+        AfterLoss, ControlOrder, Controller, PoolView, UnitLife, UnitOrder, UnitView,
+    };
+    pub use crate::experiment::run_with_controllers;
 }

@@ -19,12 +19,14 @@ use crate::experiment::sweep::estimate::estimate;
 use crate::experiment::sweep::front::{FRONTS, front, points};
 use crate::experiment::sweep::ledger::{self, Done, Ledger};
 use crate::experiment::sweep::manifest::PlannedRun;
-use crate::experiment::sweep::missing_runs::{SweepStopped, missing, run};
+use crate::experiment::sweep::missing_runs::{missing, run};
 use crate::experiment::sweep::outcome::{RunOutcome, outcomes};
 use crate::experiment::sweep::results::{self, PARETO, TABLES, csv, fronts_csv, json_lines};
 use crate::experiment::sweep::sweep_columns::columns;
 use crate::experiment::sweep::sweep_page::{page, subtitle};
-use crate::experiment::sweep::{Manifest, Shard, SweepBase, SweepQuestion, SweepRefusal, manifest};
+use crate::experiment::sweep::{
+    Manifest, Shard, SweepBase, SweepQuestion, SweepStopped, in_memory, manifest,
+};
 use crate::report::format::{count, fixed, length, plain};
 use sweep_progress::SweepProgress;
 
@@ -110,13 +112,7 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
     let question = question(arguments);
     let threads = arguments.threads.map(usize::from);
     let here = threads.unwrap_or_else(parallel::threads);
-    let refused = |refusal| match refusal {
-        SweepRefusal::Axes(why) => refuse(&why),
-        SweepRefusal::Scenario(mistakes) => {
-            tell(&mistakes);
-            Exit::BadInput
-        }
-    };
+    let refused = |stopped| ended(&stopped, "nothing was played");
     let base = SweepBase::read(&question).map_err(refused)?;
     let manifest = manifest(&question, &base, here).map_err(refused)?;
     if arguments.dry_run {
@@ -137,23 +133,12 @@ fn sweep(arguments: &SweepArguments) -> Result<Exit, Exit> {
                 "--engine slurm needs --out, a folder that all nodes share",
             ));
         }
-        let mut done = Done::new();
-        let runs = missing(&manifest, Shard::WHOLE, &done);
-        let progress = SweepProgress::new(!arguments.quiet, runs.len(), 0, interrupt);
-        let mut keep = |entry: crate::experiment::sweep::entry::SweepEntry| {
-            done.insert(entry.key.clone(), entry);
-            Ok(())
-        };
-        let stopped = run(&base, &manifest, &runs, here, &mut keep, &progress);
+        let runs = missing(&manifest, Shard::WHOLE, &Done::new()).len();
+        let progress = SweepProgress::new(!arguments.quiet, runs, 0, interrupt);
+        let done = in_memory(&base, &manifest, here, &progress);
         progress.finish();
-        return match stopped {
-            SweepStopped::Complete => conclude(&manifest, &done, None, printing),
-            SweepStopped::Broken(why) => Err(fail(&why)),
-            SweepStopped::Interrupted => {
-                tell("interrupted; nothing is kept without --out");
-                Ok(Exit::Interrupted)
-            }
-        };
+        let done = done.map_err(|stopped| ended(&stopped, "nothing is kept without --out"))?;
+        return conclude(&manifest, &done, None, printing);
     };
     ledger::claim(dir, &manifest).map_err(|why| refuse(&why))?;
     if arguments.engine == SweepEngine::Slurm {
@@ -231,13 +216,9 @@ impl Task<'_> {
             count(all as u64),
             self.dir.display()
         );
-        let stopped = match synchronised {
-            Ok(()) => stopped,
-            Err(why) => SweepStopped::Broken(why),
-        };
-        match stopped {
-            SweepStopped::Complete if self.shard == Shard::WHOLE => Ok(None),
-            SweepStopped::Complete => {
+        match synchronised.map_err(SweepStopped::Broken).and(stopped) {
+            Ok(()) if self.shard == Shard::WHOLE => Ok(None),
+            Ok(()) => {
                 if shows {
                     tell(&format!(
                         "shard {} is done, {} runs; when all are: tokentide sweep merge {}",
@@ -248,11 +229,24 @@ impl Task<'_> {
                 }
                 Ok(Some(Exit::Done))
             }
-            SweepStopped::Interrupted => {
-                tell(&format!("interrupted: {goes_on}"));
-                Ok(Some(Exit::Interrupted))
-            }
-            SweepStopped::Broken(why) => Err(fail(&format!("{why}\n  {goes_on}"))),
+            Err(SweepStopped::Broken(why)) => Err(fail(&format!("{why}\n  {goes_on}"))),
+            Err(stopped) => Err(ended(&stopped, &goes_on)),
+        }
+    }
+}
+
+/// Says why a sweep ended before its end, and after an interruption what is kept.
+fn ended(stopped: &SweepStopped, kept: &str) -> Exit {
+    match stopped {
+        SweepStopped::Axes(why) => refuse(why),
+        SweepStopped::Scenario(mistakes) => {
+            tell(mistakes);
+            Exit::BadInput
+        }
+        SweepStopped::Broken(why) => fail(why),
+        SweepStopped::Interrupted => {
+            tell(&format!("interrupted: {kept}"));
+            Exit::Interrupted
         }
     }
 }

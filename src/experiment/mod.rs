@@ -21,7 +21,7 @@ pub mod vary;
 
 pub use need::ResourceNeed;
 pub use run::{
-    Progress, RunError, run, run_driven, run_knowing, run_with_observers, run_with_progress,
-    run_with_requests,
+    Progress, RunError, run, run_driven, run_knowing, run_with_controllers, run_with_observers,
+    run_with_progress, run_with_requests,
 };
 pub use unstable::Unstable;

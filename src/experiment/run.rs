@@ -94,6 +94,20 @@ pub fn run_knowing(
     driven(scenario, Driving::on(threads), Vec::new(), known, progress)
 }
 
+/// Runs a scenario like [`run_with_progress`], with more controllers than the pools' schedules: they act in this order,
+/// after those.
+///
+/// # Errors
+/// As for [`run_with_progress`].
+pub fn run_with_controllers(
+    scenario: &Scenario,
+    threads: usize,
+    controllers: Vec<Box<dyn Controller>>,
+    progress: Progress<'_>,
+) -> Result<RunSummary, RunError> {
+    run_driven(scenario, Driving::on(threads), controllers, progress)
+}
+
 /// Runs a scenario, driven as said, with more controllers than the schedules.
 ///
 /// # Errors

@@ -42,7 +42,7 @@ mod uncertain;
 mod vocabulary;
 mod write;
 
-pub use bundled::{BUNDLED, Bundled, bundled};
+pub use bundled::{BUNDLED, Bundled};
 pub use class::{
     ArrivalKind, ArrivalProcess, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo,
     TraceRow,

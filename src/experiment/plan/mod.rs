@@ -33,14 +33,28 @@ mod timetable;
 pub mod trial;
 mod tried;
 
-pub use answer::PlanAnswer;
+pub use answer::{Deployment, PlanAnswer};
 pub use question::{PlanQuestion, Steps};
 pub use trial::{Bench, PlanStopped};
 
 use std::sync::atomic::Ordering;
 
-use crate::scenario::{KeyChange, Scenario};
-use answer::Deployment;
+use crate::scenario::{KeyChange, PlanTable, Scenario};
+
+/// Answers what is asked, and where that is silent what the scenario's `[plan]` asks, so many simulations at a time.
+/// `watch` hears often how many have begun, and says whether to go on.
+///
+/// # Errors
+/// Where the question is incomplete or cannot be read, a run fails, or `watch` says no.
+pub fn search(
+    base: &Scenario,
+    asked: &PlanTable,
+    threads: usize,
+    watch: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<PlanAnswer, PlanStopped> {
+    let question = PlanQuestion::new(asked, base).map_err(PlanStopped::Question)?;
+    plan(base, &question, &Bench::quiet(threads, watch))
+}
 
 /// Answers a question about a scenario.
 ///

@@ -1,5 +1,6 @@
 //! Trials: candidates simulated, and their runs held against the promises.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::phases::decode_begins;
@@ -135,6 +136,31 @@ pub struct Bench<'a> {
     pub runs: AtomicU64,
     /// Step times that were compiled for candidates so far.
     pub known: KnownSteps,
+}
+
+impl fmt::Display for PlanStopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("interrupted"),
+            Self::Question(why) | Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for PlanStopped {}
+
+impl<'a> Bench<'a> {
+    /// A bench that tells nobody what it is doing.
+    pub fn quiet(threads: usize, go_on: &'a (dyn Fn(u64) -> bool + Sync)) -> Self {
+        Self {
+            threads,
+            go_on,
+            begin: &|_| (),
+            tell: &|_| (),
+            runs: AtomicU64::new(0),
+            known: KnownSteps::default(),
+        }
+    }
 }
 
 impl Bench<'_> {

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::design::{self, DesignRefusal};
+use super::stopped::SweepStopped;
 use crate::experiment::parallel::in_parallel_on;
 use crate::experiment::replicate;
 use crate::experiment::vary::{AXIS, VaryAxis, VaryError, each_key_once, parse};
@@ -86,10 +87,10 @@ impl SweepBase {
     ///
     /// # Errors
     /// The mistakes in it.
-    pub fn read(question: &SweepQuestion) -> Result<Self, SweepRefusal> {
+    pub fn read(question: &SweepQuestion) -> Result<Self, SweepStopped> {
         let prepared = prepare(&question.scenario, &question.set);
         Ok(Self {
-            prepared: prepared.map_err(|mistakes| SweepRefusal::Scenario(mistakes.to_string()))?,
+            prepared: prepared.map_err(|mistakes| SweepStopped::Scenario(mistakes.to_string()))?,
             known: KnownSteps::default(),
         })
     }
@@ -120,7 +121,7 @@ pub fn manifest(
     question: &SweepQuestion,
     of: &SweepBase,
     threads: usize,
-) -> Result<Manifest, SweepRefusal> {
+) -> Result<Manifest, SweepStopped> {
     let base = of.prepared.scenario();
     let axes = axes_of(question, base)?;
     let replications = question
@@ -134,10 +135,10 @@ pub fn manifest(
     };
     let points = points.map_err(|refusal| match refusal {
         DesignRefusal::Axis(error) => refused(&error),
-        DesignRefusal::TooMany(why) => SweepRefusal::Axes(why),
+        DesignRefusal::TooMany(why) => SweepStopped::Axes(why),
     })?;
     if replications == 0 || points.len() as u64 * replications > MAX_RUNS {
-        return Err(SweepRefusal::Axes(too_many(
+        return Err(SweepStopped::Axes(too_many(
             points.len() as u64,
             replications,
         )));
@@ -160,7 +161,7 @@ pub fn manifest(
     if resolved.iter().all(Result::is_err)
         && let Some(Err(mistakes)) = resolved.first()
     {
-        return Err(SweepRefusal::Scenario(mistakes.to_string()));
+        return Err(SweepStopped::Scenario(mistakes.to_string()));
     }
     let mut cautions: Vec<String> = Vec::new();
     for caution in resolved.iter().flatten().flat_map(|point| &point.cautions) {
@@ -232,7 +233,7 @@ impl SweepBase {
     }
 }
 
-fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<VaryAxis>, SweepRefusal> {
+fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<VaryAxis>, SweepStopped> {
     let read = |texts: &[String], source: &str| {
         let each = texts.iter().map(|text| parse(source, text));
         let all: Result<Vec<VaryAxis>, VaryError> = each.collect();
@@ -244,7 +245,7 @@ fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<VaryAxis>, S
     all.extend(given);
     each_key_once(&all).map_err(|error| refused(&error))?;
     if all.is_empty() {
-        return Err(SweepRefusal::Axes(
+        return Err(SweepStopped::Axes(
             "nothing varies: give --vary key=1,2,3, or the scenario a [sweep] table with `vary`"
                 .to_string(),
         ));
@@ -252,21 +253,12 @@ fn axes_of(question: &SweepQuestion, base: &Scenario) -> Result<Vec<VaryAxis>, S
     Ok(all)
 }
 
-fn refused(error: &VaryError) -> SweepRefusal {
-    SweepRefusal::Axes(error.show(&AXIS))
+fn refused(error: &VaryError) -> SweepStopped {
+    SweepStopped::Axes(error.show(&AXIS))
 }
 
 fn too_many(points: u64, replications: u64) -> String {
     format!("{points} points of {replications} runs: a sweep has from 1 to {MAX_RUNS} runs")
-}
-
-/// Why there is no sweep.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SweepRefusal {
-    /// Mistakes in the scenario, shown in full.
-    Scenario(String),
-    /// A sentence about the axes.
-    Axes(String),
 }
 
 impl Manifest {

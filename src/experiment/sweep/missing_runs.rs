@@ -9,6 +9,7 @@ use super::entry::{self, SweepEntry};
 use super::ledger::Done;
 use super::manifest::{Manifest, PlannedRun, SweepBase};
 use super::shard::Shard;
+use super::stopped::SweepStopped;
 use crate::experiment::parallel::in_parallel_on;
 
 /// Most threads of a single run that still help.
@@ -20,17 +21,6 @@ pub trait Listener: Sync {
     fn goes_on(&self) -> bool;
     /// Hears that a run has ended and is written down.
     fn ended(&self, entry: &SweepEntry);
-}
-
-/// How a sweep stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SweepStopped {
-    /// All runs that were missing are done.
-    Complete,
-    /// The listener asked to stop.
-    Interrupted,
-    /// A fault that more runs would not mend, in words.
-    Broken(String),
 }
 
 /// The runs of a shard that are not done yet, each key once.
@@ -45,6 +35,9 @@ pub fn missing<'a>(manifest: &'a Manifest, shard: Shard, done: &Done) -> Vec<&'a
 }
 
 /// Simulates `runs` on `threads` threads; `keep` puts each result where it is safe.
+///
+/// # Errors
+/// A fault, or that the listener asked to stop: some of the runs are missing still.
 pub fn run(
     base: &SweepBase,
     manifest: &Manifest,
@@ -52,7 +45,7 @@ pub fn run(
     threads: usize,
     keep: &mut (dyn FnMut(SweepEntry) -> Result<(), String> + Send),
     listener: &dyn Listener,
-) -> SweepStopped {
+) -> Result<(), SweepStopped> {
     let keep = Mutex::new(keep);
     let broken: Mutex<Option<String>> = Mutex::new(None);
     let stop = AtomicBool::new(false);
@@ -94,8 +87,8 @@ pub fn run(
         .into_inner()
         .unwrap_or_else(|poison| poison.into_inner());
     match broken {
-        Some(why) => SweepStopped::Broken(why),
-        None if interrupted.into_inner() => SweepStopped::Interrupted,
-        None => SweepStopped::Complete,
+        Some(why) => Err(SweepStopped::Broken(why)),
+        None if interrupted.into_inner() => Err(SweepStopped::Interrupted),
+        None => Ok(()),
     }
 }

@@ -16,8 +16,12 @@ pub mod missing_runs;
 pub mod outcome;
 pub mod results;
 pub mod shard;
+mod stopped;
 pub mod sweep_columns;
 pub mod sweep_page;
+mod swept_run;
 
-pub use manifest::{Manifest, SweepBase, SweepQuestion, SweepRefusal, manifest};
+pub use manifest::{Manifest, SweepBase, SweepQuestion, manifest};
 pub use shard::Shard;
+pub use stopped::SweepStopped;
+pub use swept_run::{SweptRun, in_memory, sweep};
