@@ -112,6 +112,8 @@ fn adds_up(played: &Played, has_warm_up: bool) {
     if !has_warm_up {
         assert_eq!(summary["decode"]["preemptions"].as_f64(), Some(preemptions));
     }
+    // a schedule releases units, and loses none
+    assert!(rows.iter().all(|row| number(row, "losses") == Some(0.0)));
     // Who is inside at the end has a part of its tokens.
     let output = tokens["output"].as_f64().expect("a number");
     let least = sum("output_tokens", "e2e_s");

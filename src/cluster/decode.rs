@@ -21,6 +21,7 @@ use super::controller::{PoolView, UnitOrder};
 use super::instant::{BackPool, ClusterPool, LostSender};
 use super::past::Lost;
 use super::pool_base::PoolBase;
+use super::pool_outcome::Outcome;
 use super::slab::Slab;
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
@@ -308,13 +309,16 @@ impl<O: Observer> Decode<O> {
         let started = unit.start_step(now, index, &base.rules, &mut base.observer);
         base.busy += u64::from(started);
         if let Some(most) = base.max_queue_requests {
-            while let Some(travel) = base.units[index].overflow(most, &base.rules) {
-                self.tokens.finished_1024 +=
-                    u128::from(base.rules.pace.progress_1024(&travel.past));
-                let at = (Place::DecodeQueue, travel.since);
-                base.end(now, &travel.request, at, Fate::Rejected);
+            while let Some(travel) = self.base.units[index].overflow(most, &self.base.rules) {
+                self.leave(
+                    now,
+                    &travel,
+                    Place::DecodeQueue,
+                    Outcome::Ended(Fate::Rejected),
+                );
             }
         }
+        let base = &mut self.base;
         base.noted(now, index, before);
         base.loaded(index);
         base.rescheduled(index);
@@ -331,15 +335,20 @@ impl<O: Observer> Decode<O> {
         for slot in waiting.skip(limit).collect::<Vec<u32>>() {
             self.unrouted.retain(|other| *other != slot);
             let travel = self.moving.take(slot).travel;
-            self.end(now, &travel, Place::DecodeQueue, Fate::Rejected);
+            self.leave(
+                now,
+                &travel,
+                Place::DecodeQueue,
+                Outcome::Ended(Fate::Rejected),
+            );
         }
     }
 
-    /// Ends a request that leaves without having completed.
-    fn end(&mut self, now: SimTime, travel: &Travel, place: Place, fate: Fate) {
+    /// Lets a request out of the pool that is not done.
+    fn leave(&mut self, now: SimTime, travel: &Travel, place: Place, outcome: Outcome) {
         let progress = self.base.rules.pace.progress_1024(&travel.past);
         self.tokens.finished_1024 += u128::from(progress);
         let at = (place, travel.since);
-        self.base.end(now, &travel.request, at, fate);
+        outcome.leave(now, &travel.request, at, &mut self.base.observer);
     }
 }

@@ -4,10 +4,11 @@
 //! What a unit does with its requests is a [`Server`]: a prefill unit or a mixed one.
 
 use super::cache::Cache;
-use super::controller::{AfterLoss, PoolView, UnitOrder};
+use super::controller::{PoolView, UnitOrder};
 use super::instant::{BackPool, ClusterPool, FrontPool, LostSender};
 use super::past::{Lost, Past};
 use super::pool_base::{Departure, PoolBase, PoolUnit};
+use super::pool_outcome::Outcome;
 use super::queue::Queue;
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
@@ -330,7 +331,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         senders
     }
 
-    /// Routes the requests of a unit that is given back or lost anew, or fails them.
+    /// Routes the requests of a unit that is given back or lost anew, or ends them.
     fn depart(&mut self, now: SimTime, Departure { unit, loss, .. }: Departure) {
         let base = &mut self.base;
         let before = base.note(unit);
@@ -342,20 +343,15 @@ impl<U: Server, O: Observer> Intake<U, O> {
         base.tell_kv(now);
         base.observer.busy(now, base.busy);
         for mut waiting in moving {
-            let request = &waiting.request;
-            match loss {
-                None => self.base.observer.migrated(now, request),
-                Some(after) => {
-                    waiting.past.losses += 1;
-                    let losses = waiting.past.losses;
-                    self.base.observer.lost(now, request, losses);
-                    if after == AfterLoss::Fail {
-                        self.end(now, &waiting, Fate::Failed);
-                        continue;
-                    }
+            let (request, past) = (&waiting.request, &mut waiting.past);
+            let observer = &mut self.base.observer;
+            let outcome = Outcome::of_departure(now, request, past, loss, observer);
+            match outcome {
+                Outcome::Again(_) => self.route(waiting),
+                Outcome::HandedOver | Outcome::Completed { .. } | Outcome::Ended(_) => {
+                    self.leave(now, &waiting, outcome);
                 }
             }
-            self.route(waiting);
         }
     }
 
@@ -399,13 +395,13 @@ impl<U: Server, O: Observer> Intake<U, O> {
     }
 
     fn reject(&mut self, now: SimTime, waiting: &IntakeWaiting) {
-        self.end(now, waiting, Fate::Rejected);
+        self.leave(now, waiting, Outcome::Ended(Fate::Rejected));
     }
 
-    /// Ends a request that leaves without having completed.
-    fn end(&mut self, now: SimTime, waiting: &IntakeWaiting, fate: Fate) {
+    /// Lets a request out of a queue, and out of the pool.
+    fn leave(&mut self, now: SimTime, waiting: &IntakeWaiting, outcome: Outcome) {
         U::carry(waiting, &self.base.rules, &mut self.tokens);
         let at = (Place::PrefillQueue, waiting.since);
-        self.base.end(now, &waiting.request, at, fate);
+        outcome.leave(now, &waiting.request, at, &mut self.base.observer);
     }
 }

@@ -14,6 +14,7 @@ mod levels;
 pub mod mixed;
 mod past;
 mod pool_base;
+mod pool_outcome;
 pub mod prefill;
 mod queue;
 mod rank_memory;

@@ -1,5 +1,5 @@
 //! What every pool has in common: its units and their lives (S10), its router, what it tells observers of all of them
-//! together, and how it turns requests away.
+//! together, and when something next happens on one of them.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,7 +8,7 @@ use super::Inside;
 use super::controller::{AfterLoss, PoolView, UnitLife, UnitOrder, UnitView};
 use super::router::{LoadView, RequestRouter};
 use super::tournament::Tournament;
-use crate::metrics::{Fate, Observer, Place};
+use crate::metrics::Observer;
 use crate::scenario::{Pool, Scenario};
 use crate::units::SimTime;
 use crate::workload::Request;
@@ -467,19 +467,6 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             inside.served += served;
         }
         inside
-    }
-
-    /// Ends a request that leaves the pool without having completed.
-    pub fn end(
-        &mut self,
-        now: SimTime,
-        request: &Request,
-        (place, since): (Place, SimTime),
-        fate: Fate,
-    ) {
-        self.observer
-            .moved(now, request, place, since, Place::Outside);
-        self.observer.ended(now, request, fate);
     }
 }
 

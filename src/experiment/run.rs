@@ -181,7 +181,7 @@ pub type Progress<'a> = &'a mut dyn FnMut(SimTime, u64) -> bool;
 /// Bytes of a remembered request: a row of 96 in the trees of two pools, which are two thirds full.
 const REQUEST_BYTES: u64 = 320;
 /// Bytes of the shortest row of `requests.csv`.
-const ROW_TEXT_BYTES: u64 = 24;
+const ROW_TEXT_BYTES: u64 = 26;
 
 /// Most requests that may be remembered within the scenario's limits.
 fn most_rows(scenario: &Scenario) -> u64 {

@@ -40,6 +40,8 @@ pub struct RequestRow {
     pub fate: Option<Fate>,
     /// How often the request had to leave a full rank.
     pub preemptions: u32,
+    /// How often the request lost its KV, or its place in a queue, with a unit.
+    pub losses: u32,
 }
 
 impl RequestRow {
@@ -53,6 +55,7 @@ impl RequestRow {
             end: SimTime::NEVER,
             fate: None,
             preemptions: 0,
+            losses: 0,
         }
     }
 
@@ -89,6 +92,7 @@ impl RequestRow {
         self.end = self.end.min(later.end);
         self.fate = later.fate.or(self.fate);
         self.preemptions += later.preemptions;
+        self.losses = self.losses.max(later.losses);
     }
 }
 
@@ -201,6 +205,10 @@ impl Observer for RequestLog {
     fn preempted(&mut self, _: SimTime, request: &Request) {
         self.tell(request, |row| row.preemptions += 1);
     }
+
+    fn lost(&mut self, _: SimTime, request: &Request, times: u32) {
+        self.tell(request, |row| row.losses = times);
+    }
 }
 
 #[cfg(test)]
@@ -254,6 +262,23 @@ mod tests {
                 .all(|row| row.e2e_ns().is_none())
         );
         assert_eq!(played(Sample::All, 999), None);
+    }
+
+    #[test]
+    fn losses_are_counted_over_both_pools() {
+        let log = || RequestLog::new(Sample::All, SimTime::ZERO, 10);
+        let (mut intake, mut decode) = (log(), log());
+        let at = |ns| SimTime(ns);
+        for request in [request(1), request(2), request(3)] {
+            intake.arrived(&request);
+        }
+        intake.lost(at(40), &request(1), 1);
+        decode.lost(at(50), &request(1), 2);
+        intake.lost(at(60), &request(1), 3);
+        decode.lost(at(60), &request(2), 1);
+        let rows = RequestLog::together(intake, Some(decode)).expect("there is room");
+        let losses: Vec<u32> = rows.iter().map(|row| row.losses).collect();
+        assert_eq!(losses, [3, 1, 0]);
     }
 
     #[test]

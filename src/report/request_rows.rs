@@ -8,10 +8,11 @@
 //! | `queue_s`, `ttft_s`, `tpot_s`, `e2e_s` | as in the summary (S12) |
 //! | `input_tokens`, `output_tokens`, `cached_tokens` | tokens of the request, whether it got them or not |
 //! | `preemptions` | how often it had to leave a full rank |
+//! | `losses` | how often it lost its KV, or its place in a queue, with a unit |
 //! | `fate` | `completed`, `rejected`, `failed` or `in_flight` |
 //!
 //! What a request does not have is an empty cell. A request that was inside at the start may have its first token, its
-//! wait or its preemptions from before it.
+//! wait, its preemptions or its losses from before it.
 
 use ::csv::{Error, Writer};
 
@@ -119,11 +120,12 @@ fn columns(scenario: &Scenario) -> Vec<(String, OfRequest<'_>)> {
         move |row: &RequestRow| of(row).and_then(|ns| i64::try_from(ns).ok())
     };
     columns.extend(times.map(|(name, of)| (name.into(), Seconds(Box::new(as_signed(of))))));
-    let counts: [(&str, Plainly<u32>); 4] = [
+    let counts: [(&str, Plainly<u32>); 5] = [
         ("input_tokens", |row| row.request.input),
         ("output_tokens", |row| row.request.output),
         ("cached_tokens", |row| row.request.cached),
         ("preemptions", |row| row.preemptions),
+        ("losses", |row| row.losses),
     ];
     columns.extend(counts.map(|(name, of)| {
         let count = move |row: &RequestRow| Some(u64::from(of(row)));

@@ -11,6 +11,7 @@ use super::resident::{Due, Resident, Travel};
 use super::wheel::Wheel;
 use super::{DecodeRules, DecodeTokens};
 use crate::cluster::pool_base::PoolUnit;
+use crate::cluster::pool_outcome::Outcome;
 use crate::cluster::queue::Queue;
 use crate::cluster::slab::Slab;
 use crate::metrics::{Fate, Joined, Observer, Place, StepRecord};
@@ -242,16 +243,13 @@ impl DecodeUnit {
         }
         for (rank, resident) in done.drain(..) {
             let progress = rules.pace.progress_done_1024(&resident.request);
-            let overshoot = progress - rules.pace.wanted_1024(&resident.request);
-            observer.moved(
-                now,
-                &resident.request,
-                Place::Decode,
-                resident.since,
-                Place::Outside,
-            );
             observer.left_batch(&resident.request, index);
-            observer.completed(now, &resident.request, resident.first_token, overshoot);
+            let outcome = Outcome::Completed {
+                first_token: resident.first_token,
+                overshoot_1024: progress - rules.pace.wanted_1024(&resident.request),
+            };
+            let at = (Place::Decode, resident.since);
+            outcome.leave(now, &resident.request, at, observer);
             *finished_1024 += u128::from(progress);
             self.vacate(&resident, rank, progress, rules);
         }
@@ -314,14 +312,8 @@ impl DecodeUnit {
             let progress = rules.pace.progress_1024(&head.past);
             let joining = rules.joining(&head.request, progress);
             if !self.ranks.could_fit(&joining) {
-                observer.moved(
-                    now,
-                    &head.request,
-                    Place::DecodeQueue,
-                    head.since,
-                    Place::Outside,
-                );
-                observer.ended(now, &head.request, Fate::Failed);
+                let at = (Place::DecodeQueue, head.since);
+                Outcome::Ended(Fate::Failed).leave(now, &head.request, at, observer);
                 self.load.remove(joining.held_1024, rules);
                 self.dropped_1024 += u128::from(progress);
                 self.queue.pop_front();

@@ -7,7 +7,8 @@ use crate::cluster::decode::kv_load::KvLoad;
 use crate::cluster::instant::LostSender;
 use crate::cluster::past::Lost;
 use crate::cluster::pool_base::{Departure, PoolUnit};
-use crate::metrics::{Fate, Observer, Place};
+use crate::cluster::pool_outcome::{Outcome, Restart};
+use crate::metrics::{Observer, Place};
 use crate::units::{SimDuration, SimTime};
 
 /// The place of a request of a departing unit.
@@ -17,6 +18,27 @@ enum From {
     Queue(Travel),
     /// The request is on its way to the unit, in this slot.
     Way(u32),
+}
+
+/// The place that a request had to leave.
+#[derive(Clone, Copy)]
+enum Uprooted {
+    /// The request was on a rank of a unit.
+    Resident { unit: usize, rank: usize },
+    /// The request was in a unit's queue.
+    Waiting,
+    /// The request's KV was on its way.
+    UnderWay,
+}
+
+impl Uprooted {
+    fn place(self) -> Place {
+        match self {
+            Self::Resident { .. } => Place::Decode,
+            Self::Waiting => Place::DecodeQueue,
+            Self::UnderWay => Place::Transfer,
+        }
+    }
 }
 
 impl<O: Observer> Decode<O> {
@@ -63,74 +85,20 @@ impl<O: Observer> Decode<O> {
         base.tell_kv(now);
         base.observer.busy(now, base.busy);
         all.sort_unstable_by_key(|(id, _)| *id);
-        match loss {
-            None => all
-                .into_iter()
-                .for_each(|(_, from)| self.migrate(now, unit, from)),
-            Some(after) => self.lose(now, all, after, lost),
-        }
-    }
-
-    /// A request of a released unit moves: from a rank by a transfer through its interface, from the queue at once;
-    /// what is on its way only changes its destination.
-    fn migrate(&mut self, now: SimTime, unit: usize, from: From) {
-        let base = &mut self.base;
-        match from {
-            From::Rank(rank, travel) => {
-                let request = &travel.request;
-                base.observer.migrated(now, request);
-                base.observer
-                    .moved(now, request, Place::Decode, travel.since, Place::Transfer);
-                let free_at = &mut base.units[unit].interface_free[rank];
-                let tokens = travel.held_1024(base.rules.pace).div_ceil(1024);
-                let sending = base.rules.migration.send(now, free_at, tokens);
-                let receiving = base.rules.receive[1].time(tokens);
-                let travel = Travel {
-                    since: now,
-                    ..travel
-                };
-                self.send(travel, sending, receiving, None);
-            }
-            From::Queue(travel) => {
-                base.observer.migrated(now, &travel.request);
-                let slot = self.moving.store(Moving {
-                    travel,
-                    unit: None,
-                    took: SimDuration::ZERO,
-                    receiving: SimDuration::ZERO,
-                    sender: None,
-                    sent: true,
-                    arrived: true,
-                });
-                self.route(slot);
-            }
-            From::Way(slot) => {
-                let request = self.moving.get(slot).travel.request;
-                base.observer.migrated(now, &request);
-                self.route(slot);
-            }
-        }
-    }
-
-    /// Requests of a lost unit lose their KV with it, except those whose KV has not left its sender.
-    fn lose(
-        &mut self,
-        now: SimTime,
-        all: Vec<(u64, From)>,
-        after: AfterLoss,
-        lost: &mut Vec<Lost>,
-    ) {
         let mut under_way = Vec::new();
         for (id, from) in all {
             match from {
-                From::Rank(_, travel) => self.go_back(now, travel, Place::Decode, after, lost),
-                From::Queue(travel) => self.go_back(now, travel, Place::DecodeQueue, after, lost),
-                From::Way(slot) if self.moving.get(slot).sent => {
+                From::Rank(rank, travel) => {
+                    self.uproot(now, travel, Uprooted::Resident { unit, rank }, loss, lost);
+                }
+                From::Queue(travel) => self.uproot(now, travel, Uprooted::Waiting, loss, lost),
+                From::Way(slot) if loss.is_some() && self.moving.get(slot).sent => {
                     under_way.push(id);
                     let travel = self.moving.take(slot).travel;
-                    self.go_back(now, travel, Place::Transfer, after, lost);
+                    self.uproot(now, travel, Uprooted::UnderWay, loss, lost);
                 }
                 From::Way(slot) => {
+                    // a released unit takes no KV with it, nor a lost one what its sender still has
                     let request = self.moving.get(slot).travel.request;
                     self.base.observer.migrated(now, &request);
                     self.route(slot);
@@ -141,6 +109,60 @@ impl<O: Observer> Decode<O> {
             self.arrivals
                 .retain(|arrival| under_way.binary_search(&arrival.id).is_err());
         }
+    }
+
+    /// Settles what becomes of a request that had to leave its place: it goes on elsewhere, goes back to the pool that
+    /// takes arrivals, or ends.
+    fn uproot(
+        &mut self,
+        now: SimTime,
+        mut travel: Travel,
+        from: Uprooted,
+        loss: Option<AfterLoss>,
+        lost: &mut Vec<Lost>,
+    ) {
+        let observer = &mut self.base.observer;
+        let (request, past) = (&travel.request, &mut travel.past);
+        let outcome = Outcome::of_departure(now, request, past, loss, observer);
+        if outcome == Outcome::Again(Restart::Elsewhere) {
+            self.migrate(now, travel, from);
+            return;
+        }
+        self.leave(now, &travel, from.place(), outcome);
+        if outcome == Outcome::Again(Restart::FromStart) {
+            let Travel { request, past, .. } = travel;
+            lost.push(Lost { request, past });
+        }
+    }
+
+    /// Moves a request: from a rank by a transfer through its interface, all others at once.
+    fn migrate(&mut self, now: SimTime, travel: Travel, from: Uprooted) {
+        let Uprooted::Resident { unit, rank } = from else {
+            let slot = self.moving.store(Moving {
+                travel,
+                unit: None,
+                took: SimDuration::ZERO,
+                receiving: SimDuration::ZERO,
+                sender: None,
+                sent: true,
+                arrived: true,
+            });
+            self.route(slot);
+            return;
+        };
+        let base = &mut self.base;
+        let (place, request) = (from.place(), &travel.request);
+        base.observer
+            .moved(now, request, place, travel.since, Place::Transfer);
+        let free_at = &mut base.units[unit].interface_free[rank];
+        let tokens = travel.held_1024(base.rules.pace).div_ceil(1024);
+        let sending = base.rules.migration.send(now, free_at, tokens);
+        let receiving = base.rules.receive[1].time(tokens);
+        let travel = Travel {
+            since: now,
+            ..travel
+        };
+        self.send(travel, sending, receiving, None);
     }
 
     /// Takes out what lost senders have not sent yet, in order of id.
@@ -171,36 +193,7 @@ impl<O: Observer> Decode<O> {
             } else {
                 self.unrouted.retain(|other| *other != slot);
             }
-            self.go_back(now, moving.travel, Place::Transfer, after, lost);
+            self.uproot(now, moving.travel, Uprooted::UnderWay, Some(after), lost);
         }
-    }
-
-    /// Sends a request that has lost its KV back to the pool that takes arrivals, or fails it.
-    fn go_back(
-        &mut self,
-        now: SimTime,
-        travel: Travel,
-        place: Place,
-        after: AfterLoss,
-        lost: &mut Vec<Lost>,
-    ) {
-        let Travel {
-            request,
-            mut past,
-            since,
-            ..
-        } = travel;
-        past.losses += 1;
-        self.base.observer.lost(now, &request, past.losses);
-        if after == AfterLoss::Fail {
-            self.end(now, &travel, place, Fate::Failed);
-            return;
-        }
-        let progress = self.base.rules.pace.progress_1024(&past);
-        self.tokens.finished_1024 += u128::from(progress);
-        self.base
-            .observer
-            .moved(now, &request, place, since, Place::Outside);
-        lost.push(Lost { request, past });
     }
 }

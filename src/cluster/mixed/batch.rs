@@ -6,6 +6,7 @@ use super::mixed_unit::MixedUnit;
 use super::request::{Decoding, MixedPrompt, Prefilling};
 use crate::cluster::decode::resident::Due;
 use crate::cluster::intake::{IntakeTokens, IntakeWaiting};
+use crate::cluster::pool_outcome::Outcome;
 use crate::metrics::{Fate, Observer, Place};
 use crate::scenario::{Batching, RankBalance};
 use crate::units::SimTime;
@@ -241,15 +242,8 @@ impl MixedUnit {
         };
         self.load.remove(&MixedPrompt::of(&head), 0, rules);
         self.dropped_1024 += u128::from(rules.pace.progress_1024(&head.past));
-        let request = &head.request;
-        observer.moved(
-            now,
-            request,
-            Place::PrefillQueue,
-            head.since,
-            Place::Outside,
-        );
-        observer.ended(now, request, Fate::Failed);
+        let at = (Place::PrefillQueue, head.since);
+        Outcome::Ended(Fate::Failed).leave(now, &head.request, at, observer);
     }
 
     /// Puts a batch that may not run back where it came from.

@@ -14,6 +14,7 @@ use crate::cluster::decode::wheel::Wheel;
 use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
 use crate::cluster::levels::LevelQueues;
 use crate::cluster::pool_base::PoolUnit;
+use crate::cluster::pool_outcome::Outcome;
 use crate::cluster::slab::Slab;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
@@ -92,10 +93,12 @@ impl MixedUnit {
             let Decoding { resident, .. } = self.decoding.take(due.slot);
             let request = &resident.request;
             let progress = rules.pace.progress_done_1024(request);
-            let overshoot = progress - rules.pace.wanted_1024(request);
-            observer.moved(now, request, Place::Decode, resident.since, Place::Outside);
             observer.left_batch(request, index);
-            observer.completed(now, request, resident.first_token, overshoot);
+            let outcome = Outcome::Completed {
+                first_token: resident.first_token,
+                overshoot_1024: progress - rules.pace.wanted_1024(request),
+            };
+            outcome.leave(now, request, (Place::Decode, resident.since), observer);
             tokens.generated_1024 += u128::from(progress);
             self.vacate(&resident, due.rank, progress, rules);
         }
@@ -138,10 +141,12 @@ impl MixedUnit {
             rank.leave_prefill(&s.prompt.share(rules));
             self.load.kv_1024 -= held;
             let progress = s.prompt.progress_after_1024(rules);
-            let overshoot = progress - rules.pace.wanted_1024(request);
             tokens.generated_1024 += u128::from(progress);
-            observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
-            observer.completed(now, request, first_token, overshoot);
+            let outcome = Outcome::Completed {
+                first_token,
+                overshoot_1024: progress - rules.pace.wanted_1024(request),
+            };
+            outcome.leave(now, request, (Place::Prefill, s.since), observer);
             return;
         }
         rank.begin_decode(&s.prompt.share(rules), rules);

@@ -8,6 +8,7 @@ use crate::cluster::least::{NEVER as FULL, index_of_least};
 use crate::cluster::levels::LevelQueues;
 use crate::cluster::past::Past;
 use crate::cluster::pool_base::PoolUnit;
+use crate::cluster::pool_outcome::Outcome;
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
 use crate::scenario::{LoadMeasure, Pool, RankBalance, Scenario};
@@ -307,10 +308,16 @@ impl Server for PrefillUnit {
                 observer.first_token(now, request);
                 s.past.emit_first(now, 1024);
             }
-            observer.moved(now, request, Place::Prefill, s.since, Place::Outside);
-            if rules.emits && !again && request.output == 1 {
-                observer.completed(now, request, now, 0);
+            let outcome = if rules.emits && !again && request.output == 1 {
+                Outcome::Completed {
+                    first_token: now,
+                    overshoot_1024: 0,
+                }
             } else {
+                Outcome::HandedOver
+            };
+            outcome.leave(now, request, (Place::Prefill, s.since), observer);
+            if outcome == Outcome::HandedOver {
                 let free_at = &mut interface_free[usize::from(s.rank)];
                 let sending = rules.handover.send(now, free_at, u64::from(sent));
                 out.push(Handover {
