@@ -1,29 +1,69 @@
 //! `tokentide catalog`: what the program knows of accelerators, models, engines and prices.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use super::{Exit, print, refuse, screen};
-use crate::catalog::{self, Attention, CONSTANTS};
+use super::model_lines::model_lines;
+use super::{Exit, print, refuse, screen, show, tell};
+use crate::catalog::{self, CONSTANTS};
 use crate::report::grid::{Grid, GridCell, GridColumn};
+use crate::scenario::read_hf;
 
 /// Arguments of `catalog`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct CatalogArguments {
     /// Show one entry with all it has and its sources; left out: list every entry
     name: Option<String>,
+    #[command(subcommand)]
+    command: Option<CatalogCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum CatalogCommand {
+    /// Read a model's config.json of Hugging Face, say what it was taken for, and print it as a `[model]` table
+    Import {
+        /// The config.json
+        file: String,
+    },
 }
 
 /// Runs `catalog`: lists all entries, or shows one.
 pub fn execute(arguments: &CatalogArguments) -> Exit {
+    if let Some(CatalogCommand::Import { file }) = &arguments.command {
+        return import(file);
+    }
     match &arguments.name {
         None => print(&screen::labelled(&list())),
-        Some(name) => match engine(name).or_else(|| Some(screen::labelled(&show(name)?))) {
+        Some(name) => match engine(name).or_else(|| Some(screen::labelled(&entry_text(name)?))) {
             Some(text) => print(&text),
             None => refuse(&format!(
                 "the catalog has no entry `{name}`; `tokentide catalog` lists all"
             )),
         },
     }
+}
+
+/// Prints a configuration as a table of a scenario; what was understood goes before it as comments, what was not to
+/// standard error, too.
+fn import(file: &str) -> Exit {
+    let read = match read_hf(file) {
+        Ok(read) => read,
+        Err(mistakes) => {
+            show(&mistakes);
+            return Exit::BadInput;
+        }
+    };
+    let mut text = String::new();
+    for (label, words) in read.model().map(model_lines).unwrap_or_default() {
+        text.push_str(&format!("# {label:<10} {words}\n"));
+    }
+    for note in read.notes() {
+        if note.starts_with("keys that") {
+            tell(&format!("note: {note}"));
+        }
+        text.push_str(&format!("# note       {note}\n"));
+    }
+    print(&(text + "\n" + &read.to_toml()))
 }
 
 fn list() -> String {
@@ -105,7 +145,7 @@ fn engine(name: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn show(name: &str) -> Option<String> {
+fn entry_text(name: &str) -> Option<String> {
     let sources = |source: &str, assumed: &str| {
         let assumed = if assumed.is_empty() {
             String::new()
@@ -152,48 +192,9 @@ fn show(name: &str) -> Option<String> {
         return Some(text + &sources(&entry.source, &entry.assumed));
     }
     if let Some(entry) = catalog::models().iter().find(|e| e.item.name == name) {
-        let mut text = format!(
-            "{name}: model\n  KV         {} bytes a token in BF16{}\n",
-            entry.item.kv_bytes_per_token,
-            entry
-                .item
-                .context
-                .map_or(String::new(), |n| format!(", at most {n} tokens a request"))
-        );
-        if let Some(a) = entry.item.architecture {
-            text.push_str(&format!(
-                "  layers     {} ({} dense), width {}, network {}, vocabulary {}\n  weights    {}, experts {}\n",
-                a.layers, a.dense_layers, a.hidden, a.ffn, a.vocabulary,
-                a.weights.word(), a.expert_weights.word()
-            ));
-            text.push_str(&match a.attention {
-                Attention::Latent {
-                    heads,
-                    query_rank,
-                    kv_rank,
-                    nope,
-                    rope,
-                    value,
-                } => format!(
-                    "  attention  latent: {heads} heads, ranks {query_rank} and {kv_rank}, head {nope} + {rope}, values {value}\n"
-                ),
-                Attention::Grouped {
-                    heads,
-                    kv_heads,
-                    head,
-                    window_layers,
-                    window,
-                    ..
-                } => format!(
-                    "  attention  {heads} heads, {kv_heads} for KV, of {head}; {window_layers} layers with a window of {window}\n"
-                ),
-            });
-            if let Some(e) = a.experts {
-                text.push_str(&format!(
-                    "  experts    {} routed, {} chosen, {} shared, width {}; {} groups, {} chosen\n",
-                    e.routed, e.top_k, e.shared, e.ffn, e.groups, e.top_groups
-                ));
-            }
+        let mut text = format!("{name}: model\n");
+        for (label, words) in model_lines(&entry.item) {
+            text.push_str(&format!("  {label:<10} {words}\n"));
         }
         return Some(text + &sources(&entry.source, &entry.assumed));
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 
+use super::model_lines::model_in_brief;
 use super::{Exit, ScenarioArguments, load_ranges, print, refuse, screen, tell};
 use crate::cluster::schedule::paid_by_schedule;
 use crate::economics::paid::{PaidPools, PaidUnits};
@@ -138,14 +139,14 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     );
     let _ = writeln!(
         text,
-        "  nodes    {} node-hours, at most {} at once, of {} x {} with {} GB each; model {}",
+        "  nodes    {} node-hours, at most {} at once, of {} x {} with {} GB each",
         fixed(node_ns as f64 / NS_PER_HOUR as f64, 2),
         count(peak),
         scenario.node.gpus,
         scenario.node.gpu.name,
-        fixed(scenario.node.gpu.usable_bytes as f64 / 1e9, 2),
-        scenario.model.name
+        fixed(scenario.node.gpu.usable_bytes as f64 / 1e9, 2)
     );
+    let _ = writeln!(text, "  model    {}", model_in_brief(&scenario.model));
     for (pool, room) in scenario.pools.iter().zip(room::rooms(scenario)) {
         let units = || pool.schedule.steps.iter().map(|s| s.1);
         let (least, most) = (units().min().unwrap_or(0), units().max().unwrap_or(0));

@@ -11,6 +11,7 @@ mod folder;
 mod init_command;
 mod interrupt;
 mod man_command;
+mod model_lines;
 mod output_files;
 mod plan_command;
 mod printing;

@@ -216,6 +216,11 @@ impl MistakeReport {
         other.found.into_iter().for_each(|found| self.push(found));
     }
 
+    /// The number of mistakes so far.
+    pub fn count(&self) -> usize {
+        self.found.len() + self.dropped
+    }
+
     /// Whether no mistake has been found so far.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()

@@ -10,6 +10,7 @@ use super::check::check;
 use super::csv_text::CsvText;
 use super::diagnostic::{Diagnostic, MistakeReport, Mistakes};
 use super::files::Files;
+use super::hf::attach_hf;
 use super::inherit::inherit;
 use super::merge::merge;
 use super::source::{Sources, Span, TreeOrigin};
@@ -189,6 +190,12 @@ impl Reader {
     ) -> Result<Scenario, Mistakes> {
         stated_price::note(before, &mut root);
         let main = self.main.unwrap_or(0);
+        attach_hf(
+            &mut root,
+            &mut self.sources,
+            &mut self.files,
+            &mut self.report,
+        );
         let own_length = recording::take(&mut root);
         let taken = uncertain::take(&mut root, &file::SCENARIO, main, &mut self.report);
         if taken.is_refused {

@@ -4,7 +4,7 @@
 //! is replaced whole as well, since its other keys mean something else. A key that excludes others
 //! (`requests_per_s` and `requests_per_day`) takes them back from the tree below.
 //!
-//! A model, accelerator, engine or price list that says its `name` or its `base` is whole: nothing of what it
+//! A model, accelerator, engine or price list that says its `name`, `base` or `hf` is whole: nothing of what it
 //! replaces is left, neither its own keys nor those of tables in it. One that says neither changes what is below.
 
 use super::file::{CATALOG_KEYS, RIVALS};
@@ -49,7 +49,10 @@ fn merge_node(below: TomlNode, over: TomlNode, key: &str) -> TomlNode {
 
 /// Whether a table of a catalog's kind states all of it: by its keys or by what it starts from.
 fn is_whole(over: &TomlNode, key: &str) -> bool {
-    let says = |table: &TomlTable| table.get("name").is_some() || table.get("base").is_some();
+    let says = |table: &TomlTable| {
+        let keys = ["name", "base", "hf"];
+        keys.into_iter().any(|key| table.get(key).is_some())
+    };
     CATALOG_KEYS.contains(&key) && over.table().is_none_or(says)
 }
 

@@ -29,6 +29,11 @@ pub static MODEL: TableShape = TableShape {
             "Its name; by default that of its base. With a name and no `base` it stands alone",
         ),
         optional(
+            "hf",
+            Text,
+            "The path of a config.json of Hugging Face, relative to this file, which says what the other keys do not",
+        ),
+        optional(
             "kv_bytes_per_token",
             Integer(1, 100_000_000),
             "KV cache of one token over all layers, in bytes; by default it follows from the architecture in BF16 and from `precision.kv`. Another number holds everywhere, whatever the precision",

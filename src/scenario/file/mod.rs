@@ -16,6 +16,7 @@ mod published_table;
 mod sweep_table;
 
 pub use arrivals_table::MAX_REQUESTS_PER_DAY;
+pub use hardware_tables::MODEL;
 pub use published_table::{all_fields, is_of_window, is_sum, is_summary_field, suggest_field};
 pub use sweep_table::MAX_RUNS;
 

@@ -24,6 +24,7 @@ mod traffic_csv;
 
 pub use closed_scenario::Scenario;
 pub use csv_cells::csv_node;
+pub use resolve_hardware::model;
 pub use trace::end as trace_end;
 
 use std::collections::BTreeSet;
