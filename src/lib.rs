@@ -73,6 +73,7 @@
 //! | `units` | integer time and money |
 //! | `words` | how enums are written, one table for each |
 //! | `catalog` | GPUs, models, engines, prices: data with sources |
+//! | `traffic` | what others recorded of requests: formats by content, as streams of rows |
 //! | `scenario` | the file's shape, its mistakes, its meaning |
 //! | `perf` | how long steps take; the boundary behind which models of step times live |
 //! | `workload` | arrivals, lengths, cache hits; named random streams |
@@ -137,6 +138,7 @@ pub(crate) mod report;
 #[doc = include_str!("rules.md")]
 pub mod rules {}
 pub(crate) mod scenario;
+pub(crate) mod traffic;
 pub(crate) mod units;
 pub(crate) mod words;
 pub(crate) mod workload;

@@ -26,7 +26,8 @@ const ROOMS: &str = "
     words
     units
     catalog: units words
-    scenario: catalog units words
+    traffic: units words
+    scenario: traffic catalog units words
     perf: scenario catalog units words
     economics: scenario catalog units words
     workload: scenario catalog units words
@@ -34,9 +35,9 @@ const ROOMS: &str = "
     cluster: workload perf economics metrics scenario catalog units words
     engine: cluster workload perf economics metrics scenario catalog units words
     report: engine cluster metrics economics scenario catalog units words
-    experiment: report engine cluster workload perf economics metrics scenario catalog units words
-    cli: experiment report engine cluster workload perf economics metrics scenario catalog units words
-    internals: experiment report engine cluster workload perf economics metrics scenario catalog units words
+    experiment: report engine cluster workload perf economics metrics scenario traffic catalog units words
+    cli: experiment report engine cluster workload perf economics metrics scenario traffic catalog units words
+    internals: experiment report engine cluster workload perf economics metrics scenario traffic catalog units words
 ";
 
 /// Rooms that could run in a browser.

@@ -198,6 +198,9 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             fixed(class.output, 2),
             fixed(class.stated_output, 2)
         );
+        for remark in &stated.arrivals.remarks {
+            let _ = writeln!(text, "           {remark}");
+        }
     }
     for input in &scenario.uncertain {
         let _ = writeln!(text, "  range    {}: {}", input.path, range(input));

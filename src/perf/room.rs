@@ -4,7 +4,7 @@ use super::roofline::memory::AcceleratorMemory;
 use super::roofline::memory_of;
 use super::roofline::unit_shape::RooflineUnit;
 use crate::scenario::{ArrivalKind, Class, Performance, Pool, Role, Scenario};
-use crate::units::NS_PER_S;
+use crate::units::{NS_PER_DAY, NS_PER_S};
 
 /// Requests of the mean length on a rank below which `check` names a pool.
 const FEW: f64 = 2.0;
@@ -104,7 +104,8 @@ fn requests(class: &Class) -> f64 {
                 let seconds = (s.to.0 - s.from.0) as f64 / NS_PER_S as f64;
                 0.5 * (s.rate_from_per_s + s.rate_to_per_s) * seconds
             })
-            .sum()
+            .sum::<f64>()
+                / (class.arrivals.cycle.0 as f64 / NS_PER_DAY as f64)
         }
     }
 }

@@ -42,6 +42,11 @@ fn parts(scenario: &Scenario) -> Option<u64> {
     if scenario.classes.iter().any(|c| is_trace(&c.arrivals.kind)) {
         return None;
     }
+    // Days of a week are not alike.
+    let is_day = |c: &crate::scenario::Class| c.arrivals.cycle.0 == NS_PER_DAY;
+    if !scenario.classes.iter().all(is_day) {
+        return None;
+    }
     let days = scenario.duration.0 / NS_PER_DAY;
     let is_whole = scenario.duration.0.is_multiple_of(NS_PER_DAY);
     (FEWEST..=BATCHES)

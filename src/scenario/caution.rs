@@ -8,6 +8,7 @@ impl Scenario {
         let mut found: Vec<String> = self.kv_is_stated().into_iter().collect();
         found.extend(self.pools.iter().filter_map(|pool| self.starves(pool)));
         found.extend(self.recordings());
+        found.extend(self.of_traffic());
         found.extend(self.loans());
         found
     }
@@ -16,6 +17,14 @@ impl Scenario {
     pub fn loans(&self) -> Vec<String> {
         let both = [self.step_basis.caution(), self.node.price_caution()];
         both.into_iter().flatten().collect()
+    }
+
+    /// What was assumed of files of traffic.
+    fn of_traffic(&self) -> impl Iterator<Item = String> {
+        self.classes.iter().flat_map(|class| {
+            let said = class.arrivals.cautions.iter();
+            said.map(move |caution| format!("class {}: {caution}", class.name))
+        })
     }
 
     /// A caution where KV is stated beside an architecture from which another follows.

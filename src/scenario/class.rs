@@ -32,11 +32,18 @@ pub struct Class {
 pub struct ArrivalProcess {
     /// What makes requests arrive, under the rate if there is one.
     pub kind: ArrivalKind,
-    /// The rate over the day, repeating every 24 hours of local time. Covers the whole day from local
-    /// midnight, in order, without gaps; or empty.
+    /// The rate over a cycle, which repeats. Covers the whole cycle, in order, without gaps; or empty.
     pub rate: Vec<RateSegment>,
-    /// What differs between parts of the day; `RateSegment::period` points here. Never empty.
+    /// Length of the cycle: a day from local midnight, a week from Monday, or what a file of dates covers.
+    pub cycle: SimDuration,
+    /// Place in the cycle at which counting starts.
+    pub phase: SimDuration,
+    /// What differs between parts of the cycle; `RateSegment::period` points here. Never empty.
     pub periods: Vec<Period>,
+    /// What was understood of the file that the arrivals come from, in sentences.
+    pub remarks: Vec<String>,
+    /// What was assumed of that file, and a reader of results should know.
+    pub cautions: Vec<String>,
 }
 
 /// What makes requests arrive.
@@ -80,12 +87,12 @@ pub struct TraceRow {
     pub cached: Option<u32>,
 }
 
-/// A stretch of the day over which the rate runs straight from one value to another.
+/// A stretch of the cycle over which the rate runs straight from one value to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateSegment {
-    /// Local time of day at which the segment begins.
+    /// Place in the cycle at which the segment begins.
     pub from: SimDuration,
-    /// Local time of day at which the segment ends.
+    /// Place in the cycle at which the segment ends.
     pub to: SimDuration,
     /// Requests per second at `from`.
     pub rate_from_per_s: f64,

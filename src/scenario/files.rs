@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +16,7 @@ use super::diagnostic::Diagnostic;
 use super::ordinary::{Unread, read_ordinary};
 use super::source::{Sources, Span};
 use super::suggest::{nearest, quote};
+use crate::traffic::unpacked;
 
 /// Largest file that is read, 16 MiB: a hand-written scenario has kilobytes, a CSV of every second of
 /// a day two or three megabytes.
@@ -76,6 +78,49 @@ impl Files {
         suffix: &str,
         sources: &mut Sources,
     ) -> Result<String, Diagnostic> {
+        let bytes = self.bytes(path, at, suffix)?;
+        text(bytes, &path.display().to_string(), sources)
+    }
+
+    /// The content of a file, unpacked where it is packed.
+    fn unpacked(&mut self, bytes: Vec<u8>, path: &Path, at: Span) -> Result<Vec<u8>, Diagnostic> {
+        let shown = path.display().to_string();
+        let before = bytes.len() as u64;
+        let refuse = |why: String| {
+            Diagnostic::new(format!("cannot unpack {}", quote(&shown)), at).label(why)
+        };
+        let mut content = Vec::new();
+        let opened = unpacked(Cursor::new(bytes));
+        let read = opened.and_then(|from| from.take(MAX_FILE_BYTES + 1).read_to_end(&mut content));
+        match read {
+            Ok(_) if content.len() as u64 <= MAX_FILE_BYTES => {}
+            Ok(_) => {
+                let most = MAX_FILE_BYTES >> 20;
+                return Err(refuse(format!("more than {most} MiB when unpacked")));
+            }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Err(refuse("the file is cut off".to_string()));
+            }
+            Err(error) => return Err(refuse(error.to_string())),
+        }
+        self.read += (content.len() as u64).saturating_sub(before);
+        self.in_all(&shown, at)?;
+        Ok(content)
+    }
+
+    /// Refuses what makes the scenario's files too many bytes.
+    fn in_all(&self, shown: &str, at: Span) -> Result<(), Diagnostic> {
+        if self.read <= MAX_ALL_BYTES {
+            return Ok(());
+        }
+        let limit = MAX_ALL_BYTES >> 20;
+        let why = format!("with it the scenario's files are more than {limit} MiB");
+        let found = Diagnostic::new(format!("cannot read {}", quote(shown)), at).label(why);
+        Err(found.help("the same CSV can serve several classes as one class"))
+    }
+
+    /// The bytes of a file, or why they are not read.
+    fn bytes(&mut self, path: &Path, at: Span, suffix: &str) -> Result<Vec<u8>, Diagnostic> {
         let shown = path.display().to_string();
         let refuse =
             |why: String| Diagnostic::new(format!("cannot read {}", quote(&shown)), at).label(why);
@@ -93,24 +138,8 @@ impl Files {
             }
         };
         self.read += bytes.len() as u64;
-        if self.read > MAX_ALL_BYTES {
-            let limit = MAX_ALL_BYTES >> 20;
-            let why = format!("with it the scenario's files are more than {limit} MiB");
-            return Err(refuse(why).help("the same CSV can serve several classes as one class"));
-        }
-        String::from_utf8(bytes).map_err(|error| {
-            let start = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let source = sources.add(shown.clone(), text, None);
-            let at = Span {
-                source,
-                start,
-                end: start + '\u{fffd}'.len_utf8(),
-            };
-            Diagnostic::new(format!("{} is not a text file", quote(&shown)), at)
-                .label(format!("byte {start} is not UTF-8"))
-                .help("scenarios and traffic are text in UTF-8; is this the right file?")
-        })
+        self.in_all(&shown, at)?;
+        Ok(bytes)
     }
 
     /// The CSV of a path, read once however often a scenario is varied; or why not, at `at`, where it was named.
@@ -126,7 +155,9 @@ impl Files {
         if let Some(csv) = found {
             return Ok(csv);
         }
-        let text = self.read(path, at, "csv", sources)?;
+        let bytes = self.bytes(path, at, "csv")?;
+        let bytes = self.unpacked(bytes, path, at)?;
+        let text = text(bytes, &path.display().to_string(), sources)?;
         let csv = CsvText::new(path.display().to_string(), &text);
         let mut known = self.csvs.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(path.to_path_buf(), Arc::clone(&csv));
@@ -146,6 +177,23 @@ impl Files {
         let found = nearest(name, names.iter().map(String::as_str))?;
         Some(path.with_file_name(found).display().to_string())
     }
+}
+
+/// The text of bytes, or where they are none.
+fn text(bytes: Vec<u8>, shown: &str, sources: &mut Sources) -> Result<String, Diagnostic> {
+    String::from_utf8(bytes).map_err(|error| {
+        let start = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let source = sources.add(shown.to_string(), text, None);
+        let at = Span {
+            source,
+            start,
+            end: start + '\u{fffd}'.len_utf8(),
+        };
+        Diagnostic::new(format!("{} is not a text file", quote(shown)), at)
+            .label(format!("byte {start} is not UTF-8"))
+            .help("scenarios and traffic are text in UTF-8; is this the right file?")
+    })
 }
 
 /// The directory of a path; `.` where the path is empty.

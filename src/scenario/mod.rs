@@ -38,6 +38,8 @@ mod step_time;
 mod suggest;
 mod sweep_section;
 mod text;
+#[cfg(test)]
+mod traffic_tests;
 mod tree;
 mod uncertain;
 mod vocabulary;

@@ -89,7 +89,7 @@ words! {
     pub enum AmountKey {
         PerDay = "requests_per_day": "Requests in 24 hours; exactly one of this, `requests_per_s` and `csv`",
         PerSecond = "requests_per_s": "Mean rate over 24 hours",
-        Csv = "csv": "A CSV file of one's own traffic, relative to this file: `time,requests[,input_mean,output_mean,hit_rate]`",
+        Csv = "csv": "A file of one's own traffic, relative to this file: `time,requests[,input_mean,output_mean,hit_rate]`, or what Prometheus and Grafana export",
     }
 }
 
@@ -99,7 +99,7 @@ words! {
         HourlyMeans = "hourly_means": "Relative means of 24 hours from 00:00; the rate between is continuous and keeps each mean",
         Stepwise = "stepwise": "Pairs of a time and a relative rate that holds until the next",
         Linear = "linear": "Pairs of a time and a relative rate, with straight lines between",
-        Csv = "csv": "A CSV file of one's own traffic, relative to this file: `time,requests[,input_mean,output_mean,hit_rate]`",
+        Csv = "csv": "A file of one's own traffic, relative to this file: `time,requests[,input_mean,output_mean,hit_rate]`, or what Prometheus and Grafana export",
     }
 }
 
@@ -114,7 +114,7 @@ words! {
 words! {
     /// How the rate runs between the rows of a CSV of traffic.
     pub enum Interpolation {
-        MeanPreserving = "mean-preserving": "Continuous, and each row keeps its number of requests (the default)",
+        MeanPreserving = "mean-preserving": "Continuous, and each row keeps its number of requests; refused where the rate would be negative",
         Stepwise = "stepwise": "Constant within each row",
         Linear = "linear": "Straight lines between the middles of the rows; keeps the day's number only",
     }

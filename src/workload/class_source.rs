@@ -13,8 +13,8 @@ use super::quantile::QuantileTable;
 use super::random::Stream;
 use super::rate_profile::{DayProfile, PER_REQUEST, PeriodRun, Position};
 use super::side::Tail;
-use crate::scenario::{ArrivalKind, Class, LengthLaw, Scenario, TraceRow};
-use crate::units::{NS_PER_DAY, SimDuration, SimTime};
+use crate::scenario::{ArrivalKind, ArrivalProcess, Class, LengthLaw, Scenario, TraceRow};
+use crate::units::{SimDuration, SimTime};
 
 /// Makes the requests of one class, in blocks.
 #[derive(Clone, Debug)]
@@ -87,7 +87,10 @@ impl ClassSource {
         tables: &mut SharedTables,
     ) -> Result<Self, WorkloadError> {
         let stream = |purpose| Stream::new(scenario.seed, purpose, &class.name);
-        let profile = DayProfile::new(&class.arrivals, begins_at(scenario));
+        let profile = DayProfile::new(
+            &class.arrivals,
+            begins_at(&class.arrivals, scenario.warm_up),
+        );
         let requests_per_day = profile.requests_per_day();
         let gaps = match &class.arrivals.kind {
             ArrivalKind::Poisson => {
@@ -329,10 +332,10 @@ fn unit_exponential() -> QuantileTable {
     })
 }
 
-/// Time of day, local, at which a simulation begins: its warm-up before `start`.
-fn begins_at(scenario: &Scenario) -> SimDuration {
-    let warm_up = scenario.warm_up.0 % NS_PER_DAY;
-    SimDuration((scenario.start.time_of_day.0 + NS_PER_DAY - warm_up) % NS_PER_DAY)
+/// The place in a cycle at which a simulation begins: its warm-up before `start`.
+fn begins_at(arrivals: &ArrivalProcess, warm_up: SimDuration) -> SimDuration {
+    let (cycle, phase) = (arrivals.cycle.0, arrivals.phase.0);
+    SimDuration((phase + cycle - warm_up.0 % cycle) % cycle)
 }
 
 #[cfg(test)]

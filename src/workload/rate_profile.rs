@@ -1,6 +1,6 @@
 //! Arrival times: inversion of the cumulative rate (S5).
 //!
-//! The rate runs in straight lines over the day and repeats every 24 hours of local time. Arrivals
+//! The rate runs in straight lines over a cycle (a day of local time, a week, a recorded stretch) and repeats. Arrivals
 //! come where the cumulative rate reaches given amounts: sums of unit exponentials make a Poisson
 //! process, whole numbers make even arrivals.
 //!
@@ -17,11 +17,13 @@
 use crate::scenario::{ArrivalProcess, RateSegment};
 use crate::units::{NS_PER_DAY, SimDuration};
 
-/// The rates of one class over a day, from the time of day at which the simulation begins.
+/// The rates of one class over a cycle, from the place in it at which the simulation begins.
 #[derive(Clone, Debug)]
 pub struct DayProfile {
-    /// Segments in order, 24 hours in all; none is empty.
+    /// Segments in order, one cycle in all; none is empty.
     segments: Vec<Segment>,
+    /// Days in the cycle.
+    days: f64,
 }
 
 /// Billionths in a request: the unit of amounts.
@@ -68,15 +70,17 @@ pub struct PeriodRun {
 }
 
 impl DayProfile {
-    /// The profile of `arrivals` for a simulation that begins at `time_of_day`.
-    pub fn new(arrivals: &ArrivalProcess, time_of_day: SimDuration) -> Self {
-        let cut = time_of_day.0 % NS_PER_DAY;
+    /// The profile of `arrivals` for a simulation that begins at this place in their cycle.
+    pub fn new(arrivals: &ArrivalProcess, begins: SimDuration) -> Self {
+        let cycle = arrivals.cycle.0;
+        let cut = begins.0 % cycle;
         let parts = |from: u64, to: u64| {
             let clip = move |s: &RateSegment| Segment::new(s, from.max(s.from.0), to.min(s.to.0));
             arrivals.rate.iter().filter_map(clip)
         };
         Self {
-            segments: parts(cut, NS_PER_DAY).chain(parts(0, cut)).collect(),
+            segments: parts(cut, cycle).chain(parts(0, cut)).collect(),
+            days: cycle as f64 / NS_PER_DAY as f64,
         }
     }
 
@@ -93,10 +97,11 @@ impl DayProfile {
 
     /// Requests in a day, on average.
     pub fn requests_per_day(&self) -> f64 {
-        self.segments.iter().fold(0.0, |sum, s| sum + s.requests)
+        let cycle = self.segments.iter().fold(0.0, |sum, s| sum + s.requests);
+        cycle / self.days
     }
 
-    /// Requests of a day by period, of which there are `periods`.
+    /// Requests of a cycle by period, of which there are `periods`.
     pub fn requests_by_period(&self, periods: usize) -> Vec<f64> {
         let mut requests = vec![0.0; periods];
         for segment in &self.segments {
@@ -107,7 +112,7 @@ impl DayProfile {
         requests
     }
 
-    /// The largest rate of the day, in requests per second.
+    /// The largest rate of the cycle, in requests per second.
     pub fn peak_per_s(&self) -> f64 {
         let end = |s: &Segment| s.rate + s.slope * s.length_ns as f64;
         self.segments
@@ -264,7 +269,11 @@ mod tests {
         let arrivals = ArrivalProcess {
             kind: ArrivalKind::Poisson,
             rate: rate.collect(),
+            cycle: SimDuration(NS_PER_DAY),
+            phase: SimDuration::ZERO,
             periods: Vec::new(),
+            remarks: Vec::new(),
+            cautions: Vec::new(),
         };
         DayProfile::new(&arrivals, hour(begins_at_hour))
     }

@@ -49,11 +49,13 @@ struct Moments {
 impl<'a> Loads<'a> {
     /// The loads of a scenario; `None`: a class has no rate that is known in advance.
     pub fn of(scenario: &'a Scenario) -> Option<Self> {
+        let is_day = |class: &Class| class.arrivals.cycle.0 == NS_PER_DAY;
         let known = |class: &Class| {
-            !matches!(
-                class.arrivals.kind,
-                ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_)
-            )
+            is_day(class)
+                && !matches!(
+                    class.arrivals.kind,
+                    ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_)
+                )
         };
         let by_prefill = if decode_begins(scenario) { 0.0 } else { 1.0 };
         let classes = scenario.classes.iter();

@@ -4,7 +4,7 @@ use super::choice::{Choice, UnitBounds};
 use super::slo::{PlanSlo, SloFigure, Statistic, help};
 use crate::experiment::vary::{CHOICE, each_key_once};
 use crate::scenario::{ArrivalKind, Goal, PlanOption, PlanTable, Scenario};
-use crate::units::{NS_PER_HOUR, SimDuration};
+use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
 
 /// The question of a plan, checked.
 #[derive(Clone, Debug)]
@@ -179,6 +179,17 @@ fn schedulable(scenario: &Scenario, goal: Goal) -> Result<(), String> {
         return Err(
             "a schedule is worked out from a rate over the day, and a class has recorded arrivals or a closed \
              loop of users; leave out --schedule"
+                .to_string(),
+        );
+    }
+    if scenario
+        .classes
+        .iter()
+        .any(|class| class.arrivals.cycle.0 != NS_PER_DAY)
+    {
+        return Err(
+            "a schedule is worked out from the rate of one day, and a class has traffic of several days; plan the \
+             heaviest of them, or leave out --schedule"
                 .to_string(),
         );
     }

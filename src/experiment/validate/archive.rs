@@ -1,13 +1,17 @@
 //! Files out of a `.tar.xz`, as measured sets come.
 
+use std::io::Read;
+
 /// Reads the regular file `name` of an archive; `None` where it is not there.
 ///
 /// # Errors
 /// Where the archive cannot be read.
 pub fn file(archive: &[u8], name: &str) -> Result<Option<String>, String> {
     let mut tar = Vec::new();
-    let mut packed = archive;
-    lzma_rs::xz_decompress(&mut packed, &mut tar).map_err(|e| format!("not an .xz file: {e:?}"))?;
+    let mut packed = lzma_rust2::XzReader::new(archive, true);
+    packed
+        .read_to_end(&mut tar)
+        .map_err(|e| format!("not an .xz file: {e}"))?;
     Ok(entry(&tar, name))
 }
 

@@ -8,6 +8,7 @@ use super::super::shape::{
 };
 use super::super::vocabulary::{AmountKey, ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
 use super::UP_TO_A_DAY;
+use crate::traffic::CountUnit;
 use crate::words::each_of;
 
 /// Greatest number of requests in a day.
@@ -68,7 +69,7 @@ const fn of(form: ArrivalForm) -> Variant {
                     "csv",
                     Either(&Text, &INLINE_CSV),
                     "\"requests.csv\"",
-                    "The CSV file, relative to this file: arrived_s,input_tokens,output_tokens[,cached_tokens]",
+                    "The file of recorded requests, relative to this file: arrived_s,input_tokens,output_tokens[,cached_tokens], or as Azure, BurstGPT and Mooncake publish them",
                 )]
             }
         }
@@ -90,7 +91,22 @@ const RATE: &[Field] = &[
     optional(
         "interpolation",
         Choice(&Interpolation::WORDS),
-        "How the rate runs between the rows of the CSV",
+        "How the rate runs between the rows of the CSV; left out: continuous, each row keeps its number",
+    ),
+    optional(
+        "counts",
+        Choice(&CountUnit::WORDS),
+        "What the numbers of the CSV are, where its header does not say",
+    ),
+    optional(
+        "column",
+        Text,
+        "The column of the CSV that counts requests, where several might",
+    ),
+    optional(
+        "time_zone",
+        Text,
+        "Name of the zone whose clock the CSV's dates without an offset are from, such as \"Europe/Berlin\"; left out: the offset of `start`",
     ),
 ];
 

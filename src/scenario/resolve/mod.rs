@@ -19,8 +19,10 @@ mod resolve_profile;
 mod resolve_published;
 mod roofline;
 mod size;
+mod told;
 mod trace;
-mod traffic_csv;
+mod traffic_cycle;
+mod traffic_shape;
 
 pub use closed_scenario::Scenario;
 pub use csv_cells::csv_node;
@@ -30,6 +32,7 @@ pub use trace::end as trace_end;
 use std::collections::BTreeSet;
 
 use toml::value::{Datetime, Offset};
+use traffic_shape::RunTimes;
 
 use super::diagnostic::{Diagnostic, MistakeReport};
 use super::file::MAX_INTERVALS;
@@ -45,6 +48,7 @@ use super::{
     Class, FirstToken, LocalTime, Mtp, Role, ScenarioMeaning, plan_section, sweep_section,
 };
 use crate::catalog::{KvShape, Model, NumberFormat};
+use crate::traffic::Stamp;
 use crate::units::{NS_PER_S, SimDuration};
 
 /// Resolves a checked tree, from which uncertain numbers were taken out; what is wrong with it is added to the
@@ -77,7 +81,11 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
         )
     });
     let transfer = root.table("transfer").and_then(resolve_hardware::transfer);
-    let classes = classes(root, report);
+    let start = root.get("start").and_then(|n| match &n.value {
+        TomlValue::Datetime(when) => Some(local_time(when)),
+        _ => None,
+    });
+    let classes = classes(root, start.as_ref(), report);
     let performance = root.table("performance").and_then(|t| {
         let hardware = (model.as_ref(), node.as_ref());
         resolve_performance::performance(
@@ -95,10 +103,6 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
     let published = resolve_published::published(root, report);
     let report_every = stretches("report_every", root, report);
     let slo_every = stretches("slo_every", root, report);
-    let start = root.get("start").and_then(|n| match &n.value {
-        TomlValue::Datetime(when) => Some(local_time(when)),
-        _ => None,
-    });
     let mtp = match root.table("mtp") {
         Some(table) => mtp(table, report),
         None => Some(Mtp::OFF),
@@ -149,8 +153,13 @@ fn kv(root: &TomlTable, model: &Model, mtp: Option<&Mtp>) -> KvShape {
     model.kv_shape(number, mtp.is_some_and(|m| m.drafts > 0))
 }
 
-fn classes(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Class>> {
+fn classes(
+    root: &TomlTable,
+    start: Option<&LocalTime>,
+    report: &mut MistakeReport,
+) -> Option<Vec<Class>> {
     let items = root.list("class")?;
+    let run = run_times(root, start);
     let default_hit_rate = root.table("kv_cache").and_then(|t| t.number("hit_rate"));
     let mut names = BTreeSet::new();
     let mut all = Vec::new();
@@ -171,9 +180,25 @@ fn classes(root: &TomlTable, report: &mut MistakeReport) -> Option<Vec<Class>> {
             let first = first.min().unwrap_or(table.at("name"));
             report.push(found.also(first, "first used here"));
         }
-        all.push(resolve_class::class(table, default_hit_rate, report));
+        all.push(resolve_class::class(table, default_hit_rate, run, report));
     }
     all.into_iter().collect()
+}
+
+/// When the run is played; what is missing, and complained about elsewhere, is taken to be nothing.
+fn run_times(root: &TomlTable, start: Option<&LocalTime>) -> RunTimes {
+    let instant = start.and_then(|start| match Stamp::read(&start.text) {
+        Some(Stamp::Instant(at)) => Some(at),
+        _ => None,
+    });
+    RunTimes {
+        start_utc: instant.unwrap_or(0),
+        offset: start.map_or(0, |s| {
+            i64::from(s.utc_offset_minutes) * 60 * NS_PER_S as i64
+        }),
+        warm_up: root.duration("warm_up").unwrap_or(SimDuration::ZERO),
+        duration: root.duration("duration").unwrap_or(SimDuration::ZERO),
+    }
 }
 
 /// The length of the stretches into which `key` cuts the counted time.

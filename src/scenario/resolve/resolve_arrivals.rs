@@ -10,12 +10,12 @@ use super::super::text::show_time_of_day;
 use super::super::tree::{TomlEntry, TomlNode, TomlTable};
 use super::super::{
     AmountKey, ArrivalForm, ArrivalKind, ArrivalProcess, ClosedLoop, Interpolation, LengthLaw,
-    Period, ProfileKey, RateSegment, TraceRow,
+    Period, ProfileKey, RateSegment,
 };
 use super::resolve_pool::timed;
 use super::resolve_profile::{self, RateRow};
-use super::trace;
-use super::traffic_csv::{self, Traffic};
+use super::trace::{self, Recording};
+use super::traffic_shape::{self, RunTimes, TrafficRow};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
 use crate::words::Words;
 
@@ -31,6 +31,7 @@ pub fn arrivals(
     input: Option<&LengthLaw>,
     output: Option<&LengthLaw>,
     hit_rate: Option<f64>,
+    run: RunTimes,
     report: &mut MistakeReport,
 ) -> Option<ArrivalProcess> {
     let table = entry.node.table()?;
@@ -38,7 +39,7 @@ pub fn arrivals(
         ArrivalForm::ClosedLoop => return Some(alike(closed_loop(table)?, hit_rate?)),
         ArrivalForm::Trace => {
             let recording = trace::read(table.table("csv")?.get("text")?, report)?;
-            return Some(recorded(&recording.rows, hit_rate?));
+            return Some(recorded(&recording, hit_rate?));
         }
         ArrivalForm::Deterministic => ArrivalKind::Deterministic,
         ArrivalForm::Poisson => ArrivalKind::Poisson,
@@ -62,18 +63,19 @@ pub fn arrivals(
     } else {
         only_one::<ProfileKey>(table, report)
     };
-    if table.get("interpolation").is_some() && table.get("csv").is_none() {
-        let at = table
-            .entry("interpolation")
-            .map_or(Span::NOWHERE, |e| e.key_at);
-        let found = Diagnostic::new("`interpolation` needs a `csv`", at);
-        report.push(found.label("about the rows of no file"));
+    for key in ["interpolation", "counts", "column", "time_zone"] {
+        if let Some(given) = table.entry(key)
+            && table.get("csv").is_none()
+        {
+            let found = Diagnostic::new(format!("`{key}` needs a `csv`"), given.key_at);
+            report.push(found.label("about the rows of no file"));
+        }
     }
     let (amount, profile) = (amount?, profile?);
     let per_day = match amount {
         AmountKey::PerDay => table.number(amount.word())?,
         AmountKey::PerSecond => table.number(amount.word())? * DAY_S,
-        AmountKey::Csv => return from_csv(kind, table, input?, output?, hit_rate?, report),
+        AmountKey::Csv => return from_csv(kind, table, input?, output?, hit_rate?, run, report),
     };
     let mut rate = rate(table, profile, report)?;
     let total = resolve_profile::total(&rate);
@@ -92,16 +94,25 @@ pub fn arrivals(
         output_scale: 1.0,
         hit_rate: hit_rate?,
     }];
+    let day = SimDuration(NS_PER_DAY);
     Some(ArrivalProcess {
         kind,
         rate,
+        cycle: day,
+        phase: SimDuration((run.start_utc + run.offset).rem_euclid(NS_PER_DAY as i64) as u64),
         periods,
+        remarks: Vec::new(),
+        cautions: Vec::new(),
     })
 }
 
 /// The process of recorded arrivals.
-pub fn recorded(rows: &Arc<[TraceRow]>, hit_rate: f64) -> ArrivalProcess {
-    alike(ArrivalKind::Trace(Arc::clone(rows)), hit_rate)
+pub fn recorded(recording: &Recording, hit_rate: f64) -> ArrivalProcess {
+    ArrivalProcess {
+        remarks: recording.remarks.clone(),
+        cautions: recording.cautions.clone(),
+        ..alike(ArrivalKind::Trace(Arc::clone(&recording.rows)), hit_rate)
+    }
 }
 
 fn closed_loop(table: &TomlTable) -> Option<ArrivalKind> {
@@ -119,6 +130,10 @@ fn alike(kind: ArrivalKind, hit_rate: f64) -> ArrivalProcess {
     ArrivalProcess {
         kind,
         rate: Vec::new(),
+        cycle: SimDuration(NS_PER_DAY),
+        phase: SimDuration::ZERO,
+        remarks: Vec::new(),
+        cautions: Vec::new(),
         periods: vec![Period {
             input_scale: 1.0,
             output_scale: 1.0,
@@ -245,12 +260,13 @@ fn from_csv(
     input: &LengthLaw,
     output: &LengthLaw,
     hit_rate: f64,
+    run: RunTimes,
     report: &mut MistakeReport,
 ) -> Option<ArrivalProcess> {
-    let csv = table.table("csv")?.get("text")?;
-    let traffic = traffic_csv::read(csv, report)?;
-    let seconds = |r: &Traffic| (r.to.0 - r.from.0) as f64 / 1e9;
-    let rows: Vec<RateRow> = traffic
+    let shape = traffic_shape::read(table, table.table("csv")?.get("text")?, run, report)?;
+    let seconds = |r: &TrafficRow| (r.to.0 - r.from.0) as f64 / 1e9;
+    let rows: Vec<RateRow> = shape
+        .rows
         .iter()
         .map(|r| RateRow {
             from: r.from,
@@ -259,20 +275,20 @@ fn from_csv(
         })
         .collect();
     let interpolation = match table.get("interpolation") {
-        None => Interpolation::MeanPreserving,
-        Some(_) => table.word("interpolation")?,
+        None => None,
+        Some(_) => Some(table.word("interpolation")?),
     };
     let mut rate = match interpolation {
-        Interpolation::Stepwise => resolve_profile::rows_stepwise(&rows),
-        Interpolation::Linear => resolve_profile::rows_linear(&rows),
-        Interpolation::MeanPreserving => resolve_profile::mean_preserving(&rows)
+        None => resolve_profile::mean_preserving_within(&rows),
+        Some(Interpolation::Stepwise) => resolve_profile::rows_stepwise(&rows),
+        Some(Interpolation::Linear) => resolve_profile::rows_linear(&rows),
+        Some(Interpolation::MeanPreserving) => resolve_profile::mean_preserving(&rows)
             .map_err(|row| {
-                let from = show_time_of_day(traffic[row].from);
+                let from = show_time_of_day(SimDuration(shape.rows[row].from.0 % NS_PER_DAY));
                 let message = format!("the rate would be negative in the row from {from}");
-                let found =
-                    Diagnostic::new(message, traffic[row].requests_at.of_source(csv.at.source));
+                let found = Diagnostic::new(message, shape.rows[row].requests_at);
                 let help = format!(
-                    "set `interpolation` to {}",
+                    "leave `interpolation` out, which bends the rate there, or set it to {}",
                     choices(
                         [Interpolation::Stepwise, Interpolation::Linear].map(Interpolation::word)
                     )
@@ -283,11 +299,12 @@ fn from_csv(
     };
     let mut periods: Vec<Period> = Vec::new();
     let mut of_row = Vec::new();
-    for row in traffic.iter() {
+    for row in &shape.rows {
+        let [input_mean, output_mean, own_hits] = row.means;
         let period = Period {
-            input_scale: row.input_mean.map_or(1.0, |mean| mean / input.law.mean()),
-            output_scale: row.output_mean.map_or(1.0, |mean| mean / output.law.mean()),
-            hit_rate: row.hit_rate.unwrap_or(hit_rate),
+            input_scale: input_mean.map_or(1.0, |mean| mean / input.law.mean()),
+            output_scale: output_mean.map_or(1.0, |mean| mean / output.law.mean()),
+            hit_rate: own_hits.unwrap_or(hit_rate),
         };
         // equal rows share a period, so that work done for each period is shared; recent ones only,
         // so that a file of 86,400 different rows stays quick
@@ -300,19 +317,23 @@ fn from_csv(
         of_row.push(index as u32);
     }
     for segment in &mut rate {
-        let row = traffic.partition_point(|r| r.from <= segment.from) - 1;
+        let row = shape.rows.partition_point(|r| r.from <= segment.from) - 1;
         segment.period = of_row[row];
     }
-    let requests: f64 = traffic.iter().map(|r| r.requests).sum();
+    let requests: f64 = shape.rows.iter().map(|r| r.requests).sum();
     let total = resolve_profile::total(&rate);
     if total > 0.0 {
         resolve_profile::scale(&mut rate, requests / total);
     }
     peak_is_bounded(&rate, table.at("csv"), report)?;
-    debug_assert!(rate.last().is_some_and(|s| s.to.0 == NS_PER_DAY));
+    debug_assert!(rate.last().is_some_and(|s| s.to == shape.cycle));
     Some(ArrivalProcess {
         kind,
         rate,
+        cycle: shape.cycle,
+        phase: shape.phase,
         periods,
+        remarks: shape.remarks,
+        cautions: shape.cautions,
     })
 }

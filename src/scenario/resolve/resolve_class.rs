@@ -7,6 +7,7 @@ use super::super::text::parse_time_of_day;
 use super::super::tree::{TomlNode, TomlTable, TomlValue};
 use super::super::{ArrivalForm, ArrivalProcess, Class, LengthLaw, Pool, Role, Slo};
 use super::resolve_hardware::{known, need_without_base};
+use super::traffic_shape::RunTimes;
 use super::{resolve_arrivals, resolve_law, trace};
 use crate::catalog::{self, Discount, Price, TokenPrices, usd_per_million};
 use crate::units::{NS_PER_DAY, PicoUsd, SimDuration};
@@ -15,10 +16,11 @@ use crate::units::{NS_PER_DAY, PicoUsd, SimDuration};
 pub fn class(
     table: &TomlTable,
     default_hit_rate: Option<f64>,
+    run: RunTimes,
     report: &mut MistakeReport,
 ) -> Option<Class> {
     let hit_rate = table.number("hit_rate").or(default_hit_rate);
-    let (input, output, arrivals) = load(table, hit_rate, report);
+    let (input, output, arrivals) = load(table, hit_rate, run, report);
     let price = price(table, report);
     let slo = slo(table, report);
     Some(Class {
@@ -37,6 +39,7 @@ pub fn class(
 fn load(
     table: &TomlTable,
     hit_rate: Option<f64>,
+    run: RunTimes,
     report: &mut MistakeReport,
 ) -> (Option<LengthLaw>, Option<LengthLaw>, Option<ArrivalProcess>) {
     let Some(entry) = table.entry("arrivals") else {
@@ -59,7 +62,7 @@ fn load(
             (Some(recording), Some(hit_rate)) => (
                 Some(recording.input.clone()),
                 Some(recording.output.clone()),
-                Some(resolve_arrivals::recorded(&recording.rows, hit_rate)),
+                Some(resolve_arrivals::recorded(&recording, hit_rate)),
             ),
             _ => (None, None, None),
         };
@@ -77,8 +80,14 @@ fn load(
             .and_then(|t| resolve_law::lengths(t, report))
     };
     let (input, output) = (lengths("input"), lengths("output"));
-    let arrivals =
-        resolve_arrivals::arrivals(entry, input.as_ref(), output.as_ref(), hit_rate, report);
+    let arrivals = resolve_arrivals::arrivals(
+        entry,
+        input.as_ref(),
+        output.as_ref(),
+        hit_rate,
+        run,
+        report,
+    );
     (input, output, arrivals)
 }
 

@@ -5,7 +5,8 @@
 //! edges, so that each row keeps its mean exactly: (e1 + 2v + e2)/4 = m. Where v would be negative the
 //! row is refused. A line through the rows' middles would miss the rows' means instead.
 //!
-//! All functions return the whole day from local midnight, in order and without gaps; the day repeats.
+//! All functions return the whole cycle (a day from local midnight, unless rows of several days say otherwise), in order
+//! and without gaps; it repeats.
 
 use super::super::RateSegment;
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
@@ -61,6 +62,34 @@ pub fn mean_preserving(rows: &[RateRow]) -> Result<Vec<RateSegment>, usize> {
         pieces.push(piece(row.middle(), row.to.0, middle, end));
     }
     Ok(pieces)
+}
+
+/// A continuous rate that keeps every row's mean and is negative nowhere: where [`mean_preserving`] would be, the rate
+/// at the row's edges is at most twice its mean.
+pub fn mean_preserving_within(rows: &[RateRow]) -> Vec<RateSegment> {
+    let n = rows.len();
+    let middle = |row: &RateRow, start: f64, end: f64| {
+        let half = (row.middle() - row.from.0) as f64 / row.length();
+        2.0 * row.mean - half * start - (1.0 - half) * end
+    };
+    let mut edges: Vec<f64> = (0..n)
+        .map(|i| 0.5 * (rows[(i + n - 1) % n].mean + rows[i].mean))
+        .collect();
+    let is_low: Vec<bool> = (0..n)
+        .map(|i| middle(&rows[i], edges[i], edges[(i + 1) % n]) < 0.0)
+        .collect();
+    for (i, row) in rows.iter().enumerate().filter(|(i, _)| is_low[*i]) {
+        edges[i] = edges[i].min(2.0 * row.mean);
+        edges[(i + 1) % n] = edges[(i + 1) % n].min(2.0 * row.mean);
+    }
+    let mut pieces = Vec::with_capacity(2 * n);
+    for (i, row) in rows.iter().enumerate() {
+        let (start, end) = (edges[i], edges[(i + 1) % n]);
+        let middle = middle(row, start, end).max(0.0);
+        pieces.push(piece(row.from.0, row.middle(), start, middle));
+        pieces.push(piece(row.middle(), row.to.0, middle, end));
+    }
+    pieces
 }
 
 /// A rate that is constant within each row.
@@ -201,6 +230,27 @@ mod tests {
         let pieces = mean_preserving(&hours(&[3.0, 1.0, 3.0, 3.0])).expect("just allowed");
         assert!(pieces[2].rate_to_per_s.abs() < 1e-12);
         assert!(mean_preserving(&hours(&[0.0, 0.0, 0.0])).is_ok());
+    }
+
+    #[test]
+    fn a_deep_row_bends_its_edges_and_keeps_its_mean() {
+        let means = [3.0, 0.0, 3.0, 0.1, 1.0];
+        let rows = hours(&means);
+        let pieces = mean_preserving_within(&rows);
+        for (i, row) in rows.iter().enumerate() {
+            let own = &pieces[2 * i..2 * i + 2];
+            let mean = total(own) / (row.length() / NS_PER_S as f64);
+            assert!((mean - means[i]).abs() < 1e-12, "{i}: {mean}");
+            assert!(
+                own.iter()
+                    .all(|p| p.rate_from_per_s >= 0.0 && p.rate_to_per_s >= 0.0)
+            );
+        }
+        let gentle = hours(&[3.0, 1.0, 3.0, 3.0]);
+        assert_eq!(
+            mean_preserving(&gentle),
+            Ok(mean_preserving_within(&gentle))
+        );
     }
 
     #[test]

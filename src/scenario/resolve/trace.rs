@@ -1,46 +1,24 @@
-//! A recorded workload as CSV: `arrived_s,input_tokens,output_tokens[,cached_tokens]`, in order of time.
+//! A recorded workload: requests one by one, in any of the forms that `traffic` knows.
 //!
-//! Times count from the simulation's beginning (`start - warm_up`). Equal times keep the file's order.
+//! Times that count from a beginning count from the simulation's (`start - warm_up`); of dates the first is that
+//! beginning. Equal times keep the file's order; rows that come a little late are sorted.
 
 use std::sync::Arc;
 
-use super::super::diagnostic::{Diagnostic, MistakeReport};
-use super::super::file::MAX_TOKENS;
-use super::super::shape::NumberBounds;
-use super::super::suggest::quote;
+use super::super::diagnostic::MistakeReport;
+use super::super::shape::show_integer;
 use super::super::tree::TomlNode;
 use super::super::{Law, LengthLaw, TraceRow};
-use super::csv_cells::{CsvForm, CsvRow, read_once, rows};
-use crate::units::SimDuration;
+use super::csv_cells::read_once;
+use super::told::{name, told};
+use crate::traffic::{Clock, Faults, RecordedRequest, RequestReader, TrafficFault};
+use crate::units::{NS_PER_HOUR, SimDuration};
 
-const FORM: CsvForm<'static> = CsvForm {
-    columns: &[
-        "arrived_s",
-        "input_tokens",
-        "output_tokens",
-        "cached_tokens",
-    ],
-    required: 3,
-    most_rows: 10_000_000,
-    why_most: "cut the trace into several scenarios",
-};
+/// Most rows of a recording.
+const MOST_ROWS: usize = 10_000_000;
 
-/// Bounds of a row's time, in seconds: up to 400 days, as the longest simulation.
-const TIME_S: NumberBounds = NumberBounds {
-    low: 0.0,
-    high: 400.0 * 86_400.0,
-    above: false,
-    below: false,
-};
-
-const TOKENS: NumberBounds = NumberBounds {
-    low: 1.0,
-    high: MAX_TOKENS as f64,
-    above: false,
-    below: false,
-};
-
-const CACHED: NumberBounds = NumberBounds { low: 0.0, ..TOKENS };
+/// How much later than its time a row may stand and still be sorted in, in ns: an hour.
+const SORTED_WITHIN: i64 = NS_PER_HOUR as i64;
 
 /// A recorded workload: its rows, and the laws of their lengths.
 #[derive(Debug)]
@@ -51,18 +29,24 @@ pub struct Recording {
     pub input: LengthLaw,
     /// Law of the outputs' lengths.
     pub output: LengthLaw,
+    /// What was understood of the file.
+    pub remarks: Vec<String>,
+    /// What was left out of it.
+    pub cautions: Vec<String>,
 }
 
-/// Reads a recording, or complains about every bad cell.
+/// Reads a recording, or complains about what is wrong.
 pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Arc<Recording>> {
     read_once(node, || {
-        let mut last = SimDuration::ZERO;
-        let rows = rows(node, &FORM, report, |line| row(line, &mut last));
-        rows.map(|(rows, _)| Recording {
-            input: law(&rows, |r| r.input),
-            output: law(&rows, |r| r.output),
-            rows: rows.into(),
-        })
+        let (text, source) = (node.text()?, node.at.source);
+        match recording(text, name(node)) {
+            Ok(recording) => Some(recording),
+            Err(faults) => {
+                let told = faults.iter().map(|fault| told(fault, source, text));
+                told.for_each(|found| report.push(found));
+                None
+            }
+        }
     })
 }
 
@@ -72,45 +56,107 @@ pub fn end(node: &TomlNode) -> Option<SimDuration> {
     recording.rows.last().map(|row| row.at)
 }
 
-fn row(line: &CsvRow<'_>, last: &mut SimDuration) -> Result<TraceRow, Vec<Diagnostic>> {
-    let mut mistakes = Vec::new();
-    let mut number = |i: usize, range| line.number(i, FORM.columns[i], range, &mut mistakes);
-    let at = number(0, TIME_S).map(SimDuration::from_secs_f64);
-    let tokens = [number(1, TOKENS), number(2, TOKENS), number(3, CACHED)];
-    let [input, output, cached] = tokens.map(|n| n.map(|n| n as u32));
-    let complain = |column: usize, what: &str, why: &str| {
-        let place = line.cell(column).map_or(line.at, |(_, at)| at);
-        Diagnostic::new(what, place).label(why)
+fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
+    let mut reader = RequestReader::new(text.as_bytes(), name)?;
+    let mut faults = Faults::default();
+    let mut rows: Vec<(i64, TraceRow)> = Vec::new();
+    let (mut failed, mut sorted) = (0_u64, 0_u64);
+    let mut latest = i64::MIN;
+    let mut request = RecordedRequest::default();
+    loop {
+        match reader.read(&mut request) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(found) => {
+                let is_over = found.iter().any(|fault| fault.is_fatal);
+                found.into_iter().for_each(|fault| faults.push(fault));
+                if is_over {
+                    break;
+                }
+                continue;
+            }
+        }
+        latest = latest.max(request.at);
+        if latest - request.at > SORTED_WITHIN {
+            let fault = TrafficFault::new(
+                "order",
+                "this row is more than an hour too late in the file",
+            );
+            let fault = fault.label("earlier than a row before it");
+            faults.push(
+                fault
+                    .help("sort the file by time: rows are sorted within an hour")
+                    .on(&request),
+            );
+        }
+        sorted += u64::from(request.at < latest);
+        if request.output == 0 {
+            failed += 1;
+            continue;
+        }
+        if rows.len() == MOST_ROWS {
+            let most = show_integer(MOST_ROWS as i128);
+            let fault =
+                TrafficFault::new("rows", format!("the file has more than {most} requests"));
+            faults.push(
+                fault
+                    .help("cut the trace into several scenarios")
+                    .on(&request),
+            );
+            break;
+        }
+        let row = TraceRow {
+            at: SimDuration::ZERO,
+            input: request.input,
+            output: request.output,
+            cached: request.cached,
+        };
+        rows.push((request.at, row));
+    }
+    if !faults.is_empty() {
+        return Err(faults.into_list());
+    }
+    if rows.is_empty() {
+        return Err(vec![match failed {
+            0 => TrafficFault::new("rows", "the file has no requests")
+                .label("nothing follows the header"),
+            _ => TrafficFault::new("rows", "no request of the file has an answer"),
+        }]);
+    }
+    rows.sort_by_key(|(at, _)| *at);
+    let begins = match reader.clock() {
+        Clock::Beginning => 0,
+        Clock::Civil | Clock::Instant => rows[0].0,
     };
-    for (column, n) in (1..).zip(tokens) {
-        if n.is_some_and(|n| n - libm::trunc(n) != 0.0) {
-            let name = FORM.columns[column];
-            let what = format!("{} cannot have a fraction", quote(name));
-            mistakes.push(complain(column, &what, "tokens are whole"));
-        }
+    let at_its_time = |(at, row): (i64, TraceRow)| TraceRow {
+        at: SimDuration((at - begins) as u64),
+        ..row
+    };
+    let rows: Vec<TraceRow> = rows.into_iter().map(at_its_time).collect();
+    let mut remarks = reader.remarks.clone();
+    if reader.clock() != Clock::Beginning {
+        remarks.push("times are dates; the first request comes at the beginning".to_string());
     }
-    if let Some(at) = at {
-        if at < *last {
-            let what = "the rows are out of order";
-            mistakes.push(complain(0, what, "earlier than the row before"));
-        }
-        *last = at;
+    if sorted > 0 {
+        remarks.push(format!(
+            "{} rows came late and were sorted in",
+            show_integer(i128::from(sorted))
+        ));
     }
-    if let (Some(input), Some(cached)) = (input, cached)
-        && cached >= input
-    {
-        let what = "a prompt cannot be cached in full";
-        mistakes.push(complain(3, what, "at least one token is computed"));
+    let mut cautions = Vec::new();
+    if failed > 0 {
+        let shown = show_integer(i128::from(failed));
+        cautions.push(format!(
+            "{shown} recorded requests have no output: they failed, and are left out"
+        ));
     }
-    match (at, input, output) {
-        (Some(at), Some(input), Some(output)) if mistakes.is_empty() => Ok(TraceRow {
-            at,
-            input,
-            output,
-            cached,
-        }),
-        _ => Err(mistakes),
-    }
+    Ok(Recording {
+        input: law(&rows, |r| r.input),
+        output: law(&rows, |r| r.output),
+        rows: rows.into(),
+        remarks,
+        cautions,
+    })
 }
 
 /// The law of recorded lengths.
