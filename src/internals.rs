@@ -41,6 +41,11 @@ pub mod experiment {
         }
     }
 }
+pub mod traffic {
+    pub use crate::traffic::{
+        BadLines, PrefixLru, RecordedRequest, Survey, TouchOrder, TraceSource, stats, survey,
+    };
+}
 pub mod metrics {
     pub use crate::metrics::{Fate, Observer, Place, StepRecord};
 }

@@ -23,6 +23,7 @@ mod schema_command;
 mod screen;
 mod search_progress;
 mod sweep_command;
+mod trace_command;
 mod validate_command;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -58,6 +59,8 @@ enum Command {
     Validate(validate_command::ValidateArguments),
     /// Fit an engine's constants to measurements
     Calibrate(calibrate_command::CalibrateArguments),
+    /// Say what a recorded workload is like, or write it in our own form
+    Trace(trace_command::TraceArguments),
     /// List what is known of accelerators, models, engines and prices, or show one with its sources
     Catalog(catalog_command::CatalogArguments),
     /// Show a stored run (summary.json) again, without simulating
@@ -140,6 +143,7 @@ pub fn execute(arguments: &Arguments) -> Exit {
         Command::Explain(arguments) => explain_command::execute(arguments),
         Command::Validate(arguments) => validate_command::execute(arguments),
         Command::Calibrate(arguments) => calibrate_command::execute(arguments),
+        Command::Trace(arguments) => trace_command::execute(arguments),
         Command::Catalog(arguments) => catalog_command::execute(arguments),
         Command::Report(arguments) => report_command::execute(arguments),
         Command::Init(arguments) => init_command::execute(arguments),

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod replicate;
 mod run;
 pub mod sweep;
+pub mod trace_page;
 pub mod uncertain;
 pub mod unstable;
 pub mod validate;

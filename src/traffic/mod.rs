@@ -14,6 +14,7 @@
 //! | kv-cache-tester | one JSON a session | `in`, `out`, `hash_ids`, sub-agents | `t`, seconds |
 //! | Prometheus, Grafana | JSON, CSV | counts or rates | epoch seconds, dates |
 
+mod agent_sessions;
 mod count_columns;
 mod count_row;
 mod count_table;
@@ -26,15 +27,25 @@ mod json_parts;
 mod line_cells;
 mod lines;
 mod packed;
+mod prefix_lru;
 mod recorded_request;
 mod request_reader;
 mod request_row;
 mod series;
+mod sorted_trace;
 mod stamp;
+mod trace_figures;
+mod trace_source;
+mod trace_stats;
 
 pub use counts::{CountTable, CountTimes, CountUnit};
 pub use fault::{Faults, TrafficFault};
 pub use packed::unpacked;
+pub use prefix_lru::{PrefixLru, TouchOrder};
 pub use recorded_request::{Clock, RecordedRequest};
 pub use request_reader::RequestReader;
+pub use sorted_trace::{BadLines, SortedTrace, Survey, survey};
 pub use stamp::{Stamp, Zone};
+pub use trace_figures::TraceStats;
+pub use trace_source::TraceSource;
+pub use trace_stats::stats;

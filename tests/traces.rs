@@ -1,0 +1,335 @@
+//! Traces through the program and through the library: exact totals and hits of recorded workloads, and files that are
+//! not what they should be.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde_json::Value;
+use support::program::{Said, Scratch, tokentide};
+use tokentide::internals::traffic::{BadLines, PrefixLru, TouchOrder, TraceSource, stats, survey};
+
+fn lines(name: &str) -> Option<(std::path::PathBuf, Vec<Value>)> {
+    let file = support::data(name)?;
+    let text = std::fs::read_to_string(&file).expect("reference rows");
+    let rows = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a row"));
+    Some((folder(&file), rows.collect()))
+}
+
+fn folder(file: &std::path::Path) -> std::path::PathBuf {
+    file.parent().expect("a directory").to_path_buf()
+}
+
+/// Hits of a trace's requests, dealt to so many caches in turn.
+fn caches(source: &TraceSource, order: TouchOrder, count: usize, block: u64) -> Vec<PrefixLru> {
+    let mut all = vec![PrefixLru::new(order); count];
+    let mut turn = 0;
+    let found = survey(source, BadLines::Refuse, |request| {
+        let input = u64::from(request.input);
+        all[turn % count].request(&request.blocks, |n| (n * block).min(input));
+        turn += 1;
+    });
+    found.expect("a trace");
+    all
+}
+
+/// Every row of `prefix_lru` in a file of reference counts, of a trace with blocks of so many tokens.
+fn holds(reference: &str, trace: &str, block: u64) {
+    let Some((dir, rows)) = lines(reference) else {
+        return;
+    };
+    let source = TraceSource::File(dir.join(trace));
+    let mut checked = 0;
+    for (order, name) in [
+        (TouchOrder::LastFirst, "n-1..0"),
+        (TouchOrder::FirstFirst, "0..n-1"),
+    ] {
+        let is_mine = |row: &&Value| row["sem"] == "prefix_lru" && row["order"] == name;
+        let mine: Vec<&Value> = rows.iter().filter(is_mine).collect();
+        if mine.is_empty() {
+            continue;
+        }
+        let cache = &caches(&source, order, 1, block)[0];
+        for row in mine {
+            let (blocks, tokens) = cache.hits(row["cap"].as_u64());
+            assert_eq!(Some(blocks), row["block_hits"].as_u64(), "{row}");
+            assert_eq!(Some(tokens), row["tok_hits"].as_u64(), "{row}");
+            assert_eq!(Some(cache.references), row["blocks"].as_u64(), "{row}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "{checked} rows");
+}
+
+#[test]
+fn hits_of_a_conversation_trace_are_exact() {
+    holds(
+        "conversation_lru_reference.jsonl",
+        "conversation_trace.jsonl",
+        512,
+    );
+}
+
+#[test]
+fn hits_of_merged_sessions_are_exact() {
+    holds(
+        "dev40_stagger60_lru_reference.jsonl",
+        "dev40_stagger60.jsonl.xz",
+        64,
+    );
+}
+
+#[test]
+fn hits_of_several_caches_in_turn_are_exact() {
+    let Some((dir, rows)) = lines("conversation_multinode_rr_reference.jsonl") else {
+        return;
+    };
+    let source = TraceSource::File(dir.join("conversation_trace.jsonl"));
+    let mut checked = 0;
+    let mut known: BTreeMap<u64, Vec<PrefixLru>> = BTreeMap::new();
+    for row in &rows {
+        if row["route"] != "line_index % nodes" {
+            continue;
+        }
+        let nodes = row["nodes"].as_u64().expect("a number of nodes");
+        let all = known
+            .entry(nodes)
+            .or_insert_with(|| caches(&source, TouchOrder::LastFirst, nodes as usize, 512));
+        let hits: u64 = all
+            .iter()
+            .map(|cache| cache.hits(row["cap_per_node"].as_u64()).0)
+            .sum();
+        assert_eq!(Some(hits), row["block_hits"].as_u64(), "{row}");
+        checked += 1;
+    }
+    assert!(checked > 5, "{checked} rows");
+}
+
+#[test]
+fn totals_of_recorded_workloads_are_exact() {
+    let Some(dir) = support::data("AzureLLMInferenceTrace_conv.csv").map(|file| folder(&file))
+    else {
+        return;
+    };
+    let of = |name: &str| {
+        let source = TraceSource::File(dir.join(name));
+        stats(&source, BadLines::Refuse, &[], 1).expect("a trace").0
+    };
+    let azure = of("AzureLLMInferenceTrace_conv.csv");
+    assert_eq!(
+        (azure.requests, azure.input_tokens, azure.output_tokens),
+        (19_366, 22_361_870, 4_088_665)
+    );
+    assert!((azure.span_s - 3501.722).abs() < 1e-3, "{}", azure.span_s);
+    assert!(
+        azure
+            .arrivals
+            .cv
+            .is_some_and(|cv| (cv - 1.0942).abs() < 1e-4)
+    );
+    assert_eq!(
+        (azure.input.p50, azure.input.p99, azure.input.max),
+        (1020, 4142, 14050)
+    );
+    let kimi = of("conversation_trace.jsonl");
+    assert_eq!(
+        (kimi.requests, kimi.input_tokens, kimi.output_tokens),
+        (12_031, 144_793_823, 4_122_048)
+    );
+    assert!(
+        kimi.arrivals
+            .cv
+            .is_some_and(|cv| (cv - 3.0337).abs() < 1e-4)
+    );
+    assert!(
+        kimi.ideal_hit_rate
+            .is_some_and(|rate| (rate - 0.366_412).abs() < 1e-6)
+    );
+    let merged = of("dev40_stagger60.jsonl.xz");
+    assert_eq!((merged.requests, merged.input_tokens), (2_592, 383_462_417));
+    assert_eq!(
+        merged.blocks.map(|b| (b.references, b.unique)),
+        Some((5_990_336, 223_630))
+    );
+}
+
+#[test]
+fn sessions_of_agents_are_exact_one_by_one() {
+    let Some(dir) = support::data("cc_traces_dev.tar.xz").map(|file| folder(&file)) else {
+        return;
+    };
+    let table = std::fs::read_to_string(dir.join("cc_per_trace_infinite_cache_dev.csv"))
+        .expect("totals of sessions");
+    let source = TraceSource::File(dir.join("cc_traces_dev.tar.xz"));
+    // Sessions are told apart by the upper half of the ids of their blocks.
+    let mut found: BTreeMap<u64, (u64, u64, u64, PrefixLru)> = BTreeMap::new();
+    let mut session = 0;
+    let read = survey(&source, BadLines::Refuse, |request| {
+        session = request.blocks.first().map_or(session, |id| id >> 40);
+        let fresh = || (0, 0, 0, PrefixLru::new(TouchOrder::LastFirst));
+        let sums = found.entry(session).or_insert_with(fresh);
+        (sums.0, sums.1, sums.2) = (
+            sums.0 + 1,
+            sums.1 + u64::from(request.input),
+            sums.2 + u64::from(request.output),
+        );
+        sums.3.request(&request.blocks, |n| 64 * n);
+    });
+    read.expect("sessions");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect())
+        .collect();
+    assert_eq!(rows.len(), found.len());
+    for (row, (_, (requests, input, output, cache))) in rows.iter().zip(found) {
+        let number = |i: usize| row[i].parse::<u64>().expect("a number");
+        assert_eq!(
+            (requests, input, output),
+            (number(1), number(3), number(4)),
+            "{}",
+            row[0]
+        );
+        assert_eq!(
+            (cache.references, cache.unique()),
+            (number(6), number(8)),
+            "{}",
+            row[0]
+        );
+        assert_eq!(cache.hits(None).0, number(7), "{}", row[0]);
+    }
+}
+
+const HEAD: &str = "arrived_s,input_tokens,output_tokens\n";
+
+fn said(said: &Said) -> String {
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.out.is_empty());
+    said.err.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn files_that_are_no_traces_are_refused_with_their_line() {
+    let scratch = Scratch::new("bad-traces");
+    let row = |more: &str| format!("{HEAD}0,10,5\n{more}\n2,10,5\n");
+    let mooncake =
+        "{\"timestamp\": 0, \"input_length\": 9, \"output_length\": 5, \"hash_ids\": [0]}\n";
+    let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-05 12:00:00.5,374,44\n";
+    let session = "{\"hash_id_scope\": \"local\", \"requests\": [{\"t\": 0, \"in\": 9, \"out\": 5}";
+    for (text, parts) in [
+        (
+            row("1,-10,5"),
+            ["bad:3:3", "`input_tokens` cannot be `-10`"],
+        ),
+        (row("1,ten,5"), ["bad:3:3", "`ten` is not a number"]),
+        (row("1,10,5\u{0}"), ["bad:3:7", "a byte of zero"]),
+        (row("1,10"), ["bad:3:1", "2 cells and the header has 3"]),
+        (row("9000,1,1\n1,1,1"), ["bad:4:1", "an hour too late"]),
+        (row(&"x".repeat(10 << 20)), ["bad:3:1", "too long"]),
+        (
+            "arrived_s,input_tokens\n0,1\n".to_string(),
+            ["bad:1:1", "`output_tokens` is missing"],
+        ),
+        (String::new(), ["bad", "empty"]),
+        (HEAD.to_string(), ["bad", "no requests"]),
+        (
+            format!("{mooncake}{}", &mooncake[..40]),
+            ["bad:2:", "cut off"],
+        ),
+        (
+            format!("{mooncake}{}", mooncake.replace("9", "-9")),
+            ["bad:2:", "cannot be `-9`"],
+        ),
+        (
+            format!("{mooncake}{}", mooncake.replace("[0]", "[\"x\"]")),
+            ["bad:2:", "no id of a block"],
+        ),
+        (
+            format!("{azure}2026-01-05 25:00:00,1,1\n"),
+            ["bad:3:1", "is no time"],
+        ),
+        (format!("{azure}1,1,1\n"), ["bad:3:1", "one kind of time"]),
+        (session.to_string(), ["bad:1:", "cut off"]),
+        (
+            "{\"mean_ttft_ms\": 1, \"request_throughput\": 2}".to_string(),
+            ["measured of a server", "calibrate"],
+        ),
+    ] {
+        let path = scratch.write("bad", &text);
+        for command in ["stats", "convert"] {
+            let found = said(&tokentide(&["trace", command, &path]));
+            let shown: String = text.chars().take(200).collect();
+            assert!(
+                parts.iter().all(|part| found.contains(part)),
+                "{command} {shown}: {found}"
+            );
+        }
+    }
+    let gone = said(&tokentide(&["trace", "stats", "nothing-here.csv"]));
+    assert!(gone.contains("no such file"), "{gone}");
+}
+
+#[test]
+fn a_packed_trace_that_is_cut_off_says_where() {
+    let scratch = Scratch::new("cut-traces");
+    let rows: String = (0..50_000)
+        .map(|n| format!("{n},{},5\n", 10 + n * 7919 % 4001))
+        .collect();
+    let text = format!("{HEAD}{rows}");
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer
+        .write_all(text.as_bytes())
+        .expect("a vector takes all");
+    let packed = packer.finish().expect("a vector takes all");
+    let whole = scratch.path("whole.gz");
+    std::fs::write(&whole, &packed).expect("the scratch folder can be written");
+    let stats = tokentide(&["trace", "stats", &whole, "--format", "json"]);
+    let json: Value = serde_json::from_slice(&stats.out).expect("JSON");
+    assert_eq!(json["requests"], 50_000);
+    let cut = scratch.path("cut.gz");
+    std::fs::write(&cut, &packed[..packed.len() / 2]).expect("the scratch folder can be written");
+    let found = said(&tokentide(&["trace", "stats", &cut, "--skip-bad-lines"]));
+    assert!(
+        found.contains("cut.gz:2") && found.contains("breaks off"),
+        "{found}"
+    );
+}
+
+#[test]
+fn bad_rows_may_be_left_out_and_a_trace_comes_back_from_its_copy() {
+    let scratch = Scratch::new("skipped-lines");
+    let text = format!("{HEAD}1.5,10,5\nx,1,1\n0.25,20,0\n3,-1,1\n2.000000001,30,7\n");
+    let path = scratch.write("some.csv", &text);
+    let stats = tokentide(&[
+        "trace",
+        "stats",
+        &path,
+        "--skip-bad-lines",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(stats.code, Some(0), "{}", stats.err);
+    assert!(
+        stats.err.contains("2 rows with mistakes were left out"),
+        "{}",
+        stats.err
+    );
+    let json: Value = serde_json::from_slice(&stats.out).expect("JSON");
+    assert_eq!(
+        (
+            &json["requests"],
+            &json["failed_requests"],
+            &json["skipped_lines"]
+        ),
+        (&3.into(), &1.into(), &2.into())
+    );
+    let copy = tokentide(&["trace", "convert", &path, "--skip-bad-lines"]);
+    let expected = "arrived_s,input_tokens,output_tokens,cached_tokens\n0.25,20,0,\n1.5,10,5,\n2.000000001,30,7,\n";
+    assert_eq!(String::from_utf8_lossy(&copy.out), expected);
+    let copied = scratch.write("copy.csv", expected);
+    let again = tokentide(&["trace", "convert", &copied]);
+    assert_eq!(again.out, copy.out);
+}
