@@ -2,7 +2,7 @@
 
 pub mod catalog {
     pub use crate::catalog::{
-        Attention, Compute, Constant, KvShape, NumberFormat, ServingEngine, engine,
+        Attention, Compute, Constant, KvShape, NumberFormat, ServingEngine, engine, engines,
     };
 }
 pub mod cluster {

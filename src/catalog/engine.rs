@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::constants::{CONSTANTS, Constant};
+use super::release::{Release, Releases, name_and_release};
 use crate::words::words;
 
 words! {
@@ -52,13 +53,35 @@ pub struct Origin {
 pub struct ServingEngine {
     /// Catalog name of the engine.
     pub name: String,
+    /// Releases that the entry holds for; `None`: the engine has none.
+    pub releases: Option<Releases>,
+    /// The release that was asked for, as it was written; `None`: the newest.
+    pub asked: Option<String>,
     /// What the engine is, in a sentence.
     pub about: String,
+    /// How the engine makes its batches, where a pool does not say otherwise.
+    pub rules: EngineRules,
     /// The accelerator on which its figures were measured.
     pub gpu: String,
     /// Models whose end-to-end measurements its constants were fitted to; empty: none.
     pub fitted: Vec<String>,
     figures: Vec<SourcedValue>,
+}
+
+/// How an engine makes batches by default: words of a mixed pool. `None`: not known.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineRules {
+    /// Whether the engine prepares a step on the host while the one before runs.
+    #[serde(default)]
+    pub look_ahead: bool,
+    /// What shares a step.
+    pub batching: Option<String>,
+    /// When a waiting request may join.
+    pub admission: Option<String>,
+    /// Where the rules were read.
+    #[serde(default)]
+    pub source: String,
 }
 
 impl ServingEngine {
@@ -67,7 +90,10 @@ impl ServingEngine {
     pub fn own(name: &str, gpu: &str, figures: Vec<SourcedValue>) -> Option<Self> {
         (figures.len() == CONSTANTS.len()).then(|| Self {
             name: name.to_string(),
+            releases: None,
+            asked: None,
             about: "the scenario's own".to_string(),
+            rules: EngineRules::default(),
             gpu: gpu.to_string(),
             fitted: Vec::new(),
             figures,
@@ -98,7 +124,9 @@ impl ServingEngine {
     /// The engine with every constant that is a time multiplied by `factor`.
     pub fn slower(mut self, factor: f64) -> Self {
         for (figure, (_, info)) in self.figures.iter_mut().zip(CONSTANTS) {
-            if info.key.ends_with("_us") {
+            let is_time = info.key.ends_with("_us") || info.key.ends_with("_ns");
+            // the front end is in no step
+            if is_time && info.key != Constant::FrontEnd.info().key {
                 figure.value *= factor;
             }
         }
@@ -124,10 +152,83 @@ pub fn engines() -> &'static [ServingEngine] {
 }
 
 /// The engine of this name on this accelerator, or, where it was not measured there, on the accelerator
-/// that comes first in the file; `None`: the catalog has no engine of this name.
-pub fn engine(name: &str, gpu: &str) -> Option<&'static ServingEngine> {
-    let named = || engines().iter().filter(|e| e.name == name);
-    named().find(|e| e.gpu == gpu).or_else(|| named().next())
+/// that comes first in the file; `None`: the catalog has no such engine. A name alone means the newest release, one
+/// with a release (`vllm@0.10`) the entry that holds for it.
+pub fn engine(text: &str, gpu: &str) -> Option<ServingEngine> {
+    let (name, asked) = name_and_release(text);
+    let release = match asked {
+        Some(text) => Some(Release::read(text)?),
+        None => None,
+    };
+    // entries of one engine and accelerator stand in the order of their releases, the newest first
+    let holds = |e: &&ServingEngine| {
+        e.name == name
+            && release.as_ref().is_none_or(|release| {
+                e.releases
+                    .as_ref()
+                    .is_some_and(|held| held.contain(release))
+            })
+    };
+    let named = || engines().iter().filter(holds);
+    let found = named().find(|e| e.gpu == gpu).or_else(|| named().next())?;
+    Some(ServingEngine {
+        asked: asked.map(str::to_string),
+        ..found.clone()
+    })
+}
+
+/// The newest release of each engine on each accelerator, in the order of the file.
+pub fn newest_engines() -> impl Iterator<Item = &'static ServingEngine> {
+    engines()
+        .iter()
+        .filter(|e| releases(&e.name).first().copied() == e.releases.as_ref())
+}
+
+/// The ranges of releases that the catalog has of an engine, the newest first; empty: it has no such engine, or one
+/// without releases.
+pub fn releases(name: &str) -> Vec<&'static Releases> {
+    let mut ranges: Vec<&Releases> = Vec::new();
+    for range in engines()
+        .iter()
+        .filter(|e| e.name == name)
+        .filter_map(|e| e.releases.as_ref())
+    {
+        if !ranges.contains(&range) {
+            ranges.push(range);
+        }
+    }
+    ranges
+}
+
+impl ServingEngine {
+    /// The releases that the entry holds for, behind the one that was asked for: `0.15 (0.14 to 0.16)`; `None`: the
+    /// engine has none.
+    pub fn release(&self) -> Option<String> {
+        let held = self.releases.as_ref()?;
+        Some(match &self.asked {
+            Some(asked) => format!("{asked} ({held})"),
+            None => held.to_string(),
+        })
+    }
+
+    /// The engine's name and releases: `vllm 0.14 to 0.16`.
+    pub fn name_and_releases(&self) -> String {
+        match self.release() {
+            Some(release) => format!("{} {release}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Name of the entry in the file: what others call their `base`.
+    fn entry_name(&self) -> String {
+        let release = self.releases.as_ref().map(|held| format!("@{}", held.from));
+        format!(
+            "{}{} on {}",
+            self.name,
+            release.unwrap_or_default(),
+            self.gpu
+        )
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,10 +243,16 @@ struct EngineFile {
 struct EngineRow {
     name: String,
     gpu: String,
+    /// First and last release, both included; `None`: the engine has none.
+    releases: Option<[String; 2]>,
     about: String,
     base: Option<String>,
+    /// Models that the constants were fitted to; `None`: those of the base, where that is the same engine on the
+    /// same accelerator.
+    fitted: Option<Vec<String>>,
+    /// How the engine makes batches; `None`: as its base, where that is the same engine.
+    rules: Option<EngineRules>,
     #[serde(default)]
-    fitted: Vec<String>,
     constants: toml::Table,
 }
 
@@ -167,16 +274,30 @@ fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
     let mut engines: Vec<ServingEngine> = Vec::new();
     for row in file.engine {
         let name = format!("{} on {}", row.name, row.gpu);
-        let mut figures: Vec<Option<SourcedValue>> = match &row.base {
-            None => vec![None; CONSTANTS.len()],
-            Some(base) => {
-                let found = engines
+        let base = match &row.base {
+            None => None,
+            Some(base) => Some(
+                engines
                     .iter()
-                    .find(|e| format!("{} on {}", e.name, e.gpu) == *base)
-                    .ok_or(format!("{name}: there is no base {base} before it"))?;
-                found.figures.iter().cloned().map(Some).collect()
-            }
+                    .find(|e| e.entry_name() == *base)
+                    .ok_or(format!("{name}: there is no base {base} before it"))?,
+            ),
         };
+        let mut figures: Vec<Option<SourcedValue>> = match base {
+            None => vec![None; CONSTANTS.len()],
+            Some(found) => found.figures.iter().cloned().map(Some).collect(),
+        };
+        let releases = match &row.releases {
+            None => None,
+            Some([from, to]) => match (Release::read(from), Release::read(to)) {
+                (Some(from), Some(to)) => Some(Releases { from, to }),
+                _ => return Err(format!("{name}: {from} to {to} are no releases")),
+            },
+        };
+        let same = base.filter(|b| b.name == row.name);
+        let rules = row.rules.or_else(|| Some(same?.rules.clone()));
+        let of_gpu = same.filter(|b| b.gpu == row.gpu);
+        let fitted = row.fitted.or_else(|| Some(of_gpu?.fitted.clone()));
         for (key, value) in row.constants {
             let constant =
                 Constant::named(&key).ok_or(format!("{name}: there is no constant {key}"))?;
@@ -203,9 +324,12 @@ fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
         engines.push(ServingEngine {
             figures: whole.ok_or_else(|| format!("{name} lacks {}", missing()))?,
             name: row.name,
+            releases,
+            asked: None,
+            rules: rules.unwrap_or_default(),
             gpu: row.gpu,
             about: row.about,
-            fitted: row.fitted,
+            fitted: fitted.unwrap_or_default(),
         });
     }
     Ok(engines)
@@ -236,6 +360,40 @@ mod tests {
                 assert!(!figure.source.is_empty(), "{name} has no source");
             }
         }
+    }
+
+    #[test]
+    fn the_newest_release_comes_first_and_ranges_do_not_overlap() {
+        for engine in engines() {
+            let ranges = releases(&engine.name);
+            for pair in ranges.windows(2) {
+                assert!(!pair[0].contain(&pair[1].to), "{}", engine.name);
+                assert!(pair[0].from > pair[1].from, "{}", engine.name);
+            }
+            let newest = super::engine(&engine.name, &engine.gpu).expect("the file names it");
+            assert_eq!(
+                newest.releases.as_ref(),
+                ranges.first().copied(),
+                "{}",
+                engine.name
+            );
+        }
+    }
+
+    #[test]
+    fn an_older_release_differs_in_what_it_says_and_in_nothing_else() {
+        let of = |text: &str| super::engine(text, "h100").expect("the file names it");
+        let (new, old) = (of("vllm"), of("vllm@0.10.2"));
+        assert!(new.rules.look_ahead && !old.rules.look_ahead);
+        assert_eq!(new.fitted, old.fitted);
+        assert_eq!(
+            new.get(Constant::GemmBf16Compute),
+            old.get(Constant::GemmBf16Compute)
+        );
+        assert!(super::engine("vllm@0.1", "h100").is_none());
+        assert!(super::engine("vllm@99", "h100").is_none());
+        assert!(super::engine("deepseek-2025-02@1", "h800").is_none());
+        assert_eq!(old.name_and_releases(), "vllm 0.10.2 (0.8 to 0.13)");
     }
 
     #[test]

@@ -8,12 +8,17 @@ mod engine;
 mod kv_shape;
 mod model_rows;
 mod parameters;
+mod release;
 mod step_error;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
 pub use data::{gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};
-pub use engine::{GIVEN, Origin, Provenance, ServingEngine, SourcedValue, engine, engines};
+pub use engine::{
+    EngineRules, GIVEN, Origin, Provenance, ServingEngine, SourcedValue, engine, engines,
+    newest_engines, releases,
+};
 pub use kv_shape::KvShape;
+pub use release::name_and_release;
 pub use step_error::StepErrorClass;
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};

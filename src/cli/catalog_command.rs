@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::model_lines::model_lines;
 use super::{Exit, print, refuse, screen, show, tell};
-use crate::catalog::{self, CONSTANTS};
+use crate::catalog::{self, CONSTANTS, ServingEngine};
 use crate::report::grid::{Grid, GridCell, GridColumn};
 use crate::scenario::read_hf;
 
@@ -101,8 +101,10 @@ fn list() -> String {
     text.push_str("\nEngines\n");
     for engine in catalog::engines() {
         text.push_str(&format!(
-            "  {:<18} on {:<5} {}\n",
-            engine.name, engine.gpu, engine.about
+            "  {:<22} on {:<5} {}\n",
+            engine.name_and_releases(),
+            engine.gpu,
+            engine.about
         ));
     }
     text.push_str("\nPrices\n");
@@ -122,7 +124,16 @@ fn list() -> String {
 
 /// An engine's constants on each accelerator that it is known on; `None`: there is no such engine.
 fn engine(name: &str) -> Option<String> {
-    let engines = catalog::engines().iter().filter(|e| e.name == name);
+    let (alone, release) = catalog::name_and_release(name);
+    let asked = release.map(|_| catalog::engine(name, ""));
+    let wanted = |e: &&ServingEngine| match &asked {
+        Some(found) => found.as_ref().is_some_and(|f| f.releases == e.releases),
+        None => catalog::releases(&e.name).first().copied() == e.releases.as_ref(),
+    };
+    let engines = catalog::engines()
+        .iter()
+        .filter(|e| e.name == alone)
+        .filter(wanted);
     let parts = engines.map(|engine| {
         let mut grid = Grid::new(vec![
             GridColumn::left("constant"),
@@ -138,11 +149,28 @@ fn engine(name: &str) -> Option<String> {
             cells.map(GridCell::new).into()
         };
         grid.rows = CONSTANTS.iter().map(row).collect();
-        let head = format!("{name} on {}: {}\n", engine.gpu, engine.about);
+        let named = engine.name_and_releases();
+        let mut head = format!("{named} on {}: {}\n", engine.gpu, engine.about);
+        if !engine.rules.source.is_empty() {
+            head.push_str(&rules(engine));
+        }
         screen::labelled(&head) + &grid.to_text(&screen::results())
     });
     let text = parts.collect::<Vec<_>>().join("\n");
     (!text.is_empty()).then_some(text)
+}
+
+/// How an engine makes its batches, with the source.
+fn rules(engine: &ServingEngine) -> String {
+    let rules = &engine.rules;
+    let or_pool = |word: &Option<String>| word.clone().unwrap_or("as the pool says".to_string());
+    format!(
+        "batches: look_ahead {}, batching {}, admission {}; {}\n",
+        rules.look_ahead,
+        or_pool(&rules.batching),
+        or_pool(&rules.admission),
+        rules.source
+    )
 }
 
 fn entry_text(name: &str) -> Option<String> {

@@ -14,8 +14,8 @@ use crate::perf::room::{self, Room};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::basis::{basis, of_model, sureness};
 use crate::report::format::{count, fixed, length, percent};
-use crate::scenario::{ArrivalKind, Pool, Scenario};
-use crate::units::{NS_PER_HOUR, SimTime};
+use crate::scenario::{ArrivalKind, Pool, Role, Scenario};
+use crate::units::{NS_PER_HOUR, SimDuration, SimTime};
 use crate::workload::{Workload, realised};
 
 /// Arguments of `check`.
@@ -82,6 +82,16 @@ fn shape(pool: &Pool) -> String {
             format!("{size}: {copies} copies of the model that step on their own, TP {tensor}")
         }
     }
+}
+
+/// How a mixed pool makes its batches, in words.
+fn batches(pool: &Pool) -> String {
+    format!(
+        "batching {}, admission {}, a step is put together {} the one before runs",
+        pool.batching.word(),
+        pool.admission.word(),
+        if pool.look_ahead { "while" } else { "after" }
+    )
 }
 
 /// What a pool has room for, in words.
@@ -162,11 +172,21 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             shape(pool)
         );
         let _ = writeln!(text, "           {}", held(&room));
+        if pool.role == Role::Mixed {
+            let _ = writeln!(text, "           {}", batches(pool));
+        }
     }
     let basis = basis(scenario);
     let _ = writeln!(text, "  steps    {}", of_model(&basis).join(", "));
     for words in sureness(&basis) {
         let _ = writeln!(text, "           {words}");
+    }
+    if scenario.front_end > SimDuration::ZERO {
+        let _ = writeln!(
+            text,
+            "           outside of steps: {} ms of every request in the front end, in TTFT and E2E",
+            fixed(1e3 * scenario.front_end.as_secs_f64(), 2)
+        );
     }
     for (class, stated) in realised.iter().zip(&scenario.classes) {
         let arrivals = match &stated.arrivals.kind {

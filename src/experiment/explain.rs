@@ -107,6 +107,10 @@ pub struct ExplainAnswer {
     pub without_context_s: Option<f64>,
     /// Time of communication that hides behind computation, in seconds.
     pub hidden_communication_s: f64,
+    /// Time of the host that hides behind the accelerators, in seconds.
+    pub hidden_host_s: f64,
+    /// Time of every request outside of steps, in TTFT and E2E, in seconds.
+    pub front_end_s: f64,
     /// The busiest rank's expert tokens over the mean.
     pub expert_imbalance: f64,
     /// Parts of the step's time.
@@ -175,7 +179,7 @@ pub fn explain(
         pool: pool.name.clone(),
         load,
         at,
-        engine: format!("{} on {}", engine.name, engine.gpu),
+        engine: format!("{} on {}", engine.name_and_releases(), engine.gpu),
         step_times: basis(scenario),
         step_s: explained.step_s,
         overlapped: explained.overlapped,
@@ -185,6 +189,8 @@ pub fn explain(
         ranks: ranks(&unit, pool),
         without_context_s,
         hidden_communication_s: explained.hidden_s,
+        hidden_host_s: explained.hidden_host_s,
+        front_end_s: scenario.front_end.as_secs_f64(),
         expert_imbalance: explained.imbalance,
         parts: parts.collect(),
         memory: MemoryRow::of(&unit, scenario, pool),
@@ -403,6 +409,18 @@ impl ExplainAnswer {
             seconds(self.shared_s),
             self.ranks
         ));
+        if self.hidden_host_s > 0.0 {
+            notes.push(format!(
+                "hidden behind the accelerators: {} of the host's work, which prepares a step while the one before runs",
+                seconds(self.hidden_host_s)
+            ));
+        }
+        if self.front_end_s > 0.0 {
+            notes.push(format!(
+                "outside of steps: {} of every request in the front end (HTTP, tokens to text and back), in TTFT and E2E",
+                seconds(self.front_end_s)
+            ));
+        }
         if let Some(alone) = self.without_context_s {
             notes.push(format!(
                 "the same tokens in prompts of the mean length, nothing before them (--prompt): {}",

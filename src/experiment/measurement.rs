@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use super::run_knowing;
-use crate::catalog::{CONSTANTS, NumberFormat, ServingEngine};
+use crate::catalog::{self, CONSTANTS, NumberFormat, ServingEngine};
 use crate::perf::KnownSteps;
 use crate::scenario::{Admission, Batching, KeyChange, Scenario, load_str};
 
@@ -19,6 +19,8 @@ pub struct Measurement {
     pub curve: String,
     /// Catalog name of the engine.
     pub engine: String,
+    /// Release of the engine; empty: not known, the newest is taken.
+    pub release: String,
     /// Catalog name of the accelerator.
     pub gpu: String,
     /// Catalog name of the model.
@@ -109,7 +111,7 @@ impl Measurement {
             } else {
                 Admission::Current.word()
             },
-            self.engine,
+            self.engine_and_release(),
             self.gemm.word(),
             self.experts.word(),
             self.kv.word(),
@@ -120,6 +122,15 @@ impl Measurement {
             self.concurrency,
         );
         text
+    }
+
+    /// The engine as a scenario names it: with its release, where the catalog has that.
+    pub fn engine_and_release(&self) -> String {
+        let whole = format!("{}@{}", self.engine, self.release);
+        match catalog::engine(&whole, &self.gpu) {
+            Some(_) => whole,
+            None => self.engine.clone(),
+        }
     }
 
     /// The scenario that plays the measurement, resolved.

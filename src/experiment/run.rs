@@ -168,7 +168,7 @@ pub fn run_with_requests(
     }
     let run = Run::prepare(scenario, rows * REQUEST_BYTES, &KnownSteps::default())?;
     let start = run.timeline.start();
-    let log = || RequestLog::new(sample, start, most as usize);
+    let log = || RequestLog::new(sample, start, most as usize, scenario.front_end);
     let how = Driving::on(threads);
     let (summary, intake, decode) = run.observed((log(), log()), how, progress)?;
     let requests = RequestLog::together(intake, decode).ok_or_else(too_many)?;

@@ -2,7 +2,7 @@
 //! nothing has ended (S12).
 
 use crate::scenario::Slo;
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
 
 /// Time per output token after the first, in ns, half up, of a request of at least two tokens (S12).
@@ -33,9 +33,10 @@ impl Left {
         first_token: SimTime,
         end: SimTime,
         slo: Option<&Slo>,
+        front_end: SimDuration,
     ) {
         let has_begun = first_token != SimTime::NEVER;
-        let ttft = first_token.min(end).since(request.at).0;
+        let ttft = (first_token.min(end).since(request.at) + front_end).0;
         self.requests += 1;
         if !has_begun {
             self.without_first_token += 1;
@@ -66,7 +67,6 @@ impl Left {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::SimDuration;
 
     /// A request that came at 1,000 ns, wants 5 tokens and is inside at 2,000 ns, under targets of 500 and 100 ns.
     fn left(first_token: SimTime, ttft: u64, tpot: u64) -> Left {
@@ -82,42 +82,48 @@ mod tests {
             attainment: None,
         };
         let mut left = Left::default();
-        left.add(&request, first_token, SimTime(2_000), Some(&slo));
+        left.add(
+            &request,
+            first_token,
+            SimTime(2_000),
+            Some(&slo),
+            SimDuration(100),
+        );
         left
     }
 
     #[test]
     fn who_waits_beyond_the_target_has_missed_it() {
-        let waiting = left(SimTime::NEVER, 999, 1);
+        let waiting = left(SimTime::NEVER, 1_099, 1);
         let expect = Left {
             requests: 1,
             without_first_token: 1,
-            longest_wait_ns: Some(1_000),
+            longest_wait_ns: Some(1_100),
             missed: 1,
         };
         assert_eq!(waiting, expect);
         // just as old as the target: the next instant could still bring it
-        assert_eq!(left(SimTime::NEVER, 1_000, 1).missed, 0);
+        assert_eq!(left(SimTime::NEVER, 1_100, 1).missed, 0);
     }
 
     #[test]
     fn who_has_outlived_a_target_has_missed_it() {
         // a first token after 400 ns, and 600 ns for four more: 150 ns each at best
         let began = SimTime(1_400);
-        assert_eq!(left(began, 400, 150).missed, 0);
-        assert_eq!(left(began, 400, 149).missed, 1);
-        assert_eq!(left(began, 399, 150).missed, 1);
-        assert_eq!(left(began, 399, 149).without_first_token, 0);
+        assert_eq!(left(began, 500, 150).missed, 0);
+        assert_eq!(left(began, 500, 149).missed, 1);
+        assert_eq!(left(began, 499, 150).missed, 1);
+        assert_eq!(left(began, 499, 149).without_first_token, 0);
     }
 
     #[test]
     fn pools_add_up() {
-        let mut both = left(SimTime::NEVER, 999, 1);
-        both.merge(&left(SimTime(1_400), 400, 150));
+        let mut both = left(SimTime::NEVER, 1_099, 1);
+        both.merge(&left(SimTime(1_400), 500, 150));
         assert_eq!(
             (both.requests, both.without_first_token, both.missed),
             (2, 1, 1)
         );
-        assert_eq!(both.longest_wait_ns, Some(1_000));
+        assert_eq!(both.longest_wait_ns, Some(1_100));
     }
 }

@@ -4,7 +4,7 @@ use super::cells::Latencies;
 use super::histogram::Histogram;
 use super::left::tpot_ns;
 use super::observer::Place;
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 use crate::workload::Request;
 
 /// Latency histograms of some requests while they are being counted, in ns.
@@ -43,15 +43,16 @@ impl Live {
     pub fn add_so_far(
         &mut self,
         request: &Request,
-        place: Place,
-        since: SimTime,
+        (place, since): (Place, SimTime),
         first_token: SimTime,
         end: SimTime,
+        front_end: SimDuration,
     ) {
         let waited = end.since(request.at).0;
-        self.e2e.add(waited);
+        let as_sent = waited + front_end.0;
+        self.e2e.add(as_sent);
         if first_token == SimTime::NEVER {
-            self.ttft.add(waited);
+            self.ttft.add(as_sent);
         } else if request.output >= 2 {
             self.tpot
                 .add(tpot_ns(end.since(first_token).0, request.output));
@@ -78,7 +79,14 @@ mod tests {
             ..Request::default()
         };
         let mut live = Live::default();
-        live.add_so_far(&request, place, SimTime(since), first_token, SimTime(2_000));
+        let since = (place, SimTime(since));
+        live.add_so_far(
+            &request,
+            since,
+            first_token,
+            SimTime(2_000),
+            SimDuration(70),
+        );
         live.take()
     }
 
@@ -89,7 +97,8 @@ mod tests {
             [&l.ttft, &l.tpot, &l.itl, &l.e2e, &l.queue, &l.decode_queue].map(|d| d.count())
         };
         assert_eq!(counts(&waits), [1, 0, 0, 1, 1, 0]);
-        assert_eq!(waits.ttft.max_ns(), Some(1_000));
+        assert_eq!(waits.ttft.max_ns(), Some(1_070));
+        assert_eq!(waits.queue.max_ns(), Some(1_000));
         let again = so_far(Place::PrefillQueue, 1_500, SimTime::NEVER);
         assert_eq!(counts(&again), [1, 0, 0, 1, 0, 0]);
         let handed_on = so_far(Place::DecodeQueue, 1_500, SimTime(1_400));

@@ -31,6 +31,8 @@ pub struct Recorder {
     timeline: Timeline,
     tariff: Tariff,
     slos: Vec<Option<Slo>>,
+    /// Time of each request in the front end, which TTFT and E2E contain.
+    front_end: SimDuration,
     /// Index of the next edge in the timeline.
     next: usize,
     next_edge: SimTime,
@@ -68,6 +70,7 @@ impl Recorder {
         let tariff = Tariff::new(scenario);
         let mut recorder = Self {
             slos: scenario.classes.iter().map(|c| c.slo).collect(),
+            front_end: scenario.front_end,
             next: 0,
             next_edge: timeline.start(),
             counting_from: timeline.start(),
@@ -107,6 +110,12 @@ impl Recorder {
         self.record.classes = self.by_class.iter_mut().map(Live::take).collect();
         self.record.inside = self.inside.iter_mut().map(Live::take).collect();
         self.record
+    }
+
+    /// A time since a request's arrival as its client sees it.
+    #[inline]
+    fn as_sent(&self, since_arrival: SimDuration) -> SimDuration {
+        since_arrival + self.front_end
     }
 
     fn sojourn(&mut self, now: SimTime, place: Place, since: SimTime) {
@@ -274,7 +283,7 @@ impl Observer for Recorder {
 
     #[inline]
     fn first_token(&mut self, now: SimTime, request: &Request) {
-        let ttft = now.since(request.at).0;
+        let ttft = self.as_sent(now.since(request.at)).0;
         self.count((request.class, request.input), |live| &mut live.ttft, ttft);
         let class = &mut self.classes[usize::from(request.class)];
         class.input += u64::from(request.input);
@@ -364,7 +373,8 @@ impl Observer for Recorder {
         overshoot_1024: u64,
     ) {
         let index = usize::from(request.class);
-        let (e2e, ttft) = (now.since(request.at).0, first_token.since(request.at).0);
+        let since = |end: SimTime| self.as_sent(end.since(request.at)).0;
+        let (e2e, ttft) = (since(now), since(first_token));
         let kind = (request.class, request.input);
         self.count(kind, |live| &mut live.e2e, e2e);
         let mut tpot = 0;
@@ -444,8 +454,9 @@ impl Observer for Recorder {
         let end = self.timeline.end();
         self.sojourn(end, place, since);
         let index = usize::from(request.class);
-        self.record.left[index].add(request, first_token, end, self.slos[index].as_ref());
-        self.inside[index].add_so_far(request, place, since, first_token, end);
+        let (slo, front_end) = (self.slos[index].as_ref(), self.front_end);
+        self.record.left[index].add(request, first_token, end, slo, front_end);
+        self.inside[index].add_so_far(request, (place, since), first_token, end, front_end);
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::left::tpot_ns;
 use super::observer::{Fate, Observer};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 use crate::workload::{Request, random::hash};
 
 /// The requests that a log remembers.
@@ -42,10 +42,12 @@ pub struct RequestRow {
     pub preemptions: u32,
     /// How often the request lost its KV, or its place in a queue, with a unit.
     pub losses: u32,
+    /// Time of the request in the front end, which TTFT and E2E contain.
+    pub front_end: SimDuration,
 }
 
 impl RequestRow {
-    fn new(request: &Request) -> Self {
+    fn new(request: &Request, front_end: SimDuration) -> Self {
         Self {
             request: *request,
             prefill_unit: None,
@@ -56,23 +58,24 @@ impl RequestRow {
             fate: None,
             preemptions: 0,
             losses: 0,
+            front_end,
         }
     }
 
     /// Wait for the first prefill step, in ns; `None`: it has not begun.
     pub fn queue_ns(&self) -> Option<u64> {
-        self.since_arrival(self.started)
+        (self.started != SimTime::NEVER).then(|| self.started.since(self.request.at).0)
     }
 
     /// Time from arrival to first token, in ns; `None`: it has not left.
     pub fn ttft_ns(&self) -> Option<u64> {
-        self.since_arrival(self.first_token)
+        self.since_sent(self.first_token)
     }
 
     /// Time from arrival to last token, in ns; `None`: the request has not completed.
     pub fn e2e_ns(&self) -> Option<u64> {
         let is_completed = self.fate == Some(Fate::Completed);
-        self.since_arrival(self.end).filter(|_| is_completed)
+        self.since_sent(self.end).filter(|_| is_completed)
     }
 
     /// Time per output token after the first, in ns (S12); `None`: not completed, or of one token only.
@@ -81,8 +84,8 @@ impl RequestRow {
         (self.request.output >= 2).then(|| tpot_ns(after, self.request.output))
     }
 
-    fn since_arrival(&self, at: SimTime) -> Option<u64> {
-        (at != SimTime::NEVER).then(|| at.since(self.request.at).0)
+    fn since_sent(&self, at: SimTime) -> Option<u64> {
+        (at != SimTime::NEVER).then(|| (at.since(self.request.at) + self.front_end).0)
     }
 
     /// Adds what a later pool knows of the request.
@@ -103,6 +106,8 @@ pub struct RequestLog {
     /// When the window begins.
     start: SimTime,
     most: usize,
+    /// Time of each request in the front end.
+    front_end: SimDuration,
     rows: BTreeMap<u64, RequestRow>,
     /// Hash and id of each row of a sample.
     hashes: BTreeSet<(u64, u64)>,
@@ -111,11 +116,12 @@ pub struct RequestLog {
 
 impl RequestLog {
     /// A log of at most `most` rows for a window that begins at `start`.
-    pub fn new(sample: Sample, start: SimTime, most: usize) -> Self {
+    pub fn new(sample: Sample, start: SimTime, most: usize, front_end: SimDuration) -> Self {
         Self {
             sample,
             start,
             most,
+            front_end,
             rows: BTreeMap::new(),
             hashes: BTreeSet::new(),
             is_cut: false,
@@ -161,7 +167,7 @@ impl RequestLog {
             return None;
         }
         let row = self.rows.entry(id);
-        Some(row.or_insert_with(|| RequestRow::new(request)))
+        Some(row.or_insert_with(|| RequestRow::new(request, self.front_end)))
     }
 
     fn tell(&mut self, request: &Request, what: impl FnOnce(&mut RequestRow)) {
@@ -229,8 +235,8 @@ mod tests {
     /// Rows of a log of 1,000 requests of which every third goes on to decode.
     fn played(sample: Sample, most: usize) -> Option<Vec<RequestRow>> {
         let start = SimTime(1_000);
-        let mut intake = RequestLog::new(sample, start, most);
-        let mut decode = RequestLog::new(sample, start, most);
+        let mut intake = RequestLog::new(sample, start, most, SimDuration(100));
+        let mut decode = RequestLog::new(sample, start, most, SimDuration(100));
         for request in (0..1_000).map(request) {
             intake.arrived(&request);
             intake.prefill_started(request.at, &request, 2);
@@ -254,7 +260,7 @@ mod tests {
         assert_eq!((row.prefill_unit, row.decode_unit), (Some(2), Some(7)));
         assert_eq!(
             (row.ttft_ns(), row.tpot_ns(), row.e2e_ns()),
-            (Some(5), Some(10), Some(25))
+            (Some(105), Some(10), Some(125))
         );
         assert!(
             rows.iter()
@@ -266,7 +272,7 @@ mod tests {
 
     #[test]
     fn losses_are_counted_over_both_pools() {
-        let log = || RequestLog::new(Sample::All, SimTime::ZERO, 10);
+        let log = || RequestLog::new(Sample::All, SimTime::ZERO, 10, SimDuration(0));
         let (mut intake, mut decode) = (log(), log());
         let at = |ns| SimTime(ns);
         for request in [request(1), request(2), request(3)] {

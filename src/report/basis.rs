@@ -23,6 +23,7 @@ pub fn basis(scenario: &Scenario) -> Basis {
             let engine = &roofline.engine;
             let mut basis = of_kind(StepTimeForm::Roofline);
             basis.engine = Some(engine.name.clone());
+            basis.release = engine.release();
             basis.measured_on = Some(engine.gpu.clone());
             for (constant, _) in CONSTANTS {
                 let word = engine.figure(*constant).provenance.word();
@@ -96,7 +97,11 @@ pub fn of_model(basis: &Basis) -> Vec<String> {
         }
         (StepTimeForm::Roofline, Some(engine), Some(gpu)) => {
             let kinds = basis.constants.iter();
-            let mut words = vec![format!("roofline with the constants of {engine} on {gpu}")];
+            let release = basis.release.as_ref().map(|r| format!(" {r}"));
+            let release = release.unwrap_or_default();
+            let mut words = vec![format!(
+                "roofline with the constants of {engine}{release} on {gpu}"
+            )];
             words.extend(kinds.map(|(word, n)| format!("{} {word}", count(u64::from(*n)))));
             words
         }

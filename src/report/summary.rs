@@ -1,8 +1,7 @@
 //! The one value that a run returns. Every table, file and comparison is a view of it, so a stored
 //! run can be shown again without simulating.
 //!
-//! Names carry their units (`_s`, `_tokens`, `_usd`, `_per_s`). A figure that the run cannot know (a
-//! latency of nobody, the energy of hardware of unknown power) is `null`, never zero.
+//! Names carry their units (`_s`, `_tokens`, `_usd`, `_per_s`). What a run cannot know (a latency of nobody) is `null`.
 
 use std::collections::BTreeMap;
 
@@ -102,11 +101,14 @@ pub struct Basis {
     pub kind: StepTimeForm,
     /// Engine whose constants a roofline takes; `null`: the step times are no roofline.
     pub engine: Option<String>,
+    /// Releases that the constants hold for, behind the one asked for; `null`: the engine has none.
+    #[serde(default)]
+    pub release: Option<String>,
     /// Accelerator that the engine's constants were measured on; `null`: the step times are no roofline.
     pub measured_on: Option<String>,
     /// Number of constants that are measured, derived, calibrated, assumed, or given by the scenario.
     pub constants: BTreeMap<String, u32>,
-    /// Kind of basis, as the catalog's step errors name it: `fitted`, `other-gpu`, …
+    /// Kind of basis, as the catalog's step errors name it: `fitted`, …
     #[serde(default)]
     pub class: String,
     /// By what part 90 % of such steps take longer or less than the model of step times says.

@@ -73,7 +73,7 @@ pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use vocabulary::{
     Admission, AmountKey, ArrivalForm, Batching, CacheForm, FirstToken, Goal, Interpolation,
     LengthForm, LoadMeasure, Overlap, OwnLength, ProfileKey, PublishedKind, RankBalance, Role,
-    Router, StepTimeForm, ThinkLaw,
+    Router, Sampling, StepTimeForm, ThinkLaw,
 };
 pub use write::hash as text_hash;
 
@@ -117,6 +117,8 @@ pub struct ScenarioMeaning {
     pub mtp: Mtp,
     /// Where the client gets a request's first token.
     pub first_token: FirstToken,
+    /// Time of each request outside of the engine's steps, in TTFT and E2E (S12).
+    pub front_end: SimDuration,
     /// How large a run may become.
     pub limits: RunLimits,
     /// Streams of requests, in the order of the file.

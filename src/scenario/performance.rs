@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::vocabulary::Overlap;
+use super::vocabulary::{Overlap, Sampling};
 use crate::catalog::{NumberFormat, ServingEngine};
 use crate::units::Picoseconds;
 use crate::words::words;
@@ -67,6 +67,8 @@ pub struct Roofline {
     pub experts: ExpertLoad,
     /// Whether two micro-batches hide each other's communication.
     pub overlap: Overlap,
+    /// How requests' tokens are drawn from the logits.
+    pub sampling: Sampling,
 }
 
 /// Number formats by part of the model.

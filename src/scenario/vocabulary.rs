@@ -13,7 +13,9 @@ words! {
 
 words! {
     /// When a rank takes a request that will generate tokens (S9, S17).
+    #[derive(Default)]
     pub enum Admission {
+        #[default]
         Current = "current": "A request joins when the tokens that it holds now fit",
         Reserve = "reserve": "A request joins when all that it will ever hold fits (the server knows every output's length)",
     }
@@ -21,10 +23,22 @@ words! {
 
 words! {
     /// Which requests share a step of a mixed pool (S17).
+    #[derive(Default)]
     pub enum Batching {
+        #[default]
         Chunked = "chunked": "Requests that decode, and chunks of prompts in what is left of the token budget",
         PrefillFirst = "prefill-first": "Prompts alone as long as there are any, otherwise the requests that decode",
         Whole = "whole": "Requests that decode, and prompts that fit as a whole into what is left",
+    }
+}
+
+words! {
+    /// How requests' tokens are drawn from the logits.
+    #[derive(Default)]
+    pub enum Sampling {
+        #[default]
+        Plain = "plain": "Greedily, or from all words: temperature alone",
+        TopP = "top-p": "By top-p or top-k, for which engines look through the whole vocabulary",
     }
 }
 

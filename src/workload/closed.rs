@@ -34,6 +34,8 @@ struct Users {
 pub struct ClosedLoops {
     /// Users of each class; `None` of open classes.
     classes: Vec<Option<Users>>,
+    /// Time from an answer's end to its user, and from the user's next request to its queue.
+    front_end: SimDuration,
     /// When each free user issues the next request, and its class: (time, class).
     next: BinaryHeap<Reverse<(SimTime, u16)>>,
 }
@@ -43,6 +45,7 @@ impl ClosedLoops {
     pub fn new(scenario: &Scenario) -> Option<Self> {
         let mut loops = Self {
             classes: Vec::new(),
+            front_end: scenario.front_end,
             next: BinaryHeap::new(),
         };
         for (index, class) in (0..).zip(&scenario.classes) {
@@ -103,6 +106,7 @@ impl ClosedLoops {
             let times: f64 = stream.sample(&Exp1);
             think = SimDuration(libm::round(times * think.0 as f64) as u64);
         }
+        think = think + self.front_end;
         if !well {
             think = think.max(PAUSE);
         }

@@ -61,6 +61,10 @@ pub struct Paper {
     pub prompt_drafts: f64,
     /// Part of the multiprocessors that compute.
     pub sms: f64,
+    /// Whether the host works while the step before runs.
+    pub beside: bool,
+    /// Whether tokens are drawn by top-p.
+    pub sorts: bool,
     /// The mean prompt's tokens, none of them cached.
     pub prompt: f64,
 }
@@ -300,10 +304,16 @@ impl Paper {
         self.products("bf16", 1.0, [m, part, self.config.hidden])
             + self.elementwise(3.0, m * self.config.vocabulary * MOVED.scores)
             + self.all_reduce(self.degrees.tensor, m * part * 2.0)
+            + if self.sorts {
+                m * self.config.vocabulary * self.c("sampling_word_ns") * 1e-9
+            } else {
+                0.0
+            }
     }
 
-    /// The accelerators' experts: `rows` (token, expert) pairs, `tokens` that chose among all experts.
-    pub fn experts(&self, rows: f64, tokens: f64, prompts: bool) -> f64 {
+    /// The accelerators' experts: `rows` (token, expert) pairs, `tokens` that chose among all experts; `replayed`: the
+    /// step is a graph.
+    pub fn experts(&self, rows: f64, tokens: f64, prompts: bool, replayed: bool) -> f64 {
         let c = &self.config;
         let (h, number) = (c.hidden, self.numbers[1]);
         let holders = self.degrees.experts;
@@ -335,7 +345,7 @@ impl Paper {
             moved += rows * inner * 3.0 + tokens * h * 4.0;
         }
         let kernels = self.kernel(name, number, 2.0 * rows * matrices, moved);
-        let start = if prompts {
+        let start = if prompts && !replayed {
             US * self.c("experts_prefill_launch_us")
         } else {
             0.0

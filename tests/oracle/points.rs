@@ -23,6 +23,8 @@ pub struct Case {
     pub overlap: &'static str,
     pub role: Role,
     pub look_ahead: bool,
+    /// Whether tokens are drawn by top-p.
+    pub sorts: bool,
 }
 
 pub const PROMPT: u32 = 1024;
@@ -37,6 +39,7 @@ pub const PLAIN: Case = Case {
     overlap: "auto",
     role: Role::Mixed,
     look_ahead: false,
+    sorts: false,
 };
 
 pub const fn mixed(
@@ -86,6 +89,7 @@ pub const CASES: &[Case] = &[
     ),
     Case {
         look_ahead: true,
+        sorts: true,
         ..mixed("llama-3.1-8b", ("mi300x", 8), "vllm", [1, 2, 1, 1, 0])
     },
     mixed("llama-3.3-70b", ("h200", 8), "vllm", [4, 1, 1, 1, 0]),
@@ -184,6 +188,14 @@ pub const CASES: &[Case] = &[
         role: Role::Prefill,
         ..mixed("kimi-k2", ("h200", 8), "sglang-deepep", [1, 1, 32, 32, 0])
     },
+    Case {
+        role: Role::Prefill,
+        ..mixed("llama-3.1-8b", ("h100", 8), "vllm", [1, 1, 1, 1, 0])
+    },
+    Case {
+        role: Role::Decode,
+        ..mixed("llama-3.1-8b", ("h200", 8), "sglang", [8, 1, 1, 1, 0])
+    },
     large(Role::Prefill, 0, "auto"),
     large(Role::Prefill, 0, "off"),
     large(Role::Prefill, 0, "on"),
@@ -246,7 +258,7 @@ impl Case {
             "name = 'point'\nstart = 2026-01-05T12:00:00Z\nduration = '1min'\nmodel = '{}'\n\
              node = {{ gpu = '{}', gpus = {}, price_per_gpu_hour = 2.0 }}\n\
              mtp = {{ drafts = {}, acceptance = 0.8 }}\nkv_cache = {{ kind = 'fixed', hit_rate = 0.0 }}\n{pools}\
-             [performance]\nkind = 'roofline'\nengine = '{}'\noverlap = '{}'\nprecision = {{ {} }}\n\
+             [performance]\nkind = 'roofline'\nengine = '{}'\noverlap = '{}'\nprecision = {{ {} }}\nsampling = '{}'\n\
              [[class]]\nname = 'chat'\narrivals = {{ kind = 'poisson', requests_per_s = 1.0 }}\n\
              input = {{ kind = 'constant', value = {PROMPT} }}\noutput = {{ kind = 'constant', value = 100 }}\n",
             self.model,
@@ -255,7 +267,8 @@ impl Case {
             self.drafts,
             self.engine,
             self.overlap,
-            numbers.join(", ")
+            numbers.join(", "),
+            if self.sorts { "top-p" } else { "plain" },
         )
     }
 
@@ -298,6 +311,11 @@ impl Case {
                 0.0
             },
             sms: 1.0,
+            beside: match self.role {
+                Role::Mixed => self.look_ahead,
+                _ => ["vllm", "sglang", "trtllm"].contains(&self.engine),
+            },
+            sorts: self.sorts,
             prompt: f64::from(PROMPT),
         }
     }

@@ -3,7 +3,7 @@
 //! Copied from the sources a second time, so that a slip in the catalog does not slip in here. Constants of
 //! engines are opinions, not physics: they come from the catalog, by name.
 
-use tokentide::internals::catalog::{Constant, ServingEngine, engine};
+use tokentide::internals::catalog::{Constant, ServingEngine, engines};
 
 /// Numbers of a model's `config.json`; 0 where it has none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -264,7 +264,9 @@ pub struct Constants(&'static ServingEngine);
 
 impl Constants {
     pub fn of(name: &str, gpu: &str) -> Self {
-        Self(engine(name, gpu).expect("the catalog has the engine"))
+        let named = || engines().iter().filter(|e| e.name == name);
+        let found = named().find(|e| e.gpu == gpu).or_else(|| named().next());
+        Self(found.expect("the catalog has the engine"))
     }
 
     pub fn get(&self, key: &str) -> f64 {

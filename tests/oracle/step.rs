@@ -88,7 +88,8 @@ impl Paper {
         } else {
             tokens * self.degrees.ranks
         };
-        layer.routed = self.experts(rows, choosers, prompts);
+        let replayed = tokens <= self.c("graph_tokens");
+        layer.routed = self.experts(rows, choosers, prompts, replayed);
         layer.imbalance = layer.routed * (1.0 - 1.0 / busiest.rank);
         if self.sends() {
             layer.exchange = if prompts {
@@ -160,7 +161,13 @@ impl Paper {
             self.drafts
         };
         let [sparse, dense] = self.layers(drafts);
-        let once: f64 = self.once(w).iter().sum();
+        let [head, host, stages] = self.once(w);
+        let (added, least) = if self.beside {
+            (0.0, host)
+        } else {
+            (host, 0.0)
+        };
+        let once = head + added + stages;
         let p = self.layer(w, 1.0, uneven(1.0));
         let attention = p.before + p.core + p.after;
         let plain = once
@@ -175,9 +182,13 @@ impl Paper {
         let half = halves.layer(w, 2.0, uneven(2.0));
         let (overlapped, exposed, unpacking) = self.overlapped(&half, w, [sparse, dense]);
         let (plain, overlapped) = (
-            if may[0] { plain } else { f64::INFINITY },
+            if may[0] {
+                plain.max(least)
+            } else {
+                f64::INFINITY
+            },
             if may[1] {
-                once + overlapped
+                (once + overlapped).max(least)
             } else {
                 f64::INFINITY
             },
@@ -188,14 +199,13 @@ impl Paper {
         } else {
             (p, 1.0, p.exchange.map(|t| sparse * t), 0.0)
         };
-        let [head, host, stages] = self.once(w);
         let all = b * (sparse + dense);
         let names = if self.gathers() {
             ["gathering all ranks' tokens", "summing and scattering them"]
         } else {
             ["dispatch, exposed", "combine, exposed"]
         };
-        Step {
+        let mut step = Step {
             overlapped: is_overlapped,
             seconds: plain.min(overlapped),
             other: plain.max(overlapped),
@@ -219,9 +229,16 @@ impl Paper {
                 ("sending and unpacking", unpacking),
                 ("between stages", stages),
                 ("logits and sampling", head),
-                ("host", host),
             ],
-        }
+        };
+        let shown: f64 = step.parts.iter().map(|(_, time)| time).sum();
+        let host = if self.beside {
+            (host - shown).max(0.0)
+        } else {
+            host
+        };
+        step.parts.push(("host", host));
+        step
     }
 
     /// The same accelerator while a part of its multiprocessors communicates.

@@ -249,6 +249,11 @@ impl Books<'_> {
         );
     }
 
+    /// What the client sees of a time since a request reached its queue (S12).
+    fn as_sent(&self, since_arrival: u64) -> u64 {
+        since_arrival + self.scenario.front_end.0
+    }
+
     /// (E2E - TTFT) / (O - 1), half up.
     fn tpot(request: &Request, life: &Life, completed: u64) -> Option<u64> {
         let after_first = completed - life.first_token?;
@@ -265,7 +270,7 @@ impl Books<'_> {
             let (End::Completed(at), Some(first)) = (life.end, life.first_token) else {
                 return false;
             };
-            let ttft = first - request.at.0;
+            let ttft = self.as_sent(first - request.at.0);
             let within = |limit: Option<tokentide::internals::units::SimDuration>,
                           ns: Option<u64>| {
                 limit.is_none_or(|limit| ns.is_none_or(|ns| ns <= limit.0))
@@ -301,7 +306,7 @@ impl Books<'_> {
             let is_inside = ended >= self.end;
             let ended = ended.min(self.end);
             let first = life.first_token.unwrap_or(u64::MAX).min(ended);
-            let (ttft, after) = (first - request.at.0, ended - first);
+            let (ttft, after) = (self.as_sent(first - request.at.0), ended - first);
             let tokens = u128::from(request.output).saturating_sub(1);
             let tpot = match tokens {
                 0 => 0,
@@ -354,13 +359,13 @@ impl Books<'_> {
                 add("queue", at, at - request.at.0);
             }
             if let Some(at) = life.first_token {
-                add("ttft", at, at - request.at.0);
+                add("ttft", at, self.as_sent(at - request.at.0));
             }
             for join in &life.joined {
                 add("decode queue", join.at, join.at - join.since);
             }
             if let End::Completed(at) = life.end {
-                add("e2e", at, at - request.at.0);
+                add("e2e", at, self.as_sent(at - request.at.0));
                 if let Some(tpot) = Self::tpot(request, life, at) {
                     add("tpot", at, tpot);
                 }
@@ -404,7 +409,7 @@ impl Books<'_> {
             self.quantiles(what, &ours, &[], theirs);
             samples.insert(what, ours);
         }
-        let mut so_far = decided::so_far(self.lives(), self.end);
+        let mut so_far = decided::so_far(self.lives(), self.end, self.scenario.front_end.0);
         for (what, theirs) in decided::shown(&summary.latency_decided) {
             let [ended, waits] = [&mut samples, &mut so_far].map(|of| of.remove(what));
             let theirs = [theirs.p50, theirs.p90, theirs.p95, theirs.p99, theirs.p999];

@@ -96,6 +96,7 @@ const LEAST_IN_10_000: &[(&str, u64)] = &[
     ("experts over ranks", 140),
     ("exponential lengths", 1_300),
     ("first tokens from decode", 1_500),
+    ("front end", 2_500),
     ("gamma lengths", 2_300),
     ("hits", 950),
     ("hundreds of steps", 100),
@@ -271,6 +272,7 @@ fn features(scenario: &Scenario) -> Vec<&'static str> {
             roofline && scenario.pools.iter().any(shares_experts),
         ),
         ("warm-up", scenario.warm_up.0 > 0),
+        ("front end", scenario.front_end.0 > 0),
         (
             "no decode pool",
             scenario.pools.len() == 1 && scenario.pools[0].role == Role::Prefill,

@@ -13,6 +13,7 @@ use crate::world::half_up;
 pub fn so_far<'a>(
     lives: impl Iterator<Item = (&'a Request, &'a Life)>,
     end: u64,
+    front_end: u64,
 ) -> BTreeMap<&'static str, Vec<u64>> {
     let mut waits: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (request, life) in lives {
@@ -21,9 +22,9 @@ pub fn so_far<'a>(
         };
         let mut add = |what, ns| waits.entry(what).or_default().push(ns);
         let waited = end - request.at.0;
-        add("e2e", waited);
+        add("e2e", waited + front_end);
         match life.first_token {
-            None => add("ttft", waited),
+            None => add("ttft", waited + front_end),
             Some(first) if request.output > 1 => {
                 let tokens = u128::from(request.output - 1);
                 add("tpot", half_up(u128::from(end - first), tokens) as u64);

@@ -66,6 +66,10 @@ pub fn scenario(seed: u64) -> Table {
     let classes = plan.dice.few(1, 3);
     let classes = (0..classes).map(|index| Value::Table(load::class(&mut plan, index, classes)));
     put(&mut root, "class", Value::List(classes.collect()));
+    if plan.dice.chance(0.3) {
+        let seconds = 0.3 * plan.dice.part();
+        put(&mut root, "front_end", duration(plan.about_ns(seconds)));
+    }
     root
 }
 

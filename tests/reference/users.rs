@@ -19,6 +19,8 @@ struct Users {
     /// When each of them who does not wait for an answer issues.
     due: Vec<u64>,
     issued: u64,
+    /// Time from an answer's end to its user and from there to a queue.
+    front_end_ns: u64,
     draws: Draws,
 }
 
@@ -38,6 +40,7 @@ impl AllUsers {
                 closed,
                 due: (0..users).map(|k| closed.ramp_up.0 * k / users).collect(),
                 issued: 0,
+                front_end_ns: scenario.front_end.0,
                 draws: Draws::new(scenario, index),
             });
         }
@@ -80,7 +83,7 @@ impl AllUsers {
             let mut well: Vec<bool> = of_class.map(|(_, end)| well(end)).collect();
             well.sort_unstable_by_key(|well| !well);
             for well in well {
-                let think = users.draws.think();
+                let think = users.draws.think() + users.front_end_ns;
                 let pause = if well { think } else { think.max(SECOND_NS) };
                 turned_away |= !well;
                 users.due.push(now + pause);
@@ -98,6 +101,7 @@ struct Draws {
     now: SimTime,
     requests: VecDeque<Request>,
     thinks: VecDeque<u64>,
+    front_end_ns: u64,
 }
 
 impl Draws {
@@ -118,6 +122,7 @@ impl Draws {
             now: SimTime::ZERO,
             requests: VecDeque::new(),
             thinks: VecDeque::new(),
+            front_end_ns: scenario.front_end.0,
         };
         draws.take();
         draws
@@ -134,7 +139,8 @@ impl Draws {
     fn go_on(&mut self) {
         self.alone.ended(self.now, 0, true);
         let next = self.alone.next();
-        self.thinks.push_back(next.0 - self.now.0);
+        self.thinks
+            .push_back(next.0 - self.now.0 - self.front_end_ns);
         self.now = next;
         self.take();
     }

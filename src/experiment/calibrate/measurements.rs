@@ -142,6 +142,7 @@ impl MeasurementRow<'_> {
         let measured = Measurement {
             curve: String::new(),
             engine,
+            release: String::new(),
             gpu,
             model,
             gemm,

@@ -73,7 +73,7 @@ pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError>
             StepErrorClass::OtherGpu,
             "Blackwell with H100's constants",
             plays(&others, &|m, e| {
-                own(m).is_none() && catalog::engine(&m.engine, &m.gpu) == Some(e)
+                own(m).is_none() && catalog::engine(&m.engine, &m.gpu).as_ref() == Some(e)
             }),
         ),
     ];
@@ -88,7 +88,7 @@ fn plays<'a>(
     rows: &[&'a Measurement],
     which: &dyn Fn(&Measurement, &ServingEngine) -> bool,
 ) -> Vec<Play<'a>> {
-    let engines = || catalog::engines().iter().filter(|e| !e.fitted.is_empty());
+    let engines = || catalog::newest_engines().filter(|e| !e.fitted.is_empty());
     let of_row = |m: &&'a Measurement| {
         let m = *m;
         engines().filter(move |e| which(m, e)).map(move |e| (m, e))

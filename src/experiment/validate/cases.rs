@@ -6,7 +6,7 @@ use crate::catalog::{self, Constant, NumberFormat};
 
 use crate::perf::KnownSteps;
 use crate::perf::roofline::unit_shape::{Links, Reach, RooflineUnit, UnitShape};
-use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Role, Roofline};
+use crate::scenario::{ExpertLoad, ExpertPopularity, Overlap, Precision, Role, Roofline, Sampling};
 
 /// The exponent of expert popularity fitted to a measured imbalance (see [`ExpertPopularity::Zipf`]).
 pub const ZIPF: f64 = 0.6352;
@@ -226,7 +226,7 @@ impl Case {
 
     fn roofline(&self) -> Option<Roofline> {
         Some(Roofline {
-            engine: catalog::engine(&self.engine, &self.gpu)?.clone(),
+            engine: catalog::engine(&self.engine, &self.gpu)?,
             precision: Precision {
                 gemm: NumberFormat::Fp8,
                 experts: NumberFormat::Fp8,
@@ -243,6 +243,7 @@ impl Case {
                 clustering: self.clustering,
             },
             overlap: Overlap::Auto,
+            sampling: Sampling::Plain,
         })
     }
 }

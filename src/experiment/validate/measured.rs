@@ -30,7 +30,7 @@ pub struct ErrorReport {
 pub fn predictions(all: &[Measurement], calibrated: bool) -> Result<Vec<Prediction>, String> {
     let known = KnownSteps::default();
     let one = |m: &Measurement| {
-        let engine = catalog::engine(&m.engine, &m.gpu);
+        let engine = catalog::engine(&m.engine_and_release(), &m.gpu);
         let plain = engine.filter(|_| !calibrated).map(|e| e.uncalibrated());
         m.predict(plain.as_ref(), &known)
     };

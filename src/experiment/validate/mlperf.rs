@@ -237,6 +237,7 @@ fn scenario(
          node = {{ gpu = {{ base = \"{gpu}\", compute = {compute} }}, gpus = {gpus}, price_per_gpu_hour = 0.0 }}\n\
          [pools.mixed]\nnodes_per_unit = 1\nunits = {instances}\nparallelism = {{ attention_data = 1 }}\n\
          max_batch_tokens = 4096\nmax_batch_requests = 1024\nlook_ahead = true\n\
+         batching = \"chunked\"\nadmission = \"current\"\n\
          [performance]\nkind = \"roofline\"\nengine = \"trtllm\"\n\
          precision = {{ gemm = \"fp8\", kv = \"fp8\" }}\n\
          constants = {{ memory_fraction = 0.95 }}\n\

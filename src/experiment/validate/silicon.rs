@@ -90,6 +90,7 @@ pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
             catalog_name: model,
             engine: cell("backend").to_string(),
             version: version(cell("backend_version")),
+            release: cell("backend_version").to_string(),
             model: cell("model_path").to_string(),
             gpu: cell("system").trim_end_matches("_sxm").to_string(),
             quantised: cell("gemm_quant_mode").to_string(),
@@ -134,6 +135,8 @@ fn version(text: &str) -> (u32, u32, u32) {
 struct SiliconRow {
     engine: String,
     version: (u32, u32, u32),
+    /// The version as it is written; empty: it is not told.
+    release: String,
     model: String,
     gpu: String,
     quantised: String,
@@ -176,6 +179,11 @@ impl SiliconRow {
         Measurement {
             curve,
             engine: self.engine.clone(),
+            release: match (self.release.as_str(), self.engine.as_str()) {
+                // measured in 2025, before asynchronous scheduling
+                ("", "vllm") => "0.10".to_string(),
+                (release, _) => release.to_string(),
+            },
             gpu: self.gpu.clone(),
             model: model.to_string(),
             gemm,

@@ -2,13 +2,14 @@
 
 use super::kernel::Machine;
 use crate::catalog::{Architecture, Constant as C, Experts, NumberFormat};
-use crate::scenario::Precision;
+use crate::scenario::{Precision, Sampling};
 
 /// The feed-forward part of a model on one machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
     pub model: &'a Architecture,
     pub precision: Precision,
+    pub sampling: Sampling,
 }
 
 /// What the routed experts of one rank compute.
@@ -102,12 +103,17 @@ impl Network<'_> {
             return 0.0;
         }
         let vocabulary = f64::from(self.model.vocabulary);
-        machine.gemm(
+        let plain = machine.gemm(
             NumberFormat::Bf16,
             m,
             vocabulary / tensor,
             f64::from(self.model.hidden),
         ) + machine.elementwise(3.0, m * vocabulary * 8.0)
-            + machine.all_reduce(tensor, m * vocabulary / tensor * 2.0)
+            + machine.all_reduce(tensor, m * vocabulary / tensor * 2.0);
+        match self.sampling {
+            Sampling::Plain => plain,
+            // one accelerator looks through the logits of all
+            Sampling::TopP => plain + 1e-9 * machine.get(C::SamplingWord) * m * vocabulary,
+        }
     }
 }

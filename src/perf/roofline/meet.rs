@@ -171,6 +171,15 @@ impl Times {
     pub fn quicker(self) -> f64 {
         self.plain.min(self.overlapped)
     }
+
+    /// The times of a step that lasts `least` seconds at least.
+    #[must_use]
+    pub fn at_least(self, least: f64) -> Self {
+        Self {
+            plain: self.plain.max(least),
+            overlapped: self.overlapped.max(least),
+        }
+    }
 }
 
 impl<O: Own<f64>> Ways<f64, O> {

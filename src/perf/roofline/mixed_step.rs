@@ -173,7 +173,7 @@ impl MixedTable {
                 decode: host(C::HostDecode),
                 request: host(C::HostSequence),
                 join: host(C::HostJoin),
-                beside: pool.look_ahead,
+                beside: unit.host_beside,
             },
             queries,
             work: FullBatchPace::new(full, pairs.min(full * prompt), times),

@@ -102,6 +102,9 @@ struct RooflineTable<O> {
     own: Vec<Ways<u64, O>>,
     shared: Vec<Both<u64>>,
     totals: Totals,
+    /// Work of a host that prepares a step while the one before runs, by a rank's load, in ps; empty: it adds to the
+    /// own part.
+    hosts: Vec<u64>,
 }
 
 impl<O: Own<u64>> RooflineTable<O> {
@@ -142,7 +145,27 @@ impl<O: Own<u64>> RooflineTable<O> {
             own: owns,
             shared: shares,
             totals,
+            hosts: Vec::new(),
         }
+    }
+
+    /// Gives the tables the work of a host beside the accelerators, in seconds by entry: no step is shorter.
+    fn with_hosts(mut self, beside: bool, host: impl Fn(u64) -> f64) -> Self {
+        if beside {
+            let entries = 0..self.own.len() as u64;
+            self.hosts = entries.map(|entry| ps(host(entry))).collect();
+        }
+        self
+    }
+
+    /// The least time of a step over ranks with these entries, in ps.
+    #[inline]
+    fn least(&self, entries: impl Iterator<Item = u64>) -> u64 {
+        let Some(last) = self.hosts.len().checked_sub(1) else {
+            return 0;
+        };
+        let fullest = entries.max().unwrap_or(0) as usize;
+        self.hosts[fullest.min(last)]
     }
 
     #[inline]
@@ -163,13 +186,20 @@ impl<O: Own<u64>> RooflineTable<O> {
         total: u64,
         ranks: impl Iterator<Item = (u64, Attended<u64>)> + Clone,
     ) -> SimDuration {
+        let least = self.least(ranks.clone().map(|(entry, _)| entry));
+        Picoseconds(self.device(total, ranks).max(least)).to_step()
+    }
+
+    /// The time of the accelerators in a step over ranks, in ps.
+    #[inline]
+    fn device(&self, total: u64, ranks: impl Iterator<Item = (u64, Attended<u64>)> + Clone) -> u64 {
         let shared = self.shared(total);
         let plain = |(entry, attended): (u64, Attended<u64>)| {
             self.own(entry).plain.step(shared.plain, attended)
         };
         let longest_plain = || ranks.clone().map(plain).max().unwrap_or(0);
         if shared.overlapped.dispatch >= FOR_EVER {
-            return Picoseconds(longest_plain()).to_step();
+            return longest_plain();
         }
         let shared_overlapped = shared.overlapped;
         let (mut overlapped, mut busiest) = (0, 0);
@@ -180,12 +210,11 @@ impl<O: Own<u64>> RooflineTable<O> {
         }
         // Where the busiest rank alone takes longer in one batch, all do.
         let alone = ranks.clone().nth(busiest).map_or(0, plain);
-        let step = if alone >= overlapped {
+        if alone >= overlapped {
             overlapped
         } else {
             overlapped.min(longest_plain())
-        };
-        Picoseconds(step).to_step()
+        }
     }
 }
 
@@ -210,7 +239,8 @@ impl DecodeTable {
             u64::from(most),
             |n| unit.decode_own(n as f64),
             |mean| unit.decode_shared(mean),
-        );
+        )
+        .with_hosts(unit.host_beside, |n| unit.decode_once(n as f64).host);
         let [kv, window] = unit.decode_attention().map(|a| Slopes::new(a, 1024.0));
         Ok(Self { table, kv, window })
     }
@@ -278,7 +308,11 @@ impl PrefillTable {
             entries,
             |entry| unit.prefill_own(tokens(entry), prompts(tokens(entry))),
             |mean| unit.prefill_shared(mean * TOKENS_PER_ENTRY as f64),
-        );
+        )
+        .with_hosts(unit.host_beside, |entry| {
+            let tokens = tokens(entry);
+            unit.prefill_once(tokens, prompts(tokens)).host
+        });
         Ok(Self {
             table,
             pairs: Slopes::new(unit.prefill_attention(), 1.0),

@@ -63,8 +63,15 @@ pub struct Once {
 }
 
 impl Once {
-    fn all(self) -> f64 {
-        self.head + self.host + self.stages
+    /// Times that add to the step, in seconds.
+    fn added(self, host_beside: bool) -> f64 {
+        let host = if host_beside { 0.0 } else { self.host };
+        self.head + host + self.stages
+    }
+
+    /// The least time of the step, in seconds: that of a host which works beside the step before.
+    pub fn least(self, host_beside: bool) -> f64 {
+        if host_beside { self.host } else { 0.0 }
     }
 }
 
@@ -220,7 +227,7 @@ impl RooflineUnit<'_> {
             permute: !decodes && spread.exchange,
         };
         let mut time = network.routed(machine, experts, load);
-        if !decodes {
+        if !decodes && tokens > machine.get(C::GraphTokens) {
             time += US * machine.get(C::ExpertsPrefillLaunch);
         }
         let exchange = if spread.exchange {
@@ -303,7 +310,7 @@ impl RooflineUnit<'_> {
 
     /// A rank's own part of a decode step of `requests` requests, in both modes, in seconds.
     pub fn decode_own(&self, requests: f64) -> Ways<f64, Stages<f64>> {
-        let fixed = self.decode_once(requests).all();
+        let fixed = self.decode_once(requests).added(self.host_beside);
         let (moe, dense) = self.layers(true);
         let mut ways = Ways {
             plain: self.plain(
@@ -376,6 +383,7 @@ impl RooflineUnit<'_> {
         };
         self.decode_own(requests)
             .times(self.decode_shared(requests), attended)
+            .at_least(self.decode_once(requests).least(self.host_beside))
     }
 
     /// The KV of `requests` requests with `kv_tokens` tokens each.
@@ -388,7 +396,7 @@ impl RooflineUnit<'_> {
 
     /// A rank's own part of a step of `tokens` prompt tokens, in both modes, in seconds.
     pub fn prefill_own(&self, tokens: f64, prompts: f64) -> Ways<f64, Pairwise<f64>> {
-        let fixed = self.prefill_once(tokens, prompts).all();
+        let fixed = self.prefill_once(tokens, prompts).added(self.host_beside);
         let (moe, dense) = self.layers(false);
         let mut ways = Ways {
             plain: self.plain(
@@ -456,6 +464,7 @@ impl RooflineUnit<'_> {
         };
         self.prefill_own(tokens, prompts)
             .times(self.prefill_shared(tokens), attended)
+            .at_least(self.prefill_once(tokens, prompts).least(self.host_beside))
     }
 
     /// The shared part in both modes; one that may not run takes for ever.

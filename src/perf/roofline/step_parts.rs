@@ -34,6 +34,8 @@ pub struct Explained {
     pub shared_s: f64,
     /// Time of communication that hides behind computation, in seconds.
     pub hidden_s: f64,
+    /// Time of the host that hides behind the accelerators, in seconds.
+    pub hidden_host_s: f64,
     /// Imbalance of experts: the busiest rank's tokens over the mean.
     pub imbalance: f64,
 }
@@ -50,6 +52,16 @@ const GEMM: &[Constant] = &[
     GemmFactor,
     ElementwiseBandwidth,
     ElementwiseLaunch,
+];
+const HEAD: &[Constant] = &[
+    GemmBf16Compute,
+    GemmBf16Bandwidth,
+    GemmBf16Loss,
+    GemmBf16Launch,
+    GemmFactor,
+    ElementwiseBandwidth,
+    ElementwiseLaunch,
+    SamplingWord,
 ];
 const DECODE_CORE: &[Constant] = &[
     DecodeAttentionCompute,
@@ -77,6 +89,7 @@ const EXPERTS: &[Constant] = &[
     ExpertsTouched,
     ExpertsFactor,
     ExpertsPrefillLaunch,
+    GraphTokens,
 ];
 const EXCHANGE_DECODE: &[Constant] = &[
     LowLatencyDispatch,
@@ -136,7 +149,7 @@ impl RooflineUnit<'_> {
             seconds: 2.0 * mode.batches() * moe * sm,
             constants: &[LowLatencySm, LowLatencySmToken],
         });
-        finish(explained, self.decode_once(requests))
+        self.finish(explained, self.decode_once(requests))
     }
 
     /// Takes apart a step of `tokens` prompt tokens on each rank, over `pairs` pairs, of `prompts` prompts.
@@ -164,7 +177,7 @@ impl RooflineUnit<'_> {
                 },
             },
         );
-        finish(explained, self.prefill_once(tokens, prompts))
+        self.finish(explained, self.prefill_once(tokens, prompts))
     }
 
     fn take_apart(&self, (p, routed): (&Parts, &Routed), mode: Mode, a: Apart) -> Explained {
@@ -239,26 +252,33 @@ impl RooflineUnit<'_> {
             own_s: 0.0,
             shared_s: b * moe * routed.experts + shown_dispatch + shown_combine,
             hidden_s: (total - shown_dispatch - shown_combine).max(0.0),
+            hidden_host_s: 0.0,
             imbalance: routed.imbalance,
         }
     }
-}
 
-fn finish(mut explained: Explained, once: Once) -> Explained {
-    for (name, seconds, constants) in [
-        ("between stages", once.stages, STAGES),
-        ("logits and sampling", once.head, GEMM),
-        ("host", once.host, HOST),
-    ] {
-        explained.parts.push(StepPart {
+    /// Adds what a step has once. A host beside the accelerators shows where it is the longer one.
+    fn finish(&self, mut explained: Explained, once: Once) -> Explained {
+        let row = |name, seconds, constants| StepPart {
             name,
             seconds,
             constants,
-        });
+        };
+        explained.parts.extend([
+            row("between stages", once.stages, STAGES),
+            row("logits and sampling", once.head, HEAD),
+        ]);
+        let beside = |all: &[StepPart]| all.iter().map(|p| p.seconds).sum::<f64>();
+        let shown = match once.least(self.host_beside) > 0.0 {
+            true => (once.host - beside(&explained.parts)).max(0.0),
+            false => once.host,
+        };
+        explained.hidden_host_s = once.host - shown;
+        explained.parts.push(row("host", shown, HOST));
+        explained.parts.retain(|p| p.seconds > 0.0);
+        explained.own_s = explained.step_s - explained.shared_s;
+        explained
     }
-    explained.parts.retain(|p| p.seconds > 0.0);
-    explained.own_s = explained.step_s - explained.shared_s;
-    explained
 }
 
 /// The quicker of the two modes in which a step can run.

@@ -38,6 +38,9 @@ pub struct RooflineUnit<'a> {
     pub draft_passes_prompts: f64,
     /// Seconds for each byte that an accelerator sends through all stages of the pipeline.
     pub through_stages: f64,
+    /// Whether the host prepares a step while the one before runs: then it adds nothing, but no step is shorter than
+    /// the host's work.
+    pub host_beside: bool,
 }
 
 /// How experts lie over a unit.
@@ -135,6 +138,7 @@ impl<'a> RooflineUnit<'a> {
             draft_passes: 0.0,
             draft_passes_prompts: 0.0,
             through_stages: machine.through_stages(shape.pipeline, shape.gpus / shape.pipeline),
+            host_beside: roofline.engine.rules.look_ahead,
         }
     }
 
@@ -177,6 +181,10 @@ impl<'a> RooflineUnit<'a> {
         let drafts = f64::from(drafts);
         Some(Self {
             queries,
+            host_beside: match pool.role {
+                Role::Mixed => pool.look_ahead,
+                Role::Prefill | Role::Decode => roofline.engine.rules.look_ahead,
+            },
             draft_passes: drafts,
             draft_passes_prompts: if pool.role == Role::Mixed {
                 drafts.min(1.0)
@@ -215,6 +223,7 @@ impl<'a> RooflineUnit<'a> {
         Network {
             model: self.model,
             precision: self.roofline.precision,
+            sampling: self.roofline.sampling,
         }
     }
 

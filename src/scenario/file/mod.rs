@@ -203,6 +203,11 @@ pub static SCENARIO: TableShape = TableShape {
             "Where the client gets a request's first token, with separate pools",
         ),
         optional(
+            "front_end",
+            UP_TO_A_DAY,
+            "Time of each request outside of the engine's steps (HTTP, tokens to text and back), in TTFT and E2E; by default what the engine's is",
+        ),
+        optional(
             "limits",
             Table(&limits_table::LIMITS),
             "How large a run may become; left out: the defaults",

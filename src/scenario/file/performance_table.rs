@@ -7,7 +7,7 @@ use super::super::shape::{
 };
 use super::super::step_time::STEP_TIME_FACTOR;
 use super::super::text::PS_PER_S;
-use super::super::vocabulary::{Overlap, StepTimeForm};
+use super::super::vocabulary::{Overlap, Sampling, StepTimeForm};
 use super::arrivals_table::INLINE_CSV;
 use super::hardware_tables::NUMBER;
 use super::{HOUR, constants_table::CONSTANTS};
@@ -111,7 +111,7 @@ const ROOFLINE: &[Field] = &[
         "engine",
         Either(&Text, &OWN_ENGINE),
         "\"vllm\"",
-        "The catalog's engine, as measured on this accelerator or the nearest one; or a table",
+        "The catalog's engine, as measured on this accelerator or the nearest one, by its name (the newest release) or with a release (vllm@0.10); or a table",
     ),
     default("precision", Table(&PRECISION), "{}", "Kinds of numbers"),
     default(
@@ -125,6 +125,12 @@ const ROOFLINE: &[Field] = &[
         Choice(&Overlap::WORDS),
         "\"auto\"",
         "Whether two micro-batches overlap, where experts are exchanged",
+    ),
+    default(
+        "sampling",
+        Choice(&Sampling::WORDS),
+        "\"plain\"",
+        "How tokens are drawn: vLLM takes top_p and top_k from a model's generation_config.json, where requests say nothing",
     ),
     default(
         "constants",

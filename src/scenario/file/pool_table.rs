@@ -124,17 +124,15 @@ static MIXED: TableShape = TableShape {
         MAX_QUEUE,
         KV_CAPACITY,
         ADMISSION,
-        default(
+        optional(
             "batching",
             Choice(&Batching::WORDS),
-            "\"chunked\"",
-            "What shares a step",
+            "What shares a step; by default what the engine does, `chunked` where it is not known",
         ),
-        default(
+        optional(
             "look_ahead",
             Boolean,
-            "false",
-            "Whether a step is put together while the one before runs: it takes only those who waited then, and the host works beside",
+            "Whether a step is put together while the one before runs: it takes only those who waited then, and the host works beside; by default what the engine does, `false` where it is not known",
         ),
         balance(Role::Mixed),
         default(
@@ -154,11 +152,10 @@ const KV_CAPACITY: Field = optional(
     "KV tokens that one rank can hold; left out: what weights and activations leave of the memory",
 );
 
-const ADMISSION: Field = default(
+const ADMISSION: Field = optional(
     "admission",
     Choice(&Admission::WORDS),
-    "\"current\"",
-    "When a waiting request may join a rank",
+    "When a waiting request may join a rank; by default what the engine does in mixed pools, else `current`",
 );
 
 /// How requests are spread over the ranks of a unit of this role, as they join.

@@ -45,9 +45,10 @@ use super::tree::{TomlTable, TomlValue};
 use super::uncertain::Taken;
 use super::write::datetime;
 use super::{
-    Class, FirstToken, LocalTime, Mtp, Role, ScenarioMeaning, plan_section, sweep_section,
+    Class, FirstToken, LocalTime, Mtp, Performance, Role, ScenarioMeaning, plan_section,
+    sweep_section,
 };
-use crate::catalog::{KvShape, Model, NumberFormat};
+use crate::catalog::{Constant, KvShape, Model, NumberFormat};
 use crate::traffic::Stamp;
 use crate::units::{NS_PER_S, SimDuration};
 
@@ -71,14 +72,10 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
     let node = root
         .table("node")
         .and_then(|t| resolve_hardware::node(t, report));
+    let rules = roofline::engine_rules(root.table("performance"));
     let pools = root.table("pools").and_then(|t| {
-        resolve_pool::pools(
-            t,
-            root.table("transfer"),
-            model.as_ref(),
-            node.as_ref(),
-            report,
-        )
+        let hardware = (model.as_ref(), node.as_ref());
+        resolve_pool::pools(t, root.table("transfer"), hardware, &rules, report)
     });
     let transfer = root.table("transfer").and_then(resolve_hardware::transfer);
     let start = root.get("start").and_then(|n| match &n.value {
@@ -115,6 +112,9 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
     let factor = root.table("performance")?.number(STEP_TIME_FACTOR);
     let step_time_factor = factor.unwrap_or(1.0);
     let performance = slower(performance, &mut node.gpu, step_time_factor);
+    let front_end = root
+        .duration("front_end")
+        .unwrap_or_else(|| of_engine(&performance));
     Some(ScenarioMeaning {
         name: root.text("name")?.to_string(),
         seed: root.integer("seed")?,
@@ -133,6 +133,7 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
         step_basis,
         mtp: mtp?,
         first_token: first_token?,
+        front_end,
         limits: limits?,
         classes: classes?,
         published: published?,
@@ -140,6 +141,17 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
         uncertain: taken.inputs.clone(),
         sweep: sweep_section::sweep(root),
     })
+}
+
+/// The front end's time of the engine at hand; models of step times that know no engine have none.
+fn of_engine(performance: &Performance) -> SimDuration {
+    match performance {
+        Performance::Roofline(roofline) => {
+            let us = roofline.engine.get(Constant::FrontEnd);
+            SimDuration(libm::round(us * 1e3) as u64)
+        }
+        Performance::Linear(_) | Performance::Table(_) => SimDuration::ZERO,
+    }
 }
 
 /// What a context occupies: by the model's architecture, the precision of KV and the draft module's layer.

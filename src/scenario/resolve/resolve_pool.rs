@@ -12,15 +12,15 @@ use super::super::tree::{TomlNode, TomlTable};
 use super::super::{Admission, Batching, Node, Pool, Role, Schedule, nodes_of};
 use super::resolve_hardware::links;
 use super::size;
-use crate::catalog::Model;
+use crate::catalog::{EngineRules, Model};
 use crate::units::{NS_PER_DAY, SimDuration};
 
 /// Resolves all pools, in the order of the file.
 pub fn pools(
     table: &TomlTable,
     transfer: Option<&TomlTable>,
-    model: Option<&Model>,
-    node: Option<&Node>,
+    (model, node): (Option<&Model>, Option<&Node>),
+    rules: &EngineRules,
     report: &mut MistakeReport,
 ) -> Option<Vec<Pool>> {
     let mut all = Vec::new();
@@ -31,7 +31,7 @@ pub fn pools(
         let pool = entry
             .node
             .table()
-            .and_then(|t| pool(role, t, transfer?, model, node?, report));
+            .and_then(|t| pool((role, rules), t, transfer?, (model, node?), report));
         all.push(pool);
     }
     let pools: Option<Vec<Pool>> = all.into_iter().collect();
@@ -68,11 +68,10 @@ fn roles_go_together(table: &TomlTable, report: &mut MistakeReport) -> Option<()
 }
 
 fn pool(
-    role: Role,
+    (role, rules): (Role, &EngineRules),
     table: &TomlTable,
     transfer: &TomlTable,
-    model: Option<&Model>,
-    node: &Node,
+    (model, node): (Option<&Model>, &Node),
     report: &mut MistakeReport,
 ) -> Option<Pool> {
     let name = role.word();
@@ -81,10 +80,18 @@ fn pool(
     if let (Some(schedule), Some(size)) = (&schedule, &size) {
         pool_is_bounded(name, table, schedule, size.gpus, report);
     }
-    let (admission, batching) = match role {
-        Role::Prefill => (Admission::Current, Batching::Chunked),
-        Role::Decode => (table.word("admission")?, Batching::Chunked),
-        Role::Mixed => (table.word("admission")?, table.word("batching")?),
+    // what the pool does not say the engine does
+    let stated: Option<Admission> = table.word("admission");
+    let of_engine = rules.admission.as_deref().and_then(Admission::named);
+    let admission = match role {
+        Role::Prefill => Admission::Current,
+        Role::Decode => stated.unwrap_or_default(),
+        Role::Mixed => stated.or(of_engine).unwrap_or_default(),
+    };
+    let of_engine = rules.batching.as_deref().and_then(Batching::named);
+    let batching = match role {
+        Role::Prefill | Role::Decode => Batching::default(),
+        Role::Mixed => table.word("batching").or(of_engine).unwrap_or_default(),
     };
     let (max_batch_tokens, kv_capacity_tokens) = match role {
         Role::Prefill => (table.integer("max_batch_tokens")?, None),
@@ -113,7 +120,7 @@ fn pool(
         kv_capacity_tokens,
         admission,
         batching,
-        look_ahead: table.boolean("look_ahead").unwrap_or(false),
+        look_ahead: table.boolean("look_ahead").unwrap_or(rules.look_ahead),
         balance: table.word("balance")?,
         router: table.word("router")?,
         report_interval: table.duration("report_interval")?,

@@ -1,13 +1,14 @@
 //! Step times from first principles: the engine with its constants, kinds of numbers, experts.
 
 use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::source::Span;
 use super::super::suggest::{list, quote};
 use super::super::tree::TomlTable;
 use super::super::{ExpertLoad, ExpertPopularity, Node, Performance, Pool, Precision, Roofline};
 use super::resolve_hardware::known;
 use crate::catalog::{
-    self, Architecture, Attention, CONSTANTS, GIVEN, Model, NumberFormat, Origin, Provenance,
-    ServingEngine, SourcedValue,
+    self, Architecture, Attention, CONSTANTS, EngineRules, GIVEN, Model, NumberFormat, Origin,
+    Provenance, ServingEngine, SourcedValue,
 };
 
 /// Resolves `[performance]` of the kind `roofline`.
@@ -43,6 +44,7 @@ pub fn roofline(
         precision: precision(table.table("precision")?, architecture),
         experts: experts(table.table("experts")?, architecture, report)?,
         overlap: table.word("overlap")?,
+        sampling: table.word("sampling")?,
     })))
 }
 
@@ -182,12 +184,10 @@ fn engine(table: &TomlTable, node: &Node, report: &mut MistakeReport) -> Option<
         return None;
     };
     let gpu = node.gpu.base.as_ref().unwrap_or(&node.gpu.name);
-    let Some(found) = catalog::engine(name, gpu) else {
-        let mut names: Vec<&str> = catalog::engines().iter().map(|e| e.name.as_str()).collect();
-        names.dedup();
-        return known(None, "engine", name, at, &names, report);
+    let Some(mut engine) = catalog::engine(name, gpu) else {
+        unknown(name, at, report);
+        return None;
     };
-    let mut engine = found.clone();
     if let Some(name) = own_name {
         engine.name = name.to_string();
     }
@@ -197,6 +197,55 @@ fn engine(table: &TomlTable, node: &Node, report: &mut MistakeReport) -> Option<
         }
     }
     Some(engine)
+}
+
+/// Reports an engine that the catalog does not have, or a release of one.
+fn unknown(text: &str, at: Span, report: &mut MistakeReport) {
+    let (name, release) = catalog::name_and_release(text);
+    let is_known = catalog::engines().iter().any(|e| e.name == name);
+    let Some(release) = release.filter(|_| is_known) else {
+        let mut names: Vec<&str> = catalog::engines().iter().map(|e| e.name.as_str()).collect();
+        names.dedup();
+        known::<()>(None, "engine", name, at, &names, report);
+        return;
+    };
+    let ranges = catalog::releases(name);
+    let message = format!(
+        "the catalog has no release {} of {}",
+        quote(release),
+        quote(name)
+    );
+    let found = Diagnostic::new(message, at);
+    report.push(if ranges.is_empty() {
+        found
+            .label("this engine has no releases here")
+            .help(format!("write `engine = \"{name}\"`"))
+    } else {
+        let ranges: Vec<String> = ranges.iter().map(|r| r.to_string()).collect();
+        found
+            .label(format!(
+                "it has {}",
+                list(ranges.iter().map(String::as_str))
+            ))
+            .help(format!(
+                "name one of these, e.g. \"{name}@{}\", or write \"{name}\" for the newest",
+                ranges[0].rsplit(' ').next().unwrap_or(&ranges[0])
+            ))
+    });
+}
+
+/// How the engine of `[performance]` makes its batches; an engine that the catalog does not have, or a model of step
+/// times without one, says nothing.
+pub fn engine_rules(performance: Option<&TomlTable>) -> EngineRules {
+    let named = || {
+        let node = &performance?.entry("engine")?.node;
+        let name = match node.table() {
+            Some(own) => own.text("base"),
+            None => node.text(),
+        };
+        Some(catalog::engine(name?, "")?.rules)
+    };
+    named().unwrap_or_default()
 }
 
 fn precision(table: &TomlTable, model: &Architecture) -> Precision {
@@ -292,13 +341,31 @@ mod tests {
     }
 
     #[test]
+    fn a_release_is_that_of_the_catalog_and_another_is_refused_with_the_list() {
+        let old = read("engine = 'vllm@0.10.2'", &[]).unwrap().engine;
+        assert_eq!(old.name_and_releases(), "vllm 0.10.2 (0.8 to 0.13)");
+        let based = read("engine = { base = 'vllm@0.15', name = 'ours' }", &[]).unwrap();
+        assert_eq!(based.engine.get(catalog::Constant::MemorySampler), 38.4);
+        for (engine, wanted) in [
+            ("vllm@0.6", "it has `0.21 to 0.27`, `0.17 to 0.20`"),
+            ("vllm@nightly", "`0.8 to 0.13`"),
+            ("vllm@", "no release ``"),
+            ("rtp-llm@1.0", "has no releases"),
+            ("vlm@0.10", "did you mean `vllm`?"),
+        ] {
+            let why = read(&format!("engine = '{engine}'"), &[]).unwrap_err();
+            assert!(why.contains(wanted), "{engine}: {why}");
+        }
+    }
+
+    #[test]
     fn constants_do_not_outlive_the_engine_that_they_change() {
         let changed = "engine = 'vllm'\nconstants = { host_join_us = 12345.0 }";
         let host = |r: Roofline| r.engine.get(catalog::Constant::HostJoin);
         assert_eq!(host(read(changed, &[]).unwrap()), 12345.0);
         let sglang = catalog::engine("sglang", "h100").unwrap();
         let replaced = read(changed, &["performance.engine=sglang"]).unwrap();
-        assert_eq!(replaced.engine, *sglang);
+        assert_eq!(replaced.engine, sglang);
         let renamed = "engine = { base = 'vllm', name = 'ours' }";
         assert_eq!(read(renamed, &[]).unwrap().engine.name, "ours");
     }
