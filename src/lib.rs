@@ -114,7 +114,7 @@
 //! # Glossary
 //!
 //! **Node**: a server. **Unit**: the nodes that together serve one copy of the model. **Rank**: an
-//! attention data-parallel slot of a unit. **Pool**: units of one role. **Class**: a stream of requests.
+//! attention data-parallel part of a unit. **Pool**: units of one role. **Class**: a stream of requests.
 //! **TTFT**: arrival to first token. **TPOT**: (end to end - TTFT) / (output tokens - 1). **ITL**: a gap
 //! between tokens. **Output speed**: tokens after the first over the time after the first. **Hit**: a
 //! cached input token. **KV length**: tokens of context behind a generated token. **Goodput**: requests

@@ -53,9 +53,9 @@ struct Moving {
 pub struct Decode<O> {
     base: PoolBase<DecodeUnit, O>,
     moving: Slab<Moving>,
-    /// KV on its way; its slots are those of `moving`.
+    /// KV on its way; its keys are those of `moving`.
     arrivals: TransferArrivals,
-    /// Slots of `moving` for which no unit serves, first in first out.
+    /// Keys of `moving` for which no unit serves, first in first out.
     unrouted: VecDeque<u32>,
     /// Requests whose KV arrives at this instant, by id.
     landing: Vec<(u64, u32)>,
@@ -248,7 +248,7 @@ impl<O: Observer> Decode<O> {
         let moving = self
             .arrivals
             .iter()
-            .map(|arrival| arrival.slot)
+            .map(|arrival| arrival.key)
             .chain(self.unrouted.iter().copied());
         let mut moving: Vec<u32> = moving.collect();
         moving.sort_unstable();
@@ -259,8 +259,8 @@ impl<O: Observer> Decode<O> {
             generated += u128::from(rules.pace.progress_1024(&travel.past));
             inside += 1;
         };
-        for slot in moving {
-            let m = self.moving.get(slot);
+        for key in moving {
+            let m = self.moving.get(key);
             let place = if m.arrived {
                 Place::DecodeQueue
             } else {
@@ -330,11 +330,11 @@ impl<O: Observer> Decode<O> {
         let Some(limit) = self.base.max_queue_requests else {
             return;
         };
-        let here = |slot: &u32| self.moving.get(*slot).arrived;
+        let here = |key: &u32| self.moving.get(*key).arrived;
         let waiting = self.unrouted.iter().copied().filter(here);
-        for slot in waiting.skip(limit).collect::<Vec<u32>>() {
-            self.unrouted.retain(|other| *other != slot);
-            let travel = self.moving.take(slot).travel;
+        for key in waiting.skip(limit).collect::<Vec<u32>>() {
+            self.unrouted.retain(|other| *other != key);
+            let travel = self.moving.take(key).travel;
             self.leave(
                 now,
                 &travel,

@@ -1,6 +1,6 @@
-//! Records in numbered slots that are used again, the last one given back first: it is still in the cache.
+//! Records under keys, numbers that are used again, the last one given back first: its record is still in the cache.
 
-/// A store of records, each at a slot.
+/// A store of records, each under a key.
 #[derive(Clone, Debug)]
 pub struct Slab<T> {
     items: Vec<T>,
@@ -22,13 +22,13 @@ impl<T: Copy> Slab<T> {
         self.items.len() - self.free.len()
     }
 
-    /// Keeps a record; returns its slot.
+    /// Keeps a record; returns its key.
     #[inline]
     pub fn store(&mut self, item: T) -> u32 {
         match self.free.pop() {
-            Some(slot) => {
-                self.items[slot as usize] = item;
-                slot
+            Some(key) => {
+                self.items[key as usize] = item;
+                key
             }
             None => {
                 self.items.push(item);
@@ -37,22 +37,22 @@ impl<T: Copy> Slab<T> {
         }
     }
 
-    /// The record at a slot.
+    /// The record under a key.
     #[inline]
-    pub fn get(&self, slot: u32) -> &T {
-        &self.items[slot as usize]
+    pub fn get(&self, key: u32) -> &T {
+        &self.items[key as usize]
     }
 
-    /// The record at a slot, to change it.
+    /// The record under a key, to change it.
     #[inline]
-    pub fn get_mut(&mut self, slot: u32) -> &mut T {
-        &mut self.items[slot as usize]
+    pub fn get_mut(&mut self, key: u32) -> &mut T {
+        &mut self.items[key as usize]
     }
 
-    /// Takes a record out; its slot is free for the next one.
+    /// Takes a record out; its key is free for the next one.
     #[inline]
-    pub fn take(&mut self, slot: u32) -> T {
-        self.free.push(slot);
-        self.items[slot as usize]
+    pub fn take(&mut self, key: u32) -> T {
+        self.free.push(key);
+        self.items[key as usize]
     }
 }

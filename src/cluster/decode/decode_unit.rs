@@ -144,7 +144,7 @@ impl DecodeUnit {
     pub fn residents(&self, rules: &DecodeRules) -> impl Iterator<Item = (&Resident, u64)> {
         let (step, pace) = (self.wheel.step(), rules.pace);
         self.wheel.iter().map(move |due| {
-            let resident = self.residents.get(due.slot);
+            let resident = self.residents.get(due.key);
             (
                 resident,
                 resident.progress_before_1024(due.step - step, pace),
@@ -186,8 +186,8 @@ impl DecodeUnit {
             self.fill_windows(rules);
             self.load.window_1024 += self.ranks.window_total_1024 - window;
         }
-        for slot in self.fresh.drain(..) {
-            let resident = self.residents.get_mut(slot);
+        for key in self.fresh.drain(..) {
+            let resident = self.residents.get_mut(key);
             resident.first_token = now;
             observer.first_token(now, &resident.request);
         }
@@ -216,7 +216,7 @@ impl DecodeUnit {
     fn fill_windows(&mut self, rules: &DecodeRules) {
         let mut bucket = self.windows.turn();
         while let Some(due) = self.windows.pop(&mut bucket) {
-            let request = self.residents.get(due.slot).request;
+            let request = self.residents.get(due.key).request;
             let first = rules.pace.held_1024(&request, 0);
             let per_step = rules.pace.per_step_1024;
             let over = rules.memory.until_filled(first, per_step);
@@ -239,7 +239,7 @@ impl DecodeUnit {
         let mut done = std::mem::take(&mut self.done);
         // Copied out first, in a loop too tight to wait for one cache miss after another.
         while let Some(due) = self.wheel.pop(&mut bucket) {
-            done.push((due.rank, self.residents.take(due.slot)));
+            done.push((due.rank, self.residents.take(due.key)));
         }
         for (rank, resident) in done.drain(..) {
             let progress = rules.pace.progress_done_1024(&resident.request);
@@ -371,19 +371,19 @@ impl DecodeUnit {
         );
         self.joined
             .push(Joined::new(&travel.request, travel.past.last_token));
-        let slot = self.residents.store(Resident {
+        let key = self.residents.store(Resident {
             request: travel.request,
             first_token: travel.past.first_token,
             since: now,
             losses: travel.past.losses,
         });
         if !travel.past.has_emitted() {
-            self.fresh.push(slot);
+            self.fresh.push(key);
         }
         let progress = rules.pace.progress_1024(&travel.past);
         let steps = rules.pace.steps_left(&travel.request, progress);
         let rank = rank as u16;
-        let due = |step| Due { step, slot, rank };
+        let due = |step| Due { step, key, rank };
         self.wheel.push(due(self.wheel.step() + steps));
         let held = travel.held_1024(rules.pace);
         let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);

@@ -16,7 +16,7 @@ enum From {
     /// The request is on a rank.
     Rank(usize, Travel),
     Queue(Travel),
-    /// The request is on its way to the unit, in this slot.
+    /// The request is on its way to the unit, kept under this key.
     Way(u32),
 }
 
@@ -48,8 +48,8 @@ impl<O: Observer> Decode<O> {
     pub(super) fn settle(&mut self, now: SimTime, lost: &mut Vec<Lost>) {
         let (opened, departures) = self.base.settle_changes(now);
         if opened {
-            for slot in std::mem::take(&mut self.unrouted) {
-                self.route(slot);
+            for key in std::mem::take(&mut self.unrouted) {
+                self.route(key);
             }
         }
         for departure in departures {
@@ -75,8 +75,8 @@ impl<O: Observer> Decode<O> {
         let on_rank = |(rank, t): (usize, Travel)| (t.request.id, From::Rank(rank, t));
         all.extend(residents.into_iter().map(on_rank));
         for arrival in self.arrivals.iter() {
-            if self.moving.get(arrival.slot).unit == Some(unit as u32) {
-                all.push((arrival.id, From::Way(arrival.slot)));
+            if self.moving.get(arrival.key).unit == Some(unit as u32) {
+                all.push((arrival.id, From::Way(arrival.key)));
             }
         }
         departing.load = KvLoad::default();
@@ -92,16 +92,16 @@ impl<O: Observer> Decode<O> {
                     self.uproot(now, travel, Uprooted::Resident { unit, rank }, loss, lost);
                 }
                 From::Queue(travel) => self.uproot(now, travel, Uprooted::Waiting, loss, lost),
-                From::Way(slot) if loss.is_some() && self.moving.get(slot).sent => {
+                From::Way(key) if loss.is_some() && self.moving.get(key).sent => {
                     under_way.push(id);
-                    let travel = self.moving.take(slot).travel;
+                    let travel = self.moving.take(key).travel;
                     self.uproot(now, travel, Uprooted::UnderWay, loss, lost);
                 }
-                From::Way(slot) => {
+                From::Way(key) => {
                     // a released unit takes no KV with it, nor a lost one what its sender still has
-                    let request = self.moving.get(slot).travel.request;
+                    let request = self.moving.get(key).travel.request;
                     self.base.observer.migrated(now, &request);
-                    self.route(slot);
+                    self.route(key);
                 }
             }
         }
@@ -138,7 +138,7 @@ impl<O: Observer> Decode<O> {
     /// Moves a request: from a rank by a transfer through its interface, all others at once.
     fn migrate(&mut self, now: SimTime, travel: Travel, from: Uprooted) {
         let Uprooted::Resident { unit, rank } = from else {
-            let slot = self.moving.store(Moving {
+            let key = self.moving.store(Moving {
                 travel,
                 unit: None,
                 took: SimDuration::ZERO,
@@ -147,7 +147,7 @@ impl<O: Observer> Decode<O> {
                 sent: true,
                 arrived: true,
             });
-            self.route(slot);
+            self.route(key);
             return;
         };
         let base = &mut self.base;
@@ -169,10 +169,10 @@ impl<O: Observer> Decode<O> {
     pub(super) fn sever(&mut self, now: SimTime, senders: &[LostSender], lost: &mut Vec<Lost>) {
         let mut severed: Vec<(u64, u32, AfterLoss)> = Vec::new();
         for arrival in self.arrivals.iter() {
-            let moving = self.moving.get(arrival.slot);
+            let moving = self.moving.get(arrival.key);
             let by = |s: &&LostSender| moving.sender == Some((s.unit, s.life));
             if let Some(sender) = senders.iter().find(by).filter(|_| !moving.sent) {
-                severed.push((arrival.id, arrival.slot, sender.after));
+                severed.push((arrival.id, arrival.key, sender.after));
             }
         }
         severed.sort_unstable_by_key(|(id, ..)| *id);
@@ -183,15 +183,15 @@ impl<O: Observer> Decode<O> {
             let found = severed.binary_search_by_key(&arrival.id, |(id, ..)| *id);
             found.is_err()
         });
-        for (_, slot, after) in severed {
-            let moving = self.moving.take(slot);
+        for (_, key, after) in severed {
+            let moving = self.moving.take(key);
             if let Some(unit) = moving.unit {
                 let base = &mut self.base;
                 let held = moving.travel.held_1024(base.rules.pace);
                 base.units[unit as usize].load.remove(held, &base.rules);
                 base.loaded(unit as usize);
             } else {
-                self.unrouted.retain(|other| *other != slot);
+                self.unrouted.retain(|other| *other != key);
             }
             self.uproot(now, moving.travel, Uprooted::UnderWay, Some(after), lost);
         }

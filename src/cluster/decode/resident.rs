@@ -92,8 +92,8 @@ pub struct Resident {
 pub struct Due {
     /// The unit's step count at which the resident is done.
     pub step: u64,
-    /// Slot in which the resident is kept.
-    pub slot: u32,
+    /// Key under which the resident is kept.
+    pub key: u32,
     /// Rank of the resident.
     pub rank: u16,
 }

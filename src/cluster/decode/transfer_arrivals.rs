@@ -9,12 +9,12 @@ use std::collections::binary_heap::PeekMut;
 
 use crate::units::SimTime;
 
-/// An arrival of KV: when, the request's id (the order among equals), and the slot where it is kept.
+/// An arrival of KV: when, the request's id (the order among equals), and the key under which it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrival {
     pub at: SimTime,
     pub id: u64,
-    pub slot: u32,
+    pub key: u32,
 }
 
 /// A run of arrivals, the latest first; never empty in the heap.
@@ -69,7 +69,7 @@ impl TransferArrivals {
         self.next.unwrap_or(SimTime::NEVER)
     }
 
-    /// Takes out the next arrival at `now` and returns its slot; `None`: there is none.
+    /// Takes out the next arrival at `now` and returns its key; `None`: there is none.
     #[inline]
     pub fn pop_at(&mut self, now: SimTime) -> Option<u32> {
         if self.next != Some(now) {
@@ -83,7 +83,7 @@ impl TransferArrivals {
             drop(run);
         }
         self.note();
-        Some(arrival.slot)
+        Some(arrival.key)
     }
 
     /// Takes out those that are not to arrive.
@@ -126,7 +126,7 @@ mod tests {
                 arrivals.add(Arrival {
                     at: SimTime(at),
                     id,
-                    slot: id as u32,
+                    key: id as u32,
                 });
             }
             arrivals.settle();
@@ -134,8 +134,8 @@ mod tests {
         let mut seen = Vec::new();
         while arrivals.next() != SimTime::NEVER {
             let now = arrivals.next();
-            while let Some(slot) = arrivals.pop_at(now) {
-                seen.push((now.0, slot));
+            while let Some(key) = arrivals.pop_at(now) {
+                seen.push((now.0, key));
             }
         }
         assert_eq!(seen, [(1, 10), (5, 2), (7, 12), (9, 0), (9, 1), (9, 11)]);

@@ -18,7 +18,7 @@ impl<O: Observer> Decode<O> {
         receiving: SimDuration,
         sender: Option<(u32, u32)>,
     ) {
-        let slot = self.moving.store(Moving {
+        let key = self.moving.store(Moving {
             travel,
             unit: None,
             took: sending.took,
@@ -30,18 +30,18 @@ impl<O: Observer> Decode<O> {
         self.arrivals.add(Arrival {
             at: sending.done,
             id: travel.request.id,
-            slot,
+            key,
         });
-        self.route(slot);
+        self.route(key);
     }
 
     #[inline]
-    pub(super) fn route(&mut self, slot: u32) {
-        let moving = self.moving.get_mut(slot);
+    pub(super) fn route(&mut self, key: u32) {
+        let moving = self.moving.get_mut(key);
         let base = &mut self.base;
         let Some(index) = base.choose(&moving.travel.request) else {
             moving.unit = None;
-            self.unrouted.push_back(slot);
+            self.unrouted.push_back(key);
             return;
         };
         moving.unit = Some(index as u32);
@@ -50,7 +50,7 @@ impl<O: Observer> Decode<O> {
         unit.load.add(held, &base.rules);
         if moving.arrived {
             unit.queue.push_back(moving.travel);
-            self.moving.take(slot);
+            self.moving.take(key);
             base.dirty.push(index);
         }
         base.loaded(index);
@@ -59,8 +59,8 @@ impl<O: Observer> Decode<O> {
     /// Phase 3: senders are done, in order of id; then KV arrives, in order of id.
     pub(super) fn land_all(&mut self, now: SimTime) {
         let mut here = std::mem::take(&mut self.landing);
-        while let Some(slot) = self.arrivals.pop_at(now) {
-            let moving = self.moving.get_mut(slot);
+        while let Some(key) = self.arrivals.pop_at(now) {
+            let moving = self.moving.get_mut(key);
             let at = if moving.sent {
                 now
             } else {
@@ -76,16 +76,16 @@ impl<O: Observer> Decode<O> {
             };
             let id = moving.travel.request.id;
             if at == now {
-                here.push((id, slot));
+                here.push((id, key));
             } else {
-                self.arrivals.add(Arrival { at, id, slot });
+                self.arrivals.add(Arrival { at, id, key });
             }
         }
         if !here.is_sorted() {
             here.sort_unstable();
         }
-        for (_, slot) in here.drain(..) {
-            self.arrive(now, slot);
+        for (_, key) in here.drain(..) {
+            self.arrive(now, key);
         }
         self.landing = here;
         self.arrivals.settle();
@@ -93,8 +93,8 @@ impl<O: Observer> Decode<O> {
 
     /// Takes in KV that arrives.
     #[inline]
-    fn arrive(&mut self, now: SimTime, slot: u32) {
-        let moving = self.moving.get_mut(slot);
+    fn arrive(&mut self, now: SimTime, key: u32) {
+        let moving = self.moving.get_mut(key);
         let travel = &mut moving.travel;
         self.base.observer.moved(
             now,
@@ -108,7 +108,7 @@ impl<O: Observer> Decode<O> {
         if let Some(index) = moving.unit {
             let unit = &mut self.base.units[index as usize];
             unit.queue.push_back(*travel);
-            self.moving.take(slot);
+            self.moving.take(key);
             if unit.at_boundary() {
                 self.base.dirty.push(index as usize);
             }

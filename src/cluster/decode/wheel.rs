@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     fn is(a: &Due, b: &Due) -> bool {
-        a.step == b.step && a.slot == b.slot
+        a.step == b.step && a.key == b.key
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         let mut expected: Vec<Due> = Vec::new();
         let mut seed = 1_u64;
         for step in 0..200_000_u64 {
-            for slot in 0..(step % 3) as u32 {
+            for key in 0..(step % 3) as u32 {
                 seed = seed
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1_442_695_040_888_963_407);
@@ -219,7 +219,7 @@ mod tests {
                 };
                 let due = Due {
                     step: step + stay,
-                    slot,
+                    key,
                     rank: 0,
                 };
                 wheel.push(due);
@@ -243,7 +243,7 @@ mod tests {
                 assert!(expected.iter().all(|e| e.step > step + 1));
             }
         }
-        let key = |due: &Due| (due.step, due.slot);
+        let key = |due: &Due| (due.step, due.key);
         let mut left = wheel.drain();
         left.sort_unstable_by_key(key);
         expected.sort_unstable_by_key(key);

@@ -37,7 +37,7 @@ impl MixedUnit {
                         self.uproot_prefilling(&prefilling, now, rules, observer, tokens)
                     }
                     Some(OnRank::Decoding(due)) => {
-                        self.wheel.remove(due.step, |d| d.slot == due.slot);
+                        self.wheel.remove(due.step, |d| d.key == due.key);
                         self.uproot_decoding(due, now, index, rules, observer)
                     }
                     None => break,
@@ -66,7 +66,7 @@ impl MixedUnit {
             .iter()
             .filter(|due| usize::from(due.rank) == rank)
             .map(|due| {
-                let d = self.decoding.get(due.slot);
+                let d = self.decoding.get(due.key);
                 (d.joined, d.resident.request.id, OnRank::Decoding(*due))
             });
         prefilling
@@ -111,7 +111,7 @@ impl MixedUnit {
         rules: &MixedRules,
         observer: &mut impl Observer,
     ) -> IntakeWaiting {
-        let Decoding { resident, .. } = self.decoding.take(due.slot);
+        let Decoding { resident, .. } = self.decoding.take(due.key);
         let request = resident.request;
         let steps_left = due.step - self.wheel.step();
         let progress_1024 = resident.progress_before_1024(steps_left, rules.pace);
@@ -119,7 +119,7 @@ impl MixedUnit {
         let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
         if let Some((steps, _)) = filled.filter(|(steps, _)| *steps <= steps_left) {
             let step = self.windows.step() + steps;
-            self.windows.remove(step, |d| d.slot == due.slot);
+            self.windows.remove(step, |d| d.key == due.key);
         }
         let new = self.joined.iter().position(|j| j.id == request.id);
         let last_token = match new {

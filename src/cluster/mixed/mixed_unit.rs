@@ -90,7 +90,7 @@ impl MixedUnit {
         }
         let mut bucket = self.wheel.turn();
         while let Some(due) = self.wheel.pop(&mut bucket) {
-            let Decoding { resident, .. } = self.decoding.take(due.slot);
+            let Decoding { resident, .. } = self.decoding.take(due.key);
             let request = &resident.request;
             let progress = rules.pace.progress_done_1024(request);
             observer.left_batch(request, index);
@@ -108,7 +108,7 @@ impl MixedUnit {
     fn fill_windows(&mut self, rules: &MixedRules) {
         let mut bucket = self.windows.turn();
         while let Some(due) = self.windows.pop(&mut bucket) {
-            let request = self.decoding.get(due.slot).resident.request;
+            let request = self.decoding.get(due.key).resident.request;
             let first = rules.pace.held_1024(&request, 0);
             let filled = rules.memory.until_filled(first, rules.pace.per_step_1024);
             let over = filled.map_or(0, |(_, over)| over);
@@ -151,7 +151,7 @@ impl MixedUnit {
         }
         rank.begin_decode(&s.prompt.share(rules), rules);
         observer.moved(now, request, Place::Prefill, s.since, Place::Decode);
-        let slot = self.decoding.store(Decoding {
+        let key = self.decoding.store(Decoding {
             resident: Resident {
                 request: *request,
                 first_token,
@@ -161,7 +161,7 @@ impl MixedUnit {
             joined: s.joined,
         });
         let rank = s.rank;
-        let due = |step| Due { step, slot, rank };
+        let due = |step| Due { step, key, rank };
         self.wheel.push(due(self.wheel.step() + steps_left));
         let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
         if let Some((after, _)) = filled.filter(|(after, _)| *after <= steps_left) {
@@ -429,7 +429,7 @@ impl Server for MixedUnit {
         }
         let mut decoding = 0;
         for due in self.wheel.iter() {
-            let resident = &self.decoding.get(due.slot).resident;
+            let resident = &self.decoding.get(due.key).resident;
             let steps_left = due.step - self.wheel.step();
             let progress = resident.progress_before_1024(steps_left, rules.pace);
             let first = resident.first_token;

@@ -48,7 +48,7 @@ use super::{
     Class, FirstToken, LocalTime, Mtp, Performance, Role, ScenarioMeaning, plan_section,
     sweep_section,
 };
-use crate::catalog::{Constant, KvShape, Model, NumberFormat};
+use crate::catalog::{Constant, KvShape, Model};
 use crate::traffic::Stamp;
 use crate::units::{NS_PER_S, SimDuration};
 
@@ -155,13 +155,9 @@ fn of_engine(performance: &Performance) -> SimDuration {
 }
 
 /// What a context occupies: by the model's architecture, the precision of KV and the draft module's layer.
-/// Models of step times that know no precision keep KV in BF16.
 fn kv(root: &TomlTable, model: &Model, mtp: Option<&Mtp>) -> KvShape {
-    let precision = root
-        .table("performance")
-        .and_then(|t| t.table("precision"))
-        .and_then(|t| t.word("kv"));
-    let number: NumberFormat = precision.unwrap_or_default();
+    let performance = root.table("performance");
+    let number = roofline::kv_format(performance.and_then(|t| t.table("precision")));
     model.kv_shape(number, mtp.is_some_and(|m| m.drafts > 0))
 }
 

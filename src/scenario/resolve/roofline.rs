@@ -248,6 +248,13 @@ pub fn engine_rules(performance: Option<&TomlTable>) -> EngineRules {
     named().unwrap_or_default()
 }
 
+/// The number format of KV, which a table of precisions may state: else BF16, as where nothing knows a precision.
+pub fn kv_format(precision: Option<&TomlTable>) -> NumberFormat {
+    precision
+        .and_then(|table| table.word("kv"))
+        .unwrap_or_default()
+}
+
 fn precision(table: &TomlTable, model: &Architecture) -> Precision {
     let number = |key: &str| table.word::<NumberFormat>(key);
     // what dense products are kept in holds for experts, too, unless those are published in something narrower
@@ -256,7 +263,7 @@ fn precision(table: &TomlTable, model: &Architecture) -> Precision {
     Precision {
         gemm: number("gemm").unwrap_or(model.weights),
         experts: number("experts").or(as_gemm).unwrap_or(published),
-        kv: number("kv").unwrap_or_default(),
+        kv: kv_format(Some(table)),
     }
 }
 

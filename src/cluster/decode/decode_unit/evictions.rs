@@ -25,7 +25,7 @@ impl DecodeUnit {
         let mut latest: Vec<(SimTime, u64, Due)> = Vec::new();
         for due in self.wheel.iter() {
             if overfull[usize::from(due.rank)] {
-                let resident = self.residents.get(due.slot);
+                let resident = self.residents.get(due.key);
                 latest.push((resident.since, resident.request.id, *due));
             }
         }
@@ -36,7 +36,7 @@ impl DecodeUnit {
             if !self.ranks.is_overfull(rank) {
                 continue;
             }
-            self.wheel.remove(due.step, |d| d.slot == due.slot);
+            self.wheel.remove(due.step, |d| d.key == due.key);
             let mut travel = self.uproot(due, now, rules);
             observer.left_batch(&travel.request, index);
             let held = travel.held_1024(rules.pace).div_ceil(1024);
@@ -60,14 +60,14 @@ impl DecodeUnit {
 
     /// Takes a resident off its rank before it is done.
     fn uproot(&mut self, due: Due, last_token: SimTime, rules: &DecodeRules) -> Travel {
-        let resident = self.residents.take(due.slot);
+        let resident = self.residents.take(due.key);
         let steps_left = due.step - self.wheel.step();
         let progress_1024 = resident.progress_before_1024(steps_left, rules.pace);
         let held = rules.pace.held_1024(&resident.request, progress_1024);
         let filled = rules.memory.until_filled(held, rules.pace.per_step_1024);
         if let Some((steps, _)) = filled.filter(|(steps, _)| *steps <= steps_left) {
             let step = self.windows.step() + steps;
-            self.windows.remove(step, |d| d.slot == due.slot);
+            self.windows.remove(step, |d| d.key == due.key);
         }
         self.vacate(&resident, due.rank, progress_1024, rules);
         Travel {
@@ -98,7 +98,7 @@ impl DecodeUnit {
         self.fresh.clear();
         let mut out = Vec::new();
         for due in self.wheel.drain() {
-            let request = self.residents.get(due.slot).request;
+            let request = self.residents.get(due.key).request;
             let last_token = match joined.iter().find(|new| new.id == request.id) {
                 Some(new) => new.last_token,
                 None => {
