@@ -11,6 +11,17 @@ const LANES: usize = 4;
 /// The least number; [`NEVER`] where there is none.
 #[inline]
 pub fn least(values: &[u64]) -> u64 {
+    of_lanes(lanes(values))
+}
+
+#[inline]
+fn of_lanes(lanes: [u64; LANES]) -> u64 {
+    lanes[0].min(lanes[1]).min(lanes[2].min(lanes[3]))
+}
+
+/// The least number of each lane: of every fourth one.
+#[inline]
+fn lanes(values: &[u64]) -> [u64; LANES] {
     let mut lanes = [NEVER; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
@@ -21,16 +32,29 @@ pub fn least(values: &[u64]) -> u64 {
     for (lane, &value) in lanes.iter_mut().zip(rest) {
         *lane = value.min(*lane);
     }
-    lanes[0].min(lanes[1]).min(lanes[2].min(lanes[3]))
+    lanes
 }
 
-/// The index of the least number; `None` where all are [`NEVER`]. Finding the number first, then its place, takes fewer
-/// instructions than carrying both along.
+/// The index of the least number; `None` where all are [`NEVER`]. Finding the number first, then its place in the lanes
+/// that have it, takes fewer instructions than carrying both along.
 #[inline]
 pub fn index_of_least(values: &[u64]) -> Option<usize> {
-    let least = least(values);
-    let is_least = |value: &u64| *value == least;
-    values.iter().position(is_least).filter(|_| least != NEVER)
+    let lanes = lanes(values);
+    let least = of_lanes(lanes);
+    if least == NEVER {
+        return None;
+    }
+    let mut first = usize::MAX;
+    for (lane, value) in lanes.into_iter().enumerate() {
+        if value == least {
+            let mut at = lane;
+            while at < first && values.get(at).is_some_and(|value| *value != least) {
+                at += LANES;
+            }
+            first = first.min(at);
+        }
+    }
+    Some(first)
 }
 
 #[cfg(test)]

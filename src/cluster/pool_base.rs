@@ -107,6 +107,8 @@ pub struct PoolBase<U: PoolUnit, O> {
     pub max_queue_requests: Option<usize>,
     /// When something next happens on each unit by itself.
     next_times: Tournament,
+    /// The earliest of these times.
+    next_unit: SimTime,
     /// Units to look at in phase 5.
     pub dirty: Vec<usize>,
     paid: u64,
@@ -141,6 +143,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             reports: None,
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             next_times: Tournament::new(),
+            next_unit: SimTime::NEVER,
             dirty: Vec::new(),
             paid: 0,
             working: 0,
@@ -419,13 +422,19 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
     /// The earliest time at which something happens on a unit by itself.
     #[inline]
     pub fn next_unit(&self) -> SimTime {
-        SimTime(self.next_times.least())
+        self.next_unit
     }
 
     /// Notes when something next happens on a unit by itself, after it may have changed.
     #[inline]
     pub fn rescheduled(&mut self, index: usize) {
-        self.next_times.set(index, self.units[index].next().0);
+        let (before, next) = (self.next_times.values()[index], self.units[index].next());
+        self.next_times.set(index, next.0);
+        if next <= self.next_unit {
+            self.next_unit = next;
+        } else if before == self.next_unit.0 {
+            self.next_unit = SimTime(self.next_times.least());
+        }
     }
 
     /// Puts the units on which something happens now, which is the earliest time at which anything does, among those

@@ -51,30 +51,30 @@ impl Tournament {
     #[inline]
     pub fn set(&mut self, index: usize, value: u64) {
         let (first, above) = self.levels.split_at_mut(1);
-        first[0][index] = value;
+        let before = std::mem::replace(&mut first[0][index], value);
         if !above.is_empty() {
-            self.lift(index);
+            self.lift(index, before);
         }
     }
 
-    /// Takes a changed number to the levels above its own.
-    fn lift(&mut self, index: usize) {
-        let mut index = index;
+    /// Takes a changed number, `before` which it was, to the levels above its own.
+    fn lift(&mut self, index: usize, before: u64) {
+        let (mut index, mut before) = (index, before);
         for level in 1..self.levels.len() {
             let (below, above) = self.levels.split_at_mut(level);
             let (below, known) = (&below[level - 1], &mut above[0][index / WIDTH]);
-            let value = below[index];
-            let now = if value <= *known {
-                value
-            } else {
+            let (value, was) = (below[index], *known);
+            if value <= was {
+                *known = value;
+            } else if before == was {
+                // it was the least, or one of them
                 let from = index / WIDTH * WIDTH;
-                least(&below[from..below.len().min(from + WIDTH)])
-            };
-            if now == *known {
+                *known = least(&below[from..below.len().min(from + WIDTH)]);
+            }
+            if *known == was {
                 return;
             }
-            *known = now;
-            index /= WIDTH;
+            (index, before) = (index / WIDTH, was);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A prefill step ends for many requests at once, so transfers begin in bursts. A burst is sorted once
 //! into a run; few runs overlap, so the next arrival is nearly always the next one of the same run.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
@@ -17,13 +17,22 @@ pub struct Arrival {
     pub key: u32,
 }
 
+impl Arrival {
+    /// Time and id in one number: one comparison instead of two.
+    #[inline]
+    fn order(&self) -> u128 {
+        u128::from(self.at.0) << 64 | u128::from(self.id)
+    }
+}
+
 /// A run of arrivals, the latest first; never empty in the heap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ArrivalRun(Vec<Arrival>);
 
 impl Ord for ArrivalRun {
     fn cmp(&self, other: &Self) -> Ordering {
-        other.0.last().cmp(&self.0.last())
+        let order = |run: &Self| run.0.last().map(Arrival::order);
+        order(other).cmp(&order(self))
     }
 }
 
@@ -56,7 +65,8 @@ impl TransferArrivals {
         if self.burst.is_empty() {
             return;
         }
-        self.burst.sort_unstable_by(|a, b| b.cmp(a));
+        self.burst
+            .sort_unstable_by_key(|arrival| Reverse(arrival.order()));
         let next = self.spare.pop().unwrap_or_default();
         self.runs
             .push(ArrivalRun(std::mem::replace(&mut self.burst, next)));
