@@ -10,6 +10,7 @@ use std::fmt::Write;
 use super::run_knowing;
 use crate::catalog::{self, CONSTANTS, NumberFormat, ServingEngine};
 use crate::perf::KnownSteps;
+use crate::report::summary::DistributionSummary;
 use crate::scenario::{Admission, Batching, KeyChange, Scenario, load_str};
 
 /// A measured point of a published server, and how it was run.
@@ -59,9 +60,28 @@ pub struct Measurement {
     pub ttft_s: Option<f64>,
     /// Mean time per output token, in seconds; `None`: not measured.
     pub tpot_s: Option<f64>,
+    /// Requests a second that came, whatever was answered; `None`: users who wait, as many as `concurrency` says.
+    pub rate_per_s: Option<f64>,
+    /// The statistic of the latencies that was measured.
+    pub statistic: LatencyStatistic,
+    /// The deployment that was measured, as a scenario; `None`: one server, as the other fields say.
+    pub server: Option<Box<Scenario>>,
     /// Why the measurement's conditions cannot be what it says; empty: they can.
     pub unusable: &'static str,
 }
+
+/// A statistic of the latencies of all requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LatencyStatistic {
+    /// Mean of all requests.
+    #[default]
+    Mean,
+    /// Median of all requests.
+    Median,
+}
+
+/// Least time over which requests at a given rate are played, in seconds.
+const LEAST_S: f64 = 30.0;
 
 /// What the simulator says of a measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -133,11 +153,50 @@ impl Measurement {
         }
     }
 
+    /// The deployment under the load of the measurement.
+    fn on(&self, server: &Scenario) -> Result<Scenario, String> {
+        let length = |tokens: u32| format!("{{ kind = \"constant\", value = {tokens} }}");
+        let users = self.concurrency.max(1);
+        let (arrivals, duration) = match self.rate_per_s {
+            None => (
+                format!(
+                    "{{ kind = \"closed-loop\", users = {users}, requests = {}, ramp_up = \"{users}ms\", \
+                     think_time = \"1ms\" }}",
+                    users.saturating_mul(self.rounds)
+                ),
+                "48h".to_string(),
+            ),
+            Some(rate) => {
+                let requests = f64::from(users) * f64::from(self.rounds);
+                let seconds = libm::ceil((requests / rate).max(LEAST_S));
+                let arrivals = format!("{{ kind = \"poisson\", requests_per_s = {rate} }}");
+                (arrivals, format!("{seconds}s"))
+            }
+        };
+        let class = format!(
+            "class=[{{ name = \"bench\", arrivals = {arrivals}, input = {}, output = {} }}]",
+            length(self.input),
+            length(self.output)
+        );
+        let set = [
+            class,
+            format!("duration=\"{duration}\""),
+            "warm_up=\"0s\"".to_string(),
+            "published=[]".to_string(),
+            "seed=7".to_string(),
+        ];
+        let changes = set.map(|text| KeyChange::written("the measurement's load", text));
+        server.with(&changes).map_err(|m| m.render(false))
+    }
+
     /// The scenario that plays the measurement, resolved.
     ///
     /// # Errors
     /// Where it names what the catalog does not have.
     pub fn scenario(&self) -> Result<Scenario, String> {
+        if let Some(server) = &self.server {
+            return self.on(server);
+        }
         load_str("measurement", &self.text(), &[]).map_err(|m| m.render(false))
     }
 
@@ -173,9 +232,13 @@ impl Measurement {
         let scenario = changed.map_err(|m| m.render(false))?;
         let summary = run_knowing(&scenario, 1, known, &mut |_, _| true);
         let summary = summary.map_err(|e| e.to_string())?;
+        let of = |latency: &DistributionSummary| match self.statistic {
+            LatencyStatistic::Mean => latency.mean.unwrap_or(f64::NAN),
+            LatencyStatistic::Median => latency.p50.unwrap_or(f64::NAN),
+        };
         Ok(Prediction {
-            ttft_s: summary.latency.ttft_s.mean.unwrap_or(f64::NAN),
-            tpot_s: summary.latency.tpot_s.mean.unwrap_or(f64::NAN),
+            ttft_s: of(&summary.latency.ttft_s),
+            tpot_s: of(&summary.latency.tpot_s),
         })
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bundled::{BUNDLED, bundled};
+use super::calibration;
 use super::check::check;
 use super::csv_text::CsvText;
 use super::diagnostic::{Diagnostic, MistakeReport, Mistakes};
@@ -201,6 +202,12 @@ impl Reader {
         if taken.is_refused {
             return Err(self.report.into_mistakes(self.sources));
         }
+        calibration::take(
+            &mut root,
+            &mut self.sources,
+            &mut self.files,
+            &mut self.report,
+        );
         inherit(&mut root);
         check(&mut root, &file::SCENARIO, main, &mut self.report);
         if self.report.incomplete {

@@ -7,6 +7,7 @@
 //! changes keys of the tree ([`Scenario::with`]) and has it resolved anew.
 
 mod bundled;
+mod calibration;
 mod caution;
 mod check;
 mod class;

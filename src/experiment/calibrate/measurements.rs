@@ -1,14 +1,20 @@
 //! Measurements from a file: a plain CSV of one's own, or the columns of aiconfigurator's measured set.
 
+use super::bench_files;
+use super::bench_point::{BenchLoad, BenchPoint};
 use crate::catalog::{self, NumberFormat};
-use crate::experiment::measurement::Measurement;
+use crate::experiment::measurement::{LatencyStatistic, Measurement};
 use crate::experiment::validate::silicon;
-use crate::scenario::Batching;
+use crate::scenario::{Batching, KeyChange, Performance, Scenario};
 use crate::words::{Words, one_of};
 
 /// Help on the columns of the CSV and their meaning.
 pub const HELP: &str = "\
-A CSV with a header; one row a measured point of a closed loop (so many users, one request each at a time).
+What vllm bench serve, SGLang's bench_serving, guidellm, aiperf, genai-perf and InferenceX write (JSON or CSV) is read
+as it is, with --scenario: a scenario that describes the deployment that was measured. Lengths are the means of all
+requests. Several files are fitted together.
+
+Or a CSV of your own with a header; one row a measured point of a closed loop (so many users, one request each at a time).
 
   engine            catalog name: vllm, sglang, trtllm
   gpu               catalog name, such as h100
@@ -105,6 +111,132 @@ pub fn read(text: &str) -> Result<Vec<Measurement>, String> {
     Ok(all)
 }
 
+/// A load that the command line says, for files that do not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StatedLoad {
+    /// Users, each with one request at a time.
+    pub users: Option<u32>,
+    /// Requests a second.
+    pub per_s: Option<f64>,
+}
+
+/// Measurements from what a benchmark wrote of the deployment that a scenario describes, and remarks on them.
+///
+/// # Errors
+/// Where it is no known form, the load is not known, or the scenario's step times are no roofline.
+pub fn of_benchmark(
+    text: &str,
+    server: &Scenario,
+    stated: StatedLoad,
+) -> Result<(Vec<Measurement>, Vec<String>), String> {
+    let points = bench_files::read(text)?;
+    let mut remarks: Vec<String> = points
+        .iter()
+        .filter_map(|point| point.remark.clone())
+        .collect();
+    remarks.sort();
+    remarks.dedup();
+    let all: Result<Vec<Measurement>, String> = points
+        .iter()
+        .map(|point| of_point(point, server, stated))
+        .collect();
+    Ok((all?, remarks))
+}
+
+fn of_point(
+    point: &BenchPoint,
+    server: &Scenario,
+    stated: StatedLoad,
+) -> Result<Measurement, String> {
+    let Performance::Roofline(roofline) = &server.performance else {
+        return Err(
+            "the scenario's step times are no roofline, which has constants to fit".to_string(),
+        );
+    };
+    let load = point.load.or(stated.per_s.map(BenchLoad::PerSecond));
+    let load = load.or(stated.users.map(|users| BenchLoad::Users(f64::from(users))));
+    let Some(load) = load else {
+        return Err(
+            "it does not say under which load it was measured: bring the tool's JSON, or add --concurrency N or --rate R"
+                .to_string(),
+        );
+    };
+    let requests = point.requests.unwrap_or(0.0);
+    let (users, rate) = match load {
+        BenchLoad::Users(users) => (users, None),
+        BenchLoad::PerSecond(rate) => (1.0, Some(rate)),
+        BenchLoad::AllAtOnce => (requests.max(1.0), None),
+    };
+    let users = libm::round(users).clamp(1.0, 1e6);
+    // A round more or less of so many is none: long benchmarks are cut to a hundred rounds.
+    let rounds = match rate {
+        None => libm::ceil(requests / users).clamp(1.0, 100.0),
+        Some(_) => requests.clamp(1.0, 100_000.0),
+    };
+    let has_mean = point.ttft.mean.or(point.tpot.mean).is_some();
+    let (statistic, ttft, tpot) = match has_mean {
+        true => (LatencyStatistic::Mean, point.ttft.mean, point.tpot.mean),
+        false => (
+            LatencyStatistic::Median,
+            point.ttft.median,
+            point.tpot.median,
+        ),
+    };
+    let mut server = server.clone();
+    if let Some(tensor) = point.tensor {
+        let wanted = KeyChange::written(
+            "the row's tp",
+            format!("pools.mixed.parallelism.tensor={tensor}"),
+        );
+        server = server.with(&[wanted]).map_err(|m| m.render(false))?;
+    }
+    let gpus: u32 = server
+        .pools
+        .iter()
+        .map(|pool| {
+            pool.gpus_per_unit
+                * pool
+                    .schedule
+                    .steps
+                    .iter()
+                    .map(|(_, n)| *n)
+                    .max()
+                    .unwrap_or(1)
+        })
+        .sum();
+    let tokens = |mean: f64| libm::round(mean).clamp(1.0, 16_777_216.0) as u32;
+    let pool = &server.pools[0];
+    let measured = Measurement {
+        curve: format!("{point:?}"),
+        engine: roofline.engine.name.clone(),
+        release: String::new(),
+        gpu: server.node.gpu.name.clone(),
+        model: server.model.name.clone(),
+        gemm: roofline.precision.gemm,
+        experts: roofline.precision.experts,
+        kv: roofline.precision.kv,
+        gpus,
+        attention_data: pool.ranks,
+        expert_parallel: pool.parallelism.experts,
+        input: tokens(point.input),
+        output: tokens(point.output),
+        least: 1.0,
+        concurrency: users as u32,
+        rounds: rounds as u32,
+        max_batch_tokens: pool.max_batch_tokens,
+        batching: pool.batching,
+        reserve: false,
+        look_ahead: pool.look_ahead,
+        ttft_s: ttft.filter(|s| *s > 0.0),
+        tpot_s: tpot.filter(|s| *s > 0.0),
+        rate_per_s: rate,
+        statistic,
+        server: Some(Box::new(server.clone())),
+        unusable: "",
+    };
+    Ok(measured)
+}
+
 struct MeasurementRow<'a> {
     line: u64,
     cell: &'a dyn Fn(&str) -> Option<&'a str>,
@@ -162,6 +294,9 @@ impl MeasurementRow<'_> {
             look_ahead: self.boolean("look_ahead")?,
             ttft_s: self.float("ttft_ms", 1e-3, 1e9)?.map(|ms| ms / 1e3),
             tpot_s: self.float("tpot_ms", 1e-3, 1e9)?.map(|ms| ms / 1e3),
+            rate_per_s: None,
+            statistic: LatencyStatistic::Mean,
+            server: None,
             unusable: "",
         };
         let curve = format!(

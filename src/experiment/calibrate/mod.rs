@@ -6,6 +6,10 @@
 //! measurements move them little. A third of the curves of each model is set aside by a hash of its name
 //! before anything is fitted; the error on both parts is told.
 
+pub mod bench_files;
+mod bench_json;
+mod bench_point;
+mod bench_tables;
 mod fit;
 pub mod measurements;
 
@@ -16,7 +20,7 @@ use super::parallel::in_parallel;
 use super::validate::errors::{ErrorGroup, Pair, group};
 use crate::catalog::{self, Constant, NumberFormat, Provenance, ServingEngine, SourcedValue};
 use crate::perf::KnownSteps;
-use crate::scenario::Scenario;
+use crate::scenario::{Performance, Scenario};
 use fit::{Parameter, Problem};
 
 /// A constant that is fitted.
@@ -74,6 +78,8 @@ pub struct Calibration {
     pub constants: Vec<(String, f64)>,
     /// Errors before the fit, on what was fitted, and on what was set aside.
     pub groups: Vec<ErrorGroup>,
+    /// What a reader should know before he uses the constants.
+    pub warnings: Vec<String>,
     /// Number of measurements left out because their conditions cannot be what they say.
     pub unusable: usize,
 }
@@ -86,6 +92,7 @@ impl Calibration {
             self.gpu,
             self.groups
                 .iter()
+                .filter(|g| g.count > 0)
                 .map(|g| format!("{}: TPOT {:.1} %", g.name, 100.0 * g.tpot.median))
                 .collect::<Vec<_>>()
                 .join(", "),
@@ -96,6 +103,93 @@ impl Calibration {
         }
         text
     }
+}
+
+/// The engine whose constants are fitted: that of the deployment that was measured, else the catalog's.
+fn base(usable: &[&Measurement], engine: &str, gpu: &str) -> Result<ServingEngine, String> {
+    let of_server = usable
+        .iter()
+        .find_map(|m| match &m.server.as_ref()?.performance {
+            Performance::Roofline(roofline) => Some(roofline.engine.clone()),
+            _ => None,
+        });
+    match of_server {
+        Some(engine) => Ok(engine),
+        None => catalog::engine(engine, gpu).ok_or(format!("the catalog has no engine `{engine}`")),
+    }
+}
+
+/// Constants of grouped GEMMs, fitted where a deployment with experts was measured: those of the experts' number format.
+/// Kernel tables are trusted to 30 % in bandwidth and compute and to 40 % in starts: servers fuse and replay them.
+fn of_experts(usable: &[&Measurement], has_four_bit: bool) -> Vec<Fitted> {
+    let with_experts = usable.iter().find(|m| {
+        let server = m.server.as_ref();
+        let architecture = server.and_then(|s| s.model.architecture.as_ref());
+        architecture.is_some_and(|a| a.experts.is_some())
+    });
+    let Some(measured) = with_experts else {
+        return Vec::new();
+    };
+    let [compute, bandwidth, launch] = match measured.experts {
+        NumberFormat::Bf16 => [
+            Constant::ExpertsBf16Compute,
+            Constant::ExpertsBf16Bandwidth,
+            Constant::ExpertsBf16Launch,
+        ],
+        NumberFormat::Fp8 => [
+            Constant::ExpertsFp8Compute,
+            Constant::ExpertsFp8Bandwidth,
+            Constant::ExpertsFp8Launch,
+        ],
+        NumberFormat::Fp8Block => [
+            Constant::ExpertsFp8BlockCompute,
+            Constant::ExpertsFp8BlockBandwidth,
+            Constant::ExpertsFp8BlockLaunch,
+        ],
+        NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4 if has_four_bit => {
+            return Vec::new();
+        }
+        NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4 => [
+            Constant::ExpertsFp4Compute,
+            Constant::ExpertsFp4Bandwidth,
+            Constant::ExpertsFp4Launch,
+        ],
+    };
+    vec![
+        fitted(compute, None, 0.3),
+        fitted(bandwidth, None, 0.3),
+        fitted(launch, None, 0.4),
+    ]
+}
+
+/// Fewest measurements on which a fit is not remarked on.
+const FEW: usize = 10;
+
+fn warnings(count: usize, before: &ErrorGroup, after: &ErrorGroup) -> Vec<String> {
+    let mut said = Vec::new();
+    if count < FEW {
+        let points = if count == 1 { "point" } else { "points" };
+        said.push(format!(
+            "the fit rests on {count} measured {points}: priors hold what they do not move; measure other lengths and loads"
+        ));
+    }
+    if after.count == 0 {
+        said.push("nothing was held out: with three points or more a third is, and says how well the rest is predicted".to_string());
+    }
+    for (name, before, after) in [
+        ("TPOT", &before.tpot, &after.tpot),
+        ("TTFT", &before.ttft, &after.ttft),
+    ] {
+        if after.median > before.median {
+            said.push(format!(
+                "{name} of what was held out is predicted worse than by the catalog's constants ({:.1} % off, {:.1} % before): do not \
+                 use it for that",
+                100.0 * after.median,
+                100.0 * before.median
+            ));
+        }
+    }
+    said
 }
 
 /// Whether a curve is set aside: every third of a model's, in the order of a hash of their names.
@@ -152,9 +246,12 @@ pub fn calibrate(
     if usable.is_empty() {
         return Err(format!("no usable measurement of {engine} on {gpu}"));
     }
-    let base = catalog::engine(engine, gpu)
-        .ok_or(format!("the catalog has no engine `{engine}`"))?
-        .uncalibrated();
+    let today = base(&usable, engine, gpu)?;
+    let named = match &today.asked {
+        Some(release) => format!("{engine}@{release}"),
+        None => engine.to_string(),
+    };
+    let base = today.uncalibrated();
     let scenarios: Result<Vec<Scenario>, String> =
         in_parallel(&usable, |m| m.scenario()).into_iter().collect();
     let scenarios = scenarios?;
@@ -165,6 +262,7 @@ pub fn calibrate(
     let parameters: Vec<Fitted> = GENERAL
         .into_iter()
         .chain(four_bit.then_some(FOUR_BIT).into_iter().flatten())
+        .chain(of_experts(&usable, four_bit))
         .collect();
     let used: Vec<(&Measurement, &Scenario)> = usable
         .iter()
@@ -214,19 +312,25 @@ pub fn calibrate(
             .map(|((m, p), _)| (*m, *p))
             .collect()
     };
+    let groups = vec![
+        group("before", &part(&before, None)),
+        group("fitted", &part(&after, Some(false))),
+        group("held out", &part(&after, Some(true))),
+    ];
+    let held_today = group(
+        "held out, without the fit",
+        &part(&played(&today)?, Some(true)),
+    );
     Ok(Calibration {
-        engine: engine.to_string(),
+        warnings: warnings(usable.len(), &held_today, &groups[2]),
+        engine: named,
         gpu: gpu.to_string(),
         constants: parameters
             .iter()
             .zip(&values)
             .map(|(p, value)| (p.constant.info().key.to_string(), *value))
             .collect(),
-        groups: vec![
-            group("before", &part(&before, None)),
-            group("fitted", &part(&after, Some(false))),
-            group("held out", &part(&after, Some(true))),
-        ],
+        groups,
         unusable: mine.len() - usable.len(),
     })
 }

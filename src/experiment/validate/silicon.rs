@@ -10,7 +10,7 @@
 //! fuller batches.
 
 use crate::catalog::NumberFormat;
-use crate::experiment::measurement::Measurement;
+use crate::experiment::measurement::{LatencyStatistic, Measurement};
 use crate::scenario::Batching;
 
 /// The file's rows as measurements, exact duplicates dropped; an error names line and cause.
@@ -178,6 +178,9 @@ impl SiliconRow {
             && (is("trtllm") || is("vllm") && model == "llama-3.3-70b" && self.gpu == "h200");
         Measurement {
             curve,
+            rate_per_s: None,
+            statistic: LatencyStatistic::Mean,
+            server: None,
             engine: self.engine.clone(),
             release: match (self.release.as_str(), self.engine.as_str()) {
                 // measured in 2025, before asynchronous scheduling

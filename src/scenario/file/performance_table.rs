@@ -126,6 +126,11 @@ const ROOFLINE: &[Field] = &[
         "\"auto\"",
         "Whether two micro-batches overlap, where experts are exchanged",
     ),
+    optional(
+        "calibration",
+        Text,
+        "A file of constants that `tokentide calibrate --out` wrote, relative to this file; `constants` hold before it",
+    ),
     default(
         "sampling",
         Choice(&Sampling::WORDS),
