@@ -46,6 +46,9 @@ pub mod traffic {
         BadLines, PrefixLru, RecordedRequest, Survey, TouchOrder, TraceSource, stats, survey,
     };
 }
+pub mod import {
+    pub use crate::import::{ImportRequest, LaunchEngine, import};
+}
 pub mod metrics {
     pub use crate::metrics::{Fate, Observer, Place, StepRecord};
 }
@@ -83,7 +86,7 @@ pub mod scenario {
         Admission, ArrivalForm, ArrivalKind, Batching, CacheForm, Class, ClosedLoop, FirstToken,
         Interpolation, KeyChange, Law, LawForm, LengthForm, LengthLaw, LoadMeasure, Mistakes, Node,
         Overlap, Performance, Pool, ProfileKey, RankBalance, Role, Router, Scenario, ThinkLaw,
-        load, load_str, summary_fields,
+        load, load_str, read_hf_text, summary_fields,
     };
 }
 pub mod units {

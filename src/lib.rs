@@ -75,6 +75,7 @@
 //! | `catalog` | GPUs, models, engines, prices: data with sources |
 //! | `traffic` | what others recorded of requests: formats by content, as streams of rows |
 //! | `scenario` | the file's shape, its mistakes, its meaning |
+//! | `import` | servers that people run (launch lines, manifests) as scenarios, and back |
 //! | `perf` | how long steps take; the boundary behind which models of step times live |
 //! | `workload` | arrivals, lengths, cache hits; named random streams |
 //! | `economics` | cost and revenue |
@@ -130,6 +131,7 @@ pub(crate) mod cluster;
 pub(crate) mod economics;
 pub(crate) mod engine;
 pub(crate) mod experiment;
+pub(crate) mod import;
 #[doc(hidden)]
 pub mod internals;
 pub(crate) mod metrics;

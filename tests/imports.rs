@@ -126,3 +126,189 @@ fn a_scenario_reads_no_configuration_out_of_its_folder_and_none_beside_a_base() 
         "{uneven}"
     );
 }
+
+/// Launch lines and files of servers: a name, what is given to `import`, and how it ends.
+const SERVERS: [(&str, &[&str], i32); 20] = [
+    ("script", &["vllm", "serve.sh", "--gpu", "a100"], 0),
+    (
+        "experts",
+        &[
+            "vllm",
+            "vllm serve deepseek-ai/DeepSeek-V3.1 -dp 8 -tp 2 --enable-expert-parallel --enable-dbo \
+             --speculative-config '{\"method\":\"deepseek_mtp\",\"num_speculative_tokens\":1}' --max-num-batched-token 1",
+            "--gpu",
+            "B200",
+            "--gpus",
+            "8",
+        ],
+        0,
+    ),
+    (
+        "image",
+        &[
+            "vllm",
+            "docker run --gpus all vllm/vllm-openai:latest --model RedHatAI/Llama-3.1-8B-Instruct-FP8 -dp 4 --async-scheduling",
+        ],
+        0,
+    ),
+    (
+        "two-roles",
+        &[
+            "vllm",
+            "vllm serve Qwen/Qwen3-30B-A3B -tp 2 --kv-transfer-config '{\"kv_connector\":\"NixlConnector\",\"kv_role\":\"kv_producer\"}'",
+            "vllm serve Qwen/Qwen3-30B-A3B -tp 4 --max-num-seqs 300 --kv-transfer-config '{\"kv_role\":\"kv_consumer\"}'",
+            "--gpu",
+            "h100",
+        ],
+        0,
+    ),
+    ("deployment", &["vllm", "deployment.yaml"], 0),
+    ("values", &["vllm", "values.yaml", "--gpu", "h100"], 0),
+    (
+        "ranks",
+        &[
+            "sglang",
+            "python -m sglang.launch_server --model-path zai-org/GLM-5-FP8 --tp-size 8 --dp 4 --enable-dp-attention --ep 8 \
+             --enable-two-batch-overlap --max-running-requests 512 --chunked-prefill-size 16384 --speculative-algorithm NEXTN \
+             --speculative-num-steps 2 --speculative-eagle-topk 1 --disable-radix-cache",
+            "--gpu",
+            "h200",
+        ],
+        0,
+    ),
+    ("leaders", &["sglang", "leaders.yaml", "--gpu", "h200"], 0),
+    ("graph", &["trtllm", "graph.yaml", "--gpu", "h200"], 0),
+    (
+        "options",
+        &[
+            "trtllm",
+            "trtllm-serve deepseek-ai/DeepSeek-R1 --max_batch_size 160 --extra_llm_api_options options.yaml",
+            "options.yaml",
+            "--gpu",
+            "b200",
+        ],
+        0,
+    ),
+    (
+        "role-files",
+        &[
+            "trtllm",
+            "prefill_config.yaml",
+            "decode_config.yaml",
+            "--model",
+            "Qwen/Qwen3-32B",
+            "--gpu",
+            "h100",
+        ],
+        0,
+    ),
+    (
+        "configuration",
+        &[
+            "vllm",
+            "vllm serve example/own -tp 4",
+            "--hf",
+            "tests/imports/configs/states.json",
+            "--gpu",
+            "l40s",
+        ],
+        0,
+    ),
+    ("question", &["trtllm", "question.yaml"], 2),
+    ("alias", &["vllm", "alias.yaml"], 2),
+    (
+        "no-model",
+        &["sglang", "sglang serve --model-path example/own --tp 2"],
+        2,
+    ),
+    (
+        "no-number",
+        &[
+            "vllm",
+            "vllm serve Qwen/Qwen3-32B --max-num-seqs $SEQS --gpu-memory-utilization 1.2",
+        ],
+        2,
+    ),
+    (
+        "not-this-engine",
+        &[
+            "trtllm",
+            "cd /srv; python -m sglang.launch_server --model Qwen/Qwen3-32B",
+        ],
+        2,
+    ),
+    (
+        "unlike",
+        &[
+            "vllm",
+            "vllm serve Qwen/Qwen3-32B -tp 2\nvllm serve Qwen/Qwen3-32B -tp 4",
+        ],
+        2,
+    ),
+    (
+        "odd-ranks",
+        &[
+            "sglang",
+            "sglang serve --model-path deepseek-ai/DeepSeek-R1 --tp 8 --dp 3 --enable-dp-attention",
+        ],
+        2,
+    ),
+    (
+        "too-large",
+        &[
+            "vllm",
+            "vllm serve meta-llama/Llama-3.1-405B-Instruct --gpu_memory_utilization 0.9 -tp 3",
+        ],
+        2,
+    ),
+];
+
+#[test]
+fn servers_become_scenarios_that_are_accepted_and_refusals_name_their_flag() {
+    for (name, arguments, code) in SERVERS {
+        let path = |argument: &&str| {
+            let file = format!("tests/imports/servers/{argument}");
+            if fs::exists(&file).unwrap_or(false) {
+                file
+            } else {
+                (*argument).to_string()
+            }
+        };
+        let all: Vec<String> = ["import".to_string()]
+            .into_iter()
+            .chain(arguments.iter().map(path))
+            .collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let said = tokentide(&all);
+        assert_eq!(said.code, Some(code), "{name}: {}", said.err);
+        holds(name, &said);
+        if code == 0 {
+            let text = String::from_utf8(said.out).expect("in UTF-8");
+            let read = tokentide::load_str(name, &text, &[]);
+            assert!(read.is_ok(), "{name}: {}", read.expect_err("refused"));
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_is_checked_as_it_comes() {
+    let line = "vllm serve meta-llama/Llama-3.1-8B-Instruct";
+    let said = tokentide(&["import", "vllm", line, "--gpu", "l40s"]);
+    let mut command: assert_cmd::Command = assert_cmd::cargo::cargo_bin_cmd!("tokentide");
+    let checked = command.args(["check", "-"]).write_stdin(said.out).output();
+    let checked = checked.expect("the program starts");
+    let out = String::from_utf8(checked.stdout).expect("in UTF-8");
+    assert!(
+        checked.status.success() && out.contains("no mistakes"),
+        "{out}"
+    );
+    let refused = tokentide(&["import", "vllm", line, "--gpu", "h1000"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused
+            .err
+            .contains("the catalog has no accelerator `h1000`"),
+        "{}",
+        refused.err
+    );
+}

@@ -330,7 +330,7 @@ fn the_scenario_of_the_answer_runs_and_keeps_its_promises() {
     let answer = planned(0, SMALL, &["--out", &out]);
     assert_eq!(
         scratch.files("out"),
-        ["plan.json", "plan.md", "scenario.toml"]
+        ["launch.sh", "plan.json", "plan.md", "scenario.toml"]
     );
     let said = tokentide(&["run", &format!("{out}/scenario.toml"), "--format", "json"]);
     assert_eq!(said.code, Some(0), "{}", said.err);

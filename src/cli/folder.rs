@@ -27,7 +27,7 @@ pub const OF_A_RUN: [&str; 7] = [
 ];
 
 /// The files of a plan in the order in which they are put in place.
-pub const OF_A_PLAN: [&str; 3] = ["scenario.toml", "plan.md", "plan.json"];
+pub const OF_A_PLAN: [&str; 4] = ["scenario.toml", "launch.sh", "plan.md", "plan.json"];
 
 /// The file that is locked. In a folder of new files it is also the sign that all of them are there.
 const LOCK: &str = ".tokentide.lock";

@@ -8,6 +8,7 @@ mod compare_command;
 mod exit;
 mod explain_command;
 mod folder;
+mod import_command;
 mod init_command;
 mod interrupt;
 mod man_command;
@@ -63,6 +64,8 @@ enum Command {
     Trace(trace_command::TraceArguments),
     /// List what is known of accelerators, models, engines and prices, or show one with its sources
     Catalog(catalog_command::CatalogArguments),
+    /// Print the scenario of a server that you run: a launch line of vLLM, SGLang or TensorRT-LLM, or a manifest
+    Import(import_command::ImportArguments),
     /// Show a stored run (summary.json) again, without simulating
     Report(report_command::ReportArguments),
     /// Write a scenario file to start from
@@ -82,7 +85,7 @@ enum Command {
 /// The arguments that name a scenario.
 #[derive(Debug, Args)]
 struct ScenarioArguments {
-    /// Path of a scenario file, or name of a bundled scenario (such as deepseek-day)
+    /// Path of a scenario file, name of a bundled scenario (such as deepseek-day), or - for standard input
     scenario: String,
     /// Override one value: key.path=value, typed like TOML; list members by number or name
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -145,6 +148,7 @@ pub fn execute(arguments: &Arguments) -> Exit {
         Command::Calibrate(arguments) => calibrate_command::execute(arguments),
         Command::Trace(arguments) => trace_command::execute(arguments),
         Command::Catalog(arguments) => catalog_command::execute(arguments),
+        Command::Import(arguments) => import_command::execute(arguments),
         Command::Report(arguments) => report_command::execute(arguments),
         Command::Init(arguments) => init_command::execute(arguments),
         Command::Schema => schema_command::execute(),

@@ -15,9 +15,10 @@ use super::{
 use crate::experiment::parallel;
 use crate::experiment::plan::plan_tables::TABLES;
 use crate::experiment::plan::{Bench, PlanAnswer, PlanQuestion, PlanStopped, plan};
+use crate::import::launch_line::launch_lines;
 use crate::perf::KnownSteps;
 use crate::report::markdown;
-use crate::scenario::{Goal, PlanTable, parse_duration};
+use crate::scenario::{Goal, PlanTable, load_str, parse_duration};
 use crate::units::SimDuration;
 
 /// Arguments of `plan`.
@@ -62,7 +63,8 @@ pub struct PlanArguments {
     threads: Option<u16>,
     #[command(flatten)]
     print: PrintArguments,
-    /// Also write scenario.toml (the answer, ready to run), plan.md and plan.json here
+    /// Also write scenario.toml (the answer, ready to run), launch.sh (lines of vLLM and SGLang that launch it), plan.md
+    /// and plan.json here
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Allow --out to replace the files of an earlier plan
@@ -165,10 +167,13 @@ fn asked(arguments: &PlanArguments) -> PlanTable {
 
 /// The files of a plan's answer, in the order in which they are put in place.
 fn of_plan(answer: &PlanAnswer) -> Result<Vec<(&'static str, String)>, String> {
-    let [scenario, page, json] = OF_A_PLAN;
+    let [scenario, launch, page, json] = OF_A_PLAN;
     let mut of = Vec::new();
     if let Some(text) = &answer.scenario_toml {
         of.push((scenario, text.clone()));
+        if let Ok(answer) = load_str(scenario, text, &[]) {
+            of.push((launch, launch_lines(&answer)));
+        }
     }
     of.push((page, markdown::page(&answer.page())));
     let text = serde_json::to_string_pretty(answer).map_err(|error| error.to_string())?;

@@ -142,6 +142,21 @@ impl Files {
         Ok(bytes)
     }
 
+    /// The text that is handed over on standard input, or says at `at`, where that was asked for, why it is not read.
+    pub fn standard_input(&mut self, at: Span) -> Result<String, Diagnostic> {
+        let mut text = String::new();
+        let mut input = std::io::stdin().lock().take(MAX_FILE_BYTES + 1);
+        let read = input.read_to_string(&mut text);
+        let why = match read {
+            Ok(bytes) if bytes as u64 > MAX_FILE_BYTES => {
+                format!("more than {} MiB", MAX_FILE_BYTES >> 20)
+            }
+            Ok(_) => return Ok(text),
+            Err(error) => error.to_string(),
+        };
+        Err(Diagnostic::new("cannot read standard input", at).label(why))
+    }
+
     /// The CSV of a path, read once however often a scenario is varied; or why not, at `at`, where it was named.
     pub fn csv(
         &mut self,

@@ -26,8 +26,8 @@ const MAX_STRUCTURE: usize = 2 << 20;
 /// Longest chain of scenarios that extend one another.
 const MAX_CHAIN: usize = 16;
 
-/// Reads the scenario that a person named: a bundled one, or a file. Something is a path when it is a
-/// file, contains a separator, or ends in `.toml`.
+/// Reads the scenario that a person named: a bundled one, a file, or `-` for standard input. Something is a path when it
+/// is a file, contains a separator, or ends in `.toml`.
 ///
 /// # Errors
 ///
@@ -157,7 +157,11 @@ impl Reader {
             start: 0,
             end: target.len(),
         };
-        let tree = reader.open(target, at, None);
+        let tree = if target == "-" {
+            reader.standard_input(at)
+        } else {
+            reader.open(target, at, None)
+        };
         reader.overridden(tree, overrides)
     }
 
@@ -259,6 +263,18 @@ impl Reader {
             None => {
                 self.report
                     .push(unknown_scenario(target, at, directory.is_some()));
+                None
+            }
+        }
+    }
+
+    /// Reads the scenario on standard input, which may name files in the working directory.
+    fn standard_input(&mut self, at: Span) -> Option<TomlTable> {
+        const NAME: &str = "standard input";
+        match self.files.standard_input(at) {
+            Ok(text) => self.text(NAME, NAME, text, Some(PathBuf::new()), Some(at)),
+            Err(found) => {
+                self.report.push(found);
                 None
             }
         }

@@ -51,11 +51,11 @@ pub use class::{
     ArrivalKind, ArrivalProcess, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo,
     TraceRow,
 };
-pub use diagnostic::Mistakes;
+pub use diagnostic::{Diagnostic, MistakeReport, Mistakes};
 pub use file::MAX_RUNS;
 pub use file::MAX_TOKENS as MAX_LENGTH;
 pub use file::{all_fields as summary_fields, is_sum};
-pub use hf::read_hf;
+pub use hf::{HfModel, read_hf, read_hf_text};
 pub use key_change::{AxisPiece, KeyChange, KeyValue};
 pub use load::{Prepared, load, load_str, prepare};
 pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
@@ -65,11 +65,12 @@ pub use performance::{
 };
 pub use plan_section::{PlanOption, PlanTable};
 pub use resolve::Scenario;
-pub use source::SourceText;
+pub use source::{SourceText, Sources, Span};
 pub use step_basis::StepBasis;
-pub use suggest::nearest;
+pub use suggest::{nearest, quote};
 pub use sweep_section::SweepTable;
-pub use text::{parse_duration, show_time_of_day};
+pub use text::{parse_duration, quoted, show_time_of_day};
+pub use tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use vocabulary::{
     Admission, AmountKey, ArrivalForm, Batching, CacheForm, FirstToken, Goal, Interpolation,

@@ -5,9 +5,12 @@
 
 use tokentide::internals::experiment::calibrate::measurements;
 use tokentide::internals::experiment::run;
+use tokentide::internals::import::{ImportRequest, LaunchEngine, import};
 use tokentide::internals::perf::{DecodeLoads, StepTimes};
 use tokentide::internals::report::{Format, Style, json, render};
-use tokentide::internals::scenario::{KeyChange, Mistakes, Performance, Scenario, load_str};
+use tokentide::internals::scenario::{
+    KeyChange, Mistakes, Performance, Scenario, load_str, read_hf_text,
+};
 use tokentide::internals::units::{NS_PER_S, Picoseconds, SimDuration};
 use tokentide::internals::workload::{Workload, mean_requests_per_s, realised};
 
@@ -15,7 +18,7 @@ use tokentide::internals::workload::{Workload, mean_requests_per_s, realised};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name.
-pub const ALL: [(&str, Target); 9] = [
+pub const ALL: [(&str, Target); 11] = [
     ("scenario", scenario),
     ("overrides", overrides),
     ("catalog", catalog),
@@ -23,6 +26,8 @@ pub const ALL: [(&str, Target); 9] = [
     ("trace", trace),
     ("profile", profile),
     ("measurements", measured),
+    ("configuration", configuration),
+    ("launch", launch),
     ("stored_run", stored_run),
     ("play", play),
 ];
@@ -119,6 +124,48 @@ fn measured(bytes: &[u8]) {
                 }
             }
             Err(why) => assert!(!why.is_empty()),
+        }
+    }
+}
+
+/// A model's config.json.
+fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match read_hf_text("config.json", text) {
+        Ok(read) => {
+            assert!(read.model().is_some());
+            let set = format!("{BASE}\n{}", read.to_toml());
+            // a model of its own instead of the base's, unless the base's pools do not suit it
+            let _ = load_str(
+                "configured.toml",
+                &set.replacen("model ", "#model ", 1),
+                &[],
+            );
+        }
+        Err(mistakes) => assert!(!mistakes.to_string().is_empty()),
+    }
+}
+
+/// A launch line, a script or a manifest, for each engine.
+fn launch(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    for engine in LaunchEngine::ALL {
+        let request = ImportRequest {
+            engine,
+            inputs: vec![("input".to_string(), text.to_string())],
+            gpu: None,
+            node_gpus: None,
+            model: Some("Qwen/Qwen3-32B".to_string()),
+            hf: None,
+            role: None,
+        };
+        match import(&request) {
+            Ok(made) => understood(load_str("made.toml", &made.text, &[])),
+            Err(mistakes) => assert!(!mistakes.to_string().is_empty()),
         }
     }
 }

@@ -151,14 +151,43 @@ pub fn read_hf(path: &str) -> Result<HfModel, Mistakes> {
         &mut files,
         &mut report,
     );
+    whole(read, at, sources, report)
+}
+
+/// Reads the text of a configuration under a name.
+///
+/// # Errors
+/// All mistakes in it at once.
+pub fn read_hf_text(name: &str, text: &str) -> Result<HfModel, Mistakes> {
+    let mut sources = Sources::default();
+    let mut report = MistakeReport::default();
+    let source = sources.add(name.to_string(), text.to_string(), None);
+    let at = Span::whole(source);
+    let read = match parse_object(text, source) {
+        Ok(root) => read_config(&root, None, at, &mut report),
+        Err(found) => {
+            report.push(found);
+            None
+        }
+    };
+    whole(read, at, sources, report)
+}
+
+/// What was read of a configuration, with the model that it means: what a scenario would find wrong with it is wrong
+/// here, too.
+fn whole(
+    read: Option<HfModel>,
+    at: Span,
+    sources: Sources,
+    mut report: MistakeReport,
+) -> Result<HfModel, Mistakes> {
     let Some(read) = read else {
         return Err(report.into_mistakes(sources));
     };
-    // what a scenario would find wrong with it is wrong here, too
     let mut root = Entries::default();
     root.table("model", Entries(read.table), at);
     let mut root = root.0;
-    check(&mut root, &ALONE, source, &mut report);
+    check(&mut root, &ALONE, at.source, &mut report);
     let model = resolve::model(&root, &mut report);
     match (model, report.is_empty(), root.remove("model")) {
         (Some(model), true, Some(TomlEntry { node, .. })) => Ok(HfModel {
