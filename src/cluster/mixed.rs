@@ -33,6 +33,8 @@ pub struct MixedRules {
     balance: RankBalance,
     batching: Batching,
     look_ahead: bool,
+    /// Number of steps of which one computes prompts, at most, while anybody decodes.
+    prefill_every: u32,
     measure: LoadMeasure,
     pace: DecodePace,
     /// Tokens that a decoding request adds to a batch: one, and its drafts.
@@ -51,6 +53,7 @@ impl MixedRules {
             reserving: pool.admission == Admission::Reserve,
             batching: pool.batching,
             look_ahead: pool.look_ahead,
+            prefill_every: pool.prefill_every,
             balance: pool.balance,
             measure: pool.router.measure(pool.role),
             // first tokens leave as prompts end

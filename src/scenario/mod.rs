@@ -201,6 +201,8 @@ pub struct Pool {
     /// Mixed only: whether a step is put together while the one before runs, so that it takes only those
     /// who waited when that one began.
     pub look_ahead: bool,
+    /// Number of steps of a mixed pool of which one computes prompts, at most, while anybody decodes.
+    pub prefill_every: u32,
     /// How requests are spread over a unit's ranks.
     pub balance: RankBalance,
     /// How requests are spread over the units.

@@ -122,6 +122,11 @@ impl Mixed {
         }
         let unit = &mut self.units[index];
         unit.began = Some(from);
+        unit.pause = if chunks.is_empty() {
+            unit.pause.saturating_sub(1)
+        } else {
+            self.pool.prefill_every - 1
+        };
         unit.step = Some(Step {
             from,
             ends,
@@ -158,6 +163,16 @@ impl Mixed {
     /// Deals out the tokens of the next step: prompts that were cut go on, then the queue's head joins, and
     /// the next one, until one must wait.
     fn form(&mut self, world: &mut World, index: usize) -> Vec<Chunk> {
+        let unit = &mut self.units[index];
+        if unit.pause > 0 && unit.ranks.iter().flatten().any(|r| r.decodes) {
+            unit.blocked = None;
+            let waits =
+                unit.queue.len() + unit.ranks.iter().flatten().filter(|r| !r.decodes).count();
+            if waits > 0 {
+                world.saw("prompts wait for their turn among steps");
+            }
+            return Vec::new();
+        }
         let most = u64::from(self.pool.max_batch_tokens);
         // What is drafted is verified with the last token.
         let each = 1 + u64::from(world.scenario.mtp.drafts);

@@ -148,6 +148,7 @@ const LEAST_IN_10_000: &[(&str, u64)] = &[
     ("prompts dealt by time go elsewhere than by tokens", 100),
     ("ranks by KV", 440),
     ("ranks by requests", 430),
+    ("prompts wait for their turn among steps", 60),
     ("ranks by time", 870),
     ("recorded", 770),
     ("report", 2_500),

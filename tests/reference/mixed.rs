@@ -27,6 +27,8 @@ struct Unit {
     step: Option<Step>,
     /// When the running step began, or the one that ends now; an idle unit has none.
     began: Option<u64>,
+    /// Steps to come without prompts while anybody decodes.
+    pause: u32,
     /// A step would have outlasted the unit: none starts until its release.
     is_stopped: bool,
     /// Why the head of the queue waits, if it is known to.

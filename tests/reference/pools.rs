@@ -225,6 +225,10 @@ pub fn mixed(plan: &mut Plan) -> Table {
     put(&mut pool, "batching", text(batching.word()));
     let look_ahead = plan.dice.chance(0.4).to_string();
     put(&mut pool, "look_ahead", Value::Bare(look_ahead));
+    if plan.dice.chance(0.3) {
+        let every = plan.dice.whole(1, 5);
+        put(&mut pool, "prefill_every", Value::Integer(every));
+    }
     routing(plan, &mut pool, Role::Mixed);
     put(&mut pool, "units", units(plan, plan.intake.units));
     pool

@@ -86,6 +86,16 @@ fn who_looks_ahead_takes_who_waited_when_the_step_before_began() {
 }
 
 #[test]
+fn prompts_have_every_third_step_while_anybody_decodes() {
+    // 9 tokens of the second beside the first at 3 s, and the other 6 at 6 s, when the first is done.
+    let set = ["pools.mixed.prefill_every=3"];
+    let expected = ["start 0 first 1 done 6", "start 3 first 7 done 7"];
+    check(&set, &["0,10,6", "0.5,15,1"], &expected);
+    let expected = ["start 0 first 1 done 6", "start 1 first 3 done 3"];
+    check(&[], &["0,10,6", "0.5,15,1"], &expected);
+}
+
+#[test]
 fn who_is_preempted_computes_again_what_it_had() {
     // At 5 s both hold 15 + 9 tokens and will hold 26. The second has 4 tokens of its answer; it would hold
     // 10 when it had computed them again, so that it waits for the first to end.

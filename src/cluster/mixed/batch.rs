@@ -152,6 +152,11 @@ impl MixedUnit {
         rules: &MixedRules,
         observer: &mut impl Observer,
     ) -> bool {
+        if self.pause > 0 && self.ranks.iter().any(|rank| rank.decoding > 0) {
+            self.serving.iter_mut().for_each(|s| s.chunk = 0);
+            self.blocked = None;
+            return false;
+        }
         for rank in &mut self.ranks {
             let decoding = match rules.batching {
                 Batching::PrefillFirst => 0,

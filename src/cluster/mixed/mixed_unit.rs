@@ -43,6 +43,8 @@ pub struct MixedUnit {
     /// time for a unit that was idle.
     pub(super) planned: SimTime,
     step_end: SimTime,
+    /// Steps that those who decode take alone, before prompts are computed again.
+    pub(super) pause: u32,
     /// KV attended to by requests that decode in the running step, in 1/1024 token; `None`: none decodes.
     step_kv_1024: Option<u64>,
     pub(super) loads: Vec<MixedLoad>,
@@ -224,6 +226,7 @@ impl PoolUnit for MixedUnit {
             step_from: SimTime::ZERO,
             planned: SimTime::NEVER,
             step_end: SimTime::NEVER,
+            pause: 0,
             step_kv_1024: None,
             loads: vec![MixedLoad::default(); rules.ranks],
             until: SimTime::NEVER,
@@ -236,6 +239,7 @@ impl PoolUnit for MixedUnit {
     fn pay(&mut self, until: SimTime) {
         self.until = until;
         self.halted = false;
+        self.pause = 0;
         self.planned = SimTime::NEVER;
     }
 
@@ -331,6 +335,10 @@ impl Server for MixedUnit {
         }
         self.step_from = now;
         self.step_end = end;
+        self.pause = match prompts {
+            true => rules.prefill_every - 1,
+            false => self.pause.saturating_sub(1),
+        };
         self.step_kv_1024 = decodes.then_some(kv_1024);
         for s in &mut self.serving {
             if s.fresh {

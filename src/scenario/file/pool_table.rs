@@ -134,6 +134,11 @@ static MIXED: TableShape = TableShape {
             Boolean,
             "Whether a step is put together while the one before runs: it takes only those who waited then, and the host works beside; by default what the engine does, `false` where it is not known",
         ),
+        optional(
+            "prefill_every",
+            Integer(1, 1_000_000),
+            "Of how many steps one computes prompts, at most, while anybody decodes (SGLang: num-continuous-decode-steps); left out: 1, every step",
+        ),
         balance(Role::Mixed),
         default(
             "router",

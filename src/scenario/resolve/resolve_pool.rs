@@ -121,6 +121,7 @@ fn pool(
         admission,
         batching,
         look_ahead: table.boolean("look_ahead").unwrap_or(rules.look_ahead),
+        prefill_every: table.integer("prefill_every").unwrap_or(1),
         balance: table.word("balance")?,
         router: table.word("router")?,
         report_interval: table.duration("report_interval")?,
