@@ -15,7 +15,8 @@ use super::super::{
 use super::resolve_pool::timed;
 use super::resolve_profile::{self, RateRow};
 use super::trace::{self, Recording};
-use super::traffic_shape::{self, RunTimes, TrafficRow};
+use super::traffic_cycle::TrafficRow;
+use super::traffic_shape::{self, RunTimes};
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimDuration};
 use crate::words::Words;
 

@@ -1,8 +1,39 @@
 //! Rows of any dates, laid over one another as the parts of a cycle.
 
 use super::super::source::Span;
-use super::traffic_shape::{TimedRow, TrafficRow};
 use crate::units::SimDuration;
+
+/// A row of the file in time: when it begins, on its clock and in ns from 1970 UTC.
+#[derive(Clone, Copy, Debug)]
+pub struct TimedRow {
+    /// On the clock that days and weeks are told by.
+    pub wall: i64,
+    /// In ns from 1970 UTC; for times of day and of the week the same as `wall`.
+    pub instant: i64,
+    /// Length of the row.
+    pub length: i64,
+    /// Requests in the row.
+    pub requests: f64,
+    /// Means of lengths and hits.
+    pub means: [Option<f64>; 3],
+    /// Place of the number in the file.
+    pub at: Span,
+}
+
+/// Part of a cycle and its requests.
+#[derive(Clone, Debug)]
+pub struct TrafficRow {
+    /// Place in the cycle at which the row begins.
+    pub from: SimDuration,
+    /// Place in the cycle at which the row ends.
+    pub to: SimDuration,
+    /// Number of requests that arrive in the row's time.
+    pub requests: f64,
+    /// Place of the number of requests in the file.
+    pub requests_at: Span,
+    /// Means of the input and output laws in tokens, and cached over input tokens; `None`: the row does not say.
+    pub means: [Option<f64>; 3],
+}
 
 /// What the rows say of a part of the cycle.
 #[derive(Clone, Debug)]

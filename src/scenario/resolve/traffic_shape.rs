@@ -14,7 +14,7 @@ use super::super::text::show_time_of_day;
 use super::super::tree::{TomlNode, TomlTable};
 use super::csv_cells::read_once;
 use super::told::{name, place, told};
-use super::traffic_cycle::folded;
+use super::traffic_cycle::{TimedRow, TrafficRow, folded};
 use crate::traffic::{CountTable, CountTimes, CountUnit, Zone};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 
@@ -37,21 +37,6 @@ pub struct RunTimes {
     pub duration: SimDuration,
 }
 
-/// Part of a cycle and its requests.
-#[derive(Clone, Debug)]
-pub struct TrafficRow {
-    /// Place in the cycle at which the row begins.
-    pub from: SimDuration,
-    /// Place in the cycle at which the row ends.
-    pub to: SimDuration,
-    /// Number of requests that arrive in the row's time.
-    pub requests: f64,
-    /// Place of the number of requests in the file.
-    pub requests_at: Span,
-    /// Means of the input and output laws in tokens, and cached over input tokens; `None`: the row does not say.
-    pub means: [Option<f64>; 3],
-}
-
 /// Traffic as a cycle.
 #[derive(Debug)]
 pub struct TrafficShape {
@@ -65,23 +50,6 @@ pub struct TrafficShape {
     pub remarks: Vec<String>,
     /// What was assumed.
     pub cautions: Vec<String>,
-}
-
-/// A row of the file in time: when it begins, on its clock and in ns from 1970 UTC.
-#[derive(Clone, Copy, Debug)]
-pub struct TimedRow {
-    /// On the clock that days and weeks are told by.
-    pub wall: i64,
-    /// In ns from 1970 UTC; for times of day and of the week the same as `wall`.
-    pub instant: i64,
-    /// Length of the row.
-    pub length: i64,
-    /// Requests in the row.
-    pub requests: f64,
-    /// Means of lengths and hits.
-    pub means: [Option<f64>; 3],
-    /// Place of the number in the file.
-    pub at: Span,
 }
 
 /// Reads a file of counts, and says what is wrong with it.
