@@ -333,3 +333,116 @@ fn bad_rows_may_be_left_out_and_a_trace_comes_back_from_its_copy() {
     let again = tokentide(&["trace", "convert", &copied]);
     assert_eq!(again.out, copy.out);
 }
+
+const PLAYED: &str = r#"
+name     = "recorded"
+start    = 2026-01-05T00:00:00+00:00
+duration = "trace"
+model    = { name = "mine", kv_bytes_per_token = 1000 }
+node     = { gpu = "h100", gpus = 1, price_per_gpu_hour = 2.00 }
+[pools.mixed]
+nodes_per_unit     = 1
+max_batch_tokens   = 4096
+max_batch_requests = 64
+kv_capacity_tokens = 4_000_000
+units              = 1
+[performance]
+kind    = "linear"
+prefill = { base = "1ms", per_token = "100us" }
+decode  = { base = "5ms" }
+[[class]]
+name     = "chat"
+arrivals = { kind = "trace", file = "rows.csv.gz" }
+"#;
+
+/// Requests that came, seconds that were played, and TTFTs of a run with these settings.
+fn played(path: &str, set: &[&str]) -> (u64, f64, Value) {
+    let mut arguments = vec!["run", path, "--quiet", "--format", "json"];
+    set.iter()
+        .for_each(|setting| arguments.extend(["--set", setting]));
+    let said = tokentide(&arguments);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let json: Value = serde_json::from_slice(&said.out).expect("JSON");
+    let arrived = json["requests"]["arrived"].as_u64().expect("a count");
+    let seconds = json["duration_s"].as_f64().expect("a time");
+    (arrived, seconds, json["latency"]["ttft_s"].clone())
+}
+
+#[test]
+fn a_file_is_played_as_its_rows_are_and_faster_later_in_part_and_again() {
+    let scratch = Scratch::new("played-files");
+    let rows: String = (0..100).map(|n| format!("{n},400,20\n")).collect();
+    let text = format!("{HEAD}{rows}");
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer
+        .write_all(text.as_bytes())
+        .expect("a vector takes all");
+    let packed = packer.finish().expect("a vector takes all");
+    std::fs::write(scratch.path("rows.csv.gz"), &packed)
+        .expect("the scratch folder can be written");
+    scratch.write("rows.csv", &text);
+    let path = scratch.write("played.toml", PLAYED);
+    let plain = scratch.write(
+        "plain.toml",
+        &PLAYED.replace("file = \"rows.csv.gz\"", "csv = \"rows.csv\""),
+    );
+    let whole = played(&path, &[]);
+    assert_eq!((whole.0, whole.1), (100, 100.0));
+    assert_eq!(whole, played(&plain, &[]), "the same rows, packed or not");
+    let set = |key: &str| format!("class.chat.arrivals.{key}");
+    assert_eq!(played(&path, &[&set("rate=2")]).1, 50.0);
+    assert_eq!(played(&path, &[&set("repeat=3")]).0, 300);
+    assert_eq!(played(&path, &[&set("repeat=3")]).1, 300.0);
+    assert_eq!(played(&path, &[&set("window=[\"10s\",\"20s\"]")]).0, 10);
+    let twice = played(
+        &path,
+        &[
+            &set("window=[\"10s\",\"20s\"]"),
+            &set("repeat=2"),
+            &set("rate=0.5"),
+        ],
+    );
+    assert_eq!((twice.0, twice.1), (20, 39.0));
+    assert_eq!(played(&path, &[&set("at=\"00:01\"")]).1, 160.0);
+    // What a run writes reproduces it, and names its file by the hash of the bytes.
+    let out = scratch.path("out");
+    let said = tokentide(&["run", &path, "--quiet", "--out", &out]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let resolved =
+        std::fs::read_to_string(scratch.path("out/scenario.resolved.toml")).expect("a scenario");
+    assert!(
+        resolved.contains("file = \"rows.csv.gz\", hash = \""),
+        "{resolved}"
+    );
+    let again = scratch.write("again.toml", &resolved);
+    assert_eq!(played(&again, &[]), whole);
+    for (key, part) in [
+        (set("window=[\"20s\",\"10s\"]"), "ends before it begins"),
+        (set("csv=\"rows.csv\""), "exclude one another"),
+    ] {
+        let said = tokentide(&["check", &path, "--set", &key]);
+        assert!(
+            said.code == Some(2) && said.err.contains(part),
+            "{key}: {}",
+            said.err
+        );
+    }
+    scratch.write("rows.csv.gz", &text.replace("0,400,20", "0,500,20"));
+    let other = tokentide(&["check", &again]);
+    assert_eq!(other.code, Some(2));
+    assert!(other.err.contains("this is not the file"), "{}", other.err);
+    scratch.write("rows.csv.gz", &text.replace("7,400,20", "7,-400,20"));
+    let bad = tokentide(&["check", &path]);
+    assert_eq!(bad.code, Some(2));
+    for part in ["rows.csv.gz:9:3", "cannot be `-400`", "9 more rows"] {
+        assert!(
+            bad.err
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .contains(part),
+            "{part}: {}",
+            bad.err
+        );
+    }
+}

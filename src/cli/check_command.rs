@@ -200,11 +200,7 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
             },
             ArrivalKind::Trace(_) => {
                 let (played, all) = stated.recorded(end).unwrap_or_default();
-                format!(
-                    "{} of {} recorded requests",
-                    count(played as u64),
-                    count(all as u64)
-                )
+                format!("{} of {} recorded requests", count(played), count(all))
             }
             _ => format!("{} requests a day", count(class.requests_per_day as u64)),
         };

@@ -97,7 +97,7 @@ pub fn mean_lengths(scenario: &Scenario) -> (f64, f64) {
 fn requests(class: &Class) -> f64 {
     match &class.arrivals.kind {
         ArrivalKind::ClosedLoop(closed) => f64::from(closed.users),
-        ArrivalKind::Trace(rows) => rows.len() as f64,
+        ArrivalKind::Trace(play) => play.count() as f64,
         ArrivalKind::Poisson | ArrivalKind::Deterministic => {
             let rate = class.arrivals.rate.iter();
             rate.map(|s| {

@@ -1,5 +1,6 @@
 //! Classes: streams of requests, when they arrive, how long they are, what they pay and expect.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::vocabulary::ThinkLaw;
@@ -55,8 +56,8 @@ pub enum ArrivalKind {
     Deterministic,
     /// Users who wait for their answers. The rate is empty.
     ClosedLoop(ClosedLoop),
-    /// Recorded arrivals, in order of time. The rate is empty.
-    Trace(Arc<[TraceRow]>),
+    /// Recorded arrivals. The rate is empty.
+    Trace(TracePlay),
 }
 
 /// Users who issue a request, wait for its end, think, and issue the next (S18).
@@ -72,6 +73,61 @@ pub struct ClosedLoop {
     pub ramp_up: SimDuration,
     /// Requests of all users together; `None`: no end.
     pub requests: Option<u64>,
+}
+
+/// A recording as a run plays it: its requests in order of time, and how often they come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracePlay {
+    /// Requests of one time through, in order of time.
+    pub rows: Arc<[TraceRow]>,
+    /// Times through.
+    pub repeat: u32,
+    /// Time from one beginning to the next.
+    pub period: SimDuration,
+}
+
+impl Deref for TracePlay {
+    type Target = [TraceRow];
+
+    fn deref(&self) -> &[TraceRow] {
+        &self.rows
+    }
+}
+
+impl TracePlay {
+    /// Requests of all times through.
+    pub fn count(&self) -> u64 {
+        self.rows.len() as u64 * u64::from(self.repeat)
+    }
+
+    /// The n-th request from 0; `None`: there is none.
+    pub fn nth(&self, n: u64) -> Option<TraceRow> {
+        let of_each = self.rows.len() as u64;
+        let lap = n.checked_div(of_each)?;
+        let row = self.rows[(n % of_each) as usize];
+        (lap < u64::from(self.repeat)).then_some(TraceRow {
+            at: SimDuration(row.at.0 + lap * self.period.0),
+            ..row
+        })
+    }
+
+    /// Arrival of the last request.
+    pub fn last_at(&self) -> Option<SimDuration> {
+        self.nth(self.count().checked_sub(1)?).map(|row| row.at)
+    }
+
+    /// Requests that arrive before `end`.
+    pub fn before(&self, end: SimDuration) -> u64 {
+        let (mut low, mut high) = (0, self.count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.nth(middle).is_some_and(|row| row.at < end) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    }
 }
 
 /// A recorded request.

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::source::SourceText;
@@ -13,6 +14,8 @@ use super::text::quoted;
 pub struct CsvText {
     /// The text, and what people call it.
     pub source: Arc<SourceText>,
+    /// The file of a recording, which is streamed and not held: its text is empty here; `None`: the text is here.
+    pub path: Option<PathBuf>,
     quoted: OnceLock<String>,
     /// Content as it was first read. It is set once and then only lent, so that a panic elsewhere leaves it whole.
     content: AssertUnwindSafe<OnceLock<Arc<dyn Any + Send + Sync>>>,
@@ -31,7 +34,23 @@ impl CsvText {
         };
         Arc::new(Self {
             source: Arc::new(source),
+            path: None,
             quoted: OnceLock::new(),
+            content: AssertUnwindSafe(OnceLock::new()),
+        })
+    }
+
+    /// A recording in a file, which a scenario names like this.
+    pub fn of_file(path: PathBuf, named: &str) -> Arc<Self> {
+        let source = SourceText {
+            name: path.display().to_string(),
+            text: String::new(),
+            directory: None,
+        };
+        Arc::new(Self {
+            source: Arc::new(source),
+            path: Some(path),
+            quoted: OnceLock::from(quoted(named)),
             content: AssertUnwindSafe(OnceLock::new()),
         })
     }

@@ -7,15 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Cursor, ErrorKind, Read};
+use std::io::{BufReader, Cursor, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::csv_text::CsvText;
 use super::diagnostic::Diagnostic;
-use super::ordinary::{Unread, read_ordinary};
+use super::ordinary::{Unread, check_ordinary, read_ordinary};
 use super::source::{Sources, Span};
 use super::suggest::{nearest, quote};
+use super::write::hash_of;
 use crate::traffic::unpacked;
 
 /// Largest file that is read, 16 MiB: a hand-written scenario has kilobytes, a CSV of every second of
@@ -177,6 +178,37 @@ impl Files {
         let mut known = self.csvs.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(path.to_path_buf(), Arc::clone(&csv));
         Ok(csv)
+    }
+
+    /// The recording in a file of any size, and the hash of its bytes; or why it is not read, at `at`, where it was named.
+    pub fn trace(
+        &mut self,
+        path: &Path,
+        named: &str,
+        at: Span,
+    ) -> Result<(Arc<CsvText>, String), Diagnostic> {
+        let refuse = |why: String| {
+            Diagnostic::new(
+                format!("cannot read {}", quote(&path.display().to_string())),
+                at,
+            )
+            .label(why)
+        };
+        check_ordinary(path, u64::MAX).map_err(|why| {
+            let found = refuse(why.to_string());
+            match (why, self.similar(path, "csv")) {
+                (Unread::Absent, Some(name)) => {
+                    found.help(format!("did you mean {}?", quote(&name)))
+                }
+                _ => found,
+            }
+        })?;
+        let file = fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+        let hash = hash_of(BufReader::new(file)).map_err(|error| refuse(error.to_string()))?;
+        let mut known = self.csvs.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || CsvText::of_file(path.to_path_buf(), named);
+        let found = known.entry(path.join(&hash)).or_insert_with(fresh);
+        Ok((Arc::clone(found), hash))
     }
 
     /// A file of the same directory and kind with nearly the same name; `None`: there is none.

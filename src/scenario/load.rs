@@ -3,12 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use super::attach;
 use super::bundled::{BUNDLED, bundled};
 use super::calibration;
 use super::check::check;
-use super::csv_text::CsvText;
 use super::diagnostic::{Diagnostic, MistakeReport, Mistakes};
 use super::files::Files;
 use super::hf::attach_hf;
@@ -217,7 +216,7 @@ impl Reader {
         if self.report.incomplete {
             return Err(self.report.into_mistakes(self.sources));
         }
-        attach_csvs(
+        attach::attach_csvs(
             &mut root,
             &mut self.sources,
             &mut self.files,
@@ -370,72 +369,6 @@ impl Reader {
         let mut whole = merge(base, root);
         stated_price::note(node.as_ref(), &mut whole);
         Some(whole)
-    }
-}
-
-/// Replaces the path of each CSV (a class's traffic or trace, a profile of step times) by the file's text, so
-/// that the resolved scenario needs no other file and its hash covers the figures.
-fn attach_csvs(
-    root: &mut TomlTable,
-    sources: &mut Sources,
-    files: &mut Files,
-    report: &mut MistakeReport,
-) {
-    let performance = root.entry_mut("performance").map(|e| &mut e.node.value);
-    if let Some(TomlValue::Table(performance)) = performance {
-        attach_csv(performance, sources, files, report);
-    }
-    let Some(TomlValue::List(classes)) = root.entry_mut("class").map(|e| &mut e.node.value) else {
-        return;
-    };
-    for class in classes {
-        let TomlValue::Table(class) = &mut class.value else {
-            continue;
-        };
-        let arrivals = class.entry_mut("arrivals").map(|e| &mut e.node.value);
-        if let Some(TomlValue::Table(arrivals)) = arrivals {
-            attach_csv(arrivals, sources, files, report);
-        }
-    }
-}
-
-fn attach_csv(
-    table: &mut TomlTable,
-    sources: &mut Sources,
-    files: &mut Files,
-    report: &mut MistakeReport,
-) {
-    let Some(csv) = table.entry_mut("csv") else {
-        return;
-    };
-    let at = csv.node.at;
-    match &mut csv.node.value {
-        TomlValue::Text(path) => {
-            let directory = sources.get(at.source).and_then(|s| s.directory.as_deref());
-            let path = match directory {
-                None => Ok(PathBuf::from(path.as_str())),
-                Some(directory) => files.within(directory, path, at),
-            };
-            match path.and_then(|path| files.csv(&path, at, sources)) {
-                Ok(found) => csv.node = resolve::csv_node(found, sources),
-                Err(found) => {
-                    report.push(found);
-                    csv.node.value = TomlValue::Bad;
-                }
-            }
-        }
-        TomlValue::Table(inline) => {
-            let text = inline.get("text").map(|node| &node.value);
-            let found = match text {
-                Some(TomlValue::Csv(known)) => Arc::clone(known),
-                Some(TomlValue::Text(text)) => {
-                    CsvText::new("csv text of the scenario".to_string(), text)
-                }
-                _ => return,
-            };
-            csv.node = resolve::csv_node(found, sources);
-        }
-        _ => {}
     }
 }
 

@@ -6,6 +6,7 @@
 //! one, so whoever holds one holds a checked one, and its text and hash describe it. Who wants another
 //! changes keys of the tree ([`Scenario::with`]) and has it resolved anew.
 
+mod attach;
 mod bundled;
 mod calibration;
 mod caution;
@@ -49,7 +50,7 @@ mod write;
 pub use bundled::{BUNDLED, Bundled};
 pub use class::{
     ArrivalKind, ArrivalProcess, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo,
-    TraceRow,
+    TracePlay, TraceRow,
 };
 pub use diagnostic::{Diagnostic, MistakeReport, Mistakes};
 pub use file::MAX_RUNS;

@@ -5,7 +5,7 @@ use super::resolve::trace_end;
 use super::shape::{show_integer, show_number};
 use super::source::Span;
 use super::tree::{TomlTable, TomlValue};
-use super::{ArrivalForm, ArrivalKind, Class, Law, OwnLength, Scenario, ThinkLaw, TraceRow};
+use super::{ArrivalForm, ArrivalKind, Class, Law, OwnLength, Scenario, ThinkLaw};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
 
 /// Duration that stands for the recording's until that has been read: the shortest there may be.
@@ -33,20 +33,21 @@ pub fn give(root: &mut TomlTable, at: Span, report: &mut MistakeReport) {
     let recordings = classes.iter().filter_map(|class| {
         let arrivals = class.table()?.table("arrivals")?;
         let is_recorded = arrivals.word("kind") == Some(ArrivalForm::Trace);
-        is_recorded.then(|| arrivals.table("csv")?.get("text"))
+        is_recorded.then_some(arrivals)
     });
     let recordings: Vec<_> = recordings.collect();
     if recordings.is_empty() {
         let found = Diagnostic::new("no class has a recording whose length could be taken", at);
         report.push(found.label("the length of which trace?").help(
-            "write a duration such as \"10min\", or give a class arrivals = { kind = \"trace\", csv = \"…\" }",
+            "write a duration such as \"10min\", or give a class arrivals = { kind = \"trace\", file = \"…\" }",
         ));
         return;
     }
     // rows with mistakes are told when they are read for their meaning
+    let start = root.get("start").map(|node| &node.value);
     let ends: Option<Vec<SimDuration>> = recordings
         .into_iter()
-        .map(|text| trace_end(text?))
+        .map(|arrivals| trace_end(arrivals, start, root.duration("warm_up")))
         .collect();
     let Some(last) = ends.and_then(|ends| ends.into_iter().max()) else {
         return;
@@ -106,22 +107,24 @@ impl Scenario {
     pub(super) fn recordings(&self) -> impl Iterator<Item = String> {
         let end = self.warm_up + self.duration;
         self.classes.iter().filter_map(move |class| {
-            let ArrivalKind::Trace(rows) = &class.arrivals.kind else {
+            let ArrivalKind::Trace(play) = &class.arrivals.kind else {
                 return None;
             };
-            let last = rows.last()?.at;
-            let played = played(rows, end);
-            if played < rows.len() {
-                return Some(cut_off(&class.name, rows.len(), played, last, end));
+            let last = play.last_at()?;
+            let (played, all) = (play.before(end), play.count());
+            if played < all {
+                return Some(cut_off(&class.name, all, played, last, end));
             }
             let empty = self.empty(last);
-            (empty > EMPTY).then(|| {
+            // A recording's own length ends with a whole second.
+            let rest = end.0.saturating_sub(last.0);
+            (empty > EMPTY && rest > NS_PER_S).then(|| {
                 format!(
                     "class {}: the last of its {} recorded requests arrives at {} s, and the run ends at {} s: {} % \
                      of the duration have no arrivals of it, and means over the duration count them; duration = \
                      \"trace\" ends with the recording",
                     class.name,
-                    show_integer(rows.len() as i128),
+                    show_integer(i128::from(all)),
                     seconds(last),
                     seconds(end),
                     show_number(libm::round(100.0 * empty))
@@ -142,13 +145,13 @@ impl Scenario {
     /// How much of a class's recording is played: recorded requests, those that arrive before the end, and the part of
     /// the duration after the last of them; `None` where none are recorded.
     pub fn played(&self, class: &Class) -> Option<(u64, u64, f64)> {
-        let ArrivalKind::Trace(rows) = &class.arrivals.kind else {
+        let ArrivalKind::Trace(play) = &class.arrivals.kind else {
             return None;
         };
-        let played = played(rows, self.warm_up + self.duration);
-        let last = rows[..played].last().map(|row| row.at);
-        let empty = last.map_or(1.0, |last| self.empty(last));
-        Some((rows.len() as u64, played as u64, empty))
+        let played = play.before(self.warm_up + self.duration);
+        let last = played.checked_sub(1).and_then(|n| play.nth(n));
+        let empty = last.map_or(1.0, |last| self.empty(last.at));
+        Some((play.count(), played, empty))
     }
 }
 
@@ -175,20 +178,16 @@ impl Class {
 
     /// Recorded requests that arrive before `end` of the run, counted from its beginning, and all of them; `None`
     /// where none are recorded.
-    pub fn recorded(&self, end: SimDuration) -> Option<(usize, usize)> {
+    pub fn recorded(&self, end: SimDuration) -> Option<(u64, u64)> {
         match &self.arrivals.kind {
-            ArrivalKind::Trace(rows) => Some((played(rows, end), rows.len())),
+            ArrivalKind::Trace(play) => Some((play.before(end), play.count())),
             ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => None,
         }
     }
 }
 
-fn played(rows: &[TraceRow], end: SimDuration) -> usize {
-    rows.partition_point(|row| row.at.0 < end.0)
-}
-
-fn cut_off(class: &str, rows: usize, played: usize, last: SimDuration, end: SimDuration) -> String {
-    let count = |n: usize| show_integer(n as i128);
+fn cut_off(class: &str, rows: u64, played: u64, last: SimDuration, end: SimDuration) -> String {
+    let count = |n: u64| show_integer(i128::from(n));
     let unit = if last.0 / 1000 <= end.0 {
         ", or divide them by 1,000 if they are milliseconds"
     } else {

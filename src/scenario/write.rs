@@ -4,6 +4,7 @@
 //! written inline; comments are gone.
 
 use std::fmt::Write;
+use std::io::{self, BufRead};
 
 use toml::value::{Datetime, Offset};
 
@@ -42,13 +43,36 @@ pub fn write_value(node: &TomlNode) -> String {
 /// tells scenarios apart; it does not guard against forgery.
 /// Source: G. Fowler, L. C. Noll, K.-P. Vo, D. Eastlake, "The FNV Non-Cryptographic Hash Algorithm".
 pub fn hash(text: &str) -> String {
-    const OFFSET_BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    format!("{:032x}", add_to_hash(OFFSET_BASIS, text.as_bytes()))
+}
+
+/// The hash of a stream's bytes.
+///
+/// # Errors
+///
+/// Where the stream cannot be read.
+pub fn hash_of(mut from: impl BufRead) -> io::Result<String> {
     let mut state = OFFSET_BASIS;
-    for byte in text.bytes() {
-        state = (state ^ u128::from(byte)).wrapping_mul(PRIME);
+    loop {
+        let part = from.fill_buf()?;
+        if part.is_empty() {
+            return Ok(format!("{state:032x}"));
+        }
+        state = add_to_hash(state, part);
+        let length = part.len();
+        from.consume(length);
     }
-    format!("{state:032x}")
+}
+
+/// State of the hash before the first byte.
+const OFFSET_BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+
+fn add_to_hash(mut state: u128, bytes: &[u8]) -> u128 {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    for byte in bytes {
+        state = (state ^ u128::from(*byte)).wrapping_mul(PRIME);
+    }
+    state
 }
 
 /// Writes a moment as RFC 3339 text with whole seconds (more digits only when given).

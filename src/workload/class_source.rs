@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
 
 use super::Request;
 use super::distribution::LengthDistribution;
@@ -13,7 +12,7 @@ use super::quantile::QuantileTable;
 use super::random::Stream;
 use super::rate_profile::{DayProfile, PER_REQUEST, PeriodRun, Position};
 use super::side::Tail;
-use crate::scenario::{ArrivalKind, ArrivalProcess, Class, LengthLaw, Scenario, TraceRow};
+use crate::scenario::{ArrivalKind, ArrivalProcess, Class, LengthLaw, Scenario, TracePlay};
 use crate::units::{SimDuration, SimTime};
 
 /// Makes the requests of one class, in blocks.
@@ -39,8 +38,8 @@ pub(super) struct ClassSource {
 /// A recording and how many of its requests have been taken.
 #[derive(Clone, Debug)]
 struct Trace {
-    rows: Arc<[TraceRow]>,
-    taken: usize,
+    play: TracePlay,
+    taken: u64,
 }
 
 /// Buffers from which a block's requests are made; kept between blocks, not cleared.
@@ -101,8 +100,8 @@ impl ClassSource {
             }
         };
         let trace = match &class.arrivals.kind {
-            ArrivalKind::Trace(rows) => Some(Trace {
-                rows: Arc::clone(rows),
+            ArrivalKind::Trace(play) => Some(Trace {
+                play: play.clone(),
                 taken: 0,
             }),
             ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => None,
@@ -156,10 +155,8 @@ impl ClassSource {
         let Some(trace) = &mut self.trace else {
             return;
         };
-        let rest = &trace.rows[trace.taken..];
-        let ready = rest.partition_point(|row| row.at.0 < until.0);
-        trace.taken += ready;
-        for row in &rest[..ready] {
+        while let Some(row) = trace.play.nth(trace.taken).filter(|row| row.at.0 < until.0) {
+            trace.taken += 1;
             let hits = self.periods[0].hits;
             let drawn = hits.cached(row.input, self.streams[2].draw());
             requests.push(Request {

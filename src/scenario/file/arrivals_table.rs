@@ -4,10 +4,10 @@ use super::super::shape::ValueKind::{
     Choice, Either, Integer, List, LongText, Pair, Table, Text, TimeOfDay,
 };
 use super::super::shape::{
-    Field, TableShape, Tagged, ValueKind, Variant, default, number, optional, required,
+    Field, TableShape, Tagged, ValueKind, Variant, default, number, optional, positive, required,
 };
 use super::super::vocabulary::{AmountKey, ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
-use super::UP_TO_A_DAY;
+use super::{UP_TO_400_DAYS, UP_TO_A_DAY};
 use crate::traffic::CountUnit;
 use crate::words::each_of;
 
@@ -65,12 +65,45 @@ const fn of(form: ArrivalForm) -> Variant {
         }
         ArrivalForm::Trace => {
             const {
-                &[required(
-                    "csv",
-                    Either(&Text, &INLINE_CSV),
-                    "\"requests.csv\"",
-                    "The file of recorded requests, relative to this file: arrived_s,input_tokens,output_tokens[,cached_tokens], or as Azure, BurstGPT and Mooncake publish them",
-                )]
+                &[
+                    optional(
+                        "file",
+                        LongText,
+                        "The file of recorded requests, relative to this file, of any size, packed or not: our own CSV or JSON lines, Azure, BurstGPT, Mooncake, kv-cache-tester",
+                    ),
+                    optional(
+                        "hash",
+                        Text,
+                        "FNV-1a of the file's bytes, 128 bits: another file is refused",
+                    ),
+                    default(
+                        "rate",
+                        positive(1e6),
+                        "1.0",
+                        "How many times as fast as recorded the requests come",
+                    ),
+                    optional(
+                        "window",
+                        Pair(&UP_TO_400_DAYS, &UP_TO_400_DAYS),
+                        "The part that is played: from and to, from the recording's beginning",
+                    ),
+                    default(
+                        "repeat",
+                        Integer(1, 1_000_000),
+                        "1",
+                        "How many times the recording is played, one after another",
+                    ),
+                    optional(
+                        "at",
+                        TimeOfDay(false),
+                        "Local time of day at which the recording begins; left out: with the simulation",
+                    ),
+                    optional(
+                        "csv",
+                        CSV,
+                        "The file of recorded requests, relative to this file: arrived_s,input_tokens,output_tokens[,cached_tokens], or as Azure, BurstGPT and Mooncake publish them",
+                    ),
+                ]
             }
         }
     };

@@ -98,6 +98,9 @@ const HOUR: u128 = 3_600 * PS_PER_S;
 /// A duration on the simulation's clock, from zero to a day.
 const UP_TO_A_DAY: ValueKind = Duration(0, DAY, Nanosecond);
 
+/// A time from the beginning of a recording, up to 400 days.
+const UP_TO_400_DAYS: ValueKind = Duration(0, 400 * DAY, Nanosecond);
+
 /// A length of the counted window, from a second to 400 days.
 const LENGTH: ValueKind = Duration(PS_PER_S, 400 * DAY, Nanosecond);
 

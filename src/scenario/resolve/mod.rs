@@ -167,7 +167,7 @@ fn classes(
     report: &mut MistakeReport,
 ) -> Option<Vec<Class>> {
     let items = root.list("class")?;
-    let run = run_times(root, start);
+    let run = run_times(start, root.duration("warm_up"), root.duration("duration"));
     let default_hit_rate = root.table("kv_cache").and_then(|t| t.number("hit_rate"));
     let mut names = BTreeSet::new();
     let mut all = Vec::new();
@@ -194,7 +194,11 @@ fn classes(
 }
 
 /// When the run is played; what is missing, and complained about elsewhere, is taken to be nothing.
-fn run_times(root: &TomlTable, start: Option<&LocalTime>) -> RunTimes {
+fn run_times(
+    start: Option<&LocalTime>,
+    warm_up: Option<SimDuration>,
+    duration: Option<SimDuration>,
+) -> RunTimes {
     let instant = start.and_then(|start| match Stamp::read(&start.text) {
         Some(Stamp::Instant(at)) => Some(at),
         _ => None,
@@ -204,8 +208,8 @@ fn run_times(root: &TomlTable, start: Option<&LocalTime>) -> RunTimes {
         offset: start.map_or(0, |s| {
             i64::from(s.utc_offset_minutes) * 60 * NS_PER_S as i64
         }),
-        warm_up: root.duration("warm_up").unwrap_or(SimDuration::ZERO),
-        duration: root.duration("duration").unwrap_or(SimDuration::ZERO),
+        warm_up: warm_up.unwrap_or(SimDuration::ZERO),
+        duration: duration.unwrap_or(SimDuration::ZERO),
     }
 }
 

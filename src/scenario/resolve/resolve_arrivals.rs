@@ -1,7 +1,5 @@
 //! Arrivals: how many requests, and the rate over the day as straight pieces.
 
-use std::sync::Arc;
-
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::show_number;
 use super::super::source::Span;
@@ -10,7 +8,7 @@ use super::super::text::show_time_of_day;
 use super::super::tree::{TomlEntry, TomlNode, TomlTable};
 use super::super::{
     AmountKey, ArrivalForm, ArrivalKind, ArrivalProcess, ClosedLoop, Interpolation, LengthLaw,
-    Period, ProfileKey, RateSegment,
+    Period, ProfileKey, RateSegment, TracePlay,
 };
 use super::resolve_pool::timed;
 use super::resolve_profile::{self, RateRow};
@@ -39,8 +37,9 @@ pub fn arrivals(
     let kind = match table.word("kind")? {
         ArrivalForm::ClosedLoop => return Some(alike(closed_loop(table)?, hit_rate?)),
         ArrivalForm::Trace => {
-            let recording = trace::read(table.table("csv")?.get("text")?, report)?;
-            return Some(recorded(&recording, hit_rate?));
+            let recording = trace::read(table, report)?;
+            let play = trace::play(table, &recording, run, report)?;
+            return Some(recorded(play, &recording, hit_rate?));
         }
         ArrivalForm::Deterministic => ArrivalKind::Deterministic,
         ArrivalForm::Poisson => ArrivalKind::Poisson,
@@ -108,11 +107,11 @@ pub fn arrivals(
 }
 
 /// The process of recorded arrivals.
-pub fn recorded(recording: &Recording, hit_rate: f64) -> ArrivalProcess {
+pub fn recorded(play: TracePlay, recording: &Recording, hit_rate: f64) -> ArrivalProcess {
     ArrivalProcess {
         remarks: recording.remarks.clone(),
         cautions: recording.cautions.clone(),
-        ..alike(ArrivalKind::Trace(Arc::clone(&recording.rows)), hit_rate)
+        ..alike(ArrivalKind::Trace(play), hit_rate)
     }
 }
 

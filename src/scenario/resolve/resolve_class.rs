@@ -54,15 +54,17 @@ fn load(
                 report.push(found.help("take it out, or choose another kind of arrivals"));
             }
         }
-        let recording = entry
-            .node
-            .table()
-            .and_then(|t| trace::read(t.table("csv")?.get("text")?, report));
-        return match (recording, hit_rate) {
-            (Some(recording), Some(hit_rate)) => (
-                Some(recording.input.clone()),
-                Some(recording.output.clone()),
-                Some(resolve_arrivals::recorded(&recording, hit_rate)),
+        let table = entry.node.table();
+        let recording = table.and_then(|t| trace::read(t, report));
+        let play = match (table, &recording) {
+            (Some(table), Some(recording)) => trace::play(table, recording, run, report),
+            _ => None,
+        };
+        return match (play, recording, hit_rate) {
+            (Some(play), Some(recording), Some(hit_rate)) => (
+                Some(trace::law(&play.rows, |r| r.input)),
+                Some(trace::law(&play.rows, |r| r.output)),
+                Some(resolve_arrivals::recorded(play, &recording, hit_rate)),
             ),
             _ => (None, None, None),
         };

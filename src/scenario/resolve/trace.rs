@@ -5,14 +5,19 @@
 
 use std::sync::Arc;
 
-use super::super::diagnostic::MistakeReport;
+use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::show_integer;
-use super::super::tree::TomlNode;
-use super::super::{Law, LengthLaw, TraceRow};
+use super::super::text::{parse_duration, parse_time_of_day};
+use super::super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
+use super::super::{Law, LengthLaw, TracePlay, TraceRow};
 use super::csv_cells::read_once;
 use super::told::{name, told};
-use crate::traffic::{Clock, Faults, RecordedRequest, RequestReader, TrafficFault};
-use crate::units::{NS_PER_HOUR, SimDuration};
+use super::traffic_shape::RunTimes;
+use super::{local_time, run_times};
+use crate::traffic::{
+    BadLines, Clock, Faults, RecordedRequest, RequestReader, TraceSource, TrafficFault, survey,
+};
+use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
 
 /// Most rows of a recording.
 const MOST_ROWS: usize = 10_000_000;
@@ -20,23 +25,33 @@ const MOST_ROWS: usize = 10_000_000;
 /// How much later than its time a row may stand and still be sorted in, in ns: an hour.
 const SORTED_WITHIN: i64 = NS_PER_HOUR as i64;
 
-/// A recorded workload: its rows, and the laws of their lengths.
+/// A recorded workload.
 #[derive(Debug)]
 pub struct Recording {
     /// Recorded requests in order of time.
     pub rows: Arc<[TraceRow]>,
-    /// Law of the inputs' lengths.
-    pub input: LengthLaw,
-    /// Law of the outputs' lengths.
-    pub output: LengthLaw,
     /// What was understood of the file.
     pub remarks: Vec<String>,
     /// What was left out of it.
     pub cautions: Vec<String>,
 }
 
-/// Reads a recording, or complains about what is wrong.
-pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Arc<Recording>> {
+/// Reads the recording of arrivals, or complains about what is wrong.
+pub fn read(arrivals: &TomlTable, report: &mut MistakeReport) -> Option<Arc<Recording>> {
+    if let Some(entry) = arrivals.entry("file") {
+        return read_file(entry, report);
+    }
+    let Some(csv) = arrivals.table("csv") else {
+        let at = arrivals.at("kind");
+        let found = Diagnostic::new("nothing says which recording is played", at);
+        report.push_missing(
+            found
+                .label("`file` is missing")
+                .help("add `file = \"requests.csv\"`"),
+        );
+        return None;
+    };
+    let node = csv.get("text")?;
     read_once(node, || {
         let (text, source) = (node.text()?, node.at.source);
         match recording(text, name(node)) {
@@ -50,10 +65,156 @@ pub fn read(node: &TomlNode, report: &mut MistakeReport) -> Option<Arc<Recording
     })
 }
 
-/// When the last row of a recording arrives; `None`: it has mistakes, which are told elsewhere.
-pub fn end(node: &TomlNode) -> Option<SimDuration> {
-    let recording = read(node, &mut MistakeReport::default())?;
-    recording.rows.last().map(|row| row.at)
+/// Reads the recording in a file, of which no text is held.
+fn read_file(entry: &TomlEntry, report: &mut MistakeReport) -> Option<Arc<Recording>> {
+    let TomlValue::Csv(file) = &entry.node.value else {
+        return None;
+    };
+    let path = file.path.clone()?;
+    file.content(|| {
+        let shown = path.display().to_string();
+        recording_of(&TraceSource::File(path))
+            .map_err(|faults| {
+                for fault in faults {
+                    let place = match fault.line {
+                        0 => shown.clone(),
+                        line => format!("{shown}:{line}:{}", fault.before + fault.place.0 + 1),
+                    };
+                    let mut found =
+                        Diagnostic::new(format!("{place}: {}", fault.message), entry.node.at);
+                    if !fault.label.is_empty() {
+                        found = found.label(fault.label.as_str());
+                    }
+                    if fault.alike > 0 {
+                        found = found.note(format!("{} more rows are like this one", fault.alike));
+                    }
+                    if !fault.help.is_empty() {
+                        found = found.help(fault.help.as_str());
+                    }
+                    report.push(found);
+                }
+            })
+            .ok()
+    })
+}
+
+/// The recording of a file, which is read through once.
+fn recording_of(source: &TraceSource) -> Result<Recording, Vec<TrafficFault>> {
+    let mut rows: Vec<(i64, TraceRow)> = Vec::new();
+    let found = survey(source, BadLines::Refuse, |request| {
+        if request.output > 0 && rows.len() <= MOST_ROWS {
+            let row = TraceRow {
+                at: SimDuration::ZERO,
+                input: request.input,
+                output: request.output,
+                cached: request.cached,
+            };
+            rows.push((request.at, row));
+        }
+    })?;
+    if rows.len() > MOST_ROWS {
+        let most = show_integer(MOST_ROWS as i128);
+        let fault = TrafficFault::new("rows", format!("the file has more than {most} requests"));
+        return Err(vec![fault.help(
+            "cut the trace into several scenarios, or play a part: `window`",
+        )]);
+    }
+    Ok(made(
+        rows,
+        found.clock,
+        found.failed,
+        found.late,
+        &found.remarks,
+    ))
+}
+
+/// The recording as a run plays it: a window of it, at another rate, several times, from a time of day on.
+pub fn play(
+    arrivals: &TomlTable,
+    recording: &Recording,
+    run: RunTimes,
+    report: &mut MistakeReport,
+) -> Option<TracePlay> {
+    let rate = arrivals.number("rate")?;
+    let window = match arrivals.list("window") {
+        None => None,
+        Some(items) => {
+            let ns = |node: &TomlNode| {
+                parse_duration(node.text()?)
+                    .ok()
+                    .map(|ps| (ps / 1_000) as u64)
+            };
+            let (from, to) = (ns(items.first()?)?, ns(items.get(1)?)?);
+            if from >= to {
+                let found =
+                    Diagnostic::new("the window ends before it begins", arrivals.at("window"));
+                report.push(found.label("from and to, from the recording's beginning"));
+                return None;
+            }
+            Some((from, to))
+        }
+    };
+    let begins = run.start_utc + run.offset - run.warm_up.0 as i64;
+    let shift = match arrivals.text("at") {
+        None => 0,
+        Some(at) => {
+            (parse_time_of_day(at).ok()?.0 as i64 - begins).rem_euclid(NS_PER_DAY as i64) as u64
+        }
+    };
+    let inside = |row: &&TraceRow| window.is_none_or(|(from, to)| (from..to).contains(&row.at.0));
+    let from = window.map_or(0, |(from, _)| from);
+    let scaled = |ns: u64| match rate == 1.0 {
+        true => ns,
+        false => libm::round(ns as f64 / rate) as u64,
+    };
+    let is_plain = window.is_none() && rate == 1.0 && shift == 0;
+    let rows: Arc<[TraceRow]> = match is_plain {
+        true => Arc::clone(&recording.rows),
+        false => {
+            let moved = |row: &TraceRow| TraceRow {
+                at: SimDuration(scaled(row.at.0 - from) + shift),
+                ..*row
+            };
+            recording.rows.iter().filter(inside).map(moved).collect()
+        }
+    };
+    let Some(last) = rows.last() else {
+        let found = Diagnostic::new(
+            "no recorded request lies in the window",
+            arrivals.at("window"),
+        );
+        let last = recording
+            .rows
+            .last()
+            .map_or(0.0, |row| row.at.as_secs_f64());
+        report.push(found.label(format!("the last comes at {last} s")));
+        return None;
+    };
+    let whole_seconds = (last.at.0 - shift) / NS_PER_S + 1;
+    let period = window.map_or(whole_seconds * NS_PER_S, |(from, to)| {
+        scaled(to - from).max(1)
+    });
+    Some(TracePlay {
+        rows,
+        repeat: arrivals.integer("repeat")?,
+        period: SimDuration(period),
+    })
+}
+
+/// When the last request of recorded arrivals comes; `None`: there are mistakes, which are told elsewhere.
+pub fn end(
+    arrivals: &TomlTable,
+    start: Option<&TomlValue>,
+    warm_up: Option<SimDuration>,
+) -> Option<SimDuration> {
+    let report = &mut MistakeReport::default();
+    let recording = read(arrivals, report)?;
+    let start = match start {
+        Some(TomlValue::Datetime(when)) => Some(local_time(when)),
+        _ => None,
+    };
+    let run = run_times(start.as_ref(), warm_up, None);
+    play(arrivals, &recording, run, report)?.last_at()
 }
 
 fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
@@ -123,24 +284,33 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
             _ => TrafficFault::new("rows", "no request of the file has an answer"),
         }]);
     }
+    Ok(made(rows, reader.clock(), failed, sorted, &reader.remarks))
+}
+
+/// The recording of these requests, each with its time by the clock.
+fn made(
+    mut rows: Vec<(i64, TraceRow)>,
+    clock: Clock,
+    failed: u64,
+    late: u64,
+    remarks: &[String],
+) -> Recording {
     rows.sort_by_key(|(at, _)| *at);
-    let begins = match reader.clock() {
-        Clock::Beginning => 0,
-        Clock::Civil | Clock::Instant => rows[0].0,
-    };
+    let first = rows.first().map_or(0, |(at, _)| *at);
+    let begins = if clock == Clock::Beginning { 0 } else { first };
     let at_its_time = |(at, row): (i64, TraceRow)| TraceRow {
         at: SimDuration((at - begins) as u64),
         ..row
     };
     let rows: Vec<TraceRow> = rows.into_iter().map(at_its_time).collect();
-    let mut remarks = reader.remarks.clone();
-    if reader.clock() != Clock::Beginning {
+    let mut remarks = remarks.to_vec();
+    if clock != Clock::Beginning {
         remarks.push("times are dates; the first request comes at the beginning".to_string());
     }
-    if sorted > 0 {
+    if late > 0 {
         remarks.push(format!(
             "{} rows came late and were sorted in",
-            show_integer(i128::from(sorted))
+            show_integer(i128::from(late))
         ));
     }
     let mut cautions = Vec::new();
@@ -150,17 +320,15 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
             "{shown} recorded requests have no output: they failed, and are left out"
         ));
     }
-    Ok(Recording {
-        input: law(&rows, |r| r.input),
-        output: law(&rows, |r| r.output),
+    Recording {
         rows: rows.into(),
         remarks,
         cautions,
-    })
+    }
 }
 
 /// The law of recorded lengths.
-fn law(rows: &[TraceRow], length: impl Fn(&TraceRow) -> u32) -> LengthLaw {
+pub fn law(rows: &[TraceRow], length: impl Fn(&TraceRow) -> u32) -> LengthLaw {
     let mut lengths: Vec<u32> = rows.iter().map(length).collect();
     lengths.sort_unstable();
     let mut values: Vec<(f64, f64)> = Vec::new();
