@@ -20,9 +20,9 @@ fn every_command_tells_what_is_borrowed_and_whose_the_price_is() {
     let scratch = Scratch::new("loans");
     let file = scratch.path("lent.toml");
     std::fs::write(&file, TEXT).expect("it can be written");
-    let gpu = ["--set", "node.gpu=b200"];
-    let vary = ["--vary", "node.gpu=h100,b200"];
-    let variant = ["--variant", "node.gpu=b200", "--replications", "2"];
+    let gpu = ["--set", "node.gpu=h800"];
+    let vary = ["--vary", "node.gpu=h100,h800"];
+    let variant = ["--variant", "node.gpu=h800", "--replications", "2"];
     let said = |command: &str, more: &[&str]| {
         let said = tokentide(&[&[command, &file], more].concat());
         assert_eq!(said.code, Some(0), "{command}: {}", said.err);
@@ -43,7 +43,7 @@ fn every_command_tells_what_is_borrowed_and_whose_the_price_is() {
     }
     let priced = [
         "--set",
-        "node.gpu=b200",
+        "node.gpu=h800",
         "--set",
         "node.price_per_gpu_hour=4",
     ];
@@ -70,7 +70,7 @@ fn the_summary_says_what_is_borrowed_and_how_wrong_steps_may_be() {
         let summary: Value = serde_json::from_slice(&said.out).expect("JSON");
         summary["step_times"].clone()
     };
-    let (own, lent) = (basis("node.gpu=h100"), basis("node.gpu=b200"));
+    let (own, lent) = (basis("node.gpu=h100"), basis("node.gpu=h800"));
     assert_eq!(
         (&own["class"], &lent["class"]),
         (&"fitted".into(), &"other-gpu".into())
@@ -85,5 +85,5 @@ fn the_summary_says_what_is_borrowed_and_how_wrong_steps_may_be() {
     assert!(groups(&lent) > groups(&own), "{own} {lent}");
     let first = &lent["borrowed"][0];
     assert_eq!(first["from"], "trtllm on h100");
-    assert_eq!(first["reason"], "not measured for trtllm on b200");
+    assert_eq!(first["reason"], "not measured for trtllm on h800");
 }

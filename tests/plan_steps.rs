@@ -69,7 +69,7 @@ fn an_answer_on_borrowed_constants_says_so_and_asks_more() {
         let answer: Value = serde_json::from_slice(&said.out).expect("JSON");
         answer
     };
-    let (own, lent) = (planned("h100"), planned("b200"));
+    let (own, lent) = (planned("h100"), planned("h800"));
     let error = |answer: &Value| answer["best"]["step_error"].as_f64().expect("an error");
     assert!(error(&lent) > error(&own), "{lent:#}");
     assert_eq!(

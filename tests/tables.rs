@@ -77,6 +77,8 @@ fn cases(scratch: &Scratch) -> Vec<Case> {
             "balance",
             "sensitivities",
             "servers",
+            "second",
+            "cells",
             "orders",
             "borrowed",
             "vllm",

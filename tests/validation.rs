@@ -8,7 +8,7 @@ use std::fs;
 
 use tokentide::internals::experiment::calibrate::{calibrate, measurements};
 use tokentide::internals::experiment::validate::measured::{ErrorReport, predictions, report};
-use tokentide::internals::experiment::validate::{borrowed, mlperf, silicon, vllm};
+use tokentide::internals::experiment::validate::{borrowed, error_cells, mlperf, silicon, vllm};
 use tokentide::internals::perf::KnownSteps;
 
 /// A file of the measured data, if it is here and the long form is wanted: these take minutes unoptimised.
@@ -64,7 +64,43 @@ fn stated_errors_of_borrowed_constants_are_those_that_were_measured() {
             .iter()
             .filter(|r| r.class == row.class && r.experts == row.experts);
         let widest = of_class.map(|r| r.p90).fold(0.0, f64::max);
-        assert!(row.count < 50 || stated <= widest + 0.01, "{row:?}");
+        // recorded were near relatives only
+        let is_wider = row.class == "kernels" || row.class == "separate";
+        assert!(
+            row.count < 50 || is_wider || stated <= widest + 0.01,
+            "{row:?}"
+        );
+    }
+}
+
+/// The second recorded set, of which half of the curves were held out of every fit: by group, in the order of
+/// `error_cells::groups`, both halves together and the half that was held out.
+#[test]
+fn held_out_curves_are_predicted_as_well() {
+    let (Some(first), Some(second)) = (data("silicon_dev.csv"), data("silicon_dev2.csv")) else {
+        return;
+    };
+    let read =
+        |text: Vec<u8>| silicon::read(&String::from_utf8_lossy(&text)).expect("the form is known");
+    let (first, second) = (read(first), read(second));
+    let predictions = error_cells::predictions(&second);
+    let pairs = error_cells::played(&second, &predictions);
+    let report = error_cells::groups(&first, &pairs);
+    for (name, median, p90) in [
+        ("aggregated, all", 0.08, 0.25),
+        ("H100 and H200, other models", 0.10, 0.35),
+        ("H100 and H200, other models: held out", 0.10, 0.30),
+        ("B200", 0.09, 0.28),
+        ("B200: held out", 0.12, 0.30),
+        ("B300, GB200 and GB300: held out", 0.09, 0.25),
+        ("prefill and decode apart", 0.25, 0.90),
+    ] {
+        let group = report.groups.iter().find(|g| g.name == name);
+        let group = group.expect("the group is there");
+        assert!(
+            group.tpot.median <= median && group.tpot.p90 <= p90,
+            "{group:?}"
+        );
     }
 }
 

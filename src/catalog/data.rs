@@ -92,6 +92,7 @@ struct GpuFile {
 #[serde(deny_unknown_fields)]
 struct GpuRow {
     name: String,
+    lender: Option<String>,
     memory_gb: f64,
     driver_gb: f64,
     nic_gb_per_s: f64,
@@ -112,6 +113,7 @@ impl GpuRow {
             item: Gpu {
                 base: Some(self.name.clone()),
                 name: self.name,
+                lender: self.lender,
                 memory_bytes: gb(self.memory_gb),
                 usable_bytes: gb(self.driver_gb),
                 nic: gb_per_s(self.nic_gb_per_s),
@@ -240,7 +242,7 @@ mod tests {
         toml::from_str::<GpuFile>(include_str!("gpus.toml")).expect("gpus.toml");
         toml::from_str::<ModelFile>(include_str!("models.toml")).expect("models.toml");
         toml::from_str::<PriceFile>(include_str!("prices.toml")).expect("prices.toml");
-        assert_eq!((gpus().len(), models().len(), prices().len()), (15, 22, 2));
+        assert_eq!((gpus().len(), models().len(), prices().len()), (16, 22, 2));
         let gpu_sources = gpus().iter().map(|e| (&e.item.name, &e.source));
         let model_sources = models().iter().map(|e| (&e.item.name, &e.source));
         let price_sources = prices().iter().map(|e| (&e.item.name, &e.source));

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::constants::{CONSTANTS, Constant};
+use super::kernel_fits;
 use super::release::{Release, Releases, name_and_release};
 use crate::words::words;
 
@@ -133,6 +134,15 @@ impl ServingEngine {
         self
     }
 
+    /// The entry for an accelerator that it was not measured on: its constants stay those of its own.
+    pub fn lent_to(&self, gpu: &str) -> Self {
+        Self {
+            gpu: gpu.to_string(),
+            fitted: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Replaces the value of a constant.
     pub fn set(&mut self, constant: Constant, figure: SourcedValue) {
         self.figures[constant as usize] = figure;
@@ -151,9 +161,9 @@ pub fn engines() -> &'static [ServingEngine] {
     ENGINES.get_or_init(|| read(include_str!("engines.toml")).unwrap_or_default())
 }
 
-/// The engine of this name on this accelerator, or, where it was not measured there, on the accelerator
-/// that comes first in the file; `None`: the catalog has no such engine. A name alone means the newest release, one
-/// with a release (`vllm@0.10`) the entry that holds for it.
+/// The engine of this name on this accelerator, or, where it was not measured there, on the one that lends constants to
+/// it, or on the accelerator that comes first in the file; `None`: the catalog has no such engine. A name alone means
+/// the newest release, one with a release (`vllm@0.10`) the entry that holds for it.
 pub fn engine(text: &str, gpu: &str) -> Option<ServingEngine> {
     let (name, asked) = name_and_release(text);
     let release = match asked {
@@ -170,7 +180,11 @@ pub fn engine(text: &str, gpu: &str) -> Option<ServingEngine> {
             })
     };
     let named = || engines().iter().filter(holds);
-    let found = named().find(|e| e.gpu == gpu).or_else(|| named().next())?;
+    let of = |gpu: &str| named().find(|e| e.gpu == gpu);
+    let lender = super::gpu(gpu).and_then(|gpu| gpu.lender.as_deref());
+    let found = of(gpu)
+        .or_else(|| lender.and_then(of))
+        .or_else(|| named().next())?;
     Some(ServingEngine {
         asked: asked.map(str::to_string),
         ..found.clone()
@@ -332,6 +346,7 @@ fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
             fitted: fitted.unwrap_or_default(),
         });
     }
+    kernel_fits::apply(&mut engines, include_str!("kernels.toml"))?;
     Ok(engines)
 }
 

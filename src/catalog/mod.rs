@@ -5,6 +5,7 @@ mod catalog_entry;
 mod constants;
 mod data;
 mod engine;
+mod kernel_fits;
 mod kv_shape;
 mod model_rows;
 mod parameters;
@@ -19,7 +20,7 @@ pub use engine::{
 };
 pub use kv_shape::KvShape;
 pub use release::name_and_release;
-pub use step_error::StepErrorClass;
+pub use step_error::{StepErrorCell, StepErrorClass};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};
 use crate::words::words;
@@ -31,6 +32,9 @@ pub struct Gpu {
     pub name: String,
     /// The catalog's accelerator that this one is or starts from; `None`: it stands alone.
     pub base: Option<String>,
+    /// The catalog's accelerator whose engines lend constants where none were measured on this one; `None`: what an
+    /// engine's first entry was measured on.
+    pub lender: Option<String>,
     /// Memory in bytes, as the accelerator's data sheet says.
     pub memory_bytes: u64,
     /// Memory that programs see, in bytes: the driver's total; in a scenario's own table what that states.

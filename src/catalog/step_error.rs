@@ -13,6 +13,7 @@ words! {
         Published = "published": "Constants of an engine that was held against published steps of large expert-parallel units",
         Own = "own": "Coefficients, measurements or constants that the scenario states",
         OtherModel = "other-model": "Fitted to this engine on this accelerator serving other models",
+        Kernels = "kernels": "Kernels measured on this accelerator, and what a running server makes of them borrowed from another",
         OtherEngine = "other-engine": "Borrowed from another engine on the same accelerator",
         OtherGpu = "other-gpu": "Borrowed from another accelerator, and measured to suit this one so well",
         DataSheet = "data-sheet": "Borrowed from another accelerator; only the data sheet of this one is known",
@@ -47,9 +48,47 @@ impl StepError {
     }
 }
 
-#[derive(Deserialize)]
+/// How far steps of one engine on one accelerator serving one model were from recorded servers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepErrorCell {
+    engine: String,
+    gpu: String,
+    model: String,
+    /// Whether prefill and decode were apart.
+    #[serde(default)]
+    separate: bool,
+    /// Number of recorded rows that the error is of.
+    points: u32,
+    /// 90 % of the rows have |measured / predicted - 1| below it, by mean time per output token.
+    pub error: f64,
+    /// How the error was found.
+    pub derivation: String,
+}
+
+/// Rows below which an error says too little by itself.
+const FEW: u32 = 20;
+
+impl StepErrorCell {
+    /// The cell of an engine on an accelerator serving a model; `None`: nothing was recorded there.
+    pub fn of(engine: &str, gpu: &str, model: &str, separate: bool) -> Option<&'static Self> {
+        file().cell.iter().find(|cell| {
+            (cell.engine == engine && cell.gpu == gpu)
+                && (cell.model == model && cell.separate == separate)
+        })
+    }
+
+    /// Whether the error rests on few rows, so that one of a class that is wider holds.
+    pub fn is_of_few(&self) -> bool {
+        self.points < FEW
+    }
+}
+
+#[derive(Default, Deserialize)]
 struct StepErrorFile {
     step_error: Vec<StepError>,
+    #[serde(default)]
+    cell: Vec<StepErrorCell>,
 }
 
 impl StepErrorClass {
@@ -72,11 +111,12 @@ impl StepErrorClass {
 }
 
 fn errors() -> &'static [StepError] {
-    static ERRORS: OnceLock<Vec<StepError>> = OnceLock::new();
-    ERRORS.get_or_init(|| {
-        let file: Result<StepErrorFile, _> = toml::from_str(include_str!("step_errors.toml"));
-        file.map(|file| file.step_error).unwrap_or_default()
-    })
+    &file().step_error
+}
+
+fn file() -> &'static StepErrorFile {
+    static ERRORS: OnceLock<StepErrorFile> = OnceLock::new();
+    ERRORS.get_or_init(|| toml::from_str(include_str!("step_errors.toml")).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -97,5 +137,13 @@ mod tests {
             }
         }
         assert_eq!(errors().len(), StepErrorClass::ALL.len());
+        for cell in &file().cell {
+            assert!(
+                cell.error > 0.0 && cell.error < 3.0 && cell.points > 0,
+                "{cell:?}"
+            );
+            assert!(crate::catalog::model(&cell.model).is_some(), "{cell:?}");
+            assert!(crate::catalog::gpu(&cell.gpu).is_some(), "{cell:?}");
+        }
     }
 }

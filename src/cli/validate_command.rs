@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Exit, PrintArguments, fail, listed, print_page, refuse};
 use crate::experiment::validate::balance::{MeasuredImbalance, balances};
 use crate::experiment::validate::borrowed::ClassError;
+use crate::experiment::validate::error_cells::{self, CellError};
 use crate::experiment::validate::measured::{ErrorReport, predictions, report};
 use crate::experiment::validate::validate_tables::TABLES;
 use crate::experiment::validate::{
@@ -39,6 +40,8 @@ struct Everything {
     balance: Vec<MeasuredImbalance>,
     sensitivities: Vec<Sensitivity>,
     silicon: Vec<ErrorReport>,
+    second: Vec<ErrorReport>,
+    cells: Vec<CellError>,
     borrowed: Vec<ClassError>,
     vllm: Vec<vllm::VllmFigure>,
     mlperf: Vec<mlperf::MlperfRow>,
@@ -64,7 +67,17 @@ pub fn execute(arguments: &ValidateArguments) -> Exit {
             if !all.sensitivities.is_empty() {
                 sections.push(validate_page::sensitivity(&all.cases, &all.sensitivities));
             }
-            sections.extend(all.silicon.iter().map(validate_page::measured));
+            let sections_of = |file, reports: &[ErrorReport]| -> Vec<_> {
+                reports
+                    .iter()
+                    .map(|r| validate_page::measured(file, r))
+                    .collect()
+            };
+            sections.extend(sections_of(SILICON, &all.silicon));
+            sections.extend(sections_of(OTHERS, &all.second));
+            if !all.cells.is_empty() {
+                sections.push(validate_page::cells(&all.cells));
+            }
             if !all.borrowed.is_empty() {
                 sections.push(validate_page::borrowed(&all.borrowed));
             }
@@ -99,13 +112,22 @@ fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
             .map_err(|error| Trouble::Data(format!("cannot read {}: {error}", file.display())))
     };
     let text = |name: &str| Ok(String::from_utf8_lossy(&bytes(name)?).into_owned());
-    let silicon =
+    let mut silicon =
         silicon::read(&text(SILICON)?).map_err(|why| Trouble::Data(format!("{SILICON}: {why}")))?;
+    error_cells::mark_set_aside(&mut silicon);
     let others = dir.join(OTHERS);
     if others.exists() {
         let others = silicon::read(&text(OTHERS)?)
             .map_err(|why| Trouble::Data(format!("{OTHERS}: {why}")))?;
         all.borrowed = borrowed::errors(&silicon, &others);
+        let (of_first, of_second) = (
+            error_cells::predictions(&silicon),
+            error_cells::predictions(&others),
+        );
+        let mut pairs = error_cells::played(&others, &of_second);
+        all.second.push(error_cells::groups(&silicon, &pairs));
+        pairs.extend(error_cells::played(&silicon, &of_first));
+        all.cells = error_cells::cells(&pairs);
     }
     for (constants, calibrated) in [
         ("constants of kernels only, uncalibrated", false),
@@ -121,7 +143,8 @@ fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
     Ok(all)
 }
 
-/// Name of the second measured set, in the same directory. Nothing was fitted to it; it may be missing.
+/// Name of the second measured set, in the same directory: half of its curves are held out of every fit. It may be
+/// missing.
 const OTHERS: &str = "silicon_dev2.csv";
 const SILICON: &str = "silicon_dev.csv";
 const VLLM: &str = "llmservingsim_rtxpro6000_llama8b.tar.xz";

@@ -28,6 +28,7 @@ mod tests {
             nic: BytesPerSecond(50_000_000_000),
             host: BytesPerSecond(63_000_000_000),
             power: None,
+            lender: None,
             overhead_w: None,
             compute: None,
         };

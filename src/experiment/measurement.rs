@@ -2,8 +2,8 @@
 //!
 //! A measurement is a closed loop: so many users, each with one request at a time, lengths fixed or uniform
 //! up to their nominal value, and the mean TTFT and TPOT of all requests, the initial burst included. It is
-//! played as an ordinary scenario with a mixed pool of one unit. Users come a millisecond apart, as through
-//! an engine's front end.
+//! played as an ordinary scenario with a mixed pool of one unit, or with a prefill and a decode pool. Users come a
+//! millisecond apart, as through an engine's front end.
 
 use std::fmt::Write;
 
@@ -11,7 +11,10 @@ use super::run_knowing;
 use crate::catalog::{self, CONSTANTS, NumberFormat, ServingEngine};
 use crate::perf::KnownSteps;
 use crate::report::summary::DistributionSummary;
-use crate::scenario::{Admission, Batching, KeyChange, Scenario, load_str};
+use crate::scenario::{Admission, Batching, KeyChange, Role, Scenario, load_str};
+
+/// Accelerators in a node of servers whose scale-up domain ends with the node.
+const NODE: u32 = 8;
 
 /// A measured point of a published server, and how it was run.
 #[derive(Clone, Debug)]
@@ -56,6 +59,10 @@ pub struct Measurement {
     pub reserve: bool,
     /// Whether steps are planned while the one before runs.
     pub look_ahead: bool,
+    /// Servers of prefill and decode apart; `None`: one server does both.
+    pub separate: Option<SeparateServers>,
+    /// Whether nothing may be fitted to the curve.
+    pub held_out: bool,
     /// Mean time to first token, in seconds; `None`: not measured.
     pub ttft_s: Option<f64>,
     /// Mean time per output token, in seconds; `None`: not measured.
@@ -83,6 +90,35 @@ pub enum LatencyStatistic {
 /// Least time over which requests at a given rate are played, in seconds.
 const LEAST_S: f64 = 30.0;
 
+/// Servers of prefill and of decode.
+#[derive(Clone, Copy, Debug)]
+pub struct SeparateServers {
+    /// Servers that compute prompts.
+    pub prefill: ServerShape,
+    /// Servers that generate.
+    pub decode: ServerShape,
+}
+
+/// Equal servers of one role.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerShape {
+    /// Number of the servers.
+    pub units: u32,
+    /// Accelerators of a server.
+    pub gpus: u32,
+    /// Groups of accelerators with attention of their own.
+    pub attention_data: u32,
+    /// Accelerators that hold different experts.
+    pub expert_parallel: u32,
+}
+
+/// Hash FNV-1a of a text, 64 bits.
+pub fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
+        (h ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 /// What the simulator says of a measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Prediction {
@@ -94,7 +130,7 @@ pub struct Prediction {
 
 impl Measurement {
     /// The text of the scenario that plays the measurement.
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let length = |nominal: u32| {
             if self.least >= 1.0 {
                 format!("{{ kind = \"constant\", value = {nominal} }}")
@@ -103,21 +139,42 @@ impl Measurement {
                 format!("{{ kind = \"uniform\", low = {low:.1}, high = {nominal} }}")
             }
         };
+        let pools = match &self.separate {
+            None => self.one_pool(),
+            Some(servers) => self.two_pools(servers),
+        };
         let mut text = String::new();
         let _ = write!(
             text,
             "name = \"measurement\"\nstart = 2025-01-01T00:00:00Z\nduration = \"48h\"\nseed = 7\n\
-             model = \"{}\"\nnode = {{ gpu = \"{}\", gpus = {}, price_per_gpu_hour = 0.0 }}\n\
-             [pools.mixed]\nnodes_per_unit = 1\nunits = 1\n\
-             parallelism = {{ attention_data = {}, experts = {} }}\n\
-             max_batch_tokens = {}\nmax_batch_requests = {}\nbatching = \"{}\"\nlook_ahead = {}\n\
-             admission = \"{}\"\n\
+             model = \"{}\"\n{pools}\
              [performance]\nkind = \"roofline\"\nengine = \"{}\"\n\
              precision = {{ gemm = \"{}\", experts = \"{}\", kv = \"{}\" }}\n\
              [[class]]\nname = \"users\"\ninput = {}\noutput = {}\n\
              arrivals = {{ kind = \"closed-loop\", users = {}, requests = {}, ramp_up = \"{}ms\", \
              think_time = \"1ms\" }}\n",
             self.model,
+            self.engine_and_release(),
+            self.gemm.word(),
+            self.experts.word(),
+            self.kv.word(),
+            length(self.input),
+            length(self.output),
+            self.concurrency,
+            self.concurrency * self.rounds,
+            self.concurrency,
+        );
+        text
+    }
+
+    /// The node and the pool of a server that does both.
+    fn one_pool(&self) -> String {
+        format!(
+            "node = {{ gpu = \"{}\", gpus = {}, price_per_gpu_hour = 0.0 }}\n\
+             [pools.mixed]\nnodes_per_unit = 1\nunits = 1\n\
+             parallelism = {{ attention_data = {}, experts = {} }}\n\
+             max_batch_tokens = {}\nmax_batch_requests = {}\nbatching = \"{}\"\nlook_ahead = {}\n\
+             admission = \"{}\"\n",
             self.gpu,
             self.gpus,
             self.attention_data,
@@ -131,17 +188,38 @@ impl Measurement {
             } else {
                 Admission::Current.word()
             },
-            self.engine_and_release(),
-            self.gemm.word(),
-            self.experts.word(),
-            self.kv.word(),
-            length(self.input),
-            length(self.output),
-            self.concurrency,
-            self.concurrency * self.rounds,
-            self.concurrency,
-        );
-        text
+        )
+    }
+
+    /// The nodes and the pools of prefill and decode apart.
+    fn two_pools(&self, servers: &SeparateServers) -> String {
+        let spans = catalog::gpu(&self.gpu)
+            .and_then(|gpu| gpu.compute)
+            .filter(|compute| compute.scale_up_spans_nodes);
+        let node = spans.map_or(NODE, |compute| compute.scale_up_gpus);
+        let pool = |role: Role, shape: &ServerShape| {
+            let size = if shape.gpus < node {
+                format!("gpus_per_unit = {}", shape.gpus)
+            } else {
+                format!("nodes_per_unit = {}", shape.gpus / node)
+            };
+            format!(
+                "[pools.{}]\n{size}\nunits = {}\nparallelism = {{ attention_data = {}, experts = {} }}\n",
+                role.word(),
+                shape.units,
+                shape.attention_data,
+                shape.expert_parallel
+            )
+        };
+        format!(
+            "first_token = \"prefill\"\nnode = {{ gpu = \"{}\", gpus = {node}, price_per_gpu_hour = 0.0 }}\n\
+             {}max_batch_tokens = {}\n{}max_batch_requests = {}\n",
+            self.gpu,
+            pool(Role::Prefill, &servers.prefill),
+            self.max_batch_tokens,
+            pool(Role::Decode, &servers.decode),
+            self.concurrency.div_ceil(servers.decode.attention_data),
+        )
     }
 
     /// The engine as a scenario names it: with its release, where the catalog has that.
@@ -246,6 +324,11 @@ impl Measurement {
     pub fn throughput(&self, ttft_s: f64, tpot_s: f64) -> f64 {
         let output = f64::from(self.output) * 0.5 * (1.0 + self.least);
         let request = ttft_s + tpot_s * (output - 1.0);
-        f64::from(self.concurrency) * output / request / f64::from(self.gpus)
+        let of = |shape: ServerShape| shape.units * shape.gpus;
+        let gpus = match &self.separate {
+            None => self.gpus,
+            Some(servers) => of(servers.prefill) + of(servers.decode),
+        };
+        f64::from(self.concurrency) * output / request / f64::from(gpus)
     }
 }

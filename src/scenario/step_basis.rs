@@ -4,7 +4,7 @@
 use super::{Node, Parallelism, Performance, Pool, Role, Roofline};
 use crate::catalog::Constant::{self, *};
 use crate::catalog::{
-    self, Attention, GIVEN, Model, NumberFormat, Origin, Provenance, StepErrorClass,
+    self, Attention, GIVEN, Model, NumberFormat, Origin, Provenance, StepErrorCell, StepErrorClass,
 };
 
 /// What the step times of a scenario rest on, and how far they may be wrong.
@@ -64,7 +64,16 @@ pub fn step_basis(
     };
     let borrowed = borrowed(roofline, model, pools, &here);
     let classes = classes(roofline, model, pools, &here);
-    of_classes(&classes, experts, borrowed, Some(here))
+    let basis = of_classes(&classes, experts, borrowed, Some(here));
+    let is_own = basis.class == StepErrorClass::Own;
+    let here = basis.own.as_ref().filter(|_| !is_own);
+    let separate = pools.iter().any(|p| p.role != Role::Mixed);
+    let cell =
+        here.and_then(|here| StepErrorCell::of(&here.engine, &here.gpu, &model.name, separate));
+    match cell {
+        Some(cell) => basis.in_cell(cell),
+        None => basis,
+    }
 }
 
 fn of_classes(
@@ -115,6 +124,10 @@ fn classes(
     let mut classes = Vec::new();
     if engine.gpu != here.gpu {
         classes.push(StepErrorClass::of_loan(&here.gpu));
+    }
+    let server = &engine.figure(ComputeFactor).of;
+    if engine.gpu == here.gpu && from.gpu == here.gpu && server.gpu != here.gpu {
+        classes.push(StepErrorClass::Kernels);
     }
     if from.engine != here.engine && !is_derived(&here.engine) {
         classes.push(StepErrorClass::OtherEngine);
@@ -170,21 +183,32 @@ fn used(roofline: &Roofline, model: &Model, pools: &[Pool]) -> Vec<(&'static str
         groups.push(("experts", experts));
     }
     if prompts().next().is_some() {
-        let core = [
-            PrefillAttentionCompute,
-            PrefillAttentionTile,
-            PrefillAttentionLaunch,
-        ];
+        let core = if latent {
+            [PrefillLatentCompute, PrefillLatentTile, PrefillLatentLaunch]
+        } else {
+            [
+                PrefillAttentionCompute,
+                PrefillAttentionTile,
+                PrefillAttentionLaunch,
+            ]
+        };
         groups.push(("attention over prompts", core.to_vec()));
     }
     if decodes().next().is_some() {
-        let mut core = vec![DecodeAttentionLaunch, DecodeAttentionRequest];
-        core.push(match (latent, roofline.precision.kv) {
-            (true, _) => DecodeAttentionCompute,
-            (false, NumberFormat::Bf16) => DecodeAttentionBandwidth,
-            (false, _) => DecodeAttentionBandwidthFp8,
-        });
-        groups.push(("attention of decode", core));
+        let core = match (latent, roofline.precision.kv) {
+            (true, _) => [DecodeLatentLaunch, DecodeLatentRequest, DecodeLatentCompute],
+            (false, NumberFormat::Bf16) => [
+                DecodeAttentionLaunch,
+                DecodeAttentionRequest,
+                DecodeAttentionBandwidth,
+            ],
+            (false, _) => [
+                DecodeAttentionLaunch,
+                DecodeAttentionRequest,
+                DecodeAttentionBandwidthFp8,
+            ],
+        };
+        groups.push(("attention of decode", core.to_vec()));
     }
     let shares = |p: &Pool| {
         let Parallelism { tensor, .. } = p.parallelism;
@@ -220,8 +244,8 @@ fn used(roofline: &Roofline, model: &Model, pools: &[Pool]) -> Vec<(&'static str
     groups
 }
 
-/// Constants by kind of number: BF16, FP8, FP8 with block scales, FP4, INT4.
-type ByNumber = [&'static [Constant]; 5];
+/// Constants by kind of number: BF16, FP8, FP8 with block scales, FP4, NVFP4, INT4.
+type ByNumber = [&'static [Constant]; 6];
 
 const GEMM: ByNumber = [
     &[GemmBf16Compute, GemmBf16Bandwidth, GemmBf16Launch],
@@ -231,7 +255,8 @@ const GEMM: ByNumber = [
         GemmFp8BlockBandwidth,
         GemmFp8BlockLaunch,
     ],
-    &[GemmFp8Compute, GemmFp8Bandwidth, GemmFp8Launch],
+    &[GemmNvfp4Compute, GemmNvfp4Bandwidth, GemmNvfp4Launch],
+    &[GemmNvfp4Compute, GemmNvfp4Bandwidth, GemmNvfp4Launch],
     &[GemmBf16Compute, GemmBf16Bandwidth, GemmBf16Launch],
 ];
 const EXPERTS: ByNumber = [
@@ -243,7 +268,12 @@ const EXPERTS: ByNumber = [
         ExpertsFp8BlockLaunch,
     ],
     &[ExpertsFp4Compute, ExpertsFp4Bandwidth, ExpertsFp4Launch],
-    &[ExpertsFp4Compute, ExpertsFp4Bandwidth, ExpertsFp4Launch],
+    &[
+        ExpertsNvfp4Compute,
+        ExpertsNvfp4Bandwidth,
+        ExpertsNvfp4Launch,
+    ],
+    &[ExpertsInt4Compute, ExpertsInt4Bandwidth, ExpertsInt4Launch],
 ];
 
 fn of_number(number: NumberFormat, constants: ByNumber) -> Vec<Constant> {
@@ -251,8 +281,9 @@ fn of_number(number: NumberFormat, constants: ByNumber) -> Vec<Constant> {
         NumberFormat::Bf16 => 0,
         NumberFormat::Fp8 => 1,
         NumberFormat::Fp8Block => 2,
-        NumberFormat::Fp4 | NumberFormat::Nvfp4 => 3,
-        NumberFormat::Int4 => 4,
+        NumberFormat::Fp4 => 3,
+        NumberFormat::Nvfp4 => 4,
+        NumberFormat::Int4 => 5,
     };
     constants[place].to_vec()
 }
@@ -294,6 +325,19 @@ impl StepBasis {
     /// The basis of coefficients and measurements of the scenario's own.
     pub fn own(experts: bool) -> Self {
         of_classes(&[StepErrorClass::Own], experts, Vec::new(), None)
+    }
+
+    /// The basis where servers like these were recorded: their error, or that of the class where it is wider and they
+    /// were few.
+    fn in_cell(self, cell: &'static StepErrorCell) -> Self {
+        if cell.is_of_few() && self.error >= cell.error {
+            return self;
+        }
+        Self {
+            error: cell.error,
+            derivation: &cell.derivation,
+            ..self
+        }
     }
 
     /// A caution on step times that rest on borrowed constants; `None`: they do not.
@@ -340,24 +384,27 @@ mod tests {
         let own = with(&["performance.engine=vllm"]);
         assert_eq!(lender(&own), None);
         assert_eq!(own.step_basis.caution(), None);
-        for (gpu, class) in [
-            ("b200", StepErrorClass::OtherGpu),
-            ("mi300x", StepErrorClass::DataSheet),
-            ("a100", StepErrorClass::DataSheet),
+        for (gpu, class, from) in [
+            ("h800", StepErrorClass::OtherGpu, "vllm on h100"),
+            ("mi300x", StepErrorClass::DataSheet, "vllm on h100"),
+            ("rtx-4090", StepErrorClass::DataSheet, "vllm on l40s"),
         ] {
             let lent = with(&["performance.engine=vllm", &format!("node.gpu={gpu}")]);
-            assert_eq!(lender(&lent).as_deref(), Some("vllm on h100"), "{gpu}");
+            assert_eq!(lender(&lent).as_deref(), Some(from), "{gpu}");
             let basis = &lent.step_basis;
             let classes = classes_of(&lent);
             assert!(classes.contains(&class), "{gpu}: {classes:?}");
             let said = basis.caution().unwrap();
             assert!(
                 said.contains(&format!(
-                    "of vllm on {gpu} rest on constants borrowed from vllm on h100"
+                    "of vllm on {gpu} rest on constants borrowed from {from}"
                 )),
                 "{said}"
             );
         }
+        let kernels = with(&["performance.engine=vllm", "node.gpu=a100"]);
+        assert_eq!(lender(&kernels), None);
+        assert!(classes_of(&kernels).contains(&StepErrorClass::Kernels));
         let renamed = with(&["performance.engine={base='vllm', name='ours'}"]);
         assert!(classes_of(&renamed).contains(&StepErrorClass::OtherEngine));
         assert_eq!(lender(&renamed).as_deref(), Some("vllm on h200"));
@@ -390,7 +437,7 @@ mod tests {
             .iter()
             .map(|c| format!("performance.constants.{}=1.5", c.info().key))
             .collect();
-        let mut set = vec!["performance.engine=vllm", "node.gpu=b200"];
+        let mut set = vec!["performance.engine=vllm", "node.gpu=h800"];
         set.extend(fit.iter().map(String::as_str));
         let fitted = with(&set);
         assert_eq!(fitted.step_basis.class, StepErrorClass::Own);

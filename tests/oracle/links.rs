@@ -52,15 +52,18 @@ impl Paper {
                 US * close * self.c("ring_latency_per_gpu_us") + wire / self.c("ring_efficiency");
             time += own.min(ring);
         }
-        let ring = |n: f64, part: f64, link: f64| {
+        let ring = |n: f64, part: f64, link: f64, each: &str| {
             if n > 1.0 {
-                US * n * self.c("ring_latency_per_gpu_us") + passes(n) * part / link
+                US * n * self.c(each) + passes(n) * part / link
             } else {
                 0.0
             }
         };
-        time += ring(libm::ceil(here / close), bytes / close, self.card.host);
-        time + ring(libm::ceil(gpus / here), bytes / here, self.card.nic)
+        let host = self.card.host * self.c("host_ring_efficiency");
+        let each = "host_ring_latency_per_gpu_us";
+        time += ring(libm::ceil(here / close), bytes / close, host, each);
+        let each = "ring_latency_per_gpu_us";
+        time + ring(libm::ceil(gpus / here), bytes / here, self.card.nic, each)
     }
 
     /// The stream of `tokens` from each stage to the next, a stage's part of the batch at a time.

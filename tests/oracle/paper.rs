@@ -126,7 +126,8 @@ impl Paper {
         let (name, input) = match number {
             "bf16" => ("gemm_bf16", 2.0),
             "fp8-block" => ("gemm_fp8_block", 1.0),
-            _ => ("gemm_fp8", 1.0),
+            "fp8" => ("gemm_fp8", 1.0),
+            _ => ("gemm_nvfp4", 1.0),
         };
         let moved = times * (n * k * bytes(number) + m * k * input + m * n * 2.0);
         self.c("gemm_factor") * self.kernel(name, number, times * 2.0 * m * n * k, moved)
@@ -205,18 +206,27 @@ impl Paper {
                 kept,
             )
         };
-        let peak = self.card.bf16 * self.c("compute_factor") * self.c("decode_attention_compute");
-        let read = match self.numbers[2] {
-            "bf16" => self.c("decode_attention_bandwidth"),
-            _ => self.c("decode_attention_bandwidth_fp8"),
+        let peak = self.card.bf16 * self.c("compute_factor") * self.c("decode_latent_compute");
+        let kind = if self.is_latent() {
+            "decode_latent"
+        } else {
+            "decode_attention"
         };
+        let narrow = if self.numbers[2] == "bf16" {
+            ""
+        } else {
+            "_fp8"
+        };
+        let read = self.c(&format!("{kind}_bandwidth{narrow}"));
         let token = (queries * operations / peak).max(moved / (self.memory_rate() * read));
-        let each =
-            self.c("decode_attention_request_us") + kept * self.c("decode_attention_head_us");
-        [
-            self.start("decode_attention_launch_us") + n * US * each,
-            token,
-        ]
+        let heads = if self.is_latent() {
+            0.0
+        } else {
+            kept * self.c("decode_attention_head_us")
+        };
+        let each = self.c(&format!("{kind}_request_us")) + heads;
+        let start = self.start(&format!("{kind}_launch_us"));
+        [start + n * US * each, token]
     }
 
     /// KV tokens that a layer attends to, in the mean over all layers and `drafts` passes of the draft module's,
@@ -240,7 +250,7 @@ impl Paper {
         let (operations, part) = if self.is_latent() {
             (
                 2.0 * heads * (c.nope + c.rope + c.value),
-                "prefill_attention_compute",
+                "prefill_latent_compute",
             )
         } else if c.head <= 64.0 {
             (4.0 * heads * c.head, "prefill_attention_compute_64")
@@ -250,13 +260,18 @@ impl Paper {
         let peak = self.card.bf16 * self.sms * self.c("compute_factor");
         let pair = operations / (peak * self.c(part));
         let windowed = c.window_layers / (c.layers + drafts);
-        let tile = self.c("prefill_attention_tile_tokens");
+        let kind = if self.is_latent() {
+            "prefill_latent"
+        } else {
+            "prefill_attention"
+        };
+        let tile = self.c(&format!("{kind}_tile_tokens"));
         // the i-th token of a prompt sees i tokens, itself among them, or its window
         let seen = |i: u64| (i as f64).min(c.window);
         let within: f64 = (1..=self.prompt as u64).map(seen).sum::<f64>() / self.prompt;
         let token = pair * ((1.0 - windowed) * tile + windowed * (within + tile / 2.0));
         [
-            self.start("prefill_attention_launch_us"),
+            self.start(&format!("{kind}_launch_us")),
             token,
             pair * (1.0 - windowed),
         ]
@@ -327,6 +342,8 @@ impl Paper {
             "bf16" => "experts_bf16",
             "fp8" => "experts_fp8",
             "fp8-block" => "experts_fp8_block",
+            "nvfp4" => "experts_nvfp4",
+            "int4" => "experts_int4",
             _ => "experts_fp4",
         };
         let input = if number.starts_with("fp8") { 1.0 } else { 2.0 };
@@ -342,9 +359,21 @@ impl Paper {
                 beside += self.elementwise(2.0, rows * h * 4.0);
             }
         } else {
-            moved += rows * inner * 3.0 + tokens * h * 4.0;
+            moved += rows * inner * 3.0;
         }
-        let kernels = self.kernel(name, number, 2.0 * rows * matrices, moved);
+        // every expert that has a row computes some rows of zeros; every one that is held costs a moment; and all
+        // rows of the unit's tokens, or those sent here, are sorted and summed
+        let c = |what: &str| self.c(&format!("{name}_{what}"));
+        let multiplied = rows + touched * c("tile_rows");
+        let sorted = if self.sends() {
+            rows
+        } else {
+            tokens * self.config.top_k
+        };
+        let start = self.start(&format!("{name}_launch_us"));
+        let kernels = self.kernel(name, number, 2.0 * multiplied * matrices, moved) - start
+            + US * (c("launch_us") + held * c("slot_us"))
+            + c("row_passes") * sorted * h * 2.0 / self.memory_rate();
         let start = if prompts && !replayed {
             US * self.c("experts_prefill_launch_us")
         } else {

@@ -15,7 +15,7 @@ pub mod measurements;
 
 use serde::Serialize;
 
-use super::measurement::{Measurement, Prediction};
+use super::measurement::{Measurement, Prediction, hash};
 use super::parallel::in_parallel;
 use super::validate::errors::{ErrorGroup, Pair, group};
 use crate::catalog::{self, Constant, NumberFormat, Provenance, ServingEngine, SourcedValue};
@@ -215,13 +215,6 @@ pub fn held_out(all: &[&Measurement]) -> Vec<bool> {
     all.iter()
         .map(|m| aside.contains(&m.curve.as_str()))
         .collect()
-}
-
-/// Hash FNV-1a of a text, 64 bits.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
-        (h ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 /// Fits the constants of one engine on one accelerator. `progress` hears of each round.

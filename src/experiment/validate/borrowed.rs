@@ -43,7 +43,7 @@ type Play<'a> = (&'a Measurement, &'a ServingEngine);
 /// Plays rows that constants were fitted to, and rows that nothing was fitted to. Rows whose conditions cannot be
 /// what they say, and those that no engine could start, are left out.
 pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError> {
-    let usable = |m: &&Measurement| m.unusable.is_empty();
+    let usable = |m: &&Measurement| m.unusable.is_empty() && m.separate.is_none();
     let fitted: Vec<&Measurement> = fitted.iter().filter(usable).collect();
     let others: Vec<&Measurement> = others.iter().filter(usable).collect();
     let is_fitted = |m: &Measurement| own(m).is_some_and(|e| e.fitted.contains(&m.model));
@@ -52,7 +52,7 @@ pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError>
         (
             StepErrorClass::Fitted,
             "curves of fitted models that the fit has not seen",
-            plays(&others, &|m, e| is_own(m, e) && is_fitted(m)),
+            plays(&others, &|m, e| is_own(m, e) && is_fitted(m) && m.held_out),
         ),
         (
             StepErrorClass::OtherModel,
@@ -67,20 +67,35 @@ pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError>
         (
             StepErrorClass::OtherGpu,
             "H200 with H100's constants, and the reverse",
-            plays(&fitted, &|m, e| e.gpu != m.gpu && e.name == m.engine),
+            plays(&fitted, &|m, e| {
+                let hopper = |gpu: &str| ["h100", "h200"].contains(&gpu);
+                e.gpu != m.gpu && hopper(&e.gpu) && e.name == m.engine
+            }),
         ),
         (
             StepErrorClass::OtherGpu,
             "Blackwell with H100's constants",
             plays(&others, &|m, e| {
-                own(m).is_none() && catalog::engine(&m.engine, &m.gpu).as_ref() == Some(e)
+                let blackwell = ["b200", "b300", "gb200", "gb300"].contains(&m.gpu.as_str());
+                blackwell && e.gpu == "h100" && e.name == m.engine
             }),
+        ),
+        (
+            StepErrorClass::Kernels,
+            "B300, GB200 and GB300 with kernels of their own and B200's host",
+            lent(&others),
         ),
     ];
     let each = sets.iter().flat_map(|(class, about, plays)| {
         [false, true].map(|experts| error(*class, about, experts, plays))
     });
     each.filter(|row| row.count > 0).collect()
+}
+
+/// Rows with the entry of their own accelerator, of which only the kernels were measured there.
+fn lent<'a>(rows: &[&'a Measurement]) -> Vec<Play<'a>> {
+    let of_row = |m: &&'a Measurement| Some((*m, own(m).filter(|e| e.fitted.is_empty())?));
+    rows.iter().filter_map(of_row).collect()
 }
 
 /// Rows with each engine of the catalog that was fitted to anything and is wanted for them.

@@ -47,11 +47,15 @@
 //! | the same, decode, primary sources | -9 % to -1 % | `tokentide validate` |
 //! | the same, decode, a secondary source that does not name its accelerator | -13 % | `tokentide validate` |
 //! | expert imbalance of balanced placements | below 0.01 of the mean | `tokentide validate` |
-//! | TPOT of tensor-parallel servers, calibrated | median 4 %, p90 17 % | `tokentide validate --data DIR` |
-//! | the same with constants of kernels only | median 11 %, p90 30 % | `tokentide validate --data DIR` |
-//! | TTFT of tensor-parallel servers, calibrated | median 13 %, p90 64 % | `tokentide validate --data DIR` |
-//! | the same with constants of kernels only | median 25 %, p90 65 % | `tokentide validate --data DIR` |
-//! | TPOT where constants are borrowed from another model, engine or accelerator | p90 18-22 %, with experts 39-47 % | `tokentide validate --data DIR` |
+//! | TPOT of tensor-parallel servers, calibrated | median 4 %, p90 13 % | `tokentide validate --data DIR` |
+//! | the same with constants of kernels only | median 10 %, p90 26 % | `tokentide validate --data DIR` |
+//! | TTFT of tensor-parallel servers, calibrated | median 13 %, p90 60 % | `tokentide validate --data DIR` |
+//! | the same with constants of kernels only | median 25 %, p90 62 % | `tokentide validate --data DIR` |
+//! | TPOT of other models and accelerators, Blackwell among them | median 7 %, p90 21 % | `tokentide validate --data DIR` |
+//! | TTFT of the same; SGLang on Blackwell looks for requests every 10 or 30 steps, which is not modelled | median 23 %, p90 73 % | `tokentide validate --data DIR` |
+//! | TPOT where prefill and decode are apart | median 23 %, p90 56 % | `tokentide validate --data DIR` |
+//! | TPOT where constants are borrowed from another engine or accelerator | p90 21-34 %, with experts 37-47 % | `tokentide validate --data DIR` |
+//! | vLLM 0.12 on H200 serving Qwen3-235B, with 4 accelerators or fewer | -41 % | `tokentide validate --data DIR` |
 //! | public runs of vLLM 0.15 on H100 (84 points of 12 models): TPOT, TTFT, E2E | median 5 %, 6 %, 5 % | not recorded here |
 //! | a recorded vLLM run through its layer profiles: TPOT, TTFT, makespan | -3 %, -8 %, -4 % | `tokentide validate --data DIR` |
 //! | the load that MLPerf's submitters carried | 0 to -5 % | `tokentide validate --data DIR` |
@@ -70,10 +74,12 @@ pub mod archive;
 pub mod balance;
 pub mod borrowed;
 pub mod cases;
+pub mod error_cells;
 pub mod errors;
 pub mod measured;
 pub mod mlperf;
 pub mod silicon;
+mod silicon_row;
 pub mod validate_page;
 pub mod validate_tables;
 pub mod vllm;

@@ -3,6 +3,7 @@
 use super::balance::MeasuredImbalance;
 use super::borrowed::ClassError;
 use super::cases::{CaseOutcome, Sensitivity};
+use super::error_cells::CellError;
 use super::measured::ErrorReport;
 use super::mlperf::MlperfRow;
 use super::vllm::VllmFigure;
@@ -243,8 +244,49 @@ pub fn mlperf(rows: &[MlperfRow]) -> Section {
     }
 }
 
+/// The section of errors by engine, accelerator and model.
+pub fn cells(cells: &[CellError]) -> Section {
+    let mut grid = Grid::new(vec![
+        GridColumn::left("engine"),
+        GridColumn::left("accelerator"),
+        GridColumn::left("model"),
+        GridColumn::left("curves"),
+        GridColumn::right("rows"),
+        GridColumn::right("TPOT error\nmedian"),
+        GridColumn::right("TPOT error\np90"),
+        GridColumn::right("TPOT\nbias"),
+        GridColumn::right("TTFT error\nmedian"),
+        GridColumn::right("TTFT\nbias"),
+    ]);
+    let each = cells.iter().map(|c| {
+        let apart = if c.separate { ", apart" } else { "" };
+        [
+            format!("{} {}{apart}", c.engine, c.release),
+            c.gpu.clone(),
+            c.model.clone(),
+            if c.seen { "seen" } else { "unseen" }.to_string(),
+            count(c.count as u64),
+            percent(c.tpot.median),
+            percent(c.tpot.p90),
+            fixed(c.tpot.bias, 2),
+            percent(c.ttft.median),
+            fixed(c.ttft.bias, 2),
+        ]
+    });
+    grid.rows = each.map(|cells| cells.map(GridCell::new).into()).collect();
+    Section {
+        title: "Real servers by engine and release, accelerator and model".to_string(),
+        body: Body::Grid(grid),
+        notes: vec![
+            "seen: constants were fitted to these curves; unseen: they were held out, or nothing was fitted there; \
+             apart: prefill and decode on servers of their own"
+                .to_string(),
+        ],
+    }
+}
+
 /// The section of errors of a measured set.
-pub fn measured(report: &ErrorReport) -> Section {
+pub fn measured(file: &str, report: &ErrorReport) -> Section {
     let mut grid = Grid::new(vec![
         GridColumn::left("rows"),
         GridColumn::right("count"),
@@ -282,7 +324,7 @@ pub fn measured(report: &ErrorReport) -> Section {
         )
     });
     Section {
-        title: format!("Real servers (silicon_dev.csv), {}", report.constants),
+        title: format!("Real servers ({file}), {}", report.constants),
         body: Body::Grid(grid),
         notes: orders.collect(),
     }

@@ -42,6 +42,45 @@ pub const TABLES: &[RecordTable] = &[
         )
     },
     RecordTable {
+        columns: &[
+            "name",
+            "count",
+            "tpot.median",
+            "tpot.p90",
+            "tpot.bias",
+            "ttft.median",
+            "ttft.p90",
+            "ttft.bias",
+        ],
+        ..RecordTable::new(
+            "second",
+            "with --data: the same on the second recorded set",
+            &[("second[]", "groups[]")],
+        )
+    },
+    RecordTable {
+        columns: &[
+            "engine",
+            "release",
+            "gpu",
+            "model",
+            "separate",
+            "seen",
+            "count",
+            "tpot.median",
+            "tpot.p90",
+            "tpot.bias",
+            "ttft.median",
+            "ttft.p90",
+            "ttft.bias",
+        ],
+        ..RecordTable::new(
+            "cells",
+            "with --data: errors by engine, accelerator and model",
+            &[("cells[]", "")],
+        )
+    },
+    RecordTable {
         of_owner: &["constants"],
         columns: &["pairs", "right", "gap"],
         ..RecordTable::new(

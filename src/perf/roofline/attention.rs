@@ -189,8 +189,12 @@ impl AttentionLayer<'_> {
             return core;
         }
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor) * machine.sms;
-        let start = machine.start(C::PrefillAttentionLaunch);
-        let tile = machine.get(C::PrefillAttentionTile);
+        let (launch, tile) = if self.is_latent() {
+            (C::PrefillLatentLaunch, C::PrefillLatentTile)
+        } else {
+            (C::PrefillAttentionLaunch, C::PrefillAttentionTile)
+        };
+        let (start, tile) = (machine.start(launch), machine.get(tile));
         let grouped = |heads: u32, head: u32| {
             let operations = 4.0 * f64::from(heads) * f64::from(head);
             let efficiency = if head <= 64 {
@@ -210,7 +214,7 @@ impl AttentionLayer<'_> {
                 ..
             } => {
                 let operations = 2.0 * f64::from(heads) * f64::from(nope + rope + value);
-                let speed = peak * machine.get(C::PrefillAttentionCompute);
+                let speed = peak * machine.get(C::PrefillLatentCompute);
                 (operations / self.tensor / speed, 0.0, 0.0)
             }
             Attention::Grouped {
@@ -251,17 +255,15 @@ impl AttentionLayer<'_> {
     fn dense_decode_core(&self, machine: &Machine<'_>, queries: f64) -> Core {
         let memory = machine.memory_bandwidth();
         let peak = machine.gpu.bf16_per_s * machine.get(C::ComputeFactor);
-        let efficiency = match self.precision.kv {
-            NumberFormat::Bf16 => C::DecodeAttentionBandwidth,
-            NumberFormat::Fp8
-            | NumberFormat::Fp8Block
-            | NumberFormat::Fp4
-            | NumberFormat::Nvfp4
-            | NumberFormat::Int4 => C::DecodeAttentionBandwidthFp8,
+        let efficiency = match (self.is_latent(), self.precision.kv) {
+            (true, NumberFormat::Bf16) => C::DecodeLatentBandwidth,
+            (true, _) => C::DecodeLatentBandwidthFp8,
+            (false, NumberFormat::Bf16) => C::DecodeAttentionBandwidth,
+            (false, _) => C::DecodeAttentionBandwidthFp8,
         };
         let bandwidth = memory * machine.get(efficiency);
         let width = bytes_of(self.precision.kv);
-        let compute = peak * machine.get(C::DecodeAttentionCompute);
+        let compute = peak * machine.get(C::DecodeLatentCompute);
         let token = |operations: f64, bytes: f64| {
             let operations = operations / self.tensor * queries;
             (operations / compute).max(bytes / bandwidth)
@@ -298,8 +300,13 @@ impl AttentionLayer<'_> {
             }
         };
         let shares = self.shares(self.drafts[0]);
-        let request =
-            machine.get(C::DecodeAttentionRequest) + heads * machine.get(C::DecodeAttentionHead);
+        let (launch, request) = if self.is_latent() {
+            (C::DecodeLatentLaunch, machine.get(C::DecodeLatentRequest))
+        } else {
+            let request = machine.get(C::DecodeAttentionRequest)
+                + heads * machine.get(C::DecodeAttentionHead);
+            (C::DecodeAttentionLaunch, request)
+        };
         // a state is read and written
         let states = self.model.linear.map_or(0.0, |l| {
             2.0 * l.state_bytes() as f64
@@ -307,7 +314,7 @@ impl AttentionLayer<'_> {
                 / (memory * machine.get(C::DecodeAttentionBandwidth))
         });
         Core {
-            step: machine.start(C::DecodeAttentionLaunch),
+            step: machine.start(launch),
             request: US * request + shares.linear * states,
             token: 0.0,
             unit: unit * shares.full,

@@ -1,6 +1,6 @@
 //! Feed-forward networks of one layer on one rank: dense, shared and routed experts, and their gate.
 
-use super::kernel::Machine;
+use super::kernel::{GroupedWork, Machine};
 use crate::catalog::{Architecture, Constant as C, Experts, NumberFormat};
 use crate::scenario::{Precision, Sampling};
 
@@ -84,13 +84,26 @@ impl Network<'_> {
         let least = if exchanged { 1.0 } else { 0.0 };
         let touched = touched.max(least).min(rows);
         let number = self.precision.experts;
+        let mut work = GroupedWork {
+            rows,
+            // what was sent here is all that is sorted here
+            passing: if exchanged {
+                rows
+            } else {
+                tokens * f64::from(experts.top_k)
+            },
+            slots,
+            touched,
+            hidden,
+            ffn,
+            more: 0.0,
+        };
         if !exchanged {
-            // one measured operation, activation and sums over a token's experts in it
-            let more = rows * 3.0 * ffn + 4.0 * tokens * hidden;
-            return machine.experts(number, rows, touched, (hidden, ffn), more);
+            // one measured operation, the activation in it
+            work.more = rows * 3.0 * ffn;
+            return machine.experts(number, &work);
         }
-        let mut time = machine.experts(number, rows, touched, (hidden, ffn), 0.0)
-            + machine.elementwise(1.0, rows * 5.0 * ffn);
+        let mut time = machine.experts(number, &work) + machine.elementwise(1.0, rows * 5.0 * ffn);
         if permute {
             time += machine.elementwise(2.0, rows * 4.0 * hidden);
         }

@@ -36,6 +36,102 @@ impl Roof {
     }
 }
 
+/// What grouped products of experts do on one accelerator.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupedWork {
+    /// (Token, expert) pairs of the experts that are held.
+    pub rows: f64,
+    /// (Token, expert) pairs that are sorted and summed here, those of experts elsewhere included.
+    pub passing: f64,
+    /// Experts that are held.
+    pub slots: f64,
+    /// Experts that are held and have rows.
+    pub touched: f64,
+    /// Width of the stream.
+    pub hidden: f64,
+    /// Inner width of the accelerator's part of each expert.
+    pub ffn: f64,
+    /// Bytes that move besides weights, rows in and rows out.
+    pub more: f64,
+}
+
+/// Constants of grouped products of one number format.
+struct GroupedKernel {
+    roof: [C; 4],
+    slot: C,
+    tile: C,
+    passes: C,
+}
+
+impl GroupedKernel {
+    fn of(number: NumberFormat) -> Self {
+        // compute, bandwidth, loss, launch; expert held, rows of zeros, passes of rows
+        let [compute, bandwidth, loss, launch, slot, tile, passes] = match number {
+            NumberFormat::Bf16 => [
+                C::ExpertsBf16Compute,
+                C::ExpertsBf16Bandwidth,
+                C::ExpertsBf16Loss,
+                C::ExpertsBf16Launch,
+                C::ExpertsBf16Slot,
+                C::ExpertsBf16Tile,
+                C::ExpertsBf16Passes,
+            ],
+            NumberFormat::Fp8 => [
+                C::ExpertsFp8Compute,
+                C::ExpertsFp8Bandwidth,
+                C::ExpertsFp8Loss,
+                C::ExpertsFp8Launch,
+                C::ExpertsFp8Slot,
+                C::ExpertsFp8Tile,
+                C::ExpertsFp8Passes,
+            ],
+            NumberFormat::Fp8Block => [
+                C::ExpertsFp8BlockCompute,
+                C::ExpertsFp8BlockBandwidth,
+                C::ExpertsFp8BlockLoss,
+                C::ExpertsFp8BlockLaunch,
+                C::ExpertsFp8BlockSlot,
+                C::ExpertsFp8BlockTile,
+                C::ExpertsFp8BlockPasses,
+            ],
+            // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere; INT4 always in BF16
+            NumberFormat::Fp4 => [
+                C::ExpertsFp4Compute,
+                C::ExpertsFp4Bandwidth,
+                C::ExpertsFp4Loss,
+                C::ExpertsFp4Launch,
+                C::ExpertsFp4Slot,
+                C::ExpertsFp4Tile,
+                C::ExpertsFp4Passes,
+            ],
+            NumberFormat::Nvfp4 => [
+                C::ExpertsNvfp4Compute,
+                C::ExpertsNvfp4Bandwidth,
+                C::ExpertsNvfp4Loss,
+                C::ExpertsNvfp4Launch,
+                C::ExpertsNvfp4Slot,
+                C::ExpertsNvfp4Tile,
+                C::ExpertsNvfp4Passes,
+            ],
+            NumberFormat::Int4 => [
+                C::ExpertsInt4Compute,
+                C::ExpertsInt4Bandwidth,
+                C::ExpertsInt4Loss,
+                C::ExpertsInt4Launch,
+                C::ExpertsInt4Slot,
+                C::ExpertsInt4Tile,
+                C::ExpertsInt4Passes,
+            ],
+        };
+        Self {
+            roof: [compute, bandwidth, loss, launch],
+            slot,
+            tile,
+            passes,
+        }
+    }
+}
+
 /// Bytes of a number, its share of a scale included.
 pub fn bytes_of(number: NumberFormat) -> f64 {
     f64::from(number.quarter_bits()) / 32.0
@@ -96,8 +192,13 @@ impl<'a> Machine<'a> {
                 C::GemmFp8BlockLoss,
                 C::GemmFp8BlockLaunch,
             ],
-            // 4-bit dense layers are taken to be as efficient as 8-bit ones on their own peak
-            NumberFormat::Fp8 | NumberFormat::Fp4 | NumberFormat::Nvfp4 => [
+            NumberFormat::Fp4 | NumberFormat::Nvfp4 => [
+                C::GemmNvfp4Compute,
+                C::GemmNvfp4Bandwidth,
+                C::GemmNvfp4Loss,
+                C::GemmNvfp4Launch,
+            ],
+            NumberFormat::Fp8 => [
                 C::GemmFp8Compute,
                 C::GemmFp8Bandwidth,
                 C::GemmFp8Loss,
@@ -128,58 +229,36 @@ impl<'a> Machine<'a> {
         self.gemms(number, 1.0, m, n, k)
     }
 
-    /// The three matrices of the experts that a rank holds: `rows` (token, expert) pairs over `touched` of
-    /// them, of width `ffn` on a stream of `hidden`; `more` bytes move besides weights, rows in and rows out.
-    pub fn experts(
-        &self,
-        number: NumberFormat,
-        rows: f64,
-        touched: f64,
-        (hidden, ffn): (f64, f64),
-        more: f64,
-    ) -> f64 {
-        if rows <= 0.0 {
+    /// Time in seconds of the three matrices of the experts that a rank holds.
+    pub fn experts(&self, number: NumberFormat, work: &GroupedWork) -> f64 {
+        if work.rows <= 0.0 {
             return 0.0;
         }
-        let constants = match number {
-            NumberFormat::Bf16 => [
-                C::ExpertsBf16Compute,
-                C::ExpertsBf16Bandwidth,
-                C::ExpertsBf16Loss,
-                C::ExpertsBf16Launch,
-            ],
-            NumberFormat::Fp8 => [
-                C::ExpertsFp8Compute,
-                C::ExpertsFp8Bandwidth,
-                C::ExpertsFp8Loss,
-                C::ExpertsFp8Launch,
-            ],
-            NumberFormat::Fp8Block => [
-                C::ExpertsFp8BlockCompute,
-                C::ExpertsFp8BlockBandwidth,
-                C::ExpertsFp8BlockLoss,
-                C::ExpertsFp8BlockLaunch,
-            ],
-            // 4-bit weights are multiplied in 4 bits where the chip can, in BF16 elsewhere; INT4 always in BF16
-            NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4 => [
-                C::ExpertsFp4Compute,
-                C::ExpertsFp4Bandwidth,
-                C::ExpertsFp4Loss,
-                C::ExpertsFp4Launch,
-            ],
-        };
+        let kernel = GroupedKernel::of(number);
         let activations = match number {
             NumberFormat::Fp8 | NumberFormat::Fp8Block => 1.0,
             NumberFormat::Bf16 | NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4 => {
                 2.0
             }
         };
-        let operations = 6.0 * rows * hidden * ffn;
+        let (hidden, ffn, touched) = (work.hidden, work.ffn, work.touched);
+        let padded = work.rows + touched * self.get(kernel.tile);
+        let operations = 6.0 * padded * hidden * ffn;
         let weights = 3.0 * touched * hidden * ffn * bytes_of(number);
         let read = activations * (hidden + ffn);
         let written = 2.0 * (2.0 * ffn + hidden);
-        let bytes = weights + rows * (read + written) + more;
-        self.get(C::ExpertsFactor) * self.roof(number, constants).time(operations, bytes)
+        let bytes = weights + work.rows * (read + written) + work.more;
+        let passing = self.get(kernel.passes) * work.passing * hidden * 2.0;
+        let roof = Roof {
+            // measured as one operation, in which nothing is left to fuse
+            launch_s: US * self.get(kernel.roof[3]),
+            ..self.roof(number, kernel.roof)
+        };
+        let time = roof.time(operations, bytes)
+            // spent on the accelerator, which no graph makes shorter
+            + work.slots * US * self.get(kernel.slot)
+            + passing / self.memory_bandwidth();
+        self.get(C::ExpertsFactor) * time
     }
 
     /// Time in seconds of element-wise kernels that move `bytes` bytes in all.

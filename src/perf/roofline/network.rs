@@ -18,6 +18,15 @@ pub struct Exchange {
     pub combine: f64,
 }
 
+/// A ring of all-reduce between domains or nodes.
+#[derive(Clone, Copy, Debug)]
+struct Ring {
+    /// Rate of one link, in bytes per second.
+    link: f64,
+    /// Time for each member.
+    each: C,
+}
+
 /// The accelerators of a unit that share experts.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpertGroup {
@@ -29,8 +38,8 @@ pub struct ExpertGroup {
 impl Machine<'_> {
     /// An all-reduce of `bytes` over `gpus` neighbours: inside scale-up domains; then of each accelerator's
     /// part between the domains of a node, over its link to the host; then between nodes, over its network
-    /// interface. Both of the latter are rings that take the links' whole rate; for the start of each is taken
-    /// what a ring takes for each of its members.
+    /// interface. Both of the latter are rings; between nodes they take the interface's whole rate, and as long to
+    /// start as a ring in a domain.
     pub fn all_reduce(&self, gpus: f64, bytes: f64) -> f64 {
         if gpus <= 1.0 || bytes <= 0.0 {
             return 0.0;
@@ -40,16 +49,24 @@ impl Machine<'_> {
         let in_domain = in_node.min(f64::from(links.domain));
         let domains = libm::ceil(in_node / in_domain);
         let nodes = libm::ceil(gpus / in_node);
+        let host = Ring {
+            link: links.host * self.get(C::HostRingEfficiency),
+            each: C::HostRingLatencyGpu,
+        };
+        let nic = Ring {
+            link: links.nic,
+            each: C::RingLatencyGpu,
+        };
         self.reduce_inside(in_domain, bytes)
-            + self.reduce_between(domains, bytes / in_domain, links.host)
-            + self.reduce_between(nodes, bytes / in_node, links.nic)
+            + self.reduce_between(domains, bytes / in_domain, host)
+            + self.reduce_between(nodes, bytes / in_node, nic)
     }
 
-    fn reduce_between(&self, members: f64, bytes: f64, link: f64) -> f64 {
+    fn reduce_between(&self, members: f64, bytes: f64, ring: Ring) -> f64 {
         if members <= 1.0 {
             return 0.0;
         }
-        US * members * self.get(C::RingLatencyGpu) + 2.0 * (members - 1.0) / members * bytes / link
+        US * members * self.get(ring.each) + 2.0 * (members - 1.0) / members * bytes / ring.link
     }
 
     /// Time in seconds of an all-reduce in a domain: the quicker of the engine's own kernels and of rings.

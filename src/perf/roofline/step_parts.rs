@@ -49,6 +49,8 @@ const GEMM: &[Constant] = &[
     GemmFp8Bandwidth,
     GemmFp8Loss,
     GemmFp8Launch,
+    GemmNvfp4Compute,
+    GemmNvfp4Bandwidth,
     GemmFactor,
     ElementwiseBandwidth,
     ElementwiseLaunch,
@@ -64,7 +66,8 @@ const HEAD: &[Constant] = &[
     SamplingWord,
 ];
 const DECODE_CORE: &[Constant] = &[
-    DecodeAttentionCompute,
+    DecodeLatentCompute,
+    DecodeLatentBandwidth,
     DecodeAttentionBandwidth,
     DecodeAttentionBandwidthFp8,
     DecodeAttentionLaunch,
@@ -72,6 +75,7 @@ const DECODE_CORE: &[Constant] = &[
     DecodeAttentionHead,
 ];
 const PREFILL_CORE: &[Constant] = &[
+    PrefillLatentCompute,
     PrefillAttentionCompute,
     PrefillAttentionCompute64,
     PrefillAttentionTile,
@@ -86,6 +90,8 @@ const EXPERTS: &[Constant] = &[
     ExpertsFp8Launch,
     ExpertsFp4Compute,
     ExpertsFp4Bandwidth,
+    ExpertsNvfp4Compute,
+    ExpertsNvfp4Bandwidth,
     ExpertsTouched,
     ExpertsFactor,
     ExpertsPrefillLaunch,
@@ -112,6 +118,7 @@ const REDUCE: &[Constant] = &[
     AllReduceEfficiency,
     RingLatencyGpu,
     RingEfficiency,
+    HostRingEfficiency,
 ];
 const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin];
 

@@ -104,6 +104,7 @@ fn gpu(node: &TomlTable, report: &mut MistakeReport) -> Option<Gpu> {
             let power = power(table, base, report);
             Some(Gpu {
                 base: base.and_then(|b| b.base.clone()),
+                lender: base.and_then(|b| b.lender.clone()),
                 name: name.or(base.map(|b| b.name.clone()))?,
                 memory_bytes: memory.or(base.map(|b| b.memory_bytes))?,
                 usable_bytes: memory.or(base.map(|b| b.usable_bytes))?,

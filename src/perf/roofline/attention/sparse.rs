@@ -81,7 +81,7 @@ impl AttentionLayer<'_> {
     ) -> Option<Core> {
         let (sparse, part) = self.chooser(self.drafts[0])?;
         let bandwidth = machine.memory_bandwidth() * machine.get(C::DecodeAttentionBandwidth);
-        let rate = machine.get(C::ComputeFactor) * machine.get(C::DecodeAttentionCompute);
+        let rate = machine.get(C::ComputeFactor) * machine.get(C::DecodeLatentCompute);
         let operations = queries * score_operations(sparse);
         let bytes = sparse.key_bytes() as f64 + queries * SCORE_BYTES;
         let score = (operations / (rate * machine.peak(NumberFormat::Fp8))).max(bytes / bandwidth);
