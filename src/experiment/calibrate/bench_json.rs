@@ -193,15 +193,15 @@ fn of_aiperf(root: &Value) -> Result<BenchPoint, String> {
             .and_then(|m| m.get("unit"))
             .and_then(Value::as_str)
             .unwrap_or("ms");
-        let to_s = match unit {
+        let of_a_second = match unit {
             "s" | "sec" | "seconds" => 1.0,
-            "us" => 1e-6,
-            "ns" => 1e-9,
-            _ => 1e-3,
+            "us" => 1e6,
+            "ns" => 1e9,
+            _ => 1e3,
         };
         BenchLatency {
-            mean: of(name, "avg").map(|x| x * to_s),
-            median: of(name, "p50").map(|x| x * to_s),
+            mean: of(name, "avg").map(|x| x / of_a_second),
+            median: of(name, "p50").map(|x| x / of_a_second),
         }
     };
     Ok(BenchPoint {
