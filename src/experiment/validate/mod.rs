@@ -53,7 +53,7 @@
 //! | the same with constants of kernels only | median 25 %, p90 62 % | `tokentide validate --data DIR` |
 //! | TPOT of other models and accelerators, Blackwell among them | median 7 %, p90 21 % | `tokentide validate --data DIR` |
 //! | TTFT of the same; SGLang on Blackwell looks for requests every 10 or 30 steps, which is not modelled | median 23 %, p90 73 % | `tokentide validate --data DIR` |
-//! | TPOT where prefill and decode are apart | median 23 %, p90 56 % | `tokentide validate --data DIR` |
+//! | TPOT where prefill and decode are apart | median 14 %, p90 38 % | `tokentide validate --data DIR` |
 //! | TPOT where constants are borrowed from another engine or accelerator | p90 21-34 %, with experts 37-47 % | `tokentide validate --data DIR` |
 //! | vLLM 0.12 on H200 serving Qwen3-235B, with 4 accelerators or fewer | -41 % | `tokentide validate --data DIR` |
 //! | public runs of vLLM 0.15 on H100 (84 points of 12 models): TPOT, TTFT, E2E | median 5 %, 6 %, 5 % | not recorded here |
