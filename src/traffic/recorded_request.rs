@@ -5,7 +5,7 @@
 pub struct RecordedRequest {
     /// Line of the request in its file.
     pub line: u64,
-    /// Time of arrival in ns, by the [`Clock`] of its file.
+    /// Time of arrival in ns, by the clock of its file.
     pub at: i64,
     /// Tokens of its prompt; 0 only where it failed.
     pub input: u32,
