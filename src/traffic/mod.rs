@@ -1,6 +1,6 @@
 //! Traffic as others write it down: requests one by one (a trace), or counts of them over time.
 //!
-//! One place that recognises a format by its content and gives rows. A [`FileForm`] is what the first bytes say;
+//! One place that recognises a format by its content and gives rows. A `FileForm` is what the first bytes say;
 //! [`RequestReader`] streams the requests of a trace, holding no more than a row; [`CountTable`] reads counts over
 //! time. Names of files mean nothing: an Azure trace may be called `requests.txt`. What is wrong is a
 //! [`TrafficFault`] with its line and place; whoever opened the file shows it.
