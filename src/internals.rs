@@ -83,10 +83,10 @@ pub mod report {
 }
 pub mod scenario {
     pub use crate::scenario::{
-        Admission, ArrivalForm, ArrivalKind, Batching, CacheForm, Class, ClosedLoop, FirstToken,
-        Interpolation, KeyChange, Law, LawForm, LengthForm, LengthLaw, LoadMeasure, Mistakes, Node,
-        Overlap, Performance, Pool, ProfileKey, RankBalance, Role, Router, Scenario, ThinkLaw,
-        load, load_str, read_hf_text, summary_fields,
+        Admission, AnswersIn, ArrivalForm, ArrivalKind, Batching, CacheForm, Class, ClosedLoop,
+        FirstToken, Interpolation, KeyChange, KvCache, Law, LawForm, LengthForm, LengthLaw,
+        LoadMeasure, Mistakes, Node, Overlap, Performance, Pool, ProfileKey, RankBalance, Role,
+        Router, Scenario, SessionAmountKey, ThinkLaw, load, load_str, read_hf_text, summary_fields,
     };
 }
 pub mod units {
@@ -96,7 +96,10 @@ pub mod words {
     pub use crate::words::Words;
 }
 pub mod workload {
-    pub use crate::workload::{ClosedLoops, Request, Workload, mean_requests_per_s, realised};
+    pub use crate::workload::{
+        ClosedLoops, Contents, PromptSpan, Request, SessionLaw, SessionTurn, Workload,
+        mean_requests_per_s, realised,
+    };
     pub mod random {
         pub use crate::workload::random::Stream;
     }

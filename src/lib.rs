@@ -110,7 +110,7 @@
 //!
 //! # Rules
 //!
-//! What happens when, to the nanosecond, stands on one page: [`rules`], S1 to S18. Code and tests cite rules by number.
+//! What happens when, to the nanosecond, stands on one page: [`rules`], S1 to S20. Code and tests cite rules by number.
 //!
 //! # Glossary
 //!

@@ -60,6 +60,9 @@ fn files_with_mistakes() {
         "short-profile",
         "mixed-words",
         "bad-trace",
+        "stated-hits",
+        "shared-at-a-rate",
+        "sessions-at-a-rate",
     ] {
         holds(name, messages(&format!("tests/mistakes/{name}.toml"), &[]));
     }

@@ -1,7 +1,7 @@
 //! The engine against the reference simulator: random small scenarios that use every feature, in which
 //! every request must fare equally, to the nanosecond.
 //!
-//! The reference (`simulation.rs` and what it uses) is slow and plain, written from the exact rules S1-S18
+//! The reference (`simulation.rs` and what it uses) is slow and plain, written from the exact rules S1-S20
 //! and the crate documentation, not from the engine. It takes a scenario's meaning, the requests of its
 //! open classes, what its users draw, and its step times, of whatever model, and works everything else out
 //! anew: schedules, routers, queues, batches, transfers, lock-step token by token, chunks of prompts beside
@@ -50,6 +50,8 @@ mod support;
 
 #[path = "reference/books.rs"]
 mod books;
+#[path = "reference/cache.rs"]
+mod cache;
 #[path = "reference/coverage.rs"]
 mod coverage;
 #[path = "reference/decided.rs"]
@@ -90,6 +92,8 @@ mod rules_balance;
 mod rules_losses;
 #[path = "reference/rules_mixed.rs"]
 mod rules_mixed;
+#[path = "reference/rules_prefix.rs"]
+mod rules_prefix;
 #[path = "reference/rules_tokens.rs"]
 mod rules_tokens;
 #[path = "reference/rules_transfer.rs"]
@@ -98,6 +102,8 @@ mod rules_transfer;
 mod rules_units;
 #[path = "reference/scenarios.rs"]
 mod scenarios;
+#[path = "reference/sessions.rs"]
+mod sessions;
 #[path = "reference/shrink.rs"]
 mod shrink;
 #[path = "reference/simulation.rs"]

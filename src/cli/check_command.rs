@@ -14,7 +14,7 @@ use crate::perf::room::{self, Room};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::basis::{basis, of_model, sureness};
 use crate::report::format::{count, fixed, length, percent};
-use crate::scenario::{ArrivalKind, Pool, Role, Scenario};
+use crate::scenario::{ArrivalKind, Class, KvCache, Pool, Role, Scenario};
 use crate::units::{NS_PER_HOUR, SimDuration, SimTime};
 use crate::workload::{Workload, realised};
 
@@ -192,25 +192,33 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
         let arrivals = match &stated.arrivals.kind {
             ArrivalKind::ClosedLoop(closed) => match closed.requests {
                 Some(requests) => format!(
-                    "{} users, {} requests",
+                    "{} users, {} requests;",
                     count(u64::from(closed.users)),
                     count(requests)
                 ),
-                None => format!("{} users", count(u64::from(closed.users))),
+                None => format!("{} users;", count(u64::from(closed.users))),
             },
             ArrivalKind::Trace(_) => {
                 let (played, all) = stated.recorded(end).unwrap_or_default();
-                format!("{} of {} recorded requests", count(played), count(all))
+                format!("{} of {} recorded requests;", count(played), count(all))
             }
-            _ => format!("{} requests a day", count(class.requests_per_day as u64)),
+            ArrivalKind::Sessions(turns) => format!(
+                "{} sessions a day of {} turns, answers {}; first",
+                count(class.requests_per_day as u64),
+                fixed(turns.turns, 2),
+                turns.answers.word()
+            ),
+            ArrivalKind::Poisson | ArrivalKind::Deterministic => {
+                format!("{} requests a day;", count(class.requests_per_day as u64))
+            }
         };
         let _ = writeln!(
             text,
-            "  class    {}: {arrivals}; input {} tokens (stated {}), {} of them hits; output {} (stated {})",
+            "  class    {}: {arrivals} input {} tokens (stated {}), {}; output {} (stated {})",
             class.class,
             fixed(class.input, 2),
             fixed(class.stated_input, 2),
-            percent(class.hit_rate),
+            hits(&scenario.kv_cache, stated, class.hit_rate),
             fixed(class.output, 2),
             fixed(class.stated_output, 2)
         );
@@ -229,4 +237,29 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
     }
     let _ = writeln!(text, "no mistakes; scenario {}", scenario.hash());
     text
+}
+
+/// What of a class's input hits, in words.
+fn hits(cache: &KvCache, class: &Class, rate: f64) -> String {
+    let Some(blocks) = cache.blocks() else {
+        return format!("{} of them hits", percent(rate));
+    };
+    let of = match class.shared_prompts {
+        None => "prompts share nothing (state `shared_prompts`)".to_string(),
+        Some(shared) if shared.count == 1 => {
+            format!(
+                "the first {} of every prompt alike",
+                count(u64::from(shared.tokens))
+            )
+        }
+        Some(shared) => format!(
+            "the first {} one of {} prompts",
+            count(u64::from(shared.tokens)),
+            count(u64::from(shared.count))
+        ),
+    };
+    format!(
+        "{of}: whole blocks of {} hit where a rank has them",
+        count(u64::from(blocks.tokens))
+    )
 }

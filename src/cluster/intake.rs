@@ -3,7 +3,6 @@
 //!
 //! What a unit does with its requests is a [`Server`]: a prefill unit or a mixed one.
 
-use super::cache::Cache;
 use super::controller::{PoolView, UnitOrder};
 use super::instant::{BackPool, ClusterPool, FrontPool, LostSender};
 use super::past::{Lost, Past};
@@ -24,7 +23,7 @@ pub trait Server: PoolUnit {
 
     /// The rules of a pool.
     fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self::Rules;
-    /// Puts a request into the queue.
+    /// Puts a request into the queue, and finds out what of it hits.
     fn enqueue(&mut self, waiting: IntakeWaiting, rules: &Self::Rules);
     /// Takes the last request out of a queue that is longer than `most`; `None`: it is not.
     fn overflow(&mut self, most: usize, rules: &Self::Rules) -> Option<IntakeWaiting>;
@@ -79,13 +78,26 @@ pub struct IntakeWaiting {
     pub past: Past,
     /// When the request came into this queue.
     pub since: SimTime,
+    /// Prompt tokens that the unit's cache has, as far as is known (S19).
+    pub hits: u32,
 }
 
 impl IntakeWaiting {
+    /// A request that waits from now on; what hits is not known yet.
+    #[inline]
+    pub fn new(request: Request, past: Past, since: SimTime) -> Self {
+        Self {
+            request,
+            past,
+            since,
+            hits: 0,
+        }
+    }
+
     /// Prompt tokens of the request to compute.
     #[inline]
     pub fn computed(&self) -> u32 {
-        self.past.computed(&self.request)
+        self.past.prompt(&self.request) - self.hits
     }
 }
 
@@ -106,12 +118,17 @@ pub struct IntakeTokens {
     pub kv_ranks_1024: u128,
     /// KV held at the end, request by request, in 1/1024.
     pub kv_requests_1024: u128,
+    /// Blocks of prefix caches at the end: those held, counted for each who holds them, and idle ones, kept in sum.
+    pub cache_kept: u128,
+    /// Blocks of prefix caches at the end, counted anew.
+    pub cache_counted: u128,
 }
 
 /// A pool that takes arrivals: a prefill or a mixed one.
 pub struct Intake<U: Server, O> {
     base: PoolBase<U, O>,
-    cache: Cache,
+    /// Whether hits follow from contents, with whose numbers requests arrive.
+    has_contents: bool,
     /// Tokens that the model's context holds.
     context: u64,
     /// Requests for which no unit serves, first in first out.
@@ -184,11 +201,7 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
         self.base
             .observer
             .moved(now, &request, Place::Outside, now, queue);
-        self.route(IntakeWaiting {
-            request,
-            past,
-            since: now,
-        });
+        self.route(IntakeWaiting::new(request, past, now));
     }
 
     #[inline]
@@ -223,18 +236,18 @@ impl<U: Server, O: Observer> FrontPool for Intake<U, O> {
 
     #[inline]
     fn arrive(&mut self, now: SimTime, request: &Request) {
+        let (mut request, mut past) = (*request, Past::NONE);
+        if self.has_contents {
+            past.content = std::mem::take(&mut request.cached);
+        }
         let observer = &mut self.base.observer;
-        observer.arrived(request);
+        observer.arrived(&request);
         if u64::from(request.input) + u64::from(request.output) > self.context {
-            observer.ended(now, request, Fate::Rejected);
+            observer.ended(now, &request, Fate::Rejected);
             return;
         }
-        observer.moved(now, request, Place::Outside, now, Place::PrefillQueue);
-        self.route(IntakeWaiting {
-            request: *request,
-            past: Past::NONE,
-            since: now,
-        });
+        observer.moved(now, &request, Place::Outside, now, Place::PrefillQueue);
+        self.route(IntakeWaiting::new(request, past, now));
     }
 }
 
@@ -244,7 +257,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         let rules = U::rules(scenario, pool, times);
         Self {
             base: PoolBase::new(rules, scenario, pool, observer),
-            cache: Cache::Rate,
+            has_contents: scenario.kv_cache.blocks().is_some(),
             context: scenario.model.context.map_or(u64::MAX, u64::from),
             unrouted: Queue::default(),
             tokens: IntakeTokens::default(),
@@ -272,6 +285,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         let Self {
             base,
             unrouted,
+            has_contents,
             tokens: mut t,
             ..
         } = self;
@@ -304,6 +318,13 @@ impl<U: Server, O: Observer> Intake<U, O> {
                 "kv_tokens_1024",
                 t.kv_ranks_1024,
                 t.kv_requests_1024,
+            ));
+        }
+        if has_contents {
+            balances.push(AuditBalance::new(
+                "cache_blocks",
+                t.cache_kept,
+                t.cache_counted,
             ));
         }
         (observer, inside, balances)
@@ -356,13 +377,12 @@ impl<U: Server, O: Observer> Intake<U, O> {
     }
 
     #[inline]
-    fn route(&mut self, mut waiting: IntakeWaiting) {
+    fn route(&mut self, waiting: IntakeWaiting) {
         let base = &mut self.base;
         let Some(index) = base.choose(&waiting.request) else {
             self.unrouted.push_back(waiting);
             return;
         };
-        waiting.request.cached = self.cache.hits(&waiting.request, index);
         let unit = &mut base.units[index];
         unit.enqueue(waiting, &base.rules);
         let is_idle = !unit.runs();

@@ -10,6 +10,7 @@
 //! transfer: at a release too, everything recomputes elsewhere.
 
 mod batch;
+mod mixed_cache;
 mod mixed_ranks;
 mod mixed_unit;
 mod mixed_unit_load;
@@ -17,6 +18,7 @@ mod request;
 
 use super::decode::resident::DecodePace;
 use super::levels::Levels;
+use super::prefix::PrefixRules;
 use super::rank_memory::RankMemory;
 use crate::perf::StepTimes;
 use crate::scenario::{Admission, Batching, LoadMeasure, Pool, RankBalance, Scenario};
@@ -41,15 +43,19 @@ pub struct MixedRules {
     tokens_per_decode: u32,
     levels: Levels,
     times: StepTimes,
+    /// Rules of prefix caches; `None`: hits were drawn.
+    prefix: Option<PrefixRules>,
 }
 
 impl MixedRules {
     fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
+        let memory = RankMemory::new(scenario, pool);
         Self {
+            prefix: PrefixRules::new(scenario, memory.of_token()),
             ranks: pool.ranks as usize,
             max_batch_tokens: pool.max_batch_tokens,
             max_batch_requests: pool.max_batch_requests,
-            memory: RankMemory::new(scenario, pool),
+            memory,
             reserving: pool.admission == Admission::Reserve,
             batching: pool.batching,
             look_ahead: pool.look_ahead,

@@ -1,10 +1,9 @@
 //! The cluster: pools of units, and what they do with requests.
 //!
 //! A pool is a state machine over its own events; [`instant`] says in which order everything happens at one
-//! instant, and [`crate::engine`] drives it. Everything a pool does follows the exact rules S1-S18 of the crate
+//! instant, and [`crate::engine`] drives it. Everything a pool does follows the exact rules S1-S20 of the crate
 //! documentation. It performs no I/O and draws no random numbers.
 
-mod cache;
 pub mod controller;
 pub mod decode;
 pub mod instant;
@@ -16,6 +15,7 @@ mod past;
 mod pool_base;
 mod pool_outcome;
 pub mod prefill;
+mod prefix;
 mod queue;
 mod rank_memory;
 pub mod router;

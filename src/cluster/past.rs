@@ -12,8 +12,10 @@ pub struct Past {
     pub last_token: SimTime,
     /// Tokens emitted, in 1/1024.
     pub emitted_1024: u64,
+    /// Number of the request's content, of which a prefix cache finds the beginning.
+    pub content: u32,
     /// How often the request has lost its KV with a unit, and started again.
-    pub losses: u32,
+    pub losses: u16,
     /// Whether a prefill step has ever begun for the request.
     pub started: bool,
 }
@@ -24,6 +26,7 @@ impl Past {
         first_token: SimTime::NEVER,
         last_token: SimTime::NEVER,
         emitted_1024: 0,
+        content: 0,
         losses: 0,
         started: false,
     };
@@ -40,10 +43,16 @@ impl Past {
         request.input + self.emitted_1024.div_ceil(1024) as u32
     }
 
-    /// Prompt tokens to compute: those that the cache does not hold.
+    /// Tokens of the request's context whose KV is computed while it decodes: all but the latest (S19).
     #[inline]
-    pub fn computed(&self, request: &Request) -> u32 {
-        self.prompt(request) - request.cached
+    pub fn stored(&self, request: &Request) -> u32 {
+        request.input + ((self.emitted_1024 / 1024) as u32).saturating_sub(1)
+    }
+
+    /// Notes that the request has lost its KV once more; returns how often now.
+    pub fn lose(&mut self) -> u32 {
+        self.losses = self.losses.saturating_add(1);
+        u32::from(self.losses)
     }
 
     /// Notes that the request's first tokens leave, which are `tokens_1024`

@@ -47,8 +47,8 @@ impl Outcome {
             observer.migrated(now, request);
             return Self::Again(Restart::Elsewhere);
         };
-        past.losses += 1;
-        observer.lost(now, request, past.losses);
+        let losses = past.lose();
+        observer.lost(now, request, losses);
         match after {
             AfterLoss::Again => Self::Again(Restart::FromStart),
             AfterLoss::Fail => Self::Ended(Fate::Failed),

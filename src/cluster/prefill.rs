@@ -3,12 +3,15 @@
 //! The pool is an [`Intake`](super::intake::Intake); a unit is in `prefill_unit.rs`, with the forming of its batches.
 //! The rank that gets a request is the one with the fewest tokens in the batch among those with a free place; forming
 //! stops where there is none. Requests that finish in one step leave in order of id. Chunked prefill across steps is
-//! modelled; prefix caching is not (hits are drawn with the request, S4). A request that has lost its KV in decode
+//! modelled, and so are prefix caches (`prefill_cache.rs`), where hits are not drawn with the request. A request that has lost its KV in decode
 //! comes again, and its prompt is then its input and all that it has emitted.
 
+mod prefill_cache;
 mod prefill_unit;
 
 use super::levels::Levels;
+use super::prefix::PrefixRules;
+use super::rank_memory::RankMemory;
 use super::transfer::Link;
 use crate::perf::StepTimes;
 use crate::scenario::{FirstToken, LoadMeasure, Pool, RankBalance, Scenario};
@@ -31,11 +34,18 @@ pub struct PrefillRules {
     emits: bool,
     handover: Link,
     times: StepTimes,
+    /// Memory of a rank, which prompts and what is kept of others share.
+    memory: RankMemory,
+    /// Rules of prefix caches; `None`: hits were drawn.
+    prefix: Option<PrefixRules>,
 }
 
 impl PrefillRules {
     fn new(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self {
+        let memory = RankMemory::new(scenario, pool);
         Self {
+            prefix: PrefixRules::new(scenario, memory.of_token()),
+            memory,
             ranks: pool.ranks as usize,
             max_batch_tokens: pool.max_batch_tokens,
             max_batch_pairs: pool.max_batch_pairs.unwrap_or(u64::MAX),

@@ -68,6 +68,12 @@ impl RankMemory {
         self.full * kv_1024 + self.window * window_1024 + self.request * requests
     }
 
+    /// Memory of a token in layers that keep it.
+    #[inline]
+    pub fn of_token(&self) -> u64 {
+        1024 * self.full
+    }
+
     /// Memory of one request that holds `held_1024`
     /// 1024 tokens.
     #[inline]

@@ -11,7 +11,7 @@ use crate::cluster::stand_in::{MaybeBack, OpenCallers};
 use crate::metrics::Observer;
 use crate::scenario::Scenario;
 use crate::units::SimTime;
-use crate::workload::{ClosedLoops, Request, Workload};
+use crate::workload::{ClosedLoops, OpenSessions, Request, Workload};
 
 /// The pool that takes arrivals, and the decode pool, if there is one.
 type HeardIntake<U, P> = Intake<U, (P, Ended)>;
@@ -22,6 +22,7 @@ pub struct Coupled<U: Server, P, D> {
     pub cluster: Cluster<HeardIntake<U, P>, HeardDecode<D>>,
     pub workload: Workload,
     pub loops: Option<ClosedLoops>,
+    pub sessions: Option<OpenSessions>,
 }
 
 impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
@@ -33,6 +34,7 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
             workload: self.workload,
             open: OpenCallers::default(),
             loops: self.loops,
+            sessions: self.sessions,
             arrived: 0,
             arrivals: Vec::new(),
             ended: Vec::new(),
@@ -61,16 +63,17 @@ impl<U: Server, P: Observer, D: Observer> Coupled<U, P, D> {
     }
 }
 
-/// Open classes, whose requests come whatever happens, and users who wait for their answers.
+/// Open classes, whose requests come whatever happens, users who wait for their answers, and sessions.
 struct Load {
     workload: Workload,
     open: OpenCallers,
     loops: Option<ClosedLoops>,
+    sessions: Option<OpenSessions>,
     arrived: u64,
     /// Requests that arrive at the present instant.
     arrivals: Vec<Request>,
-    /// Class of each request that has ended at the present instant, and whether it completed.
-    ended: Vec<(u16, bool)>,
+    /// Class of each request that has ended at the present instant, whether it completed, and its id.
+    ended: Vec<(u16, bool, u64)>,
 }
 
 impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode<D>> for Load {
@@ -80,7 +83,11 @@ impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode
             .loops
             .as_ref()
             .map_or(SimTime::NEVER, ClosedLoops::next);
-        self.open.next().min(users)
+        let turns = self
+            .sessions
+            .as_ref()
+            .map_or(SimTime::NEVER, OpenSessions::next);
+        self.open.next().min(users).min(turns)
     }
 
     /// Tells users that their answers have ended: class by class, the completed ones first, so that the order in
@@ -102,9 +109,14 @@ impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode
         }
         if let Some(loops) = &mut self.loops {
             self.ended
-                .sort_unstable_by_key(|(class, well)| (*class, !well));
-            for (class, well) in &self.ended {
+                .sort_unstable_by_key(|(class, well, _)| (*class, !well));
+            for (class, well, _) in &self.ended {
                 loops.ended(now, *class, *well);
+            }
+        }
+        if let Some(sessions) = &mut self.sessions {
+            for (class, well, id) in &self.ended {
+                sessions.ended(now, *id, *class, *well);
             }
         }
         self.ended.clear();
@@ -112,19 +124,27 @@ impl<U: Server, P: Observer, D: Observer> Callers<HeardIntake<U, P>, HeardDecode
 
     #[inline]
     fn call(&mut self, now: SimTime, mut arrive: impl FnMut(&Request)) {
-        let Some(loops) = &mut self.loops else {
+        if self.loops.is_none() && self.sessions.is_none() {
             let open = self.open.take(now);
             self.arrived += open.len() as u64;
             open.iter().for_each(arrive);
             return;
-        };
+        }
         self.arrivals.clear();
         self.arrivals.extend_from_slice(self.open.take(now));
-        loops.issue(now, &mut self.workload, &mut self.arrivals);
+        if let Some(loops) = &mut self.loops {
+            loops.issue(now, &mut self.workload, &mut self.arrivals);
+        }
+        if let Some(sessions) = &mut self.sessions {
+            sessions.issue(now, &mut self.arrivals);
+        }
         self.arrivals.sort_by_key(|request| request.class);
         for request in &mut self.arrivals {
             request.id = self.arrived;
             self.arrived += 1;
+            if let Some(sessions) = &mut self.sessions {
+                sessions.arrived(request);
+            }
             arrive(request);
         }
     }

@@ -5,16 +5,16 @@ use crate::metrics::{Fate, Observer};
 use crate::units::SimTime;
 use crate::workload::Request;
 
-/// Class of each request that has ended, and whether it completed.
+/// Class of each request that has ended, whether it completed, and its id.
 #[derive(Clone, Debug, Default)]
-pub struct Ended(pub Vec<(u16, bool)>);
+pub struct Ended(pub Vec<(u16, bool, u64)>);
 
 impl Observer for Ended {
     fn completed(&mut self, _now: SimTime, request: &Request, _first: SimTime, _overshoot: u64) {
-        self.0.push((request.class, true));
+        self.0.push((request.class, true, request.id));
     }
 
     fn ended(&mut self, _now: SimTime, request: &Request, _fate: Fate) {
-        self.0.push((request.class, false));
+        self.0.push((request.class, false, request.id));
     }
 }

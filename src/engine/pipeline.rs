@@ -15,7 +15,7 @@ use crate::metrics::Observer;
 use crate::perf::StepTimes;
 use crate::scenario::{Pool, Role, Scenario};
 use crate::units::SimTime;
-use crate::workload::{ClosedLoops, Request, Workload};
+use crate::workload::{ClosedLoops, OpenSessions, Request, Workload};
 
 /// Why a simulation did not reach its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +139,9 @@ where
     let back_first = scenario.pools.first().map(|p| p.role) == Some(Role::Decode);
     let (mut of_front, of_back) = (schedule_of(scenario, false), schedule_of(scenario, true));
     let loops = ClosedLoops::new(scenario);
-    if loops.is_some() || !others.is_empty() || how.driver == Driver::Coupled {
+    let sessions = OpenSessions::new(scenario);
+    if loops.is_some() || sessions.is_some() || !others.is_empty() || how.driver == Driver::Coupled
+    {
         let of_intake = (of_intake, Ended::default());
         let of_decode = (of_decode, Ended::default());
         let mut front: Intake<U, _> = Intake::new(scenario, pool, times.clone(), of_intake);
@@ -158,6 +160,7 @@ where
             cluster: Cluster::new(front, MaybeBack::new(back), back_first, of_front),
             workload,
             loops,
+            sessions,
         };
         return coupled.play(scenario, go_on);
     }

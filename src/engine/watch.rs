@@ -20,16 +20,16 @@ struct Sizes {
     moving: u64,
 }
 
-/// 72 in the queue; 88 in service.
+/// 80 in the queue; 88 in service.
 const PREFILL: Sizes = Sizes {
-    queued: 76,
+    queued: 84,
     served: 192,
     moving: 0,
 };
-/// 72 in the queue; 96 being prefilled, or 64 decoding and 24 in the wheel.
+/// 80 in the queue; 104 being prefilled, or 64 decoding and 24 in the wheel.
 const MIXED: Sizes = Sizes {
-    queued: 76,
-    served: 208,
+    queued: 84,
+    served: 224,
     moving: 0,
 };
 /// 80 in the queue; 56 on a rank and 24 in the wheel; 120 on its way and 24 of its arrival.

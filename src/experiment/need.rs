@@ -9,6 +9,7 @@ use crate::cluster::schedule::paid_units;
 use crate::economics::Tariff;
 use crate::engine::user_bytes;
 use crate::metrics::length_bucket::BUCKETS;
+use crate::perf::room::mean_lengths;
 use crate::report::batches;
 use crate::report::format::count;
 use crate::scenario::{ArrivalKind, Class, Law, LengthLaw, Pool, Role, Scenario};
@@ -32,6 +33,11 @@ const UNIT_BYTES: u64 = 15_000;
 const UNIT_CLASS_BYTES: u64 = 12;
 /// Bytes of a rank: a dozen numbers.
 const RANK_BYTES: u64 = 128;
+/// Bytes of a span that a rank's prefix cache keeps: in a map and in the order of going, each with room to grow, and when
+/// it was held.
+const SPAN_BYTES: u64 = 384;
+/// KV tokens that a rank is taken to hold where nothing is stated.
+const UNKNOWN_KV_TOKENS: u64 = 1_000_000;
 /// Bytes of a change of a unit's life, in a list that doubles and is copied once.
 const CHANGE_BYTES: u64 = 128;
 /// Bytes of a period of the day.
@@ -136,7 +142,23 @@ fn pool(scenario: &Scenario, pool: &Pool, classes: u64) -> u64 {
         Role::Prefill => RANK_BYTES * u64::from(pool.ranks) + 1_000,
         Role::Decode | Role::Mixed => unit,
     };
+    let of_role = of_role + u64::from(pool.ranks) * kept_spans(scenario, pool) * SPAN_BYTES;
     most * of_role + changes(scenario, pool) * CHANGE_BYTES
+}
+
+/// Spans of prompts that a rank keeps in a full prefix cache: of most requests what is theirs alone, and shared prompts.
+fn kept_spans(scenario: &Scenario, pool: &Pool) -> u64 {
+    let Some(blocks) = scenario.kv_cache.blocks() else {
+        return 0;
+    };
+    let prompts = scenario.classes.iter().filter_map(|c| c.shared_prompts);
+    let longest = prompts.clone().map(|p| p.tokens).max().unwrap_or(0);
+    let (input, output) = mean_lengths(scenario);
+    let own = (input + output - f64::from(longest)).max(f64::from(blocks.tokens));
+    let tokens = pool.kv_capacity_tokens.unwrap_or(UNKNOWN_KV_TOKENS);
+    let shared: u64 = prompts.map(|p| u64::from(p.count)).sum();
+    let most = tokens / u64::from(blocks.tokens);
+    ((tokens as f64 / own) as u64 + shared).min(most)
 }
 
 /// Changes of units' lives over the whole run: a day's, times its days.
@@ -151,7 +173,10 @@ fn changes(scenario: &Scenario, pool: &Pool) -> u64 {
 fn class(class: &Class) -> u64 {
     let rows = match &class.arrivals.kind {
         ArrivalKind::Trace(rows) => rows.len() as u64,
-        ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => 0,
+        ArrivalKind::Poisson
+        | ArrivalKind::Deterministic
+        | ArrivalKind::ClosedLoop(_)
+        | ArrivalKind::Sessions(_) => 0,
     };
     let tables = 1 + tables(&class.input) + tables(&class.output);
     tables * TABLE_BYTES
@@ -174,6 +199,9 @@ fn tables(law: &LengthLaw) -> u64 {
 fn users(class: &Class) -> u64 {
     match &class.arrivals.kind {
         ArrivalKind::ClosedLoop(closed) => u64::from(closed.users),
-        ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::Trace(_) => 0,
+        ArrivalKind::Poisson
+        | ArrivalKind::Deterministic
+        | ArrivalKind::Sessions(_)
+        | ArrivalKind::Trace(_) => 0,
     }
 }

@@ -31,7 +31,8 @@ pub fn with_capacities(scenario: &Scenario) -> Result<Scenario, String> {
     };
     let left = scenario.pools.iter().map(|pool| {
         let tokens = roofline::kv_capacity(roofline, scenario, pool)?;
-        Ok((pool.role != Role::Prefill).then_some(tokens))
+        let keeps = pool.role != Role::Prefill || scenario.kv_cache.blocks().is_some();
+        Ok(keeps.then_some(tokens))
     });
     let left: Vec<Option<u64>> = left.collect::<Result<_, String>>()?;
     Ok(whole.with_capacities(&left))

@@ -3,7 +3,7 @@
 use super::roofline::memory::AcceleratorMemory;
 use super::roofline::memory_of;
 use super::roofline::unit_shape::RooflineUnit;
-use crate::scenario::{ArrivalKind, Class, Performance, Pool, Role, Scenario};
+use crate::scenario::{AnswersIn, ArrivalKind, Class, Performance, Pool, Role, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_S};
 
 /// Requests of the mean length on a rank below which `check` names a pool.
@@ -98,11 +98,15 @@ fn requests(class: &Class) -> f64 {
     match &class.arrivals.kind {
         ArrivalKind::ClosedLoop(closed) => f64::from(closed.users),
         ArrivalKind::Trace(play) => play.count() as f64,
-        ArrivalKind::Poisson | ArrivalKind::Deterministic => {
+        ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::Sessions(_) => {
+            let turns = match &class.arrivals.kind {
+                ArrivalKind::Sessions(sessions) => sessions.turns,
+                _ => 1.0,
+            };
             let rate = class.arrivals.rate.iter();
             rate.map(|s| {
                 let seconds = (s.to.0 - s.from.0) as f64 / NS_PER_S as f64;
-                0.5 * (s.rate_from_per_s + s.rate_to_per_s) * seconds
+                0.5 * (s.rate_from_per_s + s.rate_to_per_s) * seconds * turns
             })
             .sum::<f64>()
                 / (class.arrivals.cycle.0 as f64 / NS_PER_DAY as f64)
@@ -117,6 +121,16 @@ fn lengths(class: &Class) -> (f64, f64) {
             let input: f64 = rows.iter().map(|r| f64::from(r.input)).sum();
             let output: f64 = rows.iter().map(|r| f64::from(r.output)).sum();
             (input / n, output / n)
+        }
+        // A geometric number of turns: a request has as many before it as a session has after its first, on average.
+        ArrivalKind::Sessions(sessions) => {
+            let (input, output) = (class.input.law.mean(), class.output.law.mean());
+            let kept = match sessions.answers {
+                AnswersIn::Kept => output,
+                AnswersIn::Dropped => 0.0,
+            };
+            let more = sessions.next_input.law.mean() + kept;
+            (input + (sessions.turns - 1.0) * more, output)
         }
         ArrivalKind::Trace(_)
         | ArrivalKind::Poisson

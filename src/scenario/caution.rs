@@ -1,6 +1,6 @@
 //! What a scenario may say, but whoever says it should know.
 
-use super::{ArrivalKind, Batching, Class, MAX_LENGTH, Pool, Role, Scenario};
+use super::{ArrivalKind, Batching, Class, KvCache, MAX_LENGTH, Pool, Role, Scenario};
 
 impl Scenario {
     /// Cautions, each a sentence: what is said, what comes of it, what to say instead.
@@ -9,6 +9,7 @@ impl Scenario {
         found.extend(self.pools.iter().filter_map(|pool| self.starves(pool)));
         found.extend(self.recordings());
         found.extend(self.of_traffic());
+        found.extend(self.kv_cache_is_simple());
         found.extend(self.loans());
         found
     }
@@ -38,6 +39,28 @@ impl Scenario {
                 model.kv_bytes_per_token
             )
         })
+    }
+
+    /// A caution where hits share no memory although servers would share it, or where a cache's blocks are assumed.
+    fn kv_cache_is_simple(&self) -> Option<String> {
+        let is_mixed = |pool: &Pool| pool.role == Role::Mixed;
+        match self.kv_cache {
+            KvCache::Prefix(blocks) if blocks.assumed => Some(format!(
+                "the prefix cache keeps blocks of {} tokens (assumed: nothing is known of the engine): state \
+                 kv_cache.block_tokens",
+                blocks.tokens
+            )),
+            KvCache::Fixed if self.pools.iter().any(is_mixed) => {
+                let class = self.classes.iter().find(|class| class.states_hits())?;
+                Some(format!(
+                    "hits of class {} share no memory: with kv_cache.kind = \"fixed\" each request holds its whole context. \
+                     Servers hold a beginning that prompts share once: say kv_cache = {{ kind = \"prefix\" }}, and what is \
+                     shared as class.{}.shared_prompts = {{ tokens = … }} instead of the rate",
+                    class.name, class.name
+                ))
+            }
+            KvCache::Prefix(_) | KvCache::Fixed => None,
+        }
     }
 
     /// A caution where a mixed pool takes prompts whole and has no room for them while others decode (S17).
@@ -81,10 +104,25 @@ impl Scenario {
 }
 
 impl Class {
+    /// Whether the class states hits, as a rate or recorded ones.
+    fn states_hits(&self) -> bool {
+        let recorded = match &self.arrivals.kind {
+            ArrivalKind::Trace(rows) => rows.iter().any(|row| row.cached.is_some_and(|n| n > 0)),
+            ArrivalKind::Poisson
+            | ArrivalKind::Deterministic
+            | ArrivalKind::ClosedLoop(_)
+            | ArrivalKind::Sessions(_) => false,
+        };
+        recorded || self.arrivals.periods.iter().any(|p| p.hit_rate > 0.0)
+    }
+
     /// The longest prompt that the class can have, in tokens.
     pub fn longest_input(&self) -> u32 {
         if let ArrivalKind::Trace(rows) = &self.arrivals.kind {
             return rows.iter().map(|row| row.input).max().unwrap_or(1);
+        }
+        if let ArrivalKind::Sessions(_) = self.arrivals.kind {
+            return MAX_LENGTH;
         }
         let scales = self.arrivals.periods.iter().map(|p| p.input_scale);
         self.input.greatest(scales.fold(0.0, f64::max))

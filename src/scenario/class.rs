@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::vocabulary::ThinkLaw;
+use super::vocabulary::{AnswersIn, ThinkLaw};
 use crate::catalog::Price;
 use crate::units::SimDuration;
 
@@ -20,12 +20,25 @@ pub struct Class {
     pub input: LengthLaw,
     /// Output lengths. The mean is scaled by each period's `output_scale`.
     pub output: LengthLaw,
+    /// Beginnings that prompts have in common; `None`: they share nothing.
+    pub shared_prompts: Option<SharedPrompts>,
     /// Price list for the class's requests; `None`: they are free.
     pub price: Option<Price>,
     /// Whether the price's discount windows apply.
     pub discounts: bool,
     /// Targets that users are promised; `None`: none.
     pub slo: Option<Slo>,
+}
+
+/// Beginnings that prompts of a class have in common: each request begins with one of them (S4).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SharedPrompts {
+    /// Tokens of each; a shorter input is the beginning of one.
+    pub tokens: u32,
+    /// How many there are.
+    pub count: u32,
+    /// The k-th is drawn with a weight of k^-zipf.
+    pub zipf: f64,
 }
 
 /// The process of a class's arrivals.
@@ -56,6 +69,8 @@ pub enum ArrivalKind {
     Deterministic,
     /// Users who wait for their answers. The rate is empty.
     ClosedLoop(ClosedLoop),
+    /// Sessions of several turns, which begin independently under the rate (S20).
+    Sessions(Box<SessionTurns>),
     /// Recorded arrivals. The rate is empty.
     Trace(TracePlay),
 }
@@ -73,6 +88,21 @@ pub struct ClosedLoop {
     pub ramp_up: SimDuration,
     /// Requests of all users together; `None`: no end.
     pub requests: Option<u64>,
+}
+
+/// What follows a session's first turn (S20).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionTurns {
+    /// Mean number of turns of a session, at least 1.
+    pub turns: f64,
+    /// Mean time from an answer's end to the next turn.
+    pub think_time: SimDuration,
+    /// How that time varies.
+    pub think: ThinkLaw,
+    /// New tokens of each turn after the first.
+    pub next_input: LengthLaw,
+    /// Whether answers are part of later turns' input.
+    pub answers: AnswersIn,
 }
 
 /// A recording as a run plays it: its requests in order of time, and how often they come.

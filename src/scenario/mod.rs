@@ -19,6 +19,7 @@ mod files;
 mod hf;
 mod inherit;
 mod key_change;
+mod kv_cache;
 mod load;
 mod merge;
 mod ordinary;
@@ -49,8 +50,8 @@ mod write;
 
 pub use bundled::{BUNDLED, Bundled};
 pub use class::{
-    ArrivalKind, ArrivalProcess, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment, Slo,
-    TracePlay, TraceRow,
+    ArrivalKind, ArrivalProcess, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment,
+    SessionTurns, SharedPrompts, Slo, TracePlay, TraceRow,
 };
 pub use diagnostic::{Diagnostic, MistakeReport, Mistakes};
 pub use file::MAX_RUNS;
@@ -58,6 +59,7 @@ pub use file::MAX_TOKENS as MAX_LENGTH;
 pub use file::{all_fields as summary_fields, is_sum};
 pub use hf::{HfModel, read_hf, read_hf_text};
 pub use key_change::{AxisPiece, KeyChange, KeyValue};
+pub use kv_cache::{KvCache, PrefixBlocks};
 pub use load::{Prepared, load, load_str, prepare};
 pub use ordinary::{Unread, check_ordinary, read_ordinary, read_ordinary_text};
 pub use performance::{
@@ -74,9 +76,9 @@ pub use text::{parse_duration, quoted, show_time_of_day};
 pub use tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use vocabulary::{
-    Admission, AmountKey, ArrivalForm, Batching, CacheForm, FirstToken, Goal, Interpolation,
-    LengthForm, LoadMeasure, Overlap, OwnLength, ProfileKey, PublishedKind, RankBalance, Role,
-    Router, Sampling, StepTimeForm, ThinkLaw,
+    Admission, AmountKey, AnswersIn, ArrivalForm, Batching, CacheForm, FirstToken, Goal,
+    Interpolation, LengthForm, LoadMeasure, Overlap, OwnLength, ProfileKey, PublishedKind,
+    RankBalance, Role, Router, Sampling, SessionAmountKey, StepTimeForm, ThinkLaw,
 };
 pub use write::hash as text_hash;
 
@@ -118,6 +120,8 @@ pub struct ScenarioMeaning {
     pub step_basis: StepBasis,
     /// Multi-token prediction; without drafts every step emits one token.
     pub mtp: Mtp,
+    /// What of prompts is found again.
+    pub kv_cache: KvCache,
     /// Where the client gets a request's first token.
     pub first_token: FirstToken,
     /// Time of each request outside of the engine's steps, in TTFT and E2E (S12).

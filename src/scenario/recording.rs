@@ -159,12 +159,13 @@ impl Class {
     /// Whether anything of the class's requests is drawn at random.
     fn is_drawn(&self) -> bool {
         let arrivals = &self.arrivals;
-        let hits = arrivals.periods.iter().any(|p| p.hit_rate > 0.0);
+        let chooses = self.shared_prompts.is_some_and(|prompts| prompts.count > 1);
+        let hits = chooses || arrivals.periods.iter().any(|p| p.hit_rate > 0.0);
         let lengths = [&self.input.law, &self.output.law];
         let lengths = lengths.iter().any(|l| !matches!(l, Law::Constant { .. }));
         match &arrivals.kind {
             ArrivalKind::Trace(rows) => hits && rows.iter().any(|row| row.cached.is_none()),
-            ArrivalKind::Poisson => true,
+            ArrivalKind::Poisson | ArrivalKind::Sessions(_) => true,
             ArrivalKind::Deterministic => hits || lengths,
             ArrivalKind::ClosedLoop(closed) => {
                 let varies = match closed.think {
@@ -181,7 +182,10 @@ impl Class {
     pub fn recorded(&self, end: SimDuration) -> Option<(u64, u64)> {
         match &self.arrivals.kind {
             ArrivalKind::Trace(play) => Some((play.before(end), play.count())),
-            ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => None,
+            ArrivalKind::Poisson
+            | ArrivalKind::Deterministic
+            | ArrivalKind::ClosedLoop(_)
+            | ArrivalKind::Sessions(_) => None,
         }
     }
 }

@@ -94,6 +94,7 @@ words! {
         Poisson = "poisson": "Independent arrivals",
         Deterministic = "deterministic": "One whenever the cumulative rate reaches the next whole number",
         ClosedLoop = "closed-loop": "Users who issue a request, wait for its end, think, and issue the next",
+        Sessions = "sessions": "Conversations: they begin as independent arrivals do, and each turn brings back what was said before; needs a prefix cache",
         Trace = "trace": "As recorded; the class then has no `input` and `output`",
     }
 }
@@ -104,6 +105,22 @@ words! {
         PerDay = "requests_per_day": "Requests in 24 hours; exactly one of this, `requests_per_s` and `csv`",
         PerSecond = "requests_per_s": "Mean rate over 24 hours",
         Csv = "csv": "A file of one's own traffic, relative to this file: `time,requests[,input_mean,output_mean,hit_rate]`, or what Prometheus and Grafana export",
+    }
+}
+
+words! {
+    /// A key that says how many sessions begin.
+    pub enum SessionAmountKey {
+        PerDay = "sessions_per_day": "Sessions that begin in 24 hours; this or `sessions_per_s`",
+        PerSecond = "sessions_per_s": "Mean rate over 24 hours at which sessions begin",
+    }
+}
+
+words! {
+    /// What becomes of answers in a session.
+    pub enum AnswersIn {
+        Kept = "kept": "They are part of the next turn's input",
+        Dropped = "dropped": "The next turn's input has none of them, as where reasoning is thrown away; what of them is wanted again is part of `next_input`",
     }
 }
 
@@ -163,7 +180,8 @@ words! {
 words! {
     /// What decides how much of the input is found in the cache.
     pub enum CacheForm {
-        Fixed = "fixed": "A fixed part of the input tokens hits, in blocks of 64",
+        Fixed = "fixed": "A fixed part of the input tokens hits, in blocks of 64; hits share no memory",
+        Prefix = "prefix": "Each rank keeps the KV of prompts in the memory that running requests leave, least recently used first out; what hits follows from what requests share",
     }
 }
 

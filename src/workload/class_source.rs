@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::Request;
+use super::contents::ContentNumbers;
 use super::distribution::LengthDistribution;
 use super::error::WorkloadError;
 use super::hits::HitFactor;
@@ -33,6 +34,8 @@ pub(super) struct ClassSource {
     finished: bool,
     work: Box<BlockBuffers>,
     trace: Option<Trace>,
+    /// Numbers of contents, where a prefix cache finds what requests share; `None`: hits are drawn.
+    contents: Option<ContentNumbers>,
 }
 
 /// A recording and how many of its requests have been taken.
@@ -92,7 +95,7 @@ impl ClassSource {
         );
         let requests_per_day = profile.requests_per_day();
         let gaps = match &class.arrivals.kind {
-            ArrivalKind::Poisson => {
+            ArrivalKind::Poisson | ArrivalKind::Sessions(_) => {
                 Gaps::Random(Box::new((stream("arrivals"), tables.unit_exponential())))
             }
             ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_) => {
@@ -104,7 +107,10 @@ impl ClassSource {
                 play: play.clone(),
                 taken: 0,
             }),
-            ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) => None,
+            ArrivalKind::Poisson
+            | ArrivalKind::Deterministic
+            | ArrivalKind::ClosedLoop(_)
+            | ArrivalKind::Sessions(_) => None,
         };
         let input = tables.lengths(&class.input);
         Ok(Self {
@@ -129,6 +135,7 @@ impl ClassSource {
                 outputs: [0; BLOCK],
             }),
             trace,
+            contents: ContentNumbers::new(scenario, class),
         })
     }
 
@@ -158,7 +165,11 @@ impl ClassSource {
         while let Some(row) = trace.play.nth(trace.taken).filter(|row| row.at.0 < until.0) {
             trace.taken += 1;
             let hits = self.periods[0].hits;
-            let drawn = hits.cached(row.input, self.streams[2].draw());
+            let random = self.streams[2].draw();
+            let drawn = match &mut self.contents {
+                Some(contents) => contents.next(random),
+                None => hits.cached(row.input, random),
+            };
             requests.push(Request {
                 id: 0,
                 at: SimTime(row.at.0),
@@ -176,12 +187,16 @@ impl ClassSource {
         let [of_input, of_output, of_hits] = &mut self.streams;
         let input = self.input.at(of_input.draw(), draw.input_scale);
         let output = self.output.at(of_output.draw(), draw.output_scale);
+        let random = of_hits.draw();
         Request {
             id: 0,
             at: now,
             input,
             output,
-            cached: draw.hits.cached(input, of_hits.draw()),
+            cached: match &mut self.contents {
+                Some(contents) => contents.next(random),
+                None => draw.hits.cached(input, random),
+            },
             class: self.class,
         }
     }
@@ -249,6 +264,11 @@ impl ClassSource {
                         class: self.class,
                     }),
             );
+        }
+        if let Some(contents) = &mut self.contents {
+            for (request, random) in self.block.iter_mut().zip(hit_randoms.iter()) {
+                request.cached = contents.next(*random);
+            }
         }
         let kept = self.block.partition_point(|request| request.at < end);
         self.block.truncate(kept);

@@ -7,15 +7,15 @@
 //! the same requests, bit for bit, on every platform. [`realised`] compares what will be drawn with
 //! what the scenario states.
 //!
-//! [`closed`] loops of users are the one kind of arrivals that depends on the cluster.
+//! [`closed`] loops of users and the turns of [`OpenSessions`] are the arrivals that depend on the cluster.
 //!
-//! Ignored: requests do not depend on each other (no sessions), and a request's input, output and hits are
-//! independent of one another.
+//! Ignored: input and output of a request, or of a session's turn, are independent of one another.
 
 use crate::units::SimTime;
 
 mod class_source;
 pub mod closed;
+mod contents;
 pub mod distribution;
 mod error;
 #[cfg(test)]
@@ -30,11 +30,14 @@ pub mod quantile;
 pub mod random;
 pub mod rate_profile;
 pub mod realised;
+mod sessions;
 mod side;
 
 pub use closed::ClosedLoops;
+pub use contents::{Contents, OPEN, PromptSpan};
 pub use error::WorkloadError;
 pub use generator::{Workload, mean_requests_per_s, peak_requests_per_s};
+pub use sessions::{OpenSessions, SessionLaw, SessionTurn};
 
 /// One request as it arrives. Ids rank requests by arrival, class order and number in the class (S2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +50,8 @@ pub struct Request {
     pub input: u32,
     /// Output tokens, at least 1.
     pub output: u32,
-    /// Input tokens found in the cache, less than `input`.
+    /// Input tokens found in the cache, less than `input`. In a scenario with a prefix cache a request arrives with
+    /// the number of its content here ([`Contents`]), until the cache is asked.
     pub cached: u32,
     /// Index of the request's class.
     pub class: u16,

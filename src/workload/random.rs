@@ -31,6 +31,11 @@ impl Stream {
         Self(Pcg64Mcg::new(u128::from(high) << 64 | u128::from(low)))
     }
 
+    /// The stream of `purpose` of number `number` of its kind, such as a session of a class.
+    pub fn numbered(seed: u64, purpose: &str, entity: &str, number: u64) -> Self {
+        Self::new(seed ^ hash(number), purpose, entity)
+    }
+
     /// The next draw, uniform over all 64-bit numbers.
     #[inline]
     pub fn draw(&mut self) -> u64 {

@@ -6,10 +6,11 @@ use tokentide::internals::scenario::{Admission, Batching, RankBalance};
 use tokentide::internals::units::SimDuration;
 
 use super::{Chunk, Mixed, Resident, Step, Unit};
+use crate::cache::RankCache;
 use crate::decode::Blocked;
 use crate::history::{End, PrefillStep};
 use crate::kv::Held;
-use crate::world::World;
+use crate::world::{TOKEN, World};
 
 impl Mixed {
     /// What a rank can hold.
@@ -35,16 +36,56 @@ impl Mixed {
         grown.and(Self::held(world, &others))
     }
 
+    /// Memory of a rank's residents after everybody who decodes has grown by a step: what they share is there once.
+    fn used(world: &World, residents: &[Resident], cache: &RankCache) -> u128 {
+        let mut grown = Self::grown(world, residents);
+        if world.has_contents() {
+            grown.kv_1024 -= cache.shared_1024(world);
+        }
+        world.memory.used(&grown)
+    }
+
+    /// What nobody holds on a rank makes room for those who are there.
+    fn trim(&mut self, world: &mut World, index: usize, rank: usize) {
+        if !world.has_contents() {
+            return;
+        }
+        let unit = &self.units[index];
+        let used = Self::used(world, &unit.ranks[rank], &unit.caches[rank]);
+        let room = self.capacity(world).saturating_sub(used);
+        if self.units[index].caches[rank].trim(world, room) {
+            world.saw("a prefix cache lets blocks go");
+        }
+    }
+
+    /// KV of a request that leaves a rank before its end: of all but its latest token, or of what was computed of its
+    /// prompt.
+    fn stored(world: &World, resident: &Resident) -> u64 {
+        let state = world.states[resident.id];
+        let computed = state.hits + state.computed;
+        if resident.decodes {
+            let emitted = world.history.lives[resident.id].tokens_1024 / TOKEN;
+            let input = u64::from(world.requests[resident.id].input);
+            computed.max(input + emitted.saturating_sub(1))
+        } else {
+            computed
+        }
+    }
+
     /// Where the growth of those who decode would not fit, the latest to have joined leave.
     pub(super) fn preempt(&mut self, world: &mut World, index: usize) {
         let capacity = self.capacity(world);
         let mut leaving = Vec::new();
-        for residents in &mut self.units[index].ranks {
-            while world.memory.used(&Self::grown(world, residents)) > capacity {
-                let latest = residents.iter().map(|r| (r.joined, r.id)).max();
-                let (_, id) = latest.expect("an empty rank is not full");
-                residents.retain(|r| r.id != id);
-                leaving.push(id);
+        let Unit { ranks, caches, .. } = &mut self.units[index];
+        for (residents, cache) in ranks.iter_mut().zip(caches) {
+            while Self::used(world, residents, cache) > capacity {
+                let latest = residents.iter().max_by_key(|r| (r.joined, r.id));
+                let latest = *latest.expect("an empty rank is not full");
+                if world.has_contents() {
+                    cache.leave(world, latest.id, Self::stored(world, &latest));
+                }
+                residents.retain(|r| r.id != latest.id);
+                leaving.push(latest.id);
             }
         }
         leaving.sort_unstable();
@@ -69,6 +110,10 @@ impl Mixed {
                 world.saw("a preempted request is behind more urgent ones");
             }
             queue.insert(before, id);
+            self.expect_hits(world, index, id);
+        }
+        for rank in 0..self.units[index].ranks.len() {
+            self.trim(world, index, rank);
         }
     }
 
@@ -98,6 +143,12 @@ impl Mixed {
         let (from, ends) = (world.now, world.now + length);
         if i128::from(ends) >= self.fleet.release(index, world.now) {
             world.saw("a mixed step would outlast its unit");
+            for chunk in chunks.iter().filter(|_| world.has_contents()) {
+                if chunk.is_first {
+                    let hits = world.states[chunk.id].hits;
+                    self.units[index].caches[chunk.rank].leave(world, chunk.id, hits);
+                }
+            }
             let unit = &mut self.units[index];
             unit.ranks = before.ranks;
             let ended = |id: &usize| world.states[*id].place == Place::Outside;
@@ -151,8 +202,8 @@ impl Mixed {
             load.window_1024 += world.memory.within(kv_1024);
         }
         for chunk in chunks.iter().filter(|chunk| chunk.rank == rank) {
-            let cached = u64::from(world.requests[chunk.id].cached);
-            let context = cached + world.states[chunk.id].computed;
+            let state = world.states[chunk.id];
+            let context = state.hits + state.computed;
             load.prefill.add_chunk(chunk.tokens, context);
             load.chunks += 1;
             load.joins += u32::from(chunk.is_first);
@@ -232,7 +283,7 @@ impl Mixed {
     ) {
         self.units[index].blocked = None;
         while let Some(&id) = self.units[index].queue.first() {
-            if !self.fits(world, id, &[]) {
+            if !self.fits(world, id, &[], 0) {
                 world.saw("a request is too large for any mixed rank");
                 self.units[index].queue.remove(0);
                 world.end(id, End::Failed(world.now));
@@ -243,6 +294,7 @@ impl Mixed {
             }
             match self.rank_for(world, index, id, room, chunks) {
                 Ok(rank) => {
+                    self.find_hits(world, index, rank, id);
                     let tokens = world.remaining(id).min(room[rank]);
                     room[rank] -= tokens;
                     self.units[index].queue.remove(0);
@@ -251,6 +303,7 @@ impl Mixed {
                         joined: world.now,
                         decodes: false,
                     });
+                    self.trim(world, index, rank);
                     chunks.push(Chunk {
                         id,
                         rank,
@@ -271,8 +324,42 @@ impl Mixed {
         }
     }
 
-    /// Whether a request fits on a rank beside these residents, those who decode having grown by a step.
-    fn fits(&self, world: &World, id: usize, residents: &[Resident]) -> bool {
+    /// A request joins a rank: what it finds there it holds.
+    fn find_hits(&mut self, world: &mut World, index: usize, rank: usize, id: usize) {
+        if !world.has_contents() {
+            return;
+        }
+        let cache = &mut self.units[index].caches[rank];
+        let hits = cache.look_up(world, id);
+        if hits > 0 {
+            world.saw("a prompt's beginning is found");
+        }
+        if hits < world.states[id].hits {
+            world.saw("less is found than was known");
+        }
+        if cache.held_1024(world, id, hits) > 0 {
+            world.saw("a prompt's beginning is shared");
+        }
+        if world.states[id].dropped > 0 && hits > 0 {
+            world.saw("a dropped request finds some of what it had");
+        }
+        cache.hold(world, id, hits);
+        world.states[id].hits = hits;
+    }
+
+    /// What it would be to join a rank: tokens that hit, and what others there hold of them, in 1/1024.
+    fn hits_on(&self, world: &World, index: usize, rank: usize, id: usize) -> (u64, u64) {
+        if !world.has_contents() {
+            return (world.states[id].hits, 0);
+        }
+        let cache = &self.units[index].caches[rank];
+        let hits = cache.look_up(world, id);
+        (hits, cache.held_1024(world, id, hits))
+    }
+
+    /// Whether a request fits on a rank beside these residents, those who decode having grown by a step, where so much
+    /// is shared, in 1/1024 token.
+    fn fits(&self, world: &World, id: usize, residents: &[Resident], shared_1024: u64) -> bool {
         let memory = &world.memory;
         let needed = match self.pool.admission {
             Admission::Current => {
@@ -284,7 +371,7 @@ impl Mixed {
                 memory.used(&memory.held(all.map(|id| world.kv_at_last_1024(id))))
             }
         };
-        needed <= self.capacity(world)
+        needed - world.memory.of_layers_that_keep(shared_1024) <= self.capacity(world)
     }
 
     /// Of the ranks with a place, room in the batch and memory the one that the balance says.
@@ -296,10 +383,11 @@ impl Mixed {
         room: &[u64],
         chunks: &[Chunk],
     ) -> Result<usize, Option<Blocked>> {
-        let least = match self.pool.batching {
-            Batching::Whole => world
-                .remaining(id)
-                .min(u64::from(self.pool.max_batch_tokens)),
+        let hits = (0..self.units[index].ranks.len()).map(|r| self.hits_on(world, index, r, id));
+        let hits: Vec<(u64, u64)> = hits.collect();
+        let to_compute = |rank: usize| world.whole_prompt(id) - hits[rank].0;
+        let least = |rank: usize| match self.pool.batching {
+            Batching::Whole => to_compute(rank).min(u64::from(self.pool.max_batch_tokens)),
             Batching::Chunked | Batching::PrefillFirst => 1,
         };
         let unit = &self.units[index];
@@ -309,11 +397,17 @@ impl Mixed {
         if ranks.is_empty() {
             return Err(Some(Blocked::ByBatch));
         }
-        ranks.retain(|(rank, _)| room[*rank] >= least);
+        ranks.retain(|(rank, _)| room[*rank] >= least(*rank));
         if ranks.is_empty() {
             return Err(None);
         }
-        ranks.retain(|(_, residents)| self.fits(world, id, residents));
+        ranks.retain(|(rank, residents)| {
+            let of_cache = match world.has_contents() {
+                true => unit.caches[*rank].shared_1024(world),
+                false => 0,
+            };
+            self.fits(world, id, residents, of_cache + hits[*rank].1)
+        });
         let least = |balance: RankBalance| {
             let order = |(rank, residents): &(usize, &Vec<Resident>)| {
                 let Held {
@@ -322,7 +416,10 @@ impl Mixed {
                     ..
                 } = Self::held(world, residents);
                 let first = match balance {
-                    RankBalance::Time => self.own_with(world, unit, (*rank, id), room, chunks),
+                    RankBalance::Time => {
+                        let first = (*rank, id, hits[*rank].0);
+                        self.own_with(world, unit, first, room, chunks)
+                    }
                     RankBalance::Requests => requests,
                     RankBalance::Kv | RankBalance::Tokens => kv,
                 };
@@ -348,20 +445,17 @@ impl Mixed {
         &self,
         world: &World,
         unit: &Unit,
-        (rank, id): (usize, usize),
+        (rank, id, hits): (usize, usize, u64),
         room: &[u64],
         chunks: &[Chunk],
     ) -> u64 {
-        let first = Chunk {
-            id,
-            rank,
-            tokens: world.remaining(id).min(room[rank]),
-            is_first: true,
-        };
-        let with: Vec<Chunk> = chunks.iter().copied().chain([first]).collect();
+        let tokens = (world.whole_prompt(id) - hits).min(room[rank]);
         // With a prompt in the step, those who decode may have to wait.
         let decodes = self.pool.batching != Batching::PrefillFirst;
-        let load = Self::load_of(world, unit, &with, rank, decodes);
+        let mut load = Self::load_of(world, unit, chunks, rank, decodes);
+        load.prefill.add_chunk(tokens, hits);
+        load.chunks += 1;
+        load.joins += 1;
         world.times.mixed_own(&load)
     }
 }

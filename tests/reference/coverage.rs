@@ -285,6 +285,7 @@ fn features(scenario: &Scenario) -> Vec<&'static str> {
         ("several classes", scenario.classes.len() > 1),
         ("priorities", priorities.clone().min() != priorities.max()),
         ("intervals", scenario.report_every.is_some()),
+        ("prefix cache", scenario.kv_cache.blocks().is_some()),
         (times(&scenario.performance), true),
     ];
     scenario

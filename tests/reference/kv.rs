@@ -70,6 +70,11 @@ impl Memory {
         self.window_1024.is_some()
     }
 
+    /// Memory of KV in layers that keep every token.
+    pub fn of_layers_that_keep(&self, kv_1024: u64) -> u128 {
+        u128::from(self.full) * u128::from(kv_1024)
+    }
+
     /// What requests hold together that hold so much each.
     pub fn held(&self, each: impl Iterator<Item = u64>) -> Held {
         let mut held = Held::default();

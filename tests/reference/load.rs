@@ -1,6 +1,8 @@
 //! Random classes: arrivals, priorities, prices, targets.
 
-use tokentide::internals::scenario::{ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
+use tokentide::internals::scenario::{
+    AnswersIn, ArrivalForm, CacheForm, Interpolation, ProfileKey, SessionAmountKey, ThinkLaw,
+};
 use tokentide::internals::units::SimTime;
 use tokentide::internals::workload::Request;
 
@@ -19,10 +21,13 @@ pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
     ]);
     if plan.dice.chance(0.1) {
         let requests = bursts(plan);
-        put(&mut class, "arrivals", Value::Table(trace(&requests)));
+        let arrivals = trace(&requests, !plan.has_prefixes);
+        put(&mut class, "arrivals", Value::Table(arrivals));
     } else {
         let arrivals = if plan.has_users && plan.dice.chance(0.7) {
             users(plan, classes as f64)
+        } else if plan.has_prefixes && plan.dice.chance(0.6) {
+            sessions(plan, classes as f64)
         } else {
             arrivals(plan, classes as f64)
         };
@@ -31,7 +36,11 @@ pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
         put(&mut class, "input", Value::Table(lengths(plan, plan.input)));
         put(&mut class, "output", Value::Table(outputs(plan)));
     }
-    if plan.input > HITS_FROM && plan.dice.chance(0.2) {
+    if plan.has_prefixes && plan.dice.chance(0.8) {
+        let prompts = shared_prompts(plan);
+        put(&mut class, "shared_prompts", Value::Table(prompts));
+    }
+    if !plan.has_prefixes && plan.input > HITS_FROM && plan.dice.chance(0.2) {
         let rate = plan.dice.part() * 0.5;
         put(&mut class, "hit_rate", Value::Number(rate));
     }
@@ -51,6 +60,16 @@ pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
         put(&mut class, "discounts", Value::Bare("false".to_owned()));
     }
     class
+}
+
+/// A few beginnings of prompts, of which most requests have more than a block.
+fn shared_prompts(plan: &mut Plan) -> Table {
+    let tokens = (plan.input * plan.dice.log(0.1, 1.5)).max(1.0);
+    table([
+        ("tokens", Value::Integer(tokens as u64)),
+        ("count", Value::Integer(plan.dice.few(1, 6))),
+        ("zipf", Value::Number(plan.dice.among(&[0.0, 1.0, 2.5]))),
+    ])
 }
 
 /// Arrivals of one class out of so many.
@@ -151,6 +170,39 @@ fn users(plan: &mut Plan, classes: f64) -> Table {
     arrivals
 }
 
+/// Sessions that begin often enough for the planned rate of one class out of so many.
+fn sessions(plan: &mut Plan, classes: f64) -> Table {
+    let turns = 1.0 + plan.dice.log(0.1, 6.0);
+    let per_s = 1.0 / (plan.gap_s * classes * turns);
+    let mut arrivals = table([
+        ("kind", text(ArrivalForm::Sessions.word())),
+        ("turns", Value::Number(turns)),
+        ("answers", text(plan.dice.word(|_: AnswersIn| 1).word())),
+    ]);
+    let key = plan.dice.word(|_: SessionAmountKey| 1);
+    let amount = match key {
+        SessionAmountKey::PerDay => per_s * 86_400.0,
+        SessionAmountKey::PerSecond => per_s,
+    };
+    put(&mut arrivals, key.word(), Value::Number(amount));
+    if plan.dice.chance(0.7) {
+        let seconds = plan.gap_s * plan.dice.log(0.02, 20.0);
+        let think_ns = plan.about_ns(seconds).min(DAY_NS);
+        put(&mut arrivals, "think_time", duration(think_ns));
+        let think = plan.dice.word(|_: ThinkLaw| 1);
+        put(&mut arrivals, "think", text(think.word()));
+    }
+    if plan.dice.chance(0.5) {
+        let mean = (plan.input * 0.3).max(1.0);
+        put(
+            &mut arrivals,
+            "next_input",
+            Value::Table(lengths(plan, mean)),
+        );
+    }
+    arrivals
+}
+
 /// Rows over the simulated time, with lengths and hits of their own.
 fn csv(plan: &mut Plan, arrivals: &mut Table, per_s: f64) {
     let mut times = plan.times_of_day(4);
@@ -246,17 +298,22 @@ fn bursts(plan: &mut Plan) -> Vec<Request> {
     requests
 }
 
-/// Whether these arrivals are users who wait.
+/// Whether these arrivals depend on how requests fare: those of users who wait, or of sessions.
 fn is_closed(value: &Value) -> bool {
     let Value::Table(arrivals) = value else {
         return false;
     };
-    arrivals.contains(&("kind".to_owned(), text(ArrivalForm::ClosedLoop.word())))
+    let is = |form: ArrivalForm| arrivals.contains(&("kind".to_owned(), text(form.word())));
+    is(ArrivalForm::ClosedLoop) || is(ArrivalForm::Sessions)
 }
 
 /// The same file with its requests written out, save those of users, so that the shrinker can take out one after another.
 pub fn recorded(file: &Table, requests: &[Request]) -> Table {
     let mut file = file.clone();
+    let prefixes = ("kind".to_owned(), text(CacheForm::Prefix.word()));
+    let has_hits = !file.iter().any(|(key, cache)| {
+        key == "kv_cache" && matches!(cache, Value::Table(cache) if cache.contains(&prefixes))
+    });
     let classes = file.iter_mut().filter(|(key, _)| key == "class");
     let classes = classes.flat_map(|(_, classes)| match classes {
         Value::List(classes) => classes.as_mut_slice(),
@@ -280,13 +337,14 @@ pub fn recorded(file: &Table, requests: &[Request]) -> Table {
             .filter(|r| r.class == index)
             .copied()
             .collect();
-        put(class, "arrivals", Value::Table(trace(&of_class)));
+        put(class, "arrivals", Value::Table(trace(&of_class, has_hits)));
     }
     file
 }
 
-fn trace(requests: &[Request]) -> Table {
-    let mut rows = String::from("arrived_s,input_tokens,output_tokens,cached_tokens");
+fn trace(requests: &[Request], has_hits: bool) -> Table {
+    let mut rows = String::from("arrived_s,input_tokens,output_tokens");
+    rows += if has_hits { ",cached_tokens" } else { "" };
     for Request {
         at,
         input,
@@ -296,7 +354,10 @@ fn trace(requests: &[Request]) -> Table {
     } in requests
     {
         let (seconds, ns) = (at.0 / SECOND_NS, at.0 % SECOND_NS);
-        rows += &format!("\n{seconds}.{ns:09},{input},{output},{cached}");
+        rows += &format!("\n{seconds}.{ns:09},{input},{output}");
+        if has_hits {
+            rows += &format!(",{cached}");
+        }
     }
     let csv = table([("text", text(rows))]);
     table([

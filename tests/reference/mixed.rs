@@ -5,7 +5,9 @@ mod batch;
 use tokentide::internals::cluster::controller::{PoolView, UnitOrder};
 use tokentide::internals::metrics::Place;
 use tokentide::internals::scenario::{LoadMeasure, Pool};
+use tokentide::internals::workload::Request;
 
+use crate::cache::RankCache;
 use crate::decode::{Blocked, even_step};
 use crate::fleet::{Fleet, Going};
 use crate::history::{DecodeStep, End, Usage};
@@ -24,6 +26,8 @@ struct Unit {
     queue: Vec<usize>,
     /// Who is on each rank, in the order of joining.
     ranks: Vec<Vec<Resident>>,
+    /// What each rank keeps of prompts, where hits follow from contents.
+    caches: Vec<RankCache>,
     step: Option<Step>,
     /// When the running step began, or the one that ends now; an idle unit has none.
     began: Option<u64>,
@@ -77,6 +81,7 @@ impl Mixed {
         if self.fleet.obey(world.now, order, runs) {
             self.units.push(Unit {
                 ranks: vec![Vec::new(); self.pool.ranks as usize],
+                caches: vec![RankCache::default(); self.pool.ranks as usize],
                 ..Unit::default()
             });
         }
@@ -178,6 +183,7 @@ impl Mixed {
                 world.saw("a mixed step is lost");
             }
             (unit.is_stopped, unit.blocked, unit.began) = (false, None, None);
+            unit.caches.fill(RankCache::default());
             let mut leaving = std::mem::take(&mut unit.queue);
             let residents = unit.ranks.iter_mut().flat_map(|rank| rank.drain(..));
             leaving.extend(residents.map(|resident| resident.id));
@@ -223,6 +229,16 @@ impl Mixed {
             world.saw("an urgent request goes before others in a mixed pool");
         }
         self.units[unit].queue.insert(behind, id);
+        self.expect_hits(world, unit, id);
+    }
+
+    /// What is known to hit of a request that waits: the most that any rank has.
+    fn expect_hits(&self, world: &mut World, unit: usize, id: usize) {
+        if world.has_contents() {
+            let caches = self.units[unit].caches.iter();
+            let most = caches.map(|cache| cache.look_up(world, id)).max();
+            world.states[id].hits = most.expect("a unit has ranks");
+        }
     }
 
     /// Steps end: prompts grow, finished ones give a token, everybody who decoded gets tokens.
@@ -243,11 +259,17 @@ impl Mixed {
             }
             for chunk in &step.chunks {
                 world.states[chunk.id].computed += chunk.tokens;
+                if world.has_contents() && chunk.tokens > 0 {
+                    let state = world.states[chunk.id];
+                    let cache = &mut self.units[index].caches[chunk.rank];
+                    cache.hold(world, chunk.id, state.hits + state.computed);
+                }
                 if world.remaining(chunk.id) > 0 {
                     world.saw("a prompt needs several mixed steps");
                     continue;
                 }
                 if world.life(chunk.id).tokens_1024 == 0 {
+                    world.count_hits(chunk.id);
                     world.emit(chunk.id, TOKEN, None);
                     world.life(chunk.id).first_token = Some(now);
                 } else {
@@ -310,10 +332,15 @@ impl Mixed {
         for id in computed {
             world.states[id].is_new = true;
         }
-        for rank in &mut self.units[unit].ranks {
+        let Unit { ranks, caches, .. } = &mut self.units[unit];
+        for (rank, cache) in ranks.iter_mut().zip(caches) {
             rank.retain(|resident| {
                 let done = resident.decodes && world.is_done(resident.id);
                 if done {
+                    if world.has_contents() {
+                        let Request { input, output, .. } = world.requests[resident.id];
+                        cache.leave(world, resident.id, u64::from(input + output) - 1);
+                    }
                     world.complete(resident.id);
                 }
                 !done
@@ -372,7 +399,11 @@ impl Mixed {
             .iter()
             .flat_map(|unit| unit.ranks.iter().flatten());
         let held = residents.map(|r| Self::held_1024(world, r));
-        let held = world.memory.held(held);
+        let mut held = world.memory.held(held);
+        if world.has_contents() {
+            let caches = self.units.iter().flat_map(|unit| &unit.caches);
+            held.kv_1024 -= caches.map(|cache| cache.shared_1024(world)).sum::<u64>();
+        }
         Usage {
             busy: self.units.iter().filter(|unit| unit.step.is_some()).count() as u64,
             blocked_by_kv: blocked(Blocked::ByKv),

@@ -34,6 +34,8 @@ pub struct Plan {
     pub layers: Layers,
     /// Whether interfaces are those of the accelerators, so that they are as fast as ranks are large.
     pub has_own_links: bool,
+    /// Whether hits follow from what prompts have in common.
+    pub has_prefixes: bool,
     /// Whether some classes are users who wait for their answers.
     pub has_users: bool,
     /// Of the pool that takes arrivals.
@@ -187,6 +189,7 @@ impl Plan {
             times,
             layers,
             has_own_links: grid == Grid::None && dice.chance(0.4),
+            has_prefixes: dice.chance(0.3),
             has_users: dice.chance(0.3),
             intake: Size::draw(&mut dice, layers),
             is_mixed,

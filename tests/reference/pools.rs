@@ -95,7 +95,9 @@ fn model(plan: &mut Plan, bytes: u64) -> Value {
         };
         let most = MODEL_LAYERS - with_states;
         let some = plan.dice.whole(1, most);
-        let layers = plan.dice.among(&[some, most / 2, most]);
+        // A prefix cache needs a layer that keeps everything.
+        let most = most - u64::from(plan.has_prefixes);
+        let layers = plan.dice.among(&[some.min(most), most / 2, most]);
         let attention = table([
             ("heads", Value::Integer(32)),
             ("kv_heads", Value::Integer(8)),
@@ -185,6 +187,11 @@ pub fn prefill(plan: &mut Plan) -> Table {
         None
     };
     limits(plan, &mut pool, batch);
+    if plan.has_prefixes {
+        let tokens = (plan.input * plan.dice.log(0.5, 12.0)).clamp(1.0, MOST_KV_TOKENS);
+        let tokens = Value::Integer(tokens as u64);
+        put(&mut pool, "kv_capacity_tokens", tokens);
+    }
     balance(plan, &mut pool, Role::Prefill);
     routing(plan, &mut pool, Role::Prefill);
     put(&mut pool, "units", units(plan, plan.intake.units));

@@ -7,6 +7,7 @@ use tokentide::internals::metrics::Place;
 use tokentide::internals::scenario::{LoadMeasure, Pool};
 use tokentide::internals::units::SimDuration;
 
+use crate::cache::RankCache;
 use crate::fleet::{Fleet, Going};
 use crate::history::{End, PrefillStep, Usage};
 use crate::kv::{self, WHOLE};
@@ -26,6 +27,8 @@ struct Unit {
     queue: Vec<usize>,
     /// By rank: the request whose prompt is partly computed.
     unfinished: Vec<Option<usize>>,
+    /// What each rank keeps of prompts, where hits follow from contents.
+    caches: Vec<RankCache>,
     step: Option<Step>,
     /// A step would have outlasted the unit: none starts until its release.
     is_stopped: bool,
@@ -83,6 +86,7 @@ impl Prefill {
         if self.fleet.obey(world.now, order, runs) {
             self.units.push(Unit {
                 unfinished: vec![None; self.pool.ranks as usize],
+                caches: vec![RankCache::default(); self.pool.ranks as usize],
                 ..Unit::default()
             });
             self.links.add(self.pool.ranks);
@@ -171,6 +175,7 @@ impl Prefill {
             }
             unit.is_stopped = false;
             unit.unfinished.fill(None);
+            unit.caches.fill(RankCache::default());
             leaving.append(&mut unit.queue);
             leaving.sort_unstable();
             for id in leaving {
@@ -224,6 +229,11 @@ impl Prefill {
             world.saw("an urgent request goes before others");
         }
         self.units[unit].queue.insert(behind, id);
+        if world.has_contents() {
+            let caches = self.units[unit].caches.iter();
+            let most = caches.map(|cache| cache.look_up(world, id)).max();
+            world.states[id].hits = most.expect("a unit has ranks");
+        }
     }
 
     /// Steps end: prompts grow; of finished ones the first token leaves, or comes from decode.
@@ -239,11 +249,26 @@ impl Prefill {
             chunks.sort_unstable_by_key(|chunk| chunk.id);
             for chunk in chunks {
                 world.states[chunk.id].computed += chunk.tokens;
+                if world.has_contents() {
+                    let state = world.states[chunk.id];
+                    let cache = &mut self.units[unit].caches[chunk.rank];
+                    cache.hold(world, chunk.id, state.hits + state.computed);
+                }
                 if world.remaining(chunk.id) > 0 {
                     world.saw("a prompt needs several batches");
                     self.units[unit].unfinished[chunk.rank] = Some(chunk.id);
                 } else {
+                    if world.has_contents() {
+                        let prompt = world.whole_prompt(chunk.id);
+                        self.units[unit].caches[chunk.rank].leave(world, chunk.id, prompt);
+                    }
                     handovers.extend(self.finish(world, unit, chunk));
+                }
+            }
+            for rank in 0..self.units[unit].caches.len() {
+                if world.has_contents() {
+                    let on_rank = self.units[unit].unfinished[rank].into_iter().collect();
+                    self.trim(world, unit, rank, on_rank);
                 }
             }
         }
@@ -260,7 +285,10 @@ impl Prefill {
         let again = world.states[id].dropped;
         if again > 0 {
             world.saw("a prompt is computed again with what was emitted");
-        } else if !world.first_from_decode() {
+        } else {
+            world.count_hits(id);
+        }
+        if again == 0 && !world.first_from_decode() {
             world.emit(id, TOKEN, None);
             world.life(id).first_token = Some(world.now);
             if world.is_done(id) {
@@ -320,6 +348,12 @@ impl Prefill {
         if i128::from(ends) >= self.fleet.release(index, world.now) {
             world.saw("a prefill step would outlast its unit");
             self.units[index].is_stopped = true;
+            for chunk in batch.chunks.iter().filter(|_| world.has_contents()) {
+                if world.states[chunk.id].place == Place::PrefillQueue {
+                    let hits = world.states[chunk.id].hits;
+                    self.units[index].caches[chunk.rank].leave(world, chunk.id, hits);
+                }
+            }
             return;
         }
         let unit = &mut self.units[index];

@@ -4,7 +4,7 @@ use tokentide::internals::perf::PrefillLoad;
 use tokentide::internals::scenario::RankBalance;
 
 use super::{Chunk, Prefill};
-use crate::world::World;
+use crate::world::{TOKEN, World};
 
 /// Picoseconds in a nanosecond.
 const PS: u64 = 1_000;
@@ -20,8 +20,8 @@ pub(super) struct Batch {
 
 impl Prefill {
     /// What the next batch would hold: unfinished prompts on their ranks, then the queue in order.
-    pub(super) fn form(&self, world: &mut World, index: usize) -> Batch {
-        let unit = &self.units[index];
+    pub(super) fn form(&mut self, world: &mut World, index: usize) -> Batch {
+        let unit = self.units[index].clone();
         let ranks = self.pool.ranks as usize;
         let mut batch = Batch {
             loads: vec![PrefillLoad::default(); ranks],
@@ -31,7 +31,8 @@ impl Prefill {
         };
         for (rank, id) in unit.unfinished.iter().enumerate() {
             if let Some(id) = *id {
-                self.add(world, &mut batch, rank, id);
+                let hits = world.states[id].hits;
+                self.add(world, &mut batch, (rank, id), hits);
             }
         }
         'queue: for id in &unit.queue {
@@ -39,12 +40,47 @@ impl Prefill {
                 let Some(rank) = self.rank_for(world, &batch) else {
                     break 'queue;
                 };
-                if self.add(world, &mut batch, rank, *id) {
+                let mut hits = world.states[*id].hits;
+                if world.has_contents() {
+                    hits = self.units[index].caches[rank].look_up(world, *id);
+                }
+                if self.add(world, &mut batch, (rank, *id), hits) {
+                    self.join_cache(world, index, &batch, hits);
                     break;
                 }
             }
         }
         batch
+    }
+
+    /// The request of the batch's latest chunk has joined its rank, and holds what it found there.
+    fn join_cache(&mut self, world: &mut World, index: usize, batch: &Batch, hits: u64) {
+        let Some(Chunk { id, rank, .. }) = batch.chunks.last().copied() else {
+            return;
+        };
+        if world.has_contents() {
+            if hits > 0 {
+                world.saw("a prompt's beginning is found by prefill");
+            }
+            self.units[index].caches[rank].hold(world, id, hits);
+            world.states[id].hits = hits;
+            let on_rank = batch.chunks.iter().filter(|chunk| chunk.rank == rank);
+            let on_rank = on_rank.map(|chunk| chunk.id).collect();
+            self.trim(world, index, rank, on_rank);
+        }
+    }
+
+    /// What nobody holds on a rank makes room for the prompts of those who are there.
+    pub(super) fn trim(&mut self, world: &mut World, index: usize, rank: usize, on: Vec<usize>) {
+        let prompts = on.iter().map(|id| world.whole_prompt(*id) * TOKEN);
+        let mut held = world.memory.held(prompts);
+        let cache = &mut self.units[index].caches[rank];
+        held.kv_1024 -= cache.shared_1024(world);
+        let capacity = self.pool.kv_capacity_tokens.expect("it is stated or known");
+        let room = world.memory.capacity(capacity);
+        if cache.trim(world, room.saturating_sub(world.memory.used(&held))) {
+            world.saw("a prefill rank's cache lets blocks go");
+        }
     }
 
     /// The open rank with the fewest tokens, or with the least to do by itself.
@@ -70,10 +106,16 @@ impl Prefill {
 
     /// Adds what fits of a request to a rank's part of the batch; `false`: nothing does. Where not all of
     /// it fits, the rank is closed.
-    fn add(&self, world: &mut World, batch: &mut Batch, rank: usize, id: usize) -> bool {
+    fn add(
+        &self,
+        world: &mut World,
+        batch: &mut Batch,
+        (rank, id): (usize, usize),
+        hits: u64,
+    ) -> bool {
         let before = batch.loads[rank];
-        let remaining = world.remaining(id);
-        let context = u64::from(world.requests[id].cached) + world.states[id].computed;
+        let context = hits + world.states[id].computed;
+        let remaining = world.whole_prompt(id) - context;
         let with = |tokens: u64| {
             let mut load = before;
             load.add_chunk(tokens, context);

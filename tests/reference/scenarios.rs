@@ -51,12 +51,7 @@ pub fn scenario(seed: u64) -> Table {
         "performance",
         Value::Table(times::performance(&mut plan)),
     );
-    if plan.input > HITS_FROM && plan.dice.chance(0.8) {
-        let rate = plan.dice.part() * plan.dice.among(&[0.3, 0.6, 0.9]);
-        let kind = match plan.dice.word(|_: CacheForm| 1) {
-            CacheForm::Fixed => CacheForm::Fixed.word(),
-        };
-        let cache = table([("kind", text(kind)), ("hit_rate", Value::Number(rate))]);
+    if let Some(cache) = cache(&mut plan) {
         put(&mut root, "kv_cache", Value::Table(cache));
     }
     if plan.dice.chance(0.4) {
@@ -71,6 +66,27 @@ pub fn scenario(seed: u64) -> Table {
         put(&mut root, "front_end", duration(plan.about_ns(seconds)));
     }
     root
+}
+
+/// What is known of hits: a rate, or in which blocks ranks keep prompts.
+fn cache(plan: &mut Plan) -> Option<Table> {
+    if plan.has_prefixes {
+        let mut cache = table([("kind", text(CacheForm::Prefix.word()))]);
+        // The reference looks through every block: a few dozen for a prompt.
+        let least = (plan.input * 0.03).max(1.0) as u64;
+        if least > 16 || plan.dice.chance(0.8) {
+            let tokens = (plan.input * plan.dice.log(0.03, 0.5)).max(1.0) as u64;
+            let tokens = plan.dice.among(&[1, 4, 16, tokens, tokens]).max(least);
+            put(&mut cache, "block_tokens", Value::Integer(tokens));
+        }
+        return Some(cache);
+    }
+    if plan.input <= HITS_FROM || !plan.dice.chance(0.8) {
+        return None;
+    }
+    let rate = plan.dice.part() * plan.dice.among(&[0.3, 0.6, 0.9]);
+    let kind = text(CacheForm::Fixed.word());
+    Some(table([("kind", kind), ("hit_rate", Value::Number(rate))]))
 }
 
 /// A few drafts, of which a part is accepted: the same of each, or less and less.

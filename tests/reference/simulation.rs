@@ -15,6 +15,7 @@ use crate::decode::Decode;
 use crate::history::{End, History};
 use crate::intake::Intake;
 use crate::nodes::nodes;
+use crate::sessions::AllSessions;
 use crate::users::AllUsers;
 use crate::world::{Emission, World};
 
@@ -45,6 +46,7 @@ struct Simulation<'a> {
     /// Requests that come whatever happens, and have not come yet.
     open: VecDeque<Request>,
     users: AllUsers,
+    sessions: AllSessions,
     controller: Option<Box<dyn Controller>>,
     peak_nodes: u64,
     node_ns: u128,
@@ -81,6 +83,7 @@ pub fn simulate(
         decode_first: scenario.pools[0].role == Role::Decode,
         open: open.iter().copied().collect(),
         users: AllUsers::new(scenario),
+        sessions: AllSessions::new(scenario),
         controller,
         peak_nodes: 0,
         node_ns: 0,
@@ -166,6 +169,9 @@ impl Simulation<'_> {
         if self.users.hear(self.world.now, &ended) {
             self.world.saw("a user is turned away");
         }
+        if self.sessions.hear(self.world.now, &ended) {
+            self.world.saw("a session goes on");
+        }
     }
 
     /// One phase of an instant, pools in the order of the file.
@@ -231,6 +237,11 @@ impl Simulation<'_> {
             self.world.saw("a user's request arrives with others");
         }
         arriving.extend(issued);
+        let turns = self.sessions.issue(now);
+        if !turns.is_empty() && !arriving.is_empty() {
+            self.world.saw("a session's turn arrives with others");
+        }
+        arriving.extend(turns);
         arriving.sort_by_key(|request| request.class);
         if arriving.len() > 1 {
             self.world.saw("several arrivals at one instant");
@@ -238,6 +249,7 @@ impl Simulation<'_> {
         for request in arriving {
             self.world.saw("arrival");
             let id = self.world.welcome(request);
+            self.sessions.arrived(id, request);
             if self.world.fits_context(id) {
                 self.intake.arrive(&mut self.world, id);
             } else {
@@ -257,6 +269,7 @@ impl Simulation<'_> {
         let next = [
             arrival,
             self.users.next(),
+            self.sessions.next(),
             self.intake.next(now),
             decode,
             control,
@@ -289,6 +302,10 @@ impl Simulation<'_> {
     fn finish(mut self) -> Outcome {
         for id in 0..self.world.requests.len() {
             let state = self.world.states[id];
+            if self.world.life(id).first_token.is_some() {
+                let cached = self.world.requests[id].cached;
+                self.world.life(id).request.cached = cached;
+            }
             if self.world.life(id).end == End::Unborn {
                 self.world.end(id, End::Inside(state.place, state.since));
             }

@@ -75,12 +75,12 @@ impl AllUsers {
 
     /// Requests have ended now: their users think. Of one class, first those who are content. Says whether
     /// anybody is not.
-    pub fn hear(&mut self, now: u64, ended: &[(usize, End)]) -> bool {
+    pub fn hear(&mut self, now: u64, ended: &[(usize, End, usize)]) -> bool {
         let mut turned_away = false;
         for users in &mut self.0 {
-            let of_class = ended.iter().filter(|(class, _)| *class == users.class);
+            let of_class = ended.iter().filter(|(class, ..)| *class == users.class);
             let well = |end: &End| matches!(end, End::Completed(_));
-            let mut well: Vec<bool> = of_class.map(|(_, end)| well(end)).collect();
+            let mut well: Vec<bool> = of_class.map(|(_, end, _)| well(end)).collect();
             well.sort_unstable_by_key(|well| !well);
             for well in well {
                 let think = users.draws.think() + users.front_end_ns;

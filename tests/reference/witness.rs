@@ -66,6 +66,7 @@ fn go_on(life: &mut Life, decode: Life) {
     life.preempted = decode.preempted;
     life.resumed = decode.resumed;
     if let Some(first) = decode.first_token {
+        life.request.cached = decode.request.cached;
         assert_eq!(life.first_token, None, "both pools emit a first token");
         life.first_token = Some(first);
     }
@@ -187,6 +188,7 @@ impl Observer for Witness {
             request.id
         );
         life.first_token = Some(now.0);
+        life.request.cached = request.cached;
         if !from_decode {
             life.tokens_1024 = TOKEN;
         }

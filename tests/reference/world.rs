@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tokentide::internals::cluster::controller::AfterLoss;
 use tokentide::internals::metrics::Place;
 use tokentide::internals::perf::StepTimes;
-use tokentide::internals::scenario::{FirstToken, Role, Scenario};
-use tokentide::internals::workload::Request;
+use tokentide::internals::scenario::{FirstToken, KvCache, Role, Scenario};
+use tokentide::internals::workload::{Contents, PromptSpan, Request};
 
 use crate::history::{End, History, Life};
 use crate::kv::Memory;
@@ -34,6 +34,10 @@ pub struct State {
     pub dropped: u64,
     /// When its latest token left.
     pub last_token: u64,
+    /// Tokens of its prompt that its unit's cache has, as far as is known while it waits.
+    pub hits: u64,
+    /// Number of its content, where hits follow from contents.
+    pub content: u32,
     /// Preempted: when its KV is back from the host.
     pub ready: u64,
     /// It has joined and its first step since has not ended.
@@ -48,14 +52,16 @@ pub struct World<'a> {
     pub times: &'a StepTimes,
     /// How a rank's memory counts what requests hold.
     pub memory: Memory,
+    /// What prompts consist of, where hits follow from it.
+    contents: Option<Contents>,
     /// Those that have arrived, by id.
     pub requests: Vec<Request>,
     pub now: u64,
     pub states: Vec<State>,
     pub history: History,
     pub emissions: Vec<Emission>,
-    /// Class and end of the requests of whose end nobody has heard.
-    pub ended: Vec<(usize, End)>,
+    /// Class, end and id of the requests of whose end nobody has heard.
+    pub ended: Vec<(usize, End, usize)>,
     /// Time spent in each place inside the counted window, in request-nanoseconds.
     pub sojourns: [u128; 5],
     /// How often each thing happened that a scenario can have or not.
@@ -68,6 +74,7 @@ impl<'a> World<'a> {
             scenario,
             times,
             memory: Memory::of(&scenario.kv),
+            contents: Contents::new(scenario),
             requests: Vec::new(),
             now: 0,
             states: Vec::new(),
@@ -82,11 +89,18 @@ impl<'a> World<'a> {
     /// A request comes, and has its id.
     pub fn welcome(&mut self, request: Request) -> usize {
         let id = self.requests.len();
+        let (mut cached, mut content) = (request.cached, 0);
+        if self.contents.is_some() {
+            std::mem::swap(&mut cached, &mut content);
+        }
         self.requests.push(Request {
             id: id as u64,
+            cached,
             ..request
         });
         self.states.push(State {
+            hits: u64::from(cached),
+            content,
             computed: 0,
             dropped: 0,
             last_token: 0,
@@ -132,7 +146,7 @@ impl<'a> World<'a> {
     pub fn end(&mut self, id: usize, end: End) {
         self.put(id, Place::Outside);
         self.life(id).end = end;
-        let ended = (usize::from(self.requests[id].class), end);
+        let ended = (usize::from(self.requests[id].class), end, id);
         self.ended.push(ended);
     }
 
@@ -157,9 +171,41 @@ impl<'a> World<'a> {
         after == AfterLoss::Again
     }
 
+    /// Whether hits follow from contents.
+    pub fn has_contents(&self) -> bool {
+        self.contents.is_some()
+    }
+
+    /// What a request's prompt consists of.
+    pub fn spans(&self, id: usize) -> Vec<PromptSpan> {
+        let mut spans = Vec::new();
+        let contents = self.contents.as_ref().expect("hits follow from contents");
+        contents.spans(&self.requests[id], self.states[id].content, &mut spans);
+        spans
+    }
+
+    /// Tokens of a block of the cache.
+    pub fn block_tokens(&self) -> u64 {
+        match self.scenario.kv_cache {
+            KvCache::Prefix(blocks) => u64::from(blocks.tokens),
+            KvCache::Fixed => panic!("hits are drawn"),
+        }
+    }
+
+    /// A prompt's end gives a request its first token, or will give it by the first decode step: what hit is counted.
+    pub fn count_hits(&mut self, id: usize) {
+        let hits = self.states[id].hits as u32;
+        self.requests[id].cached = hits;
+    }
+
+    /// Prompt tokens in all: the input, and what was emitted when the KV was lost.
+    pub fn whole_prompt(&self, id: usize) -> u64 {
+        u64::from(self.requests[id].input) + self.states[id].dropped
+    }
+
     /// Prompt tokens to compute in all.
     pub fn prompt(&self, id: usize) -> u64 {
-        u64::from(self.requests[id].input - self.requests[id].cached) + self.states[id].dropped
+        self.whole_prompt(id) - self.states[id].hits
     }
 
     /// Smaller is more urgent.
@@ -199,7 +245,7 @@ impl<'a> World<'a> {
 
     /// (query, key) pairs of what is still to compute of a prompt, behind what is cached or computed.
     pub fn remaining_pairs(&self, id: usize) -> u64 {
-        let before = u64::from(self.requests[id].cached) + self.states[id].computed;
+        let before = self.states[id].hits + self.states[id].computed;
         let tokens = self.remaining(id);
         tokens * before + tokens * (tokens + 1) / 2
     }

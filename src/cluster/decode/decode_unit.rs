@@ -376,6 +376,7 @@ impl DecodeUnit {
             first_token: travel.past.first_token,
             since: now,
             losses: travel.past.losses,
+            content: travel.past.content,
         });
         if !travel.past.has_emitted() {
             self.fresh.push(key);

@@ -84,7 +84,9 @@ pub struct Resident {
     /// When the request joined the rank.
     pub since: SimTime,
     /// How often the request has lost its KV with a unit.
-    pub losses: u32,
+    pub losses: u16,
+    /// Number of the request's content.
+    pub content: u32,
 }
 
 /// When a resident is done, and where it is kept.
@@ -111,6 +113,7 @@ impl Resident {
             } else {
                 0
             },
+            content: self.content,
             losses: self.losses,
             started: true,
         }

@@ -1,13 +1,14 @@
 //! Forming a batch at a step boundary (S17): who must leave, whose chunks are computed, who joins.
 
 use super::MixedRules;
-use super::mixed_ranks::{Head, MixedRefusal, choose};
+use super::mixed_ranks::{MixedRefusal, choose};
 use super::mixed_unit::MixedUnit;
 use super::request::{Decoding, MixedPrompt, Prefilling};
 use crate::cluster::decode::resident::Due;
 use crate::cluster::intake::{IntakeTokens, IntakeWaiting};
 use crate::cluster::pool_outcome::Outcome;
 use crate::metrics::{Fate, Observer, Place};
+use crate::perf::MixedLoad;
 use crate::scenario::{Batching, RankBalance};
 use crate::units::SimTime;
 
@@ -47,7 +48,8 @@ impl MixedUnit {
             }
         }
         out.sort_unstable_by_key(|w| std::cmp::Reverse(w.request.id));
-        for waiting in out {
+        for mut waiting in out {
+            waiting.hits = self.known_hits(&waiting, rules);
             self.load.add(&MixedPrompt::of(&waiting), rules);
             let level = rules.levels.of(waiting.request.class);
             self.queues.push_front(level, waiting);
@@ -86,6 +88,12 @@ impl MixedUnit {
     ) -> IntakeWaiting {
         let prompt = &prefilling.prompt;
         tokens.discarded += u128::from(prefilling.done);
+        self.leave(
+            prompt.request.id,
+            prompt.reached(prefilling.done),
+            now,
+            rules,
+        );
         self.ranks[usize::from(prefilling.rank)].leave_prefill(&prompt.share(rules));
         self.load.remove(prompt, prefilling.done, rules);
         observer.moved(
@@ -95,11 +103,7 @@ impl MixedUnit {
             prefilling.since,
             Place::PrefillQueue,
         );
-        IntakeWaiting {
-            request: prompt.request,
-            past: prompt.past,
-            since: now,
-        }
+        IntakeWaiting::new(prompt.request, prompt.past, now)
     }
 
     /// Takes a request that decodes off its rank.
@@ -129,6 +133,8 @@ impl MixedUnit {
                 self.last_decode_end
             }
         };
+        let past = resident.past(last_token, progress_1024, rules.pace);
+        self.leave(request.id, past.stored(&request), now, rules);
         self.vacate(&resident, due.rank, progress_1024, rules);
         observer.moved(
             now,
@@ -137,11 +143,7 @@ impl MixedUnit {
             resident.since,
             Place::PrefillQueue,
         );
-        IntakeWaiting {
-            request,
-            past: resident.past(last_token, progress_1024, rules.pace),
-            since: now,
-        }
+        IntakeWaiting::new(request, past, now)
     }
 
     /// Deals out the batch's tokens: to prompts that were cut, then to the queue. Says whether any prompt
@@ -177,13 +179,13 @@ impl MixedUnit {
             rank.room -= s.chunk;
             any |= s.chunk > 0;
             if by_time {
-                let context = u64::from(s.prompt.request.cached + s.done);
+                let context = u64::from(s.prompt.reached(s.done));
                 self.loads[usize::from(s.rank)].add_chunk(u64::from(s.chunk), context, false);
             }
         }
         self.blocked = None;
         while let Some(head) = self.queues.front() {
-            let prompt = MixedPrompt::of(head);
+            let mut prompt = MixedPrompt::of(head);
             let share = prompt.share(rules);
             let need = if rules.reserving {
                 share.reserve
@@ -198,19 +200,12 @@ impl MixedUnit {
                 self.blocked = Some(MixedRefusal::Budget);
                 break;
             }
-            let tokens = prompt.computed().min(rules.max_batch_tokens);
-            let least = match rules.batching {
-                Batching::Whole => tokens,
-                Batching::Chunked | Batching::PrefillFirst => 1,
-            };
-            let joining = Head {
-                share,
-                least,
-                wanted: prompt.computed(),
-                context: u64::from(prompt.request.cached),
-            };
-            let rank = match choose(&self.ranks, &self.loads, &joining, rules) {
-                Ok(rank) => rank,
+            if let (Some(cache), Some(prefix)) = (&mut self.cache, &rules.prefix) {
+                cache.ask(&prompt.request, &prompt.past, prefix);
+            }
+            let joining = |rank| self.head_on(rank, &prompt, share, rules);
+            let (rank, joining) = match choose(&self.ranks, &self.loads, joining, rules) {
+                Ok(joining) => joining,
                 Err(refusal) => {
                     self.blocked = Some(refusal);
                     break;
@@ -219,8 +214,9 @@ impl MixedUnit {
             let Some(head) = self.queues.pop_front() else {
                 break;
             };
+            self.ranks[rank].join(&share);
+            self.join_cache(rank, &mut prompt, rules);
             let place = &mut self.ranks[rank];
-            place.join(&share);
             let chunk = place.room.min(prompt.computed());
             place.room -= chunk;
             any = true;
@@ -252,16 +248,12 @@ impl MixedUnit {
     }
 
     /// Puts a batch that may not run back where it came from.
-    pub(super) fn undo(&mut self, rules: &MixedRules) {
+    pub(super) fn undo(&mut self, now: SimTime, rules: &MixedRules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
+            self.leave(s.prompt.request.id, s.prompt.hits, now, rules);
             self.ranks[usize::from(s.rank)].leave_prefill(&s.prompt.share(rules));
             let level = rules.levels.of(s.prompt.request.class);
-            let waiting = IntakeWaiting {
-                request: s.prompt.request,
-                past: s.prompt.past,
-                since: s.since,
-            };
-            self.queues.push_front(level, waiting);
+            self.queues.push_front(level, s.prompt.waiting(s.since));
         }
         for s in &mut self.serving {
             s.chunk = 0;
@@ -274,5 +266,32 @@ impl MixedUnit {
             self.blocked == Some(MixedRefusal::Memory),
             self.blocked == Some(MixedRefusal::Places),
         ]
+    }
+
+    /// Measures each rank's part in the coming step, into `loads`. Returns the number of prompt tokens in it, and the
+    /// KV of the requests that decode.
+    pub(super) fn measure(&mut self, decodes: bool) -> (u64, u64) {
+        self.measure_decode(decodes);
+        let kv_1024 = self.loads.iter().map(|load| load.kv_1024).sum();
+        let mut computed = 0;
+        for s in &self.serving {
+            let context = u64::from(s.prompt.reached(s.done));
+            let load = &mut self.loads[usize::from(s.rank)];
+            load.add_chunk(u64::from(s.chunk), context, s.fresh);
+            computed += u64::from(s.chunk);
+        }
+        (computed, kv_1024)
+    }
+
+    /// Measures the part of the requests that decode in the coming step, if they do, into `loads`.
+    pub(super) fn measure_decode(&mut self, decodes: bool) {
+        for (load, rank) in self.loads.iter_mut().zip(&self.ranks) {
+            *load = MixedLoad::default();
+            if decodes {
+                load.requests = rank.decoding;
+                load.kv_1024 = rank.kv_1024 - rank.prefill_kv_1024;
+                load.window_1024 = rank.window_1024 - rank.prefill_window_1024;
+            }
+        }
     }
 }

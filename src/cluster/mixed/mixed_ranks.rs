@@ -24,6 +24,8 @@ pub struct MixedRank {
     pub growing: u32,
     /// Memory that the rank's requests will ever take; only `reserve` asks.
     pub reserved: u64,
+    /// Memory that requests hold together, beyond what each block takes once: it is held once.
+    pub shared: u64,
     /// Tokens that this step's batch has room for.
     pub room: u32,
 }
@@ -78,18 +80,19 @@ impl MixedRank {
     /// Memory taken on the rank.
     pub fn taken(&self, rules: &MixedRules) -> u64 {
         let requests = u64::from(self.requests());
-        rules.memory.taken(self.kv_1024, self.window_1024, requests)
+        let apart = rules.memory.taken(self.kv_1024, self.window_1024, requests);
+        apart - self.shared
     }
 
     /// Memory taken after the growth of the coming step, with more KV, more of it within windows, and more
     /// requests.
-    fn taken_after_step(&self, [kv, window, requests]: [u64; 3], rules: &MixedRules) -> u64 {
+    pub fn taken_after_step(&self, [kv, window, requests]: [u64; 3], rules: &MixedRules) -> u64 {
         let p = rules.pace.per_step_1024;
         rules.memory.taken(
             self.kv_1024 + u64::from(self.decoding) * p + kv,
             self.window_1024 + u64::from(self.growing) * p + window,
             u64::from(self.requests()) + requests,
-        )
+        ) - self.shared
     }
 
     /// Whether the coming step's growth would exceed the rank's memory.
@@ -97,12 +100,15 @@ impl MixedRank {
         !rules.reserving && self.taken_after_step([0; 3], rules) > rules.memory.capacity()
     }
 
-    fn fits(&self, share: &Share, rules: &MixedRules) -> bool {
-        if rules.reserving {
-            return self.reserved + share.reserve <= rules.memory.capacity();
-        }
-        let more = [share.held_1024, share.within_1024, 1];
-        self.taken_after_step(more, rules) <= rules.memory.capacity()
+    fn fits(&self, head: &Head, rules: &MixedRules) -> bool {
+        let share = &head.share;
+        let taken = if rules.reserving {
+            self.reserved + share.reserve - self.shared
+        } else {
+            let more = [share.held_1024, share.within_1024, 1];
+            self.taken_after_step(more, rules)
+        };
+        taken - head.held_already <= rules.memory.capacity()
     }
 
     /// Grows every request that decodes by a step's progress; what then exceeds a window is taken back as it
@@ -170,29 +176,35 @@ pub struct Head {
     pub wanted: u32,
     /// Context tokens before the head's computed ones.
     pub context: u64,
+    /// Memory of what the rank's requests hold of the head's prompt already.
+    pub held_already: u64,
 }
 
+/// What is compared of ranks: the first, then the second, then the third.
+type BalanceKey = (u64, u64, u64);
+
 /// The rank that the queue's head joins (S17), among those with a place, room in the batch, and memory. `loads`
-/// is the coming step as it stands; it is looked at where times are compared.
+/// is the coming step as it stands; it is looked at where times are compared. `head` is the head on each rank.
 pub fn choose(
     ranks: &[MixedRank],
     loads: &[MixedLoad],
-    head: &Head,
+    head: impl Fn(usize) -> Head,
     rules: &MixedRules,
-) -> Result<usize, MixedRefusal> {
+) -> Result<(usize, Head), MixedRefusal> {
     let mut refusal = MixedRefusal::Places;
-    let mut best: Option<((u64, u64, u64), usize)> = None;
+    let mut best: Option<(BalanceKey, usize, Head)> = None;
     for (index, rank) in ranks.iter().enumerate() {
         if rank.requests() >= rules.max_batch_requests {
             continue;
         }
+        let head = head(index);
         if rank.room < head.least {
             if refusal == MixedRefusal::Places {
                 refusal = MixedRefusal::Budget;
             }
             continue;
         }
-        if !rank.fits(&head.share, rules) {
+        if !rank.fits(&head, rules) {
             refusal = MixedRefusal::Memory;
             continue;
         }
@@ -207,9 +219,9 @@ pub fn choose(
             }
             RankBalance::Kv | RankBalance::Tokens => (kv, requests, 0),
         };
-        if best.is_none_or(|(least, _)| key < least) {
-            best = Some((key, index));
+        if best.is_none_or(|(least, ..)| key < least) {
+            best = Some((key, index, head));
         }
     }
-    best.map(|(_, index)| index).ok_or(refusal)
+    best.map(|(_, index, head)| (index, head)).ok_or(refusal)
 }

@@ -15,6 +15,7 @@ use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
 use crate::cluster::levels::LevelQueues;
 use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::pool_outcome::Outcome;
+use crate::cluster::prefix::UnitCache;
 use crate::cluster::slab::Slab;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
@@ -54,6 +55,8 @@ pub struct MixedUnit {
     pub(super) blocked: Option<MixedRefusal>,
     /// Progress of requests that failed at this unit, in 1/1024 token.
     pub(super) dropped_1024: u128,
+    /// Prefix caches of the ranks; `None`: hits were drawn.
+    pub(super) cache: Option<Box<UnitCache>>,
 }
 
 impl MixedUnit {
@@ -102,6 +105,7 @@ impl MixedUnit {
             };
             outcome.leave(now, request, (Place::Decode, resident.since), observer);
             tokens.generated_1024 += u128::from(progress);
+            self.leave(request.id, request.input + request.output - 1, now, rules);
             self.vacate(&resident, due.rank, progress, rules);
         }
     }
@@ -127,38 +131,41 @@ impl MixedUnit {
         observer: &mut impl Observer,
         tokens: &mut IntakeTokens,
     ) {
-        let request = &s.prompt.request;
+        let mut request = s.prompt.request;
         tokens.finished += u128::from(s.done);
         let held = s.prompt.held_1024(rules);
         let first_token = if s.prompt.past.has_emitted() {
             tokens.generated_stepped_1024 += u128::from(rules.pace.per_step_1024);
             s.prompt.past.first_token
         } else {
-            observer.first_token(now, request);
+            request.cached = s.prompt.hits;
+            observer.first_token(now, &request);
             now
         };
-        let rank = &mut self.ranks[usize::from(s.rank)];
         let steps_left = s.prompt.steps_left(rules);
         if steps_left == 0 {
-            rank.leave_prefill(&s.prompt.share(rules));
+            self.leave(request.id, request.input + request.output - 1, now, rules);
+            self.ranks[usize::from(s.rank)].leave_prefill(&s.prompt.share(rules));
             self.load.kv_1024 -= held;
             let progress = s.prompt.progress_after_1024(rules);
             tokens.generated_1024 += u128::from(progress);
             let outcome = Outcome::Completed {
                 first_token,
-                overshoot_1024: progress - rules.pace.wanted_1024(request),
+                overshoot_1024: progress - rules.pace.wanted_1024(&request),
             };
-            outcome.leave(now, request, (Place::Prefill, s.since), observer);
+            outcome.leave(now, &request, (Place::Prefill, s.since), observer);
             return;
         }
+        let rank = &mut self.ranks[usize::from(s.rank)];
         rank.begin_decode(&s.prompt.share(rules), rules);
-        observer.moved(now, request, Place::Prefill, s.since, Place::Decode);
+        observer.moved(now, &request, Place::Prefill, s.since, Place::Decode);
         let key = self.decoding.store(Decoding {
             resident: Resident {
-                request: *request,
+                request,
                 first_token,
                 since: now,
                 losses: s.prompt.past.losses,
+                content: s.prompt.past.content,
             },
             joined: s.joined,
         });
@@ -169,7 +176,7 @@ impl MixedUnit {
         if let Some((after, _)) = filled.filter(|(after, _)| *after <= steps_left) {
             self.windows.push(due(self.windows.step() + after));
         }
-        self.joined.push(Joined::new(request, now));
+        self.joined.push(Joined::new(&request, now));
     }
 
     /// Tells of the tokens that leave at the end of a step: of requests that decoded, and of those that have
@@ -233,6 +240,10 @@ impl PoolUnit for MixedUnit {
             halted: false,
             blocked: None,
             dropped_1024: 0,
+            cache: rules
+                .prefix
+                .as_ref()
+                .map(|_| Box::new(UnitCache::new(rules.ranks))),
         }
     }
 
@@ -287,7 +298,8 @@ impl Server for MixedUnit {
         MixedRules::new(scenario, pool, times)
     }
 
-    fn enqueue(&mut self, waiting: IntakeWaiting, rules: &MixedRules) {
+    fn enqueue(&mut self, mut waiting: IntakeWaiting, rules: &MixedRules) {
+        waiting.hits = self.known_hits(&waiting, rules);
         self.load.add(&MixedPrompt::of(&waiting), rules);
         let level = rules.levels.of(waiting.request.class);
         self.queues.push_back(level, waiting);
@@ -314,6 +326,7 @@ impl Server for MixedUnit {
             return false;
         }
         self.preempt(now, index, rules, observer, tokens);
+        self.trim_all(rules);
         let mut prompts = self.form(now, rules, observer);
         let anybody = self.ranks.iter().any(|rank| rank.decoding > 0);
         if !prompts && !anybody {
@@ -330,7 +343,7 @@ impl Server for MixedUnit {
         let end = now + length;
         if end >= self.until {
             self.halted = true;
-            self.undo(rules);
+            self.undo(now, rules);
             return false;
         }
         self.step_from = now;
@@ -378,6 +391,7 @@ impl Server for MixedUnit {
             self.load.pairs -= rest;
             self.load.tokens -= u64::from(s.chunk);
             tokens.stepped += u128::from(s.chunk);
+            self.keep_computed(s, rules);
             s.chunk = 0;
             let ended = s.done == s.prompt.computed();
             if ended {
@@ -412,6 +426,7 @@ impl Server for MixedUnit {
         moving.sort_unstable_by_key(|w| w.request.id);
         self.load = MixedUnitLoad::default();
         self.blocked = None;
+        self.lose_cache();
         moving
     }
 
@@ -447,49 +462,14 @@ impl Server for MixedUnit {
             tokens.kv_requests_1024 += u128::from(held);
             decoding += 1;
         }
+        if let Some(cache) = &self.cache {
+            let (kept, counted) = cache.balance();
+            tokens.cache_kept += kept;
+            tokens.cache_counted += counted;
+        }
         tokens.generated_1024 += self.dropped_1024;
         let by_rank = self.ranks.iter().map(|rank| u128::from(rank.kv_1024));
         tokens.kv_ranks_1024 += by_rank.sum::<u128>();
         (self.queues.len() + self.serving.len()) as u64 + decoding
-    }
-}
-
-impl MixedUnit {
-    /// Measures each rank's part in the coming step, into `loads`. Returns the number of prompt tokens in it, and the
-    /// KV of the requests that decode.
-    fn measure(&mut self, decodes: bool) -> (u64, u64) {
-        self.measure_decode(decodes);
-        let kv_1024 = self.loads.iter().map(|load| load.kv_1024).sum();
-        let mut computed = 0;
-        for s in &self.serving {
-            let context = u64::from(s.prompt.request.cached + s.done);
-            let load = &mut self.loads[usize::from(s.rank)];
-            load.add_chunk(u64::from(s.chunk), context, s.fresh);
-            computed += u64::from(s.chunk);
-        }
-        (computed, kv_1024)
-    }
-
-    /// Measures the part of the requests that decode in the coming step, if they do, into `loads`.
-    pub(super) fn measure_decode(&mut self, decodes: bool) {
-        for (load, rank) in self.loads.iter_mut().zip(&self.ranks) {
-            *load = MixedLoad::default();
-            if decodes {
-                load.requests = rank.decoding;
-                load.kv_1024 = rank.kv_1024 - rank.prefill_kv_1024;
-                load.window_1024 = rank.window_1024 - rank.prefill_window_1024;
-            }
-        }
-    }
-
-    /// The load in time that the router compares (S6), in ps.
-    fn time(&self, rules: &MixedRules) -> u64 {
-        let ranks = self.ranks.len() as u64;
-        let sum = |of: fn(&MixedRank) -> u64| self.ranks.iter().map(of).sum::<u64>();
-        let requests = sum(|rank| u64::from(rank.requests())) + 1;
-        let requests = u32::try_from(requests.div_ceil(ranks)).unwrap_or(u32::MAX);
-        let (kv, window) = (sum(|rank| rank.kv_1024), sum(|rank| rank.window_1024));
-        let prompts = rules.times.prefill_work(self.load.tokens, self.load.pairs);
-        prompts / ranks + rules.times.decode_own(requests, kv / ranks, window / ranks)
     }
 }

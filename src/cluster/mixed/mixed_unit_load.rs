@@ -2,6 +2,8 @@
 //! it holds or will hold.
 
 use super::MixedRules;
+use super::mixed_ranks::MixedRank;
+use super::mixed_unit::MixedUnit;
 use super::request::MixedPrompt;
 
 /// The load of a mixed unit that routers compare.
@@ -27,5 +29,18 @@ impl MixedUnitLoad {
         self.tokens -= u64::from(prompt.computed() - done);
         self.pairs -= prompt.pairs(done);
         self.kv_1024 -= prompt.held_1024(rules);
+    }
+}
+
+impl MixedUnit {
+    /// The load in time that the router compares (S6), in ps.
+    pub(super) fn time(&self, rules: &MixedRules) -> u64 {
+        let ranks = self.ranks.len() as u64;
+        let sum = |of: fn(&MixedRank) -> u64| self.ranks.iter().map(of).sum::<u64>();
+        let requests = sum(|rank| u64::from(rank.requests())) + 1;
+        let requests = u32::try_from(requests.div_ceil(ranks)).unwrap_or(u32::MAX);
+        let (kv, window) = (sum(|rank| rank.kv_1024), sum(|rank| rank.window_1024));
+        let prompts = rules.times.prefill_work(self.load.tokens, self.load.pairs);
+        prompts / ranks + rules.times.decode_own(requests, kv / ranks, window / ranks)
     }
 }

@@ -15,6 +15,8 @@ use crate::workload::Request;
 pub struct MixedPrompt {
     pub request: Request,
     pub past: Past,
+    /// Tokens of the prompt that the cache has.
+    pub hits: u32,
 }
 
 /// A request whose prompt is being computed on a rank.
@@ -48,13 +50,29 @@ impl MixedPrompt {
         Self {
             request: waiting.request,
             past: waiting.past,
+            hits: waiting.hits,
         }
     }
 
     /// Tokens to compute: the input, and for a request that starts again all that it has emitted, less
     /// what the cache holds.
     pub fn computed(&self) -> u32 {
-        self.past.computed(&self.request)
+        self.past.prompt(&self.request) - self.hits
+    }
+
+    /// The request back in a queue, where it waits since then.
+    pub fn waiting(&self, since: SimTime) -> IntakeWaiting {
+        IntakeWaiting {
+            request: self.request,
+            past: self.past,
+            since,
+            hits: self.hits,
+        }
+    }
+
+    /// Prompt tokens that are in the cache or computed.
+    pub fn reached(&self, done: u32) -> u32 {
+        self.hits + done
     }
 
     /// Tells the observer where the request is when the simulation ends.
@@ -65,7 +83,7 @@ impl MixedPrompt {
     /// (Query, key) pairs of the prompt's tokens from `done` on.
     pub fn pairs(&self, done: u32) -> u64 {
         let mut load = PrefillLoad::default();
-        let context = u64::from(self.request.cached + done);
+        let context = u64::from(self.hits + done);
         load.add_chunk(u64::from(self.computed() - done), context);
         load.pairs
     }

@@ -2,6 +2,7 @@
 //! computed in part.
 
 use super::PrefillRules;
+use super::prefill_cache::PrefillCache;
 use crate::cluster::Handover;
 use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
 use crate::cluster::least::{NEVER as FULL, index_of_least};
@@ -9,6 +10,7 @@ use crate::cluster::levels::LevelQueues;
 use crate::cluster::past::Past;
 use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::pool_outcome::Outcome;
+use crate::cluster::prefix::PrefixFound;
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
 use crate::scenario::{LoadMeasure, Pool, RankBalance, Scenario};
@@ -26,6 +28,8 @@ pub struct InService {
     pub done: u32,
     /// Tokens of the prompt in the running step.
     chunk: u32,
+    /// Tokens of the prompt that were found in the cache.
+    hits: u32,
     rank: u16,
     /// Whether the running step is the request's first one here.
     fresh: bool,
@@ -51,13 +55,15 @@ pub struct PrefillUnit {
     fill: Vec<u64>,
     count: Vec<u32>,
     rank_loads: Vec<PrefillLoad>,
+    /// Prefix caches of the ranks; `None`: hits were drawn.
+    cache: Option<Box<PrefillCache>>,
 }
 
 impl InService {
     /// Prompt tokens to compute in all.
     #[inline]
     fn computed(&self) -> u32 {
-        self.past.computed(&self.request)
+        self.past.prompt(&self.request) - self.hits
     }
 }
 
@@ -137,6 +143,7 @@ impl PoolUnit for PrefillUnit {
             fill: vec![0; rules.ranks],
             count: vec![0; rules.ranks],
             rank_loads: vec![PrefillLoad::default(); rules.ranks],
+            cache: PrefillCache::new(rules),
         }
     }
 
@@ -181,8 +188,12 @@ impl Server for PrefillUnit {
     }
 
     #[inline]
-    fn enqueue(&mut self, waiting: IntakeWaiting, rules: &PrefillRules) {
-        let context = u64::from(waiting.request.cached);
+    fn enqueue(&mut self, mut waiting: IntakeWaiting, rules: &PrefillRules) {
+        waiting.hits = match (&mut self.cache, &rules.prefix) {
+            (Some(cache), Some(prefix)) => cache.known(&waiting.request, &waiting.past, prefix),
+            _ => waiting.request.cached,
+        };
+        let context = u64::from(waiting.hits);
         self.load.add_chunk(u64::from(waiting.computed()), context);
         let level = rules.levels.of(waiting.request.class);
         self.queues.push_back(level, waiting);
@@ -193,7 +204,7 @@ impl Server for PrefillUnit {
             return None;
         }
         let last = self.queues.pop_back()?;
-        let context = u64::from(last.request.cached);
+        let context = u64::from(last.hits);
         self.load.remove_chunk(u64::from(last.computed()), context);
         Some(last)
     }
@@ -218,14 +229,13 @@ impl Server for PrefillUnit {
             let queue = Place::PrefillQueue;
             observer.moved(now, &s.request, Place::Prefill, s.since, queue);
             tokens.discarded += u128::from(s.done);
-            moving.push(IntakeWaiting {
-                request: s.request,
-                past: s.past,
-                since: now,
-            });
+            moving.push(IntakeWaiting::new(s.request, s.past, now));
         }
         moving.sort_unstable_by_key(|w| w.request.id);
         self.load = PrefillLoad::default();
+        if let Some(cache) = &mut self.cache {
+            cache.clear();
+        }
         moving
     }
 
@@ -250,7 +260,7 @@ impl Server for PrefillUnit {
         let end = now + length;
         if end >= self.until {
             self.halted = true;
-            self.undo_batch(rules);
+            self.undo_batch(now, rules);
             return false;
         }
         let mut tokens = 0;
@@ -289,21 +299,30 @@ impl Server for PrefillUnit {
             self.serving.sort_unstable_by_key(|s| s.request.id);
         }
         let interface_free = &mut self.interface_free;
-        let load = &mut self.load;
+        let (load, cache) = (&mut self.load, &mut self.cache);
         self.serving.retain_mut(|s| {
             s.done += s.chunk;
             tokens.stepped += u128::from(s.chunk);
-            let context = u64::from(s.request.cached + s.done - s.chunk);
+            let context = u64::from(s.hits + s.done - s.chunk);
             load.remove_chunk(u64::from(s.chunk), context);
             s.chunk = 0;
+            if let Some(cache) = cache {
+                cache.computed(s.request.id, s.hits + s.done, rules);
+            }
             if s.done < s.computed() {
                 return true;
             }
-            let request = &s.request;
-            tokens.finished += u128::from(s.done);
             // A request that has emitted before emits nothing here: its next token is that of its next decode step.
             let again = s.past.has_emitted();
-            let sent = s.past.prompt(request);
+            let sent = s.past.prompt(&s.request);
+            if let Some(cache) = cache {
+                cache.leave((&s.request, &s.past), sent, now, rules);
+                if !again {
+                    s.request.cached = s.hits;
+                }
+            }
+            let request = &s.request;
+            tokens.finished += u128::from(s.done);
             if rules.emits && !again {
                 observer.first_token(now, request);
                 s.past.emit_first(now, 1024);
@@ -331,6 +350,9 @@ impl Server for PrefillUnit {
             }
             false
         });
+        if let Some(cache) = &mut self.cache {
+            cache.trim_all(rules);
+        }
     }
 
     fn still_in(
@@ -349,6 +371,11 @@ impl Server for PrefillUnit {
             still_in(&s.request, Place::Prefill, s.since, &s.past);
             tokens.finished += u128::from(s.done);
         }
+        if let Some(cache) = &self.cache {
+            let (kept, counted) = cache.balance();
+            tokens.cache_kept += kept;
+            tokens.cache_counted += counted;
+        }
         (self.queues.len() + self.serving.len()) as u64
     }
 }
@@ -366,7 +393,7 @@ impl PrefillUnit {
             let rank = usize::from(s.rank);
             // A cut chunk closes its rank, so no rank has more than one unfinished request.
             let load = &mut self.rank_loads[rank];
-            let context = u64::from(s.request.cached + s.done);
+            let context = u64::from(s.hits + s.done);
             s.chunk = rules.chunk(*load, s.computed() - s.done, context);
             load.add_chunk(u64::from(s.chunk), context);
             let cut = s.done + s.chunk < s.computed();
@@ -380,7 +407,13 @@ impl PrefillUnit {
                 break;
             };
             let load = &mut self.rank_loads[rank];
-            let (wanted, context) = (w.computed(), u64::from(w.request.cached));
+            let mut found = PrefixFound::default();
+            let mut hits = w.hits;
+            if let (Some(cache), Some(prefix)) = (&mut self.cache, &rules.prefix) {
+                found = cache.find(rank, &w.request, &w.past, prefix);
+                hits = prefix.tokens(found.blocks);
+            }
+            let (wanted, context) = (w.past.prompt(&w.request) - hits, u64::from(hits));
             let chunk = rules.chunk(*load, wanted, context);
             if chunk == 0 {
                 self.fill[rank] = FULL;
@@ -388,12 +421,19 @@ impl PrefillUnit {
                 continue;
             }
             load.add_chunk(u64::from(chunk), context);
+            if let Some(cache) = &mut self.cache {
+                let known = u64::from(w.hits);
+                self.load.remove_chunk(u64::from(w.computed()), known);
+                self.load.add_chunk(u64::from(wanted), context);
+                cache.join(rank, (&w.request, &w.past), found, rules);
+            }
             self.serving.push(InService {
                 request: w.request,
                 past: w.past,
                 since: w.since,
                 done: 0,
                 chunk,
+                hits,
                 rank: rank as u16,
                 fresh: true,
             });
@@ -419,13 +459,17 @@ impl PrefillUnit {
     }
 
     /// Puts a batch that may not run back where it came from.
-    fn undo_batch(&mut self, rules: &PrefillRules) {
+    fn undo_batch(&mut self, now: SimTime, rules: &PrefillRules) {
         while let Some(s) = self.serving.pop_if(|s| s.fresh) {
+            if let Some(cache) = &mut self.cache {
+                cache.leave((&s.request, &s.past), s.hits, now, rules);
+            }
             let level = rules.levels.of(s.request.class);
             let waiting = IntakeWaiting {
                 request: s.request,
                 past: s.past,
                 since: s.since,
+                hits: s.hits,
             };
             self.queues.push_front(level, waiting);
         }

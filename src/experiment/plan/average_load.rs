@@ -3,7 +3,8 @@
 //! Moments of lengths come from the very tables that a run draws from, at evenly spread addresses. With a
 //! hit rate of f, a prompt of I tokens computes (1 - f) I of them over (1 - f^2) I^2 / 2 (query, key) pairs;
 //! an output of O tokens reads KV I + j at its j-th step. Of these O steps the first is prefill's, except where
-//! first tokens come from a decode pool (S8). Ignored: that hits are whole blocks.
+//! first tokens come from a decode pool (S8). Ignored: that hits are whole blocks. Of prompts that share a beginning all of
+//! it is taken to hit, and neither to take memory nor to be read: what is asked is not less than this.
 
 use super::phases::decode_begins;
 use crate::scenario::{ArrivalKind, Class, LengthLaw, Period, RateSegment, Scenario};
@@ -54,7 +55,7 @@ impl<'a> Loads<'a> {
             is_day(class)
                 && !matches!(
                     class.arrivals.kind,
-                    ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_)
+                    ArrivalKind::ClosedLoop(_) | ArrivalKind::Sessions(_) | ArrivalKind::Trace(_)
                 )
         };
         let by_prefill = if decode_begins(scenario) { 0.0 } else { 1.0 };
@@ -125,6 +126,7 @@ fn part(segment: &RateSegment, from: SimDuration, to: SimDuration) -> Option<(f6
 fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
     let (inputs, outputs) = (Lengths::new(&class.input), Lengths::new(&class.output));
     let periods = &class.arrivals.periods;
+    let shared = class.shared_prompts.map_or(0.0, |s| f64::from(s.tokens));
     let mut known: Vec<(Period, Moments)> = Vec::new();
     for period in periods {
         if known.iter().any(|(p, _)| p == period) {
@@ -135,10 +137,10 @@ fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
             two_moments(&outputs, &class.output, period.output_scale, by_prefill);
         let f = period.hit_rate;
         let moments = Moments {
-            computed: (1.0 - f) * input,
-            pairs: (1.0 - f * f) * input_square / 2.0,
+            computed: ((1.0 - f) * input - shared).max(1.0),
+            pairs: ((1.0 - f * f) * input_square - shared * shared).max(0.0) / 2.0,
             decoded: output,
-            kv: input * output + output_square / 2.0,
+            kv: (input - shared).max(0.0) * output + output_square / 2.0,
         };
         known.push((*period, moments));
     }

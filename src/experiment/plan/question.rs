@@ -175,7 +175,7 @@ fn schedulable(scenario: &Scenario, goal: Goal) -> Result<(), String> {
         return Err("a schedule is sought for the least cost only; leave out `goal`".to_string());
     }
     let mut kinds = scenario.classes.iter().map(|class| &class.arrivals.kind);
-    if kinds.any(|kind| matches!(kind, ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_))) {
+    if kinds.any(|kind| !matches!(kind, ArrivalKind::Poisson | ArrivalKind::Deterministic)) {
         return Err(
             "a schedule is worked out from a rate over the day, and a class has recorded arrivals or a closed \
              loop of users; leave out --schedule"

@@ -1,12 +1,15 @@
 //! The shape of `arrivals`: when requests come.
 
 use super::super::shape::ValueKind::{
-    Choice, Either, Integer, List, LongText, Pair, Table, Text, TimeOfDay,
+    Choice, Either, Integer, List, LongText, Pair, Table, Tagged as TaggedKind, Text, TimeOfDay,
 };
 use super::super::shape::{
     Field, TableShape, Tagged, ValueKind, Variant, default, number, optional, positive, required,
 };
-use super::super::vocabulary::{AmountKey, ArrivalForm, Interpolation, ProfileKey, ThinkLaw};
+use super::super::vocabulary::{
+    AmountKey, AnswersIn, ArrivalForm, Interpolation, ProfileKey, SessionAmountKey, ThinkLaw,
+};
+use super::law_table::LENGTHS;
 use super::{UP_TO_400_DAYS, UP_TO_A_DAY};
 use crate::traffic::CountUnit;
 use crate::words::each_of;
@@ -59,6 +62,46 @@ const fn of(form: ArrivalForm) -> Variant {
                         "requests",
                         Integer(1, 10_000_000_000),
                         "Requests in all, from all users; left out: no end",
+                    ),
+                ]
+            }
+        }
+        ArrivalForm::Sessions => {
+            const {
+                &[
+                    session_amount(SessionAmountKey::PerDay),
+                    session_amount(SessionAmountKey::PerSecond),
+                    profile(ProfileKey::HourlyMeans),
+                    profile(ProfileKey::Stepwise),
+                    profile(ProfileKey::Linear),
+                    required(
+                        "turns",
+                        number(1.0, 10_000.0),
+                        "2.0",
+                        "Mean number of turns, which is geometric: after each there is another with the same probability",
+                    ),
+                    default(
+                        "think_time",
+                        UP_TO_A_DAY,
+                        "\"0s\"",
+                        "From an answer's end to the next turn, on average",
+                    ),
+                    default(
+                        "think",
+                        Choice(&ThinkLaw::WORDS),
+                        "\"exponential\"",
+                        "How thinking varies",
+                    ),
+                    optional(
+                        "next_input",
+                        TaggedKind(&LENGTHS),
+                        "New tokens of each turn after the first; by default as many as of the class's `input`, the first turn's",
+                    ),
+                    default(
+                        "answers",
+                        Choice(&AnswersIn::WORDS),
+                        "\"kept\"",
+                        "Whether answers are part of later turns' input",
                     ),
                 ]
             }
@@ -149,6 +192,15 @@ const fn amount(key: AmountKey) -> Field {
         AmountKey::PerDay => number(0.0, MAX_REQUESTS_PER_DAY),
         AmountKey::PerSecond => number(0.0, MAX_REQUESTS_PER_S),
         AmountKey::Csv => CSV,
+    };
+    optional(key.entry().word, kind, key.entry().doc)
+}
+
+/// A way to say how many sessions begin.
+const fn session_amount(key: SessionAmountKey) -> Field {
+    let kind = match key {
+        SessionAmountKey::PerDay => number(0.0, MAX_REQUESTS_PER_DAY),
+        SessionAmountKey::PerSecond => number(0.0, MAX_REQUESTS_PER_S),
     };
     optional(key.entry().word, kind, key.entry().doc)
 }

@@ -6,6 +6,7 @@ use super::super::shape::ValueKind::{
 use super::super::shape::{
     TableShape, ValueKind, below_one, default, number, optional, positive, required,
 };
+use super::MAX_TOKENS;
 use super::arrivals_table::ARRIVALS;
 use super::law_table::LENGTHS;
 
@@ -55,6 +56,11 @@ pub static CLASS: TableShape = TableShape {
             "Cached over all input tokens of this class; by default that of `kv_cache`",
         ),
         optional(
+            SHARED_PROMPTS,
+            Table(&SHARED),
+            "Beginnings that prompts of this class have in common; needs `kv_cache.kind = \"prefix\"`",
+        ),
+        optional(
             "price",
             Either(&Text, &Table(&PRICE)),
             "What requests pay: a catalog name, or a table; left out: nothing",
@@ -68,6 +74,38 @@ pub static CLASS: TableShape = TableShape {
         optional("slo", Table(&SLO), "What users are promised"),
     ],
 };
+
+/// Key of the beginnings that prompts of a class have in common.
+pub const SHARED_PROMPTS: &str = "shared_prompts";
+
+static SHARED: TableShape = TableShape {
+    name: SHARED_PROMPTS,
+    doc: "Beginnings that prompts have in common, such as system prompts: each request begins with one of them",
+    ordered: false,
+    fields: &[
+        required(
+            "tokens",
+            Integer(1, MAX_TOKENS as i128),
+            "8000",
+            "Tokens of each, part of the input; a shorter input is the beginning of one",
+        ),
+        default(
+            "count",
+            Integer(1, MAX_SHARED_PROMPTS),
+            "1",
+            "How many there are",
+        ),
+        default(
+            "zipf",
+            number(0.0, 10.0),
+            "0.0",
+            "Popularity: the k-th is drawn with a weight of k^-zipf; 0: all alike",
+        ),
+    ],
+};
+
+/// Most beginnings that a class's prompts have.
+const MAX_SHARED_PROMPTS: i128 = 1_000_000;
 
 static PRICE: TableShape = TableShape {
     name: "price",

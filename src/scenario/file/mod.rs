@@ -16,6 +16,7 @@ mod published_table;
 mod sweep_table;
 
 pub use arrivals_table::MAX_REQUESTS_PER_DAY;
+pub use class_table::SHARED_PROMPTS;
 pub use hardware_tables::MODEL;
 pub use published_table::{all_fields, is_of_window, is_sum, is_summary_field, suggest_field};
 pub use sweep_table::MAX_RUNS;
@@ -270,6 +271,9 @@ static TRANSFER: TableShape = TableShape {
     ],
 };
 
+/// Key of the tokens of a block of the prefix cache.
+pub const BLOCK_TOKENS: &str = "block_tokens";
+
 static KV_CACHE: Tagged = Tagged {
     name: "kv_cache",
     doc: "How much of the input is found in the cache",
@@ -288,6 +292,15 @@ const fn cache(form: CacheForm) -> Variant {
                     below_one(),
                     "0.5",
                     "Cached over all input tokens",
+                )]
+            }
+        }
+        CacheForm::Prefix => {
+            const {
+                &[optional(
+                    BLOCK_TOKENS,
+                    Integer(1, 65_536),
+                    "Tokens of a block: only whole blocks are found again; left out: the engine's (vLLM 16, SGLang 64, TensorRT-LLM 32), else 16 (assumed)",
                 )]
             }
         }

@@ -64,6 +64,7 @@ static PREFILL: TableShape = TableShape {
         ),
         MAX_BATCH,
         MAX_QUEUE,
+        PREFILL_KV_CAPACITY,
         default(
             "balance",
             Choice(RankBalance::words_of(Role::Prefill)),
@@ -155,6 +156,12 @@ const KV_CAPACITY: Field = optional(
     "kv_capacity_tokens",
     Integer(1, MAX_KV_TOKENS),
     "KV tokens that one rank can hold; left out: what weights and activations leave of the memory",
+);
+
+const PREFILL_KV_CAPACITY: Field = optional(
+    "kv_capacity_tokens",
+    Integer(1, MAX_KV_TOKENS),
+    "With a prefix cache: KV tokens that one rank can hold, its prompts' and what is kept of others; left out: what weights and activations leave of the memory",
 );
 
 const ADMISSION: Field = optional(

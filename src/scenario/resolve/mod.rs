@@ -9,6 +9,7 @@ mod closed_scenario;
 mod csv_cells;
 mod profile_table;
 mod resolve_arrivals;
+mod resolve_cache;
 mod resolve_class;
 mod resolve_hardware;
 mod resolve_law;
@@ -105,6 +106,13 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
         None => Some(Mtp::OFF),
     };
     let kv = model.as_ref().map(|m| kv(root, m, mtp.as_ref()));
+    let kv_cache = resolve_cache::kv_cache(
+        root,
+        classes.as_deref(),
+        kv.as_ref(),
+        performance.as_ref(),
+        report,
+    );
     let first_token = first_token(root, report);
     let limits = resolve_limits::limits(root.table("limits"));
     let (performance, mut node, pools) = (performance?, node?, pools?);
@@ -132,6 +140,7 @@ fn meaning(root: &TomlTable, taken: &Taken, report: &mut MistakeReport) -> Optio
         step_time_factor,
         step_basis,
         mtp: mtp?,
+        kv_cache: kv_cache?,
         first_token: first_token?,
         front_end,
         limits: limits?,
@@ -168,7 +177,7 @@ fn classes(
 ) -> Option<Vec<Class>> {
     let items = root.list("class")?;
     let run = run_times(start, root.duration("warm_up"), root.duration("duration"));
-    let default_hit_rate = root.table("kv_cache").and_then(|t| t.number("hit_rate"));
+    let default_hit_rate = resolve_cache::default_hit_rate(root);
     let mut names = BTreeSet::new();
     let mut all = Vec::new();
     for item in items {

@@ -8,8 +8,9 @@ use super::super::text::show_time_of_day;
 use super::super::tree::{TomlEntry, TomlNode, TomlTable};
 use super::super::{
     AmountKey, ArrivalForm, ArrivalKind, ArrivalProcess, ClosedLoop, Interpolation, LengthLaw,
-    Period, ProfileKey, RateSegment, TracePlay,
+    Period, ProfileKey, RateSegment, SessionAmountKey, SessionTurns, TracePlay,
 };
+use super::resolve_law;
 use super::resolve_pool::timed;
 use super::resolve_profile::{self, RateRow};
 use super::trace::{self, Recording};
@@ -43,6 +44,7 @@ pub fn arrivals(
         }
         ArrivalForm::Deterministic => ArrivalKind::Deterministic,
         ArrivalForm::Poisson => ArrivalKind::Poisson,
+        ArrivalForm::Sessions => return sessions(entry, input, run, report),
     };
     let amount = only_one::<AmountKey>(table, report);
     let amount = amount.and_then(|one| {
@@ -77,6 +79,27 @@ pub fn arrivals(
         AmountKey::PerSecond => table.number(amount.word())? * DAY_S,
         AmountKey::Csv => return from_csv(kind, table, input?, output?, hit_rate?, run, report),
     };
+    let rate = scaled_rate(entry, profile, per_day, report)?;
+    Some(ArrivalProcess {
+        rate,
+        phase: phase(run),
+        ..alike(kind, hit_rate?)
+    })
+}
+
+/// Where in the local day a run starts.
+fn phase(run: RunTimes) -> SimDuration {
+    SimDuration((run.start_utc + run.offset).rem_euclid(NS_PER_DAY as i64) as u64)
+}
+
+/// The rate over the day at which so many a day arrive.
+fn scaled_rate(
+    entry: &TomlEntry,
+    profile: Option<ProfileKey>,
+    per_day: f64,
+    report: &mut MistakeReport,
+) -> Option<Vec<RateSegment>> {
+    let table = entry.node.table()?;
     let mut rate = rate(table, profile, report)?;
     let total = resolve_profile::total(&rate);
     if total <= 0.0 && per_day > 0.0 {
@@ -89,20 +112,50 @@ pub fn arrivals(
     resolve_profile::scale(&mut rate, scale);
     let at = profile.map_or(entry.key_at, |key| table.at(key.word()));
     peak_is_bounded(&rate, at, report)?;
-    let periods = vec![Period {
-        input_scale: 1.0,
-        output_scale: 1.0,
-        hit_rate: hit_rate?,
-    }];
-    let day = SimDuration(NS_PER_DAY);
+    Some(rate)
+}
+
+/// Sessions, of which so many begin; what follows a first turn.
+fn sessions(
+    entry: &TomlEntry,
+    input: Option<&LengthLaw>,
+    run: RunTimes,
+    report: &mut MistakeReport,
+) -> Option<ArrivalProcess> {
+    let table = entry.node.table()?;
+    let next_input = match table.table("next_input") {
+        Some(law) => resolve_law::lengths(law, report),
+        None => input.cloned(),
+    };
+    let amount = only_one::<SessionAmountKey>(table, report);
+    let profile = only_one::<ProfileKey>(table, report);
+    if let Some(None) = amount {
+        let found = Diagnostic::new("nothing says how many sessions begin", entry.key_at);
+        let keys = choices(SessionAmountKey::ALL.map(SessionAmountKey::word));
+        report.push(
+            found
+                .label("not complete")
+                .help(format!("give one of {keys}")),
+        );
+    }
+    let key = amount??;
+    let a_day = match key {
+        SessionAmountKey::PerDay => 1.0,
+        SessionAmountKey::PerSecond => DAY_S,
+    };
+    let per_day = table.number(key.word())? * a_day;
+    let rate = scaled_rate(entry, profile?, per_day, report)?;
+    let kind = ArrivalKind::Sessions(Box::new(SessionTurns {
+        turns: table.number("turns")?,
+        think_time: table.duration("think_time")?,
+        think: table.word("think")?,
+        next_input: next_input?,
+        answers: table.word("answers")?,
+    }));
     Some(ArrivalProcess {
-        kind,
         rate,
-        cycle: day,
-        phase: SimDuration((run.start_utc + run.offset).rem_euclid(NS_PER_DAY as i64) as u64),
-        periods,
-        remarks: Vec::new(),
-        cautions: Vec::new(),
+        phase: phase(run),
+        ..alike(kind, 0.0)
     })
 }
 

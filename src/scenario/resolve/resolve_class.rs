@@ -1,11 +1,12 @@
 //! Classes: lengths, prices and targets of a stream of requests.
 
 use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::file::SHARED_PROMPTS;
 use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::text::parse_time_of_day;
 use super::super::tree::{TomlNode, TomlTable, TomlValue};
-use super::super::{ArrivalForm, ArrivalProcess, Class, LengthLaw, Pool, Role, Slo};
+use super::super::{ArrivalForm, ArrivalProcess, Class, LengthLaw, Pool, Role, SharedPrompts, Slo};
 use super::resolve_hardware::{known, need_without_base};
 use super::traffic_shape::RunTimes;
 use super::{resolve_arrivals, resolve_law, trace};
@@ -29,9 +30,18 @@ pub fn class(
         arrivals: arrivals?,
         input: input?,
         output: output?,
+        shared_prompts: table.table(SHARED_PROMPTS).and_then(shared_prompts),
         price,
         discounts: table.boolean("discounts")?,
         slo,
+    })
+}
+
+fn shared_prompts(table: &TomlTable) -> Option<SharedPrompts> {
+    Some(SharedPrompts {
+        tokens: table.integer("tokens")?,
+        count: table.integer("count")?,
+        zipf: table.number("zipf")?,
     })
 }
 

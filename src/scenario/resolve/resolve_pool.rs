@@ -94,9 +94,8 @@ fn pool(
         Role::Mixed => table.word("batching").or(of_engine).unwrap_or_default(),
     };
     let (max_batch_tokens, kv_capacity_tokens) = match role {
-        Role::Prefill => (table.integer("max_batch_tokens")?, None),
         Role::Decode => (0, table.integer("kv_capacity_tokens")),
-        Role::Mixed => (
+        Role::Prefill | Role::Mixed => (
             table.integer("max_batch_tokens")?,
             table.integer("kv_capacity_tokens"),
         ),
