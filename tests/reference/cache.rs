@@ -1,8 +1,8 @@
-//! The prefix cache of a rank (S19): a plain list of blocks, each with all of the prompt up to its end.
+//! The prefix cache of a rank (S19): a plain table of blocks, each under all of the prompt up to its end.
 //!
-//! Nothing is counted ahead: whoever asks looks through the list.
+//! Nothing is counted ahead: whoever asks looks through the table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokentide::internals::workload::PromptSpan;
 
@@ -14,13 +14,12 @@ type Beginning = Vec<(u64, u64)>;
 /// The cache of one rank.
 #[derive(Clone, Debug, Default)]
 pub struct RankCache {
-    blocks: Vec<CacheBlock>,
+    /// Blocks by the prompt from its first token to the block's last.
+    blocks: BTreeMap<Beginning, CacheBlock>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct CacheBlock {
-    /// The prompt from its first token to the block's last.
-    beginning: Beginning,
     /// Who holds it, on the rank.
     holders: BTreeSet<usize>,
     /// When somebody last let it go, and who: of those who did so at once the highest id.
@@ -49,7 +48,7 @@ impl RankCache {
         let mut found = 0;
         while found + size < world.whole_prompt(id) {
             let beginning = beginning(&spans, found + size);
-            if !self.blocks.iter().any(|block| block.beginning == beginning) {
+            if !self.blocks.contains_key(&beginning) {
                 break;
             }
             found += size;
@@ -62,24 +61,15 @@ impl RankCache {
         let (spans, size) = (world.spans(id), world.block_tokens());
         for count in 1..=tokens / size {
             let beginning = beginning(&spans, count * size);
-            let known = self.blocks.iter_mut();
-            match known.into_iter().find(|block| block.beginning == beginning) {
-                Some(block) => {
-                    block.holders.insert(id);
-                }
-                None => self.blocks.push(CacheBlock {
-                    beginning,
-                    holders: BTreeSet::from([id]),
-                    last: (0, 0),
-                }),
-            }
+            let block = self.blocks.entry(beginning).or_default();
+            block.holders.insert(id);
         }
     }
 
     /// A request leaves, with KV of so many tokens.
     pub fn leave(&mut self, world: &World, id: usize, tokens: u64) {
         self.hold(world, id, tokens);
-        for block in &mut self.blocks {
+        for block in self.blocks.values_mut() {
             if block.holders.remove(&id) {
                 block.last = block.last.max((world.now, id));
             }
@@ -91,8 +81,8 @@ impl RankCache {
         let (spans, size) = (world.spans(id), world.block_tokens());
         let held = (1..=tokens / size).filter(|count| {
             let beginning = beginning(&spans, count * size);
-            let mut blocks = self.blocks.iter();
-            blocks.any(|block| block.beginning == beginning && !block.holders.is_empty())
+            let block = self.blocks.get(&beginning);
+            block.is_some_and(|block| !block.holders.is_empty())
         });
         held.count() as u64 * size * TOKEN
     }
@@ -100,7 +90,7 @@ impl RankCache {
     /// What is held by several, counted for all of them but one, in 1/1024 token.
     pub fn shared_1024(&self, world: &World) -> u64 {
         let more = |block: &CacheBlock| block.holders.len().saturating_sub(1) as u64;
-        let blocks: u64 = self.blocks.iter().map(more).sum();
+        let blocks: u64 = self.blocks.values().map(more).sum();
         blocks * world.block_tokens() * TOKEN
     }
 
@@ -110,19 +100,21 @@ impl RankCache {
         let size = world
             .memory
             .of_layers_that_keep(world.block_tokens() * TOKEN);
-        let mut went = false;
-        loop {
-            let is_idle = |block: &&CacheBlock| block.holders.is_empty();
-            let idle = self.blocks.iter().filter(is_idle).count() as u128;
-            if idle * size <= room {
-                return went;
-            }
-            let length = |block: &CacheBlock| block.beginning.iter().map(|(_, n)| *n).sum::<u64>();
-            let order = |block: &CacheBlock| (block.last, u64::MAX - length(block));
-            let idle = (0..self.blocks.len()).filter(|i| self.blocks[*i].holders.is_empty());
-            let first = idle.min_by_key(|i| order(&self.blocks[*i]));
-            self.blocks.remove(first.expect("something is idle"));
-            went = true;
+        let idle = self.blocks.iter().filter(|(_, b)| b.holders.is_empty());
+        let mut order: Vec<_> = idle
+            .map(|(beginning, block)| {
+                let length: u64 = beginning.iter().map(|(_, n)| *n).sum();
+                (block.last, u64::MAX - length, beginning.clone())
+            })
+            .collect();
+        order.sort();
+        let kept = room
+            .checked_div(size)
+            .map_or(order.len(), |n| n.min(order.len() as u128) as usize);
+        let surplus = order.len() - kept;
+        for (_, _, beginning) in &order[..surplus] {
+            self.blocks.remove(beginning);
         }
+        surplus > 0
     }
 }
