@@ -402,7 +402,8 @@ impl<U: Server, O: Observer> Intake<U, O> {
             base.busy += 1;
             base.rescheduled(index);
         }
-        if U::GENERATES {
+        // Whoever joins grows, or finds more or less in the rank's cache than was known.
+        if U::GENERATES || self.has_contents {
             base.loaded(index);
         }
         base.noted(now, index, before);
