@@ -101,6 +101,6 @@ pub mod workload {
         mean_requests_per_s, realised,
     };
     pub mod random {
-        pub use crate::workload::random::Stream;
+        pub use crate::workload::random::{Stream, hash};
     }
 }

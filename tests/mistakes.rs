@@ -62,6 +62,7 @@ fn files_with_mistakes() {
         "bad-trace",
         "stated-hits",
         "shared-at-a-rate",
+        "asking-router",
         "sessions-at-a-rate",
     ] {
         holds(name, messages(&format!("tests/mistakes/{name}.toml"), &[]));

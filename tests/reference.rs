@@ -50,6 +50,8 @@ mod support;
 
 #[path = "reference/books.rs"]
 mod books;
+#[path = "reference/by_prefix.rs"]
+mod by_prefix;
 #[path = "reference/cache.rs"]
 mod cache;
 #[path = "reference/coverage.rs"]

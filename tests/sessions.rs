@@ -30,9 +30,9 @@ units = 1
 name = "chat"
 "#;
 
-/// A run of a class with these keys.
-fn run(class: &str) -> RunSummary {
-    let scenario = load_str("sessions.toml", &format!("{BASE}{class}"), &[]);
+/// A run of a class with these keys, with these values changed.
+fn run(class: &str, set: &[String]) -> RunSummary {
+    let scenario = load_str("sessions.toml", &format!("{BASE}{class}"), set);
     let scenario = scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)));
     experiment::run(&scenario, 1).expect("a run")
 }
@@ -42,7 +42,7 @@ fn check(turns: f64, keys: &str, class: &str, found: impl Fn(f64) -> f64) -> f64
     let arrivals = format!(
         "arrivals = {{ kind = 'sessions', sessions_per_s = 100.0, turns = {turns}, think_time = '3s', {keys} }}\n"
     );
-    let summary = run(&(arrivals + class));
+    let summary = run(&(arrivals + class), &[]);
     let requests = summary.requests.completed as f64;
     let input = summary.tokens.input as f64 / requests;
     let output = summary.tokens.output as f64 / requests;
@@ -83,4 +83,36 @@ fn so_many_turns_make_the_published_rate() {
     let class = "input = { kind = 'lognormal', mean = 170.7, cv = 0.5 }\noutput = { kind = 'lognormal', mean = 108, cv = 0.5 }\n";
     let rate = check(1.789, "answers = 'kept'", class, whole);
     assert!((rate - 0.563).abs() < 0.005, "{rate}");
+}
+
+/// Taken in turn, four units each know a part of a session; routers that follow prefixes or sessions find all of it, as
+/// one unit would, where hardly anything else is assigned: Dynamo's cost weighs a prompt against all KV that is held.
+#[test]
+fn routers_that_follow_sessions_find_them_again() {
+    let class = "arrivals = { kind = 'sessions', sessions_per_s = 10.0, turns = 4.0, think_time = '3s' }\n\
+                 input = { kind = 'constant', value = 400 }\noutput = { kind = 'exponential', mean = 100 }\n";
+    let hits = |router: &str| {
+        let set = [
+            "pools.mixed.units = 4",
+            "performance.decode.base = '10us'",
+            &format!("pools.mixed.router = '{router}'"),
+        ];
+        let summary = run(class, &set.map(str::to_owned));
+        summary.kv_hit_rate.expect("requests have input")
+    };
+    let [spread, cost, score, balance, sticky] = [
+        "round-robin",
+        "prefix-cost",
+        "prefix-score",
+        "prefix-balance",
+        "session-sticky",
+    ]
+    .map(hits);
+    // a session that stays finds everything: 3/4 x (1 + 99/in), as on one unit
+    let one_unit = run(class, &[]).kv_hit_rate.expect("requests have input");
+    assert!((sticky - one_unit).abs() < 0.01, "{sticky} and {one_unit}");
+    assert!(spread < 0.7 * one_unit, "{spread} and {one_unit}");
+    for rate in [cost, score, balance] {
+        assert!((rate - one_unit).abs() < 0.02, "{rate} and {one_unit}");
+    }
 }

@@ -8,6 +8,8 @@ use super::instant::{BackPool, ClusterPool, FrontPool, LostSender};
 use super::past::{Lost, Past};
 use super::pool_base::{Departure, PoolBase, PoolUnit};
 use super::pool_outcome::Outcome;
+use super::prefix::{PrefixRules, UnitCache};
+use super::prefix_view::PrefixView;
 use super::queue::Queue;
 use super::{Handover, Inside};
 use crate::metrics::{Fate, Observer, Place, audit::AuditBalance};
@@ -25,6 +27,11 @@ pub trait Server: PoolUnit {
     fn rules(scenario: &Scenario, pool: &Pool, times: StepTimes) -> Self::Rules;
     /// Puts a request into the queue, and finds out what of it hits.
     fn enqueue(&mut self, waiting: IntakeWaiting, rules: &Self::Rules);
+    /// The unit's prefix caches and their rules; `None`: hits were drawn.
+    fn cache<'a>(
+        &'a mut self,
+        rules: &'a Self::Rules,
+    ) -> Option<(&'a mut UnitCache, &'a PrefixRules)>;
     /// Takes the last request out of a queue that is longer than `most`; `None`: it is not.
     fn overflow(&mut self, most: usize, rules: &Self::Rules) -> Option<IntakeWaiting>;
     /// Forms a batch and starts its step, if idle and if the step would end before the release. Says
@@ -129,6 +136,8 @@ pub struct Intake<U: Server, O> {
     base: PoolBase<U, O>,
     /// Whether hits follow from contents, with whose numbers requests arrive.
     has_contents: bool,
+    /// Caches as the router sees them; `None`: it does not look.
+    prefix_view: Option<Box<PrefixView>>,
     /// Tokens that the model's context holds.
     context: u64,
     /// Requests for which no unit serves, first in first out.
@@ -149,7 +158,13 @@ impl<U: Server, O: Observer> ClusterPool for Intake<U, O> {
 
     #[inline]
     fn report(&mut self, now: SimTime) {
+        let is_due = self.base.view.next_report() == now;
         self.base.report(now);
+        if let (Some(view), true) = (&mut self.prefix_view, is_due) {
+            let rules = &self.base.rules;
+            let units = self.base.units.iter_mut();
+            view.report(units.filter_map(|unit| unit.cache(rules).map(|(cache, _)| &*cache)));
+        }
     }
 
     #[inline]
@@ -257,6 +272,7 @@ impl<U: Server, O: Observer> Intake<U, O> {
         let rules = U::rules(scenario, pool, times);
         Self {
             base: PoolBase::new(rules, scenario, pool, observer),
+            prefix_view: PrefixView::new(scenario, pool),
             has_contents: scenario.kv_cache.blocks().is_some(),
             context: scenario.model.context.map_or(u64::MAX, u64::from),
             unrouted: Queue::default(),
@@ -360,6 +376,9 @@ impl<U: Server, O: Observer> Intake<U, O> {
         let (rules, observer) = (&base.rules, &mut base.observer);
         let moving = base.units[unit].give_up(now, unit, rules, observer, &mut self.tokens);
         base.departed(unit);
+        if let Some(view) = &mut self.prefix_view {
+            view.emptied(unit);
+        }
         base.noted(now, unit, before);
         base.tell_kv(now);
         base.observer.busy(now, base.busy);
@@ -378,8 +397,12 @@ impl<U: Server, O: Observer> Intake<U, O> {
 
     #[inline]
     fn route(&mut self, waiting: IntakeWaiting) {
+        let chosen = match &mut self.prefix_view {
+            None => self.base.choose(&waiting.request),
+            Some(view) => choose_by_prefix(&mut self.base, view, &waiting),
+        };
         let base = &mut self.base;
-        let Some(index) = base.choose(&waiting.request) else {
+        let Some(index) = chosen else {
             self.unrouted.push_back(waiting);
             return;
         };
@@ -425,4 +448,18 @@ impl<U: Server, O: Observer> Intake<U, O> {
         let at = (Place::PrefillQueue, waiting.since);
         outcome.leave(now, &waiting.request, at, &mut self.base.observer);
     }
+}
+
+/// The unit for a request, by what caches have of it.
+fn choose_by_prefix<U: Server, O: Observer>(
+    base: &mut PoolBase<U, O>,
+    view: &mut PrefixView,
+    waiting: &IntakeWaiting,
+) -> Option<usize> {
+    let sights = base.sights(|unit, server, rules| {
+        server.cache(rules).map_or((0, 0), |(cache, prefix)| {
+            view.look(unit, cache, waiting, prefix)
+        })
+    });
+    view.choose(waiting, &sights)
 }

@@ -16,6 +16,7 @@ mod pool_base;
 mod pool_outcome;
 pub mod prefill;
 mod prefix;
+mod prefix_view;
 mod queue;
 mod rank_memory;
 pub mod router;

@@ -102,7 +102,7 @@ pub struct PoolBase<U: PoolUnit, O> {
     /// Router that chooses a unit for each request.
     router: RequestRouter,
     /// Loads that units have reported to controllers; `None`: none looks, or all see the present state.
-    reports: Option<Vec<(u64, u64)>>,
+    pub reports: Option<Vec<(u64, u64)>>,
     /// Most requests that may wait for a unit, or in the pool's own queue; `None`: no limit.
     pub max_queue_requests: Option<usize>,
     /// When something next happens on each unit by itself.
@@ -127,6 +127,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
     /// A pool of no units yet.
     pub fn new(rules: U::Rules, scenario: &Scenario, pool: &Pool, observer: O) -> Self {
         let draws = Stream::new(scenario.seed, "router", &pool.name);
+        let is_asked = pool.router.asks_contents() && pool.report_interval.0 > 0;
         Self {
             rules,
             units: Vec::new(),
@@ -140,7 +141,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
             leaving: Vec::new(),
             view: LoadView::new(pool.report_interval),
             router: RequestRouter::new(pool.router, draws),
-            reports: None,
+            reports: is_asked.then(Vec::new),
             max_queue_requests: pool.max_queue_requests.map(|n| n as usize),
             next_times: Tournament::new(),
             next_unit: SimTime::NEVER,
@@ -479,7 +480,7 @@ impl<U: PoolUnit, O: Observer> PoolBase<U, O> {
     }
 }
 
-fn figures(unit: &impl PoolUnit) -> (u64, u64) {
+pub fn figures(unit: &impl PoolUnit) -> (u64, u64) {
     let (queued, served) = unit.inside();
     (queued as u64, served as u64)
 }

@@ -176,6 +176,11 @@ impl UnitCache {
         self.ranks[rank].trim(room / rules.block_memory.max(1))
     }
 
+    /// Blocks that the ranks keep.
+    pub fn blocks(&self) -> u64 {
+        self.ranks.iter().map(RankCache::blocks).sum()
+    }
+
     /// Loses everything, with all who were there.
     pub fn clear(&mut self) {
         self.ranks.fill(RankCache::default());

@@ -88,6 +88,12 @@ impl LoadView {
         }
     }
 
+    /// The units that take work, in order of index, with their loads.
+    pub fn serving_loads(&self) -> impl Iterator<Item = (usize, u64)> {
+        let seen = self.seen.values();
+        self.serving.iter().map(move |unit| (*unit, seen[*unit]))
+    }
+
     #[inline]
     fn is_open(&self, unit: usize) -> bool {
         self.seen.values()[unit] != CLOSED
@@ -125,7 +131,13 @@ impl RequestRouter {
                 self.cursor = chosen + 1;
                 Some(chosen)
             }
-            Router::LeastLoaded | Router::LeastKv | Router::LeastTime => view.seen.first(),
+            Router::LeastLoaded
+            | Router::LeastKv
+            | Router::LeastTime
+            | Router::PrefixCost
+            | Router::PrefixScore
+            | Router::PrefixBalance
+            | Router::SessionSticky => view.seen.first(),
             Router::PowerOfTwo => self.draw(view),
         }
     }

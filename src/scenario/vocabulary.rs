@@ -68,6 +68,10 @@ words! {
         LeastKv = "least-kv": "The unit with the fewest KV tokens: resident, queued and in transfer",
         LeastTime = "least-time": "The unit whose assigned work takes the least time",
         PowerOfTwo = "power-of-two": "Of two units drawn at random the one with fewer tokens to compute, or where tokens are generated with less KV",
+        PrefixCost = "prefix-cost": "The unit with the least to compute and to hold, what it has of the prompt taken off (Dynamo's KV router)",
+        PrefixScore = "prefix-score": "The unit with the best score of prompt found, queue and KV, weighted 3, 2, 2 (llm-d's scorers)",
+        PrefixBalance = "prefix-balance": "The unit that has most of the prompt, while loads are balanced (SGLang's cache-aware router)",
+        SessionSticky = "session-sticky": "The same unit for all turns of a session, by a hash",
     }
 }
 
@@ -238,6 +242,8 @@ pub enum LoadMeasure {
     Kv,
     /// Time for what is assigned.
     Time,
+    /// Tokens to compute and KV tokens, in 1/1024.
+    TokensAndKv,
 }
 
 impl Router {
@@ -247,15 +253,41 @@ impl Router {
             Self::LeastLoaded => LoadMeasure::Tokens,
             Self::LeastKv => LoadMeasure::Kv,
             Self::LeastTime => LoadMeasure::Time,
-            Self::RoundRobin | Self::PowerOfTwo => role.measure(),
+            Self::PrefixCost => LoadMeasure::TokensAndKv,
+            Self::RoundRobin
+            | Self::PowerOfTwo
+            | Self::PrefixScore
+            | Self::PrefixBalance
+            | Self::SessionSticky => role.measure(),
         }
     }
 
     /// Whether chance has a part in what it chooses.
     pub const fn is_drawn(self) -> bool {
         match self {
-            Self::RoundRobin | Self::LeastLoaded | Self::LeastKv | Self::LeastTime => false,
             Self::PowerOfTwo => true,
+            Self::RoundRobin
+            | Self::LeastLoaded
+            | Self::LeastKv
+            | Self::LeastTime
+            | Self::PrefixCost
+            | Self::PrefixScore
+            | Self::PrefixBalance
+            | Self::SessionSticky => false,
+        }
+    }
+
+    /// Whether the router asks what units' caches have of a prompt, or whose turn a request is.
+    pub const fn asks_contents(self) -> bool {
+        match self {
+            Self::PrefixCost | Self::PrefixScore | Self::PrefixBalance | Self::SessionSticky => {
+                true
+            }
+            Self::RoundRobin
+            | Self::LeastLoaded
+            | Self::LeastKv
+            | Self::LeastTime
+            | Self::PowerOfTwo => false,
         }
     }
 
@@ -263,7 +295,11 @@ impl Router {
     pub const fn serves(self, role: Role) -> bool {
         match self {
             Self::RoundRobin | Self::LeastTime | Self::PowerOfTwo => true,
-            Self::LeastLoaded => matches!(role, Role::Prefill | Role::Mixed),
+            Self::LeastLoaded
+            | Self::PrefixCost
+            | Self::PrefixScore
+            | Self::PrefixBalance
+            | Self::SessionSticky => matches!(role, Role::Prefill | Role::Mixed),
             Self::LeastKv => matches!(role, Role::Decode | Role::Mixed),
         }
     }

@@ -13,7 +13,7 @@ use crate::scenario::{AnswersIn, ArrivalKind, Class, Scenario, SharedPrompts};
 pub struct PromptSpan {
     /// Key of the span.
     pub key: u64,
-    /// Tokens from the prompt's beginning to the span's end; [`OPEN`]: it goes on.
+    /// Tokens from the prompt's beginning to the span's end; the largest number: it goes on with what is generated.
     pub end: u32,
 }
 

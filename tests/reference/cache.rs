@@ -56,6 +56,11 @@ impl RankCache {
         found
     }
 
+    /// Blocks that are here.
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// A request holds the whole blocks of so many tokens of its context, which are here from now on.
     pub fn hold(&mut self, world: &World, id: usize, tokens: u64) {
         let (spans, size) = (world.spans(id), world.block_tokens());

@@ -118,7 +118,7 @@ impl Decode {
         let held = world.memory.held(all.map(|id| world.kv_1024(id)));
         match self.pool.router.measure(self.pool.role) {
             LoadMeasure::Time => even_step(world, self.pool.ranks, &held),
-            LoadMeasure::Kv | LoadMeasure::Tokens => held.kv_1024,
+            LoadMeasure::Kv | LoadMeasure::Tokens | LoadMeasure::TokensAndKv => held.kv_1024,
         }
     }
 

@@ -14,6 +14,8 @@ use tokentide::internals::scenario::{Pool, Router, Scenario};
 use tokentide::internals::units::SimTime;
 use tokentide::internals::workload::random::Stream;
 
+use crate::by_prefix::{self, Sight};
+use crate::cache::RankCache;
 use crate::history::Usage;
 use crate::world::World;
 
@@ -333,6 +335,10 @@ impl Fleet {
                 vec![next]
             }
             Router::LeastLoaded | Router::LeastKv | Router::LeastTime => serving,
+            Router::PrefixCost
+            | Router::PrefixScore
+            | Router::PrefixBalance
+            | Router::SessionSticky => panic!("the router asks for contents"),
             Router::PowerOfTwo if serving.len() < 2 => serving,
             Router::PowerOfTwo => {
                 let mut left = serving;
@@ -351,6 +357,31 @@ impl Fleet {
         }
         let stale = least(&self.reports)?;
         Some((stale, stale != fresh))
+    }
+
+    /// The unit for a request by what caches have of it, given what is so now and the caches as last reported; and whether
+    /// that is another one than it would have been had the reports been fresh.
+    pub fn choose_by_prefix(
+        &self,
+        world: &World,
+        pool: &Pool,
+        id: usize,
+        fresh: &Sight,
+        caches: &[Vec<RankCache>],
+    ) -> Option<(usize, bool)> {
+        let serves = |unit: &usize| self.serves(*unit, world.now);
+        let serving: Vec<usize> = (0..self.len()).filter(serves).collect();
+        let now = by_prefix::choose(world, pool, id, &serving, fresh)?;
+        if self.report_interval == 0 {
+            return Some((now, false));
+        }
+        let reported = Sight {
+            loads: &self.reports,
+            figures: &self.figures,
+            caches,
+        };
+        let stale = by_prefix::choose(world, pool, id, &serving, &reported)?;
+        Some((stale, stale != now))
     }
 
     /// How many units are paid and how many work.

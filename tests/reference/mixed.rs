@@ -7,6 +7,7 @@ use tokentide::internals::metrics::Place;
 use tokentide::internals::scenario::{LoadMeasure, Pool};
 use tokentide::internals::workload::Request;
 
+use crate::by_prefix::Sight;
 use crate::cache::RankCache;
 use crate::decode::{Blocked, even_step};
 use crate::fleet::{Fleet, Going};
@@ -18,6 +19,8 @@ pub struct Mixed {
     pool: Pool,
     pub fleet: Fleet,
     units: Vec<Unit>,
+    /// Caches of units as last reported.
+    reported: Vec<Vec<RankCache>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -70,6 +73,7 @@ impl Mixed {
     pub fn new(world: &World, pool: &Pool) -> Self {
         Self {
             units: Vec::new(),
+            reported: Vec::new(),
             fleet: Fleet::new(world.scenario, pool),
             pool: pool.clone(),
         }
@@ -140,6 +144,10 @@ impl Mixed {
                 let queued = queue.iter().map(|id| Self::kv_to_be_1024(world, *id));
                 queued.chain(resident).sum()
             }
+            LoadMeasure::TokensAndKv => {
+                let queued = queue.iter().map(|id| Self::kv_to_be_1024(world, *id));
+                tokens * TOKEN + queued.chain(resident).sum::<u64>()
+            }
         }
     }
 
@@ -155,6 +163,8 @@ impl Mixed {
             let loads = self.loads(world);
             let figures = self.figures();
             self.fleet.report(world, loads, figures);
+            let caches = self.units.iter().map(|unit| unit.caches.clone());
+            self.reported = caches.collect();
         }
     }
 
@@ -184,6 +194,9 @@ impl Mixed {
             }
             (unit.is_stopped, unit.blocked, unit.began) = (false, None, None);
             unit.caches.fill(RankCache::default());
+            if let Some(caches) = self.reported.get_mut(index) {
+                caches.fill(RankCache::default());
+            }
             let mut leaving = std::mem::take(&mut unit.queue);
             let residents = unit.ranks.iter_mut().flat_map(|rank| rank.drain(..));
             leaving.extend(residents.map(|resident| resident.id));
@@ -214,7 +227,20 @@ impl Mixed {
     pub fn route(&mut self, world: &mut World, id: usize) {
         world.put(id, Place::PrefillQueue);
         let loads = self.loads(world);
-        let Some((unit, misled)) = self.fleet.choose(world.now, &loads) else {
+        let chosen = if self.pool.router.asks_contents() {
+            world.saw("a router asks for contents");
+            let caches: Vec<_> = self.units.iter().map(|unit| unit.caches.clone()).collect();
+            let fresh = Sight {
+                loads: &loads,
+                figures: &self.figures(),
+                caches: &caches,
+            };
+            let (fleet, pool) = (&self.fleet, &self.pool);
+            fleet.choose_by_prefix(world, pool, id, &fresh, &self.reported)
+        } else {
+            self.fleet.choose(world.now, &loads)
+        };
+        let Some((unit, misled)) = chosen else {
             world.saw("no mixed unit serves");
             self.fleet.waiting.push_back(id);
             return;

@@ -323,14 +323,19 @@ fn limits(plan: &mut Plan, pool: &mut Table, batch: Option<u64>) {
 }
 
 fn routing(plan: &mut Plan, pool: &mut Table, role: Role) {
+    let asks = plan.has_prefixes && role != Role::Decode && plan.dice.chance(0.6);
     let router = plan.dice.word(|router: Router| match router {
-        _ if !router.serves(role) => 0,
+        _ if !router.serves(role) || router.asks_contents() != asks => 0,
         Router::LeastLoaded | Router::LeastKv if role != Role::Mixed => 2,
         Router::LeastLoaded
         | Router::LeastKv
         | Router::RoundRobin
         | Router::LeastTime
-        | Router::PowerOfTwo => 1,
+        | Router::PowerOfTwo
+        | Router::PrefixCost
+        | Router::PrefixScore
+        | Router::PrefixBalance
+        | Router::SessionSticky => 1,
     });
     put(pool, "router", text(router.word()));
     if plan.dice.chance(0.4) {

@@ -7,6 +7,7 @@ use tokentide::internals::metrics::Place;
 use tokentide::internals::scenario::{LoadMeasure, Pool};
 use tokentide::internals::units::SimDuration;
 
+use crate::by_prefix::Sight;
 use crate::cache::RankCache;
 use crate::fleet::{Fleet, Going};
 use crate::history::{End, PrefillStep, Usage};
@@ -18,6 +19,8 @@ pub struct Prefill {
     pool: Pool,
     pub fleet: Fleet,
     units: Vec<Unit>,
+    /// Caches of units as last reported.
+    reported: Vec<Vec<RankCache>>,
     links: Links,
 }
 
@@ -74,6 +77,7 @@ impl Prefill {
     pub fn new(world: &World, pool: &Pool) -> Self {
         Self {
             units: Vec::new(),
+            reported: Vec::new(),
             links: Links::new(),
             fleet: Fleet::new(world.scenario, pool),
             pool: pool.clone(),
@@ -126,6 +130,7 @@ impl Prefill {
                 world.times.prefill_work(tokens, pairs)
             }
             LoadMeasure::Tokens | LoadMeasure::Kv => tokens,
+            LoadMeasure::TokensAndKv => tokens * TOKEN,
         }
     }
 
@@ -141,6 +146,8 @@ impl Prefill {
             let loads = self.loads(world);
             let figures = self.figures();
             self.fleet.report(world, loads, figures);
+            let caches = self.units.iter().map(|unit| unit.caches.clone());
+            self.reported = caches.collect();
         }
     }
 
@@ -176,6 +183,9 @@ impl Prefill {
             unit.is_stopped = false;
             unit.unfinished.fill(None);
             unit.caches.fill(RankCache::default());
+            if let Some(caches) = self.reported.get_mut(index) {
+                caches.fill(RankCache::default());
+            }
             leaving.append(&mut unit.queue);
             leaving.sort_unstable();
             for id in leaving {
@@ -212,7 +222,20 @@ impl Prefill {
     fn route(&mut self, world: &mut World, id: usize) {
         world.put(id, Place::PrefillQueue);
         let loads = self.loads(world);
-        let Some((unit, misled)) = self.fleet.choose(world.now, &loads) else {
+        let chosen = if self.pool.router.asks_contents() {
+            world.saw("a router asks for contents");
+            let caches: Vec<_> = self.units.iter().map(|unit| unit.caches.clone()).collect();
+            let fresh = Sight {
+                loads: &loads,
+                figures: &self.figures(),
+                caches: &caches,
+            };
+            let (fleet, pool) = (&self.fleet, &self.pool);
+            fleet.choose_by_prefix(world, pool, id, &fresh, &self.reported)
+        } else {
+            self.fleet.choose(world.now, &loads)
+        };
+        let Some((unit, misled)) = chosen else {
             world.saw("no prefill unit serves");
             self.fleet.waiting.push_back(id);
             return;

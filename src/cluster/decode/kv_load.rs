@@ -37,7 +37,7 @@ impl KvLoad {
     #[inline]
     pub fn seen(&self, rules: &DecodeRules) -> u64 {
         match rules.measure {
-            LoadMeasure::Kv | LoadMeasure::Tokens => self.kv_1024,
+            LoadMeasure::Kv | LoadMeasure::Tokens | LoadMeasure::TokensAndKv => self.kv_1024,
             LoadMeasure::Time => {
                 let ranks = rules.ranks as u64;
                 let requests = (self.requests + 1).div_ceil(ranks);

@@ -15,7 +15,7 @@ use crate::cluster::intake::{IntakeTokens, IntakeWaiting, Server};
 use crate::cluster::levels::LevelQueues;
 use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::pool_outcome::Outcome;
-use crate::cluster::prefix::UnitCache;
+use crate::cluster::prefix::{PrefixRules, UnitCache};
 use crate::cluster::slab::Slab;
 use crate::metrics::{Joined, Observer, Place, StepRecord};
 use crate::perf::{MixedLoad, StepTimes};
@@ -271,6 +271,7 @@ impl PoolUnit for MixedUnit {
             LoadMeasure::Kv => self.load.kv_1024,
             LoadMeasure::Time => self.time(rules),
             LoadMeasure::Tokens => self.load.tokens,
+            LoadMeasure::TokensAndKv => 1024 * self.load.tokens + self.load.kv_1024,
         }
     }
 
@@ -303,6 +304,13 @@ impl Server for MixedUnit {
         self.load.add(&MixedPrompt::of(&waiting), rules);
         let level = rules.levels.of(waiting.request.class);
         self.queues.push_back(level, waiting);
+    }
+
+    fn cache<'a>(
+        &'a mut self,
+        rules: &'a MixedRules,
+    ) -> Option<(&'a mut UnitCache, &'a PrefixRules)> {
+        Some((self.cache.as_mut()?, rules.prefix.as_ref()?))
     }
 
     fn overflow(&mut self, most: usize, rules: &MixedRules) -> Option<IntakeWaiting> {

@@ -25,6 +25,11 @@ impl PrefillCache {
         })
     }
 
+    /// The caches of the ranks.
+    pub fn ranks(&mut self) -> &mut UnitCache {
+        &mut self.ranks
+    }
+
     /// Tokens of a prompt that hit, as far as is known while it waits.
     pub fn known(&mut self, request: &Request, past: &Past, prefix: &PrefixRules) -> u32 {
         self.ranks.most(request, past, prefix)

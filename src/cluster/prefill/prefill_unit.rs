@@ -10,7 +10,7 @@ use crate::cluster::levels::LevelQueues;
 use crate::cluster::past::Past;
 use crate::cluster::pool_base::PoolUnit;
 use crate::cluster::pool_outcome::Outcome;
-use crate::cluster::prefix::PrefixFound;
+use crate::cluster::prefix::{PrefixFound, PrefixRules, UnitCache};
 use crate::metrics::{Observer, Place};
 use crate::perf::{PrefillLoad, StepTimes};
 use crate::scenario::{LoadMeasure, Pool, RankBalance, Scenario};
@@ -172,6 +172,7 @@ impl PoolUnit for PrefillUnit {
         match rules.measure {
             LoadMeasure::Time => rules.times.prefill_work(self.load.tokens, self.load.pairs),
             LoadMeasure::Tokens | LoadMeasure::Kv => self.load.tokens,
+            LoadMeasure::TokensAndKv => 1024 * self.load.tokens,
         }
     }
 
@@ -197,6 +198,14 @@ impl Server for PrefillUnit {
         self.load.add_chunk(u64::from(waiting.computed()), context);
         let level = rules.levels.of(waiting.request.class);
         self.queues.push_back(level, waiting);
+    }
+
+    fn cache<'a>(
+        &'a mut self,
+        rules: &'a PrefillRules,
+    ) -> Option<(&'a mut UnitCache, &'a PrefixRules)> {
+        let cache = self.cache.as_mut()?;
+        Some((cache.ranks(), rules.prefix.as_ref()?))
     }
 
     fn overflow(&mut self, most: usize, _rules: &PrefillRules) -> Option<IntakeWaiting> {

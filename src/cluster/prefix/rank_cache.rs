@@ -22,6 +22,11 @@ impl RankCache {
         self.sums.shared
     }
 
+    /// Blocks that are kept.
+    pub fn blocks(&self) -> u64 {
+        self.sums.blocks
+    }
+
     /// What is kept of a path's beginning, up to so many blocks.
     pub fn find(&self, path: &[PathSpan], most: u32) -> PrefixFound {
         let mut found = PrefixFound::default();
@@ -100,6 +105,7 @@ impl RankCache {
         let is_empty = node.is_empty();
         self.sums.shared = self.sums.shared + sums_after.shared - sums.shared;
         self.sums.idle = self.sums.idle + sums_after.idle - sums.idle;
+        self.sums.blocks = self.sums.blocks + sums_after.blocks - sums.blocks;
         if used != used_after {
             let place = |at: LastUse| (at, Reverse(span.first), span.key);
             used.map(|at| self.idle.remove(&place(at)));

@@ -22,6 +22,8 @@ pub struct NodeSums {
     pub shared: u64,
     /// Blocks that nobody holds.
     pub idle: u64,
+    /// Blocks that are kept.
+    pub blocks: u64,
 }
 
 impl SpanNode {
@@ -41,6 +43,7 @@ impl SpanNode {
         NodeSums {
             shared: self.held - u64::from(most),
             idle: u64::from(self.blocks - most),
+            blocks: u64::from(self.blocks),
         }
     }
 
@@ -121,9 +124,9 @@ mod tests {
         let mut node = SpanNode::default();
         node.hold(0, 10);
         node.hold(0, 4);
-        assert_eq!(node.sums(), NodeSums { shared: 4, idle: 0 });
+        assert_eq!((node.sums().shared, node.sums().idle), (4, 0));
         node.release(10, at(1));
-        assert_eq!(node.sums(), NodeSums { shared: 0, idle: 6 });
+        assert_eq!((node.sums().shared, node.sums().idle), (0, 6));
         assert_eq!(node.last_use(), Some(at(1)));
         node.hold(4, 6);
         node.release(6, at(2));

@@ -5,7 +5,9 @@ use super::super::file::{BLOCK_TOKENS, SHARED_PROMPTS};
 use super::super::source::Span;
 use super::super::suggest::quote;
 use super::super::tree::{TomlEntry, TomlTable};
-use super::super::{ArrivalKind, CacheForm, Class, KvCache, Performance, PrefixBlocks, Role};
+use super::super::{
+    ArrivalKind, CacheForm, Class, KvCache, Performance, PrefixBlocks, Role, Router,
+};
 use crate::catalog::KvShape;
 
 /// The rate of hits that classes have by default; none where hits are not stated.
@@ -40,6 +42,23 @@ pub fn kv_cache(
                 let found = Diagnostic::new(message, entry.key_at).label("of no effect");
                 let help = "take it out, or set `kv_cache = { kind = \"prefix\" }`";
                 report.push(found.also(table.at("kind"), "this cache").help(help));
+            }
+            for role in [Role::Prefill, Role::Mixed] {
+                let pool = root.table("pools").and_then(|p| p.table(role.word()));
+                let entry = pool.and_then(|pool| pool.entry("router"));
+                let router = pool.and_then(|pool| pool.word::<Router>("router"));
+                if let (Some(entry), Some(router)) = (entry, router)
+                    && router.asks_contents()
+                {
+                    let message = format!(
+                        "router {} asks what requests have in common, and the cache has a stated rate of hits",
+                        quote(router.word())
+                    );
+                    let found = Diagnostic::new(message, entry.node.at)
+                        .label("needs a prefix cache")
+                        .also(table.at("kind"), "hits are drawn at a rate");
+                    report.push(found.help("set `kv_cache = { kind = \"prefix\" }`"));
+                }
             }
             for class in tables {
                 if let Some(entry) = class.entry(SHARED_PROMPTS) {
