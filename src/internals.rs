@@ -35,7 +35,9 @@ pub mod experiment {
         pub use crate::experiment::uncertain::{hypercube, scenarios};
     }
     pub mod validate {
-        pub use crate::experiment::validate::{borrowed, error_cells, mlperf, silicon, vllm};
+        pub use crate::experiment::validate::{
+            borrowed, error_cells, mlperf, mlperf_rows, silicon, vllm,
+        };
         pub mod measured {
             pub use crate::experiment::validate::measured::{ErrorReport, predictions, report};
         }

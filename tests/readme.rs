@@ -32,6 +32,17 @@ fn transcripts_are_true() {
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(scratch.join("transcripts.in"))
         .expect("the temporary directory can be written");
+    for name in ["bench.json", "config.json", "server.toml"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/bring")
+            .join(name);
+        fs::copy(file, scratch.join("transcripts.in").join(name)).expect("a copy can be made");
+    }
+    let server = include_str!("bring/server.toml");
+    assert!(
+        text.contains(&format!("```toml\n{server}```")),
+        "README.md shows another server.toml"
+    );
     let transcripts = scratch.join("transcripts.md");
     fs::write(&transcripts, kept).expect("the temporary directory can be written");
     trycmd::TestCases::new().case(transcripts).run();

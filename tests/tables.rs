@@ -83,6 +83,7 @@ fn cases(scratch: &Scratch) -> Vec<Case> {
             "borrowed",
             "vllm",
             "mlperf",
+            "moved",
         ],
         None => &["cases", "balance", "sensitivities"],
     };
@@ -305,7 +306,7 @@ fn every_table_of_every_command_has_the_numbers_of_its_json() {
         }
     }
     let needs_data = [
-        "servers", "second", "cells", "orders", "borrowed", "vllm", "mlperf",
+        "servers", "second", "cells", "moved", "orders", "borrowed", "vllm", "mlperf",
     ];
     for (command, tables) in known {
         for table in tables {

@@ -145,6 +145,8 @@ struct ComputeRow {
     scale_up_gpus: u32,
     #[serde(default)]
     scale_up_spans_nodes: bool,
+    #[serde(default)]
+    scale_up_mesh: bool,
 }
 
 impl ComputeRow {
@@ -157,6 +159,7 @@ impl ComputeRow {
             scale_up_bytes_per_s: 1e9 * self.scale_up_gb_per_s,
             scale_up_gpus: self.scale_up_gpus,
             scale_up_spans_nodes: self.scale_up_spans_nodes,
+            scale_up_mesh: self.scale_up_mesh,
         }
     }
 }

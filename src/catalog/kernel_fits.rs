@@ -3,7 +3,8 @@
 //! A fit is of one engine's kernels on one accelerator, family by family, with how well the form fits: the root mean
 //! square of the logarithm of predicted over measured, on what was fitted and on the third of the curves that was
 //! held out by a hash of what makes a curve (all dimensions but the number of tokens). It replaces the constants of
-//! the engine's own entries; on an accelerator for which an engine has no entry, one is made of the entry of the
+//! the engine's own entries. Where nobody published tables of kernels, what others measured of the accelerator stands in
+//! their place. On an accelerator for which an engine has no entry, one is made of the entry of the
 //! accelerator that lends the rest.
 
 use serde::Deserialize;
@@ -29,6 +30,9 @@ struct FitRow {
     lender: String,
     #[serde(default)]
     family: Vec<FamilyRow>,
+    /// Constants that follow from what others published of the accelerator.
+    #[serde(default)]
+    published: Vec<MicrobenchmarkRow>,
     /// What running servers make of the kernels; `None`: the lender's.
     server: Option<ServerRow>,
 }
@@ -44,6 +48,14 @@ struct ServerRow {
     constants: toml::Table,
     /// The constants' values before.
     before: toml::Table,
+}
+
+/// Constants that follow from published measurements of the accelerator by the source's arithmetic.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MicrobenchmarkRow {
+    source: String,
+    constants: toml::Table,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +116,19 @@ pub fn apply(engines: &mut Vec<ServingEngine>, text: &str) -> Result<(), String>
                     of: own.clone(),
                 };
                 set(engines, &own, constant, &fitted);
+            }
+        }
+        for published in &row.published {
+            for (key, value) in &published.constants {
+                let (constant, value) = figure(&own, key, value)?;
+                let known = SourcedValue {
+                    value,
+                    provenance: Provenance::Derived,
+                    source: published.source.clone(),
+                    before: None,
+                    of: own.clone(),
+                };
+                set(engines, &own, constant, &known);
             }
         }
         if let Some(server) = &row.server {

@@ -3,6 +3,7 @@
 
 mod catalog_entry;
 mod constants;
+mod coverage;
 mod data;
 mod engine;
 mod kernel_fits;
@@ -13,6 +14,7 @@ mod release;
 mod step_error;
 
 pub use constants::{CONSTANTS, Constant, ConstantInfo};
+pub use coverage::coverage;
 pub use data::{gb, gb_per_s, gpu, gpus, model, models, price, prices, usd_per_million};
 pub use engine::{
     EngineRules, GIVEN, Origin, Provenance, ServingEngine, SourcedValue, engine, engines,
@@ -80,6 +82,22 @@ pub struct Compute {
     pub scale_up_gpus: u32,
     /// Whether a scale-up domain reaches over several nodes; false: it ends with the node.
     pub scale_up_spans_nodes: bool,
+    /// Whether each accelerator of the domain has a link to each other one, and no switch: few of them then have few
+    /// links among them; false: they have the whole bandwidth, however few they are.
+    pub scale_up_mesh: bool,
+}
+
+impl Compute {
+    /// Bandwidth of an accelerator of the scale-up domain to others of a group of so many, itself among them, one way,
+    /// in bytes per second.
+    pub fn scale_up_among(&self, gpus: f64) -> f64 {
+        let others = f64::from(self.scale_up_gpus) - 1.0;
+        if self.scale_up_mesh && others > 0.0 {
+            self.scale_up_bytes_per_s * ((gpus - 1.0) / others).clamp(1.0 / others, 1.0)
+        } else {
+            self.scale_up_bytes_per_s
+        }
+    }
 }
 
 /// Context, KV and architecture of a model.
@@ -136,24 +154,27 @@ words! {
         Fp4 = "fp4": "4 bits with a scale of 8 bits for 32 of them (MXFP4): 4.25 bits",
         Nvfp4 = "nvfp4": "4 bits with a scale of 8 bits for 16 of them (NVFP4): 4.5 bits",
         Int4 = "int4": "4-bit integers with a scale of 16 bits for 32 (4.5 bits); weights only",
+        Int4Group128 = "int4-g128": "4-bit integers with a scale of 16 bits and a zero of 4 for 128, as AWQ and GPTQ (4.16 bits); weights only",
     }
 }
 
 impl NumberFormat {
-    /// Quarters of a bit that a number takes, its share of a scale included.
-    pub fn quarter_bits(self) -> u32 {
+    /// Parts of a bit, 32 to one, that a number takes, its share of a scale included.
+    pub fn bits_by_32(self) -> u32 {
         match self {
-            Self::Bf16 => 64,
-            Self::Fp8 | Self::Fp8Block => 32,
-            Self::Fp4 => 17,
-            Self::Nvfp4 | Self::Int4 => 18,
+            Self::Bf16 => 512,
+            Self::Fp8 | Self::Fp8Block => 256,
+            Self::Fp4 => 136,
+            Self::Nvfp4 | Self::Int4 => 144,
+            // 4 + (16 + 4) / 128
+            Self::Int4Group128 => 133,
         }
     }
 
     /// Bytes of `numbers` numbers of this format, rounded up.
     pub fn bytes_of(self, numbers: u128) -> u64 {
-        let bits = numbers.saturating_mul(u128::from(self.quarter_bits()));
-        u64::try_from(bits.div_ceil(32)).unwrap_or(u64::MAX)
+        let bits = numbers.saturating_mul(u128::from(self.bits_by_32()));
+        u64::try_from(bits.div_ceil(256)).unwrap_or(u64::MAX)
     }
 }
 

@@ -94,14 +94,26 @@ struct StepErrorFile {
 impl StepErrorClass {
     /// The class of constants that another accelerator lends to this one.
     pub fn of_loan(gpu: &str) -> Self {
-        let is_measured = Self::OtherGpu
-            .error()
-            .is_some_and(|row| row.gpus.iter().any(|known| known == gpu));
-        if is_measured {
+        if Self::OtherGpu.is_measured_on(gpu) {
             Self::OtherGpu
         } else {
             Self::DataSheet
         }
+    }
+
+    /// The class of constants of which kernels alone are this accelerator's: measured ones, or what follows from
+    /// published figures of it.
+    pub fn of_kernels(gpu: &str) -> Self {
+        if Self::Kernels.is_measured_on(gpu) {
+            Self::Kernels
+        } else {
+            Self::DataSheet
+        }
+    }
+
+    fn is_measured_on(self, gpu: &str) -> bool {
+        let row = self.error();
+        row.is_some_and(|row| row.gpus.iter().any(|known| known == gpu))
     }
 
     /// The class's row in the file of errors; `None` only where the embedded file, which a test reads, lacks it.

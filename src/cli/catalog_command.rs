@@ -33,7 +33,7 @@ pub fn execute(arguments: &CatalogArguments) -> Exit {
         return import(file);
     }
     match &arguments.name {
-        None => print(&screen::labelled(&list())),
+        None => print(&format!("{}\n{}", screen::labelled(&list()), covers())),
         Some(name) => match engine(name).or_else(|| Some(screen::labelled(&entry_text(name)?))) {
             Some(text) => print(&text),
             None => refuse(&format!(
@@ -122,6 +122,27 @@ fn list() -> String {
     text
 }
 
+/// On which accelerators the engines' constants were measured, and which borrow from whom.
+fn covers() -> String {
+    let mut columns = vec![GridColumn::left("accelerator")];
+    let engines = catalog::gpus()
+        .first()
+        .map(|e| catalog::coverage(&e.item.name));
+    let engines = engines.unwrap_or_default();
+    columns.extend(engines.iter().map(|cover| GridColumn::left(cover.engine)));
+    let mut grid = Grid::new(columns);
+    for entry in catalog::gpus() {
+        let gpu = entry.item.name.as_str();
+        let mut cells = vec![GridCell::new(gpu)];
+        let covers = catalog::coverage(gpu);
+        cells.extend(covers.iter().map(|cover| GridCell::new(cover.words(gpu))));
+        grid.rows.push(cells);
+    }
+    let head = "Whose constants step times rest on: own, or those of the accelerator named; where kernels alone were \
+                measured, what running servers make of them is another's\n";
+    screen::labelled(head) + &grid.to_text(&screen::results())
+}
+
 /// An engine's constants on each accelerator that it is known on; `None`: there is no such engine.
 fn engine(name: &str) -> Option<String> {
     let (alone, release) = catalog::name_and_release(name);
@@ -200,10 +221,10 @@ fn entry_text(name: &str) -> Option<String> {
                 c.fp4_per_s / 1e12,
                 c.scale_up_bytes_per_s / 1e9,
                 c.scale_up_gpus,
-                if c.scale_up_spans_nodes {
-                    " over several nodes"
-                } else {
-                    ""
+                match (c.scale_up_spans_nodes, c.scale_up_mesh) {
+                    (true, _) => " over several nodes",
+                    (_, true) => ", each by a link of its own",
+                    _ => "",
                 }
             ));
         }

@@ -10,6 +10,8 @@ use crate::experiment::validate::balance::{MeasuredImbalance, balances};
 use crate::experiment::validate::borrowed::ClassError;
 use crate::experiment::validate::error_cells::{self, CellError};
 use crate::experiment::validate::measured::{ErrorReport, predictions, report};
+use crate::experiment::validate::mlperf_rows::Submission;
+use crate::experiment::validate::row_sensitivity::{RowSensitivity, row_sensitivities};
 use crate::experiment::validate::validate_tables::TABLES;
 use crate::experiment::validate::{
     CaseOutcome, Sensitivity, borrowed, mlperf, outcomes, sensitivities, silicon, validate_page,
@@ -27,7 +29,7 @@ pub struct ValidateArguments {
     /// Directory of measured sets (silicon_dev.csv, …), which are played too
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Also say how much each published case hangs on each constant
+    /// Also say how much each published case, and with --data recorded servers, hang on each constant
     #[arg(long)]
     sensitivity: bool,
     #[command(flatten)]
@@ -42,6 +44,7 @@ struct Everything {
     silicon: Vec<ErrorReport>,
     second: Vec<ErrorReport>,
     cells: Vec<CellError>,
+    moved: Vec<RowSensitivity>,
     borrowed: Vec<ClassError>,
     vllm: Vec<vllm::VllmFigure>,
     mlperf: Vec<mlperf::MlperfRow>,
@@ -77,6 +80,9 @@ pub fn execute(arguments: &ValidateArguments) -> Exit {
             sections.extend(sections_of(OTHERS, &all.second));
             if !all.cells.is_empty() {
                 sections.push(validate_page::cells(&all.cells));
+            }
+            if !all.moved.is_empty() {
+                sections.push(validate_page::row_sensitivity(&all.moved));
             }
             if !all.borrowed.is_empty() {
                 sections.push(validate_page::borrowed(&all.borrowed));
@@ -128,6 +134,9 @@ fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
         all.second.push(error_cells::groups(&silicon, &pairs));
         pairs.extend(error_cells::played(&silicon, &of_first));
         all.cells = error_cells::cells(&pairs);
+        if arguments.sensitivity {
+            all.moved = row_sensitivities(&pairs);
+        }
     }
     for (constants, calibrated) in [
         ("constants of kernels only, uncalibrated", false),
@@ -138,8 +147,12 @@ fn everything(arguments: &ValidateArguments) -> Result<Everything, Trouble> {
     }
     all.vllm =
         vllm::figures(&bytes(VLLM)?).map_err(|why| Trouble::Data(format!("{VLLM}: {why}")))?;
-    all.mlperf =
-        mlperf::rows(&text(MLPERF)?).map_err(|why| Trouble::Data(format!("{MLPERF}: {why}")))?;
+    let mut submissions = Submission::published().map_err(Trouble::Play)?;
+    submissions.extend(
+        Submission::of_csv(&text(MLPERF)?)
+            .map_err(|why| Trouble::Data(format!("{MLPERF}: {why}")))?,
+    );
+    all.mlperf = mlperf::rows(&submissions).map_err(Trouble::Play)?;
     Ok(all)
 }
 

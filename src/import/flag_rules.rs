@@ -60,6 +60,34 @@ pub enum FlagMeaning {
     NotModelled(&'static str),
 }
 
+/// Reasons that flags of several engines share.
+impl FlagMeaning {
+    /// The reason of flags that choose kernels.
+    pub const KERNELS: Self =
+        Self::NotModelled("constants are those of the engine's own choice of kernels");
+    /// The reason of flags about graphs.
+    pub const GRAPHS: Self = Self::NotModelled("constants are those of a server with its graphs");
+    /// The reason of flags that put steps together in another way.
+    pub const STEPS: Self = Self::NotModelled("another way to put steps together");
+    /// The reason of flags that put weights or KV into the host's memory.
+    pub const OFFLOAD: Self = Self::NotModelled("weights and KV in the host's memory");
+    /// The reason of flags that share the work in another way.
+    pub const WORK: Self = Self::NotModelled("another way to share the work");
+    /// The reason of flags that change the model.
+    pub const OTHER_MODEL: Self = Self::NotModelled("another model than its configuration says");
+    /// The reason of flags about adapters.
+    pub const ADAPTERS: Self = Self::NotModelled("adapters");
+}
+
+/// What is known of an engine's launch lines.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagTable {
+    /// Where what a line leaves out comes from.
+    pub source: &'static str,
+    /// The engine's flags.
+    pub rules: &'static [FlagRule],
+}
+
 /// Flags that mean the same.
 #[derive(Clone, Copy, Debug)]
 pub struct FlagRule {

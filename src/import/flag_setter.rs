@@ -258,7 +258,10 @@ impl Setter<'_> {
             "blockwise_fp8" | "block-fp8" | "fp8_per_block" => NumberFormat::Fp8Block,
             "modelopt_fp4" | "nvfp4" | "petit_nvfp4" => NumberFormat::Nvfp4,
             "mxfp4" => NumberFormat::Fp4,
-            "awq" | "awq_marlin" | "gptq" | "gptq_marlin" | "moe_wna16" => NumberFormat::Int4,
+            // groups of 128 unless somebody chose otherwise when the checkpoint was made
+            "awq" | "awq_marlin" | "gptq" | "gptq_marlin" | "moe_wna16" => {
+                NumberFormat::Int4Group128
+            }
             "bf16" | "bfloat16" => NumberFormat::Bf16,
             _ => return self.not_modelled("weights in such numbers"),
         };

@@ -259,7 +259,8 @@ fn quantisation(number: NumberFormat) -> Option<&'static str> {
         | NumberFormat::Fp8Block
         | NumberFormat::Fp4
         | NumberFormat::Nvfp4
-        | NumberFormat::Int4 => None,
+        | NumberFormat::Int4
+        | NumberFormat::Int4Group128 => None,
     }
 }
 

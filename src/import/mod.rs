@@ -69,11 +69,7 @@ pub struct ImportContext<'a> {
 
 impl ImportContext<'_> {
     fn rules(&self) -> &'static [FlagRule] {
-        match self.engine {
-            LaunchEngine::Vllm => vllm_flags::VLLM,
-            LaunchEngine::Sglang => sglang_flags::SGLANG,
-            LaunchEngine::Trtllm => trtllm_flags::TRTLLM,
-        }
+        self.engine.flags().rules
     }
 
     /// Reads a YAML text under a name.

@@ -108,7 +108,8 @@ fn numbers(plain: &str, name: &str, catalog: Option<&str>) -> (Option<NumberForm
         return (Some(NumberFormat::Fp4), has_experts);
     }
     if says("awq") || says("gptq") || says("int4") || says("w4a16") {
-        return (Some(NumberFormat::Int4), false);
+        // groups of 128 unless somebody chose otherwise when the checkpoint was made
+        return (Some(NumberFormat::Int4Group128), false);
     }
     if says("fp8") {
         let owner = name
@@ -180,7 +181,7 @@ mod tests {
             (
                 "TheBloke/Mixtral-8x7B-Instruct-v0.1-AWQ",
                 Some("mixtral-8x7b"),
-                Some(NumberFormat::Int4),
+                Some(NumberFormat::Int4Group128),
             ),
         ] {
             let found = model_name(name);

@@ -1,5 +1,7 @@
 //! A server as its launch line describes it, in the words of no engine in particular.
 
+use super::flag_rules::FlagTable;
+use super::{sglang_flags, trtllm_flags, vllm_flags};
 use crate::catalog::NumberFormat;
 use crate::scenario::Span;
 use crate::words::words;
@@ -10,6 +12,17 @@ words! {
         Vllm = "vllm": "vllm serve …, python -m vllm.entrypoints.openai.api_server …, python -m dynamo.vllm …",
         Sglang = "sglang": "python -m sglang.launch_server …, sglang serve …, python -m dynamo.sglang …",
         Trtllm = "trtllm": "trtllm-serve …, python -m dynamo.trtllm …, and the YAML of its options",
+    }
+}
+
+impl LaunchEngine {
+    /// What is known of the engine's launch lines.
+    pub fn flags(self) -> FlagTable {
+        match self {
+            Self::Vllm => vllm_flags::VLLM,
+            Self::Sglang => sglang_flags::SGLANG,
+            Self::Trtllm => trtllm_flags::TRTLLM,
+        }
     }
 }
 

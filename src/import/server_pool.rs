@@ -2,7 +2,6 @@
 //! they leave out.
 
 use super::server::{LaunchEngine, LaunchedServer, ServerRole, StatedFlag};
-use super::{sglang_flags, trtllm_flags, vllm_flags};
 use crate::catalog::Gpu;
 use crate::scenario::{Diagnostic, quote};
 
@@ -70,15 +69,6 @@ pub fn pool(
         pool.room(engine, server);
     }
     Ok(pool)
-}
-
-/// Where an engine's defaults are from.
-pub fn source(engine: LaunchEngine) -> &'static str {
-    match engine {
-        LaunchEngine::Vllm => vllm_flags::SOURCE,
-        LaunchEngine::Sglang => sglang_flags::SOURCE,
-        LaunchEngine::Trtllm => trtllm_flags::SOURCE,
-    }
 }
 
 fn shares(
@@ -220,7 +210,7 @@ impl ServerPool {
         gpu: &Gpu,
         shares: ServerShares,
     ) {
-        let by_default = source(engine);
+        let by_default = engine.flags().source;
         if let Some(stated) = &server.batch_tokens
             && engine != LaunchEngine::Sglang
         {
@@ -285,7 +275,7 @@ impl ServerPool {
         gpu: &Gpu,
         shares: ServerShares,
     ) {
-        let by_default = source(engine);
+        let by_default = engine.flags().source;
         let (requests, why) = match (&server.batch_requests, engine) {
             (Some(stated), LaunchEngine::Sglang) if shares.ranks > 1 => {
                 let each = (stated.value / shares.ranks).max(1);
@@ -318,7 +308,7 @@ impl ServerPool {
 
     /// What shares a step, and when it is put together.
     fn batching(&mut self, engine: LaunchEngine, server: &LaunchedServer) {
-        let by_default = source(engine);
+        let by_default = engine.flags().source;
         let off = server.is_chunked.as_ref().filter(|s| !s.value);
         let on = server.is_chunked.as_ref().filter(|s| s.value);
         let (batching, why) = match engine {
@@ -360,7 +350,7 @@ impl ServerPool {
         let why = match (&server.evicts, engine) {
             (Some(stated), _) => (!stated.value).then(|| stated.flag.clone()),
             (None, LaunchEngine::Trtllm) => {
-                Some(format!("{}: GUARANTEED_NO_EVICT", source(engine)))
+                Some(format!("{}: GUARANTEED_NO_EVICT", engine.flags().source))
             }
             (None, LaunchEngine::Vllm | LaunchEngine::Sglang) => None,
         };

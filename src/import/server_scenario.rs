@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::served_model::ServedModel;
 use super::server::{LaunchEngine, LaunchedServer, ServerRole, StatedFlag};
-use super::server_pool::{ServerPool, pool, source, unlike};
+use super::server_pool::{ServerPool, pool, unlike};
 use super::{ImportRequest, ImportedScenario};
 use crate::catalog::{self, Gpu};
 use crate::scenario::{Diagnostic, HfModel, Span, quote};
@@ -331,7 +331,7 @@ fn performance(
             _ => out.key(
                 "overlap",
                 "\"off\"",
-                &format!("{}: micro-batches do not overlap", source(engine)),
+                &format!("{}: micro-batches do not overlap", engine.flags().source),
             ),
         }
     }
@@ -390,7 +390,7 @@ fn prefixes(out: &mut Writing, engine: LaunchEngine, servers: &[LaunchedServer])
         _ => {
             let why = format!(
                 "the cache of prefixes is on ({}), what it finds hangs on the traffic",
-                source(engine)
+                engine.flags().source
             );
             out.assumed("hit_rate", "0.0", &why);
         }

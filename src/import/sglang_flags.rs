@@ -2,13 +2,15 @@
 
 use super::flag_rules::FlagMeaning as M;
 use super::flag_rules::Takes::{Many, Nothing, One};
-use super::flag_rules::{FlagRule, rule};
-
-/// Where what a line leaves out comes from.
-pub const SOURCE: &str = "SGLang's default (srt/server_args.py)";
+use super::flag_rules::{FlagRule, FlagTable, rule};
 
 /// The flags of SGLang.
-pub const SGLANG: &[FlagRule] = &[
+pub const SGLANG: FlagTable = FlagTable {
+    source: "SGLang's default (srt/server_args.py)",
+    rules: RULES,
+};
+
+const RULES: &[FlagRule] = &[
     rule("--model-path --model", One, M::Model),
     rule("--tensor-parallel-size --tp-size --tp", One, M::Tensor),
     rule("--pipeline-parallel-size --pp-size --pp", One, M::Pipeline),
@@ -49,27 +51,27 @@ pub const SGLANG: &[FlagRule] = &[
          --enable-symm-mem --enable-mscclpp --enable-torch-symm-mem --enable-aiter-allreduce-fusion \
          --triton-attention-num-kv-splits --kt-method --flashinfer-mla-disable-ragged --disable-flashinfer-cutlass-moe-fp4-allgather",
         Many,
-        M::NotModelled("constants are those of the engine's own choice of kernels"),
+        M::KERNELS,
     ),
     rule(
         "--cuda-graph-max-bs --cuda-graph-bs --disable-cuda-graph --disable-cuda-graph-padding \
          --enable-torch-compile --torch-compile-max-bs --enable-piecewise-cuda-graph --piecewise-cuda-graph-max-tokens \
          --piecewise-cuda-graph-tokens --disable-piecewise-cuda-graph --enable-breakable-cuda-graph",
         Many,
-        M::NotModelled("constants are those of a server with its graphs"),
+        M::GRAPHS,
     ),
     rule(
         "--schedule-policy --schedule-conservativeness --num-continuous-decode-steps --stream-interval \
          --scheduler-recv-interval --prefill-max-requests --max-queued-requests --load-balance-method \
          --prefill-delayer-max-delay-passes --enable-prefill-delayer --enable-dynamic-chunking --tbo-token-distribution-threshold",
         Many,
-        M::NotModelled("another way to put steps together"),
+        M::STEPS,
     ),
     rule(
         "--enable-single-batch-overlap --enable-sbo --enable-dp-lm-head --moe-dense-tp-size --attn-cp-size --moe-dp-size \
          --enable-dsa-prefill-context-parallel --enable-nsa-prefill-context-parallel --disable-shared-experts-fusion",
         Many,
-        M::NotModelled("another way to share the work"),
+        M::WORK,
     ),
     rule(
         "--speculative-eagle-topk --speculative-num-draft-tokens --speculative-draft-model-path --speculative-draft-model \
@@ -91,18 +93,14 @@ pub const SGLANG: &[FlagRule] = &[
          --hicache-mem-layout --hicache-storage-backend --hicache-storage-prefetch-policy --enable-lmcache \
          --cpu-offload-gb --offload-group-size --offload-mode",
         Many,
-        M::NotModelled("weights and KV in the host's memory"),
+        M::OFFLOAD,
     ),
     rule(
         "--enable-lora --lora-paths --max-loras-per-batch --max-lora-rank --lora-backend",
         Many,
-        M::NotModelled("adapters"),
+        M::ADAPTERS,
     ),
-    rule(
-        "--json-model-override-args",
-        One,
-        M::NotModelled("another model than its configuration says"),
-    ),
+    rule("--json-model-override-args", One, M::OTHER_MODEL),
     rule(
         "--host --port --served-model-name --tokenizer-path --tokenizer-mode --load-format --model-loader-extra-config \
          --revision --dtype --api-key --log-level --log-level-http --log-requests-level --random-seed --device \

@@ -3,13 +3,15 @@
 
 use super::flag_rules::FlagMeaning as M;
 use super::flag_rules::Takes::{Many, Nothing, One};
-use super::flag_rules::{FlagRule, rule};
-
-/// Where what a line leaves out comes from.
-pub const SOURCE: &str = "TensorRT-LLM's default (commands/serve.py, llmapi/llm_args.py)";
+use super::flag_rules::{FlagRule, FlagTable, rule};
 
 /// The flags and keys of TensorRT-LLM.
-pub const TRTLLM: &[FlagRule] = &[
+pub const TRTLLM: FlagTable = FlagTable {
+    source: "TensorRT-LLM's default (commands/serve.py, llmapi/llm_args.py)",
+    rules: RULES,
+};
+
+const RULES: &[FlagRule] = &[
     rule("--model --model-path model", One, M::Model),
     rule(
         "--tp_size --tensor_parallel_size tensor_parallel_size",
@@ -80,19 +82,19 @@ pub const TRTLLM: &[FlagRule] = &[
         "moe_tensor_parallel_size --moe_tensor_parallel_size moe_cluster_parallel_size --cluster_size context_parallel_size \
          --cp_size moe_config.load_balancer moe_config.max_num_tokens enable_lm_head_tp_in_adp",
         One,
-        M::NotModelled("another way to share the work"),
+        M::WORK,
     ),
     rule(
         "moe_config.backend attn_backend allreduce_strategy moe_config.use_low_precision_moe_combine nvfp4_gemm_config \
          sparse_attention_config torch_compile_config enable_autotuner use_low_precision_moe_combine",
         One,
-        M::NotModelled("constants are those of the engine's own choice of kernels"),
+        M::KERNELS,
     ),
     rule(
         "cuda_graph_config cuda_graph_config.enable_padding cuda_graph_config.max_batch_size cuda_graph_config.batch_sizes \
          use_cuda_graph cuda_graph_max_batch_size",
         Many,
-        M::NotModelled("constants are those of a server with its graphs"),
+        M::GRAPHS,
     ),
     rule(
         "attention_dp_config attention_dp_config.enable_balance attention_dp_config.timeout_iters \
@@ -100,7 +102,7 @@ pub const TRTLLM: &[FlagRule] = &[
          scheduler_config.context_chunking_policy scheduler_config.waiting_queue_policy stream_interval num_postprocess_workers \
          --num_postprocess_workers --max_beam_width max_beam_width",
         One,
-        M::NotModelled("another way to put steps together"),
+        M::STEPS,
     ),
     rule(
         "kv_cache_config.host_cache_size kv_cache_config.secondary_offload_min_priority",

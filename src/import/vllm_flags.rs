@@ -3,13 +3,15 @@
 
 use super::flag_rules::FlagMeaning as M;
 use super::flag_rules::Takes::{Many, Nothing, One};
-use super::flag_rules::{FlagRule, rule};
-
-/// Where what a line leaves out comes from.
-pub const SOURCE: &str = "vLLM's default (engine/arg_utils.py)";
+use super::flag_rules::{FlagRule, FlagTable, rule};
 
 /// The flags of vLLM.
-pub const VLLM: &[FlagRule] = &[
+pub const VLLM: FlagTable = FlagTable {
+    source: "vLLM's default (engine/arg_utils.py)",
+    rules: RULES,
+};
+
+const RULES: &[FlagRule] = &[
     rule("--model", One, M::Model),
     rule("--tensor-parallel-size -tp", One, M::Tensor),
     rule("--pipeline-parallel-size -pp", One, M::Pipeline),
@@ -36,19 +38,19 @@ pub const VLLM: &[FlagRule] = &[
         "--enforce-eager --cuda-graph-sizes --cudagraph-capture-sizes --max-cudagraph-capture-size \
          --max-seq-len-to-capture --compilation-config -cc -O -O0 -O1 -O2 -O3 --optimization-level",
         Many,
-        M::NotModelled("constants are those of a server with its graphs"),
+        M::GRAPHS,
     ),
     rule(
         "--attention-backend --attention-config --moe-backend --mla-backend --all2all-backend --kernel-config \
          --disable-custom-all-reduce --disable-cascade-attn --use-trtllm-attention --enable-flashinfer-autotune --expert-placement-strategy \
          --linear-backend",
         Many,
-        M::NotModelled("constants are those of the engine's own choice of kernels"),
+        M::KERNELS,
     ),
     rule(
         "--cpu-offload-gb --kv-offloading-size --kv-offloading-backend --swap-space",
         One,
-        M::NotModelled("weights and KV in the host's memory"),
+        M::OFFLOAD,
     ),
     rule(
         "--kv-cache-memory-bytes --num-gpu-blocks-override",
@@ -58,19 +60,19 @@ pub const VLLM: &[FlagRule] = &[
     rule(
         "--enable-lora --lora-modules --max-loras --max-lora-rank --fully-sharded-loras",
         Many,
-        M::NotModelled("adapters"),
+        M::ADAPTERS,
     ),
     rule(
         "--scheduling-policy --max-num-partial-prefills --max-long-partial-prefills --long-prefill-token-threshold \
          --scheduler-cls --stream-interval --disable-hybrid-kv-cache-manager --max-concurrent-batches \
          --decode-context-parallel-size -dcp --prefill-context-parallel-size -pcp --dcp-kv-cache-interleave-size",
         One,
-        M::NotModelled("another way to put steps together"),
+        M::STEPS,
     ),
     rule(
         "--hf-overrides --rope-scaling --rope-theta --override-neuron-config",
         One,
-        M::NotModelled("another model than its configuration says"),
+        M::OTHER_MODEL,
     ),
     rule(
         "--enable-eplb",

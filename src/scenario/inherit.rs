@@ -159,6 +159,8 @@ fn of_compute(compute: &Compute) -> InheritedValues {
     values.extend(whole(&[("scale_up_gpus", compute.scale_up_gpus)]));
     let spans = TomlValue::Boolean(compute.scale_up_spans_nodes);
     values.push(("scale_up_spans_nodes", spans));
+    let mesh = TomlValue::Boolean(compute.scale_up_mesh);
+    values.push(("scale_up_mesh", mesh));
     values
 }
 

@@ -127,7 +127,7 @@ fn classes(
     }
     let server = &engine.figure(ComputeFactor).of;
     if engine.gpu == here.gpu && from.gpu == here.gpu && server.gpu != here.gpu {
-        classes.push(StepErrorClass::Kernels);
+        classes.push(StepErrorClass::of_kernels(&here.gpu));
     }
     if from.engine != here.engine && !is_derived(&here.engine) {
         classes.push(StepErrorClass::OtherEngine);
@@ -283,7 +283,7 @@ fn of_number(number: NumberFormat, constants: ByNumber) -> Vec<Constant> {
         NumberFormat::Fp8Block => 2,
         NumberFormat::Fp4 => 3,
         NumberFormat::Nvfp4 => 4,
-        NumberFormat::Int4 => 5,
+        NumberFormat::Int4 | NumberFormat::Int4Group128 => 5,
     };
     constants[place].to_vec()
 }

@@ -44,7 +44,8 @@ impl Paper {
         let close = here.min(self.domain());
         let mut time = 0.0;
         if close > 1.0 {
-            let wire = passes(close) * bytes / (self.card.link * self.c("scale_up_factor"));
+            let wire =
+                passes(close) * bytes / (self.card.link_of(close) * self.c("scale_up_factor"));
             let own = self.start("all_reduce_latency_us")
                 + close * self.start("all_reduce_latency_per_gpu_us")
                 + wire / self.c("all_reduce_efficiency");
@@ -59,7 +60,16 @@ impl Paper {
                 0.0
             }
         };
-        let host = self.card.host * self.c("host_ring_efficiency");
+        let members = libm::ceil(here / close);
+        let part = if members > 2.0 {
+            // four halve what they share as often as the exponent says when they become eight
+            let doublings = libm::log2(members / 4.0);
+            let halved = libm::exp2(-doublings * self.c("host_bridge_sharing"));
+            self.c("host_bridge_efficiency") * halved
+        } else {
+            self.c("host_ring_efficiency")
+        };
+        let host = self.card.host * part;
         let each = "host_ring_latency_per_gpu_us";
         time += ring(libm::ceil(here / close), bytes / close, host, each);
         let each = "ring_latency_per_gpu_us";
@@ -78,7 +88,7 @@ impl Paper {
             } else if starts(self.domain()) {
                 bytes / self.card.host
             } else {
-                bytes / self.card.link
+                bytes / self.card.link_of(2.0)
             }
         };
         (1..stages).map(hop).sum()
@@ -94,7 +104,7 @@ impl Paper {
         if self.stage().min(self.near()) > self.domain() {
             self.card.host
         } else {
-            self.card.link * self.c("dispatch_scale_up")
+            self.card.link_of(self.stage()) * self.c("dispatch_scale_up")
         }
     }
 

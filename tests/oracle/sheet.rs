@@ -195,6 +195,8 @@ pub struct Card {
     /// Accelerators that the link reaches.
     pub domain: f64,
     pub spans_nodes: bool,
+    /// Whether a wire leads to each other accelerator of the domain.
+    pub mesh: bool,
     pub nic: f64,
     pub host: f64,
 }
@@ -210,6 +212,7 @@ pub fn card(name: &str) -> Card {
         link: 1e9 * link,
         domain,
         spans_nodes: name.starts_with("gb"),
+        mesh: name.starts_with("mi"),
         nic: 1e9 * nic,
         host: 1e9 * host,
     };
@@ -236,6 +239,15 @@ pub fn card(name: &str) -> Card {
 }
 
 impl Card {
+    /// What each of `gpus` neighbours may send to the others: AMD's have a wire to each of seven, others a switch.
+    pub fn link_of(&self, gpus: f64) -> f64 {
+        if self.mesh {
+            self.link / 7.0 * (gpus - 1.0).clamp(1.0, 7.0)
+        } else {
+            self.link
+        }
+    }
+
     /// Operations per second of a kind of number; BF16 where there is no unit for it.
     pub fn peak(&self, number: &str) -> f64 {
         let own = match number {

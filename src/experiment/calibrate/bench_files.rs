@@ -90,12 +90,31 @@ mod tests {
                 "{text}"
             );
         }
+        let seconds = aiperf.replace(
+            "\"unit\": \"ms\", \"avg\": 40, \"p50\": 30",
+            "\"unit\": \"s\", \"avg\": 0.04, \"p50\": 0.03",
+        );
+        assert_ne!(seconds, aiperf);
+        assert_eq!(one(&seconds).ttft, latency(0.04, 0.03));
+        let unknown = read(&aiperf.replace(
+            "\"unit\": \"ms\", \"avg\": 10",
+            "\"unit\": \"minutes\", \"avg\": 10",
+        ));
+        assert!(unknown.is_err_and(|why| {
+            why.contains("`inter_token_latency.unit` is \"minutes\"")
+                && why.contains("ms, milliseconds, s")
+        }));
         let csv = "Metric,avg,min,max,p99,p50\nTime To First Token (ms),40.00,1,2,3,30.00\nInter Token Latency (ms),10,1,2,3,9\n\
             Input Sequence Length (tokens),512.00,1,2,3,4\nOutput Sequence Length (tokens),128.00,1,2,3,4\n\nMetric,Value\n";
         let point = one(csv);
         assert_eq!(
             (point.input, point.load, point.ttft),
             (512.0, None, latency(0.04, 0.03))
+        );
+        let unknown = read(&csv.replace("Inter Token Latency (ms)", "Inter Token Latency (ticks)"));
+        assert!(
+            unknown
+                .is_err_and(|why| why.contains("(ticks)") && why.contains("ms, milliseconds, s"))
         );
     }
 

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::bench_point::{BenchLatency, BenchLoad, BenchPoint, need, whole_users};
+use super::bench_point::{
+    BenchLatency, BenchLoad, BenchPoint, need, units_of_a_second, whole_users,
+};
 
 /// The points of a JSON text: one object, a list of them, or one a line.
 ///
@@ -187,22 +189,17 @@ fn of_aiperf(root: &Value) -> Result<BenchPoint, String> {
     let config = root.get("input_config").unwrap_or(&Value::Null);
     let rate = anywhere(config, "request_rate").filter(|r| *r > 0.0);
     let users = anywhere(config, "concurrency").filter(|n| *n > 0.0);
-    let latency = |name: &str| {
-        let unit = root
-            .get(name)
-            .and_then(|m| m.get("unit"))
-            .and_then(Value::as_str)
-            .unwrap_or("ms");
+    let latency = |name: &str| -> Result<BenchLatency, String> {
+        let unit = root.get(name).and_then(|m| m.get("unit"));
         let of_a_second = match unit {
-            "s" | "sec" | "seconds" => 1.0,
-            "us" => 1e6,
-            "ns" => 1e9,
-            _ => 1e3,
+            None => 1e3,
+            Some(unit) => units_of_a_second(unit.as_str().unwrap_or(""))
+                .map_err(|why| format!("`{name}.unit` is {unit}: {why}"))?,
         };
-        BenchLatency {
+        Ok(BenchLatency {
             mean: of(name, "avg").map(|x| x / of_a_second),
             median: of(name, "p50").map(|x| x / of_a_second),
-        }
+        })
     };
     Ok(BenchPoint {
         input: need(
@@ -219,8 +216,8 @@ fn of_aiperf(root: &Value) -> Result<BenchPoint, String> {
             (None, None) => None,
         },
         requests: of("request_count", "avg"),
-        ttft: latency("time_to_first_token"),
-        tpot: latency("inter_token_latency"),
+        ttft: latency("time_to_first_token")?,
+        tpot: latency("inter_token_latency")?,
         tensor: None,
         remark: None,
     })

@@ -58,3 +58,27 @@ pub fn whole_users(load: BenchLoad) -> BenchLoad {
         other => other,
     }
 }
+
+/// Units of time as aiperf and genai-perf write them, and how many of each are a second.
+const TIME_UNITS: [(&[&str], f64); 4] = [
+    (&["ms", "milliseconds"], 1e3),
+    (&["s", "sec", "seconds"], 1.0),
+    (&["us", "microseconds"], 1e6),
+    (&["ns", "nanoseconds"], 1e9),
+];
+
+/// How many of a unit of time are a second.
+///
+/// # Errors
+/// Where the word names no unit of time that is known.
+pub fn units_of_a_second(word: &str) -> Result<f64, String> {
+    let known = TIME_UNITS.iter().find(|(words, _)| words.contains(&word));
+    known.map(|(_, count)| *count).ok_or_else(|| {
+        let words: Vec<&str> = TIME_UNITS
+            .iter()
+            .flat_map(|(words, _)| *words)
+            .copied()
+            .collect();
+        format!("not a unit of time that is known ({})", words.join(", "))
+    })
+}

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::bench_json::of_inferencex;
-use super::bench_point::{BenchLatency, BenchLoad, BenchPoint, need, whole_users};
+use super::bench_point::{
+    BenchLatency, BenchLoad, BenchPoint, need, units_of_a_second, whole_users,
+};
 
 /// The points of a CSV.
 ///
@@ -54,13 +56,23 @@ fn of_aiperf_table(rows: &[csv::StringRecord]) -> Result<BenchPoint, String> {
         })
     };
     let mut of = |wanted: &str, statistic: &str| find(wanted, statistic, &mut heads);
-    let mut latency = |wanted: &str| BenchLatency {
-        mean: of(wanted, "avg").map(|ms| ms / 1e3),
-        median: of(wanted, "p50").map(|ms| ms / 1e3),
+    let mut latency = |wanted: &str| -> Result<BenchLatency, String> {
+        let names = rows.iter().filter_map(|row| row.get(0));
+        let name = names.map(str::to_lowercase).find(|n| n.starts_with(wanted));
+        let unit = name.as_deref().and_then(|name| name.split_once('('));
+        let of_a_second = match unit {
+            None => 1e3,
+            Some((_, unit)) => units_of_a_second(unit.trim_end_matches(')'))
+                .map_err(|why| format!("{:?}: {why}", name.as_deref().unwrap_or("")))?,
+        };
+        Ok(BenchLatency {
+            mean: of(wanted, "avg").map(|x| x / of_a_second),
+            median: of(wanted, "p50").map(|x| x / of_a_second),
+        })
     };
     let (ttft, tpot) = (
-        latency("time to first token"),
-        latency("inter token latency"),
+        latency("time to first token")?,
+        latency("inter token latency")?,
     );
     Ok(BenchPoint {
         input: need(of("input sequence length", "avg"), "Input Sequence Length")?,

@@ -37,13 +37,18 @@ pub struct ClassError {
     pub stated: Option<f64>,
 }
 
-/// A row with an engine to play it with.
-type Play<'a> = (&'a Measurement, &'a ServingEngine);
+/// A row with an engine to play it with; `None`: the catalog's own for it.
+type Play<'a> = (&'a Measurement, Option<&'a ServingEngine>);
 
 /// Plays rows that constants were fitted to, and rows that nothing was fitted to. Rows whose conditions cannot be
 /// what they say, and those that no engine could start, are left out.
 pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError> {
     let usable = |m: &&Measurement| m.unusable.is_empty() && m.separate.is_none();
+    let apart = others.iter().filter(|m| m.unusable.is_empty());
+    let apart = apart
+        .filter(|m| m.separate.is_some())
+        .map(|m| (m, None))
+        .collect();
     let fitted: Vec<&Measurement> = fitted.iter().filter(usable).collect();
     let others: Vec<&Measurement> = others.iter().filter(usable).collect();
     let is_fitted = |m: &Measurement| own(m).is_some_and(|e| e.fitted.contains(&m.model));
@@ -85,6 +90,11 @@ pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError>
             "B300, GB200 and GB300 with kernels of their own and B200's host",
             lent(&others),
         ),
+        (
+            StepErrorClass::Separate,
+            "prefill and decode apart, where it is told how many servers each had",
+            apart,
+        ),
     ];
     let each = sets.iter().flat_map(|(class, about, plays)| {
         [false, true].map(|experts| error(*class, about, experts, plays))
@@ -94,7 +104,7 @@ pub fn errors(fitted: &[Measurement], others: &[Measurement]) -> Vec<ClassError>
 
 /// Rows with the entry of their own accelerator, of which only the kernels were measured there.
 fn lent<'a>(rows: &[&'a Measurement]) -> Vec<Play<'a>> {
-    let of_row = |m: &&'a Measurement| Some((*m, own(m).filter(|e| e.fitted.is_empty())?));
+    let of_row = |m: &&'a Measurement| Some((*m, Some(own(m).filter(|e| e.fitted.is_empty())?)));
     rows.iter().filter_map(of_row).collect()
 }
 
@@ -106,7 +116,9 @@ fn plays<'a>(
     let engines = || catalog::newest_engines().filter(|e| !e.fitted.is_empty());
     let of_row = |m: &&'a Measurement| {
         let m = *m;
-        engines().filter(move |e| which(m, e)).map(move |e| (m, e))
+        engines()
+            .filter(move |e| which(m, e))
+            .map(move |e| (m, Some(e)))
     };
     rows.iter().flat_map(of_row).collect()
 }
@@ -130,7 +142,7 @@ fn error(
     let plays: Vec<Play<'_>> = plays.iter().filter(of_kind).copied().collect();
     let known = KnownSteps::default();
     let one = |(m, engine): &Play<'_>| {
-        let predicted = m.predict(Some(engine), &known).ok()?;
+        let predicted = m.predict(*engine, &known).ok()?;
         Some(m.tpot_s? / predicted.tpot_s)
     };
     let ratios = in_parallel(&plays, one).into_iter().flatten();

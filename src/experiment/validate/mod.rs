@@ -47,18 +47,19 @@
 //! | the same, decode, primary sources | -9 % to -1 % | `tokentide validate` |
 //! | the same, decode, a secondary source that does not name its accelerator | -13 % | `tokentide validate` |
 //! | expert imbalance of balanced placements | below 0.01 of the mean | `tokentide validate` |
-//! | TPOT of tensor-parallel servers, calibrated | median 4 %, p90 13 % | `tokentide validate --data DIR` |
-//! | the same with constants of kernels only | median 10 %, p90 26 % | `tokentide validate --data DIR` |
+//! | TPOT of tensor-parallel servers, calibrated | median 4 %, p90 14 % | `tokentide validate --data DIR` |
+//! | the same with constants of kernels only | median 11 %, p90 26 % | `tokentide validate --data DIR` |
 //! | TTFT of tensor-parallel servers, calibrated | median 13 %, p90 60 % | `tokentide validate --data DIR` |
-//! | the same with constants of kernels only | median 25 %, p90 62 % | `tokentide validate --data DIR` |
-//! | TPOT of other models and accelerators, Blackwell among them | median 7 %, p90 21 % | `tokentide validate --data DIR` |
-//! | TTFT of the same; SGLang on Blackwell looks for requests every 10 or 30 steps, which is not modelled | median 23 %, p90 73 % | `tokentide validate --data DIR` |
-//! | TPOT where prefill and decode are apart | median 14 %, p90 38 % | `tokentide validate --data DIR` |
+//! | the same with constants of kernels only | median 23 %, p90 64 % | `tokentide validate --data DIR` |
+//! | TPOT of other models and accelerators, Blackwell among them | median 7 %, p90 20 % | `tokentide validate --data DIR` |
+//! | TTFT of the same; SGLang on Blackwell looks for requests every 10 or 30 steps, which is not modelled | median 22 %, p90 73 % | `tokentide validate --data DIR` |
+//! | TPOT where prefill and decode are apart | median 13 %, p90 38 % | `tokentide validate --data DIR` |
 //! | TPOT where constants are borrowed from another engine or accelerator | p90 21-34 %, with experts 37-47 % | `tokentide validate --data DIR` |
 //! | vLLM 0.12 on H200 serving Qwen3-235B, with 4 accelerators or fewer | -41 % | `tokentide validate --data DIR` |
 //! | public runs of vLLM 0.15 on H100 (84 points of 12 models): TPOT, TTFT, E2E | median 5 %, 6 %, 5 % | not recorded here |
 //! | a recorded vLLM run through its layer profiles: TPOT, TTFT, makespan | -3 %, -8 %, -4 % | `tokentide validate --data DIR` |
-//! | the load that MLPerf's submitters carried | 0 to -5 % | `tokentide validate --data DIR` |
+//! | the load that MLPerf's submitters carried: Hopper; Blackwell in NVFP4; MI300X; MI325X | 0 to +20 %; -5 to -10 %; 0; -20 % | `tokentide validate --data DIR` |
+//! | an all-reduce over PCI Express, two to eight cards | 10-27 % rms | `tokentide catalog ENGINE` |
 //! | output speed of DeepSeek's published day | -12 % below the range | `tokentide run deepseek-day` |
 //! | sampling and accounting of that day | below 0.1 % | `tokentide run deepseek-day` |
 //! | queues whose answer is known | below 1 % and within the 99.9 % interval | `cargo test --test closed_forms` |
@@ -67,6 +68,7 @@
 //! A batch that takes longer grows, so an error of the step time is magnified in what users feel: by 2.2 in the
 //! output speed of the published day.
 //!
+//! What was asked of the model, what it did before and what it does, stands in `evidence`.
 //! `tokentide validate --sensitivity` prints how much each case hangs on each constant, `tokentide catalog NAME`
 //! every constant of an engine with its source.
 
@@ -76,8 +78,12 @@ pub mod borrowed;
 pub mod cases;
 pub mod error_cells;
 pub mod errors;
+#[doc = include_str!("evidence.md")]
+pub mod evidence {}
 pub mod measured;
 pub mod mlperf;
+pub mod mlperf_rows;
+pub mod row_sensitivity;
 pub mod silicon;
 mod silicon_row;
 pub mod validate_page;

@@ -81,6 +81,24 @@ pub const TABLES: &[RecordTable] = &[
         )
     },
     RecordTable {
+        columns: &[
+            "constant",
+            "rows",
+            "tpot_less",
+            "tpot_more",
+            "ttft_less",
+            "ttft_more",
+            "error_less",
+            "error",
+            "error_more",
+        ],
+        ..RecordTable::new(
+            "moved",
+            "with --data and --sensitivity: what each constant, a tenth less and more, does to recorded servers",
+            &[("moved[]", "")],
+        )
+    },
+    RecordTable {
         of_owner: &["constants"],
         columns: &["pairs", "right", "gap"],
         ..RecordTable::new(
@@ -114,6 +132,7 @@ pub const TABLES: &[RecordTable] = &[
     RecordTable {
         columns: &[
             "system",
+            "gpu",
             "rate_per_s",
             "measured_ttft_s",
             "ttft_s",

@@ -113,7 +113,7 @@ impl GroupedKernel {
                 C::ExpertsNvfp4Tile,
                 C::ExpertsNvfp4Passes,
             ],
-            NumberFormat::Int4 => [
+            NumberFormat::Int4 | NumberFormat::Int4Group128 => [
                 C::ExpertsInt4Compute,
                 C::ExpertsInt4Bandwidth,
                 C::ExpertsInt4Loss,
@@ -134,7 +134,7 @@ impl GroupedKernel {
 
 /// Bytes of a number, its share of a scale included.
 pub fn bytes_of(number: NumberFormat) -> f64 {
-    f64::from(number.quarter_bits()) / 32.0
+    f64::from(number.bits_by_32()) / 256.0
 }
 
 impl<'a> Machine<'a> {
@@ -150,7 +150,9 @@ impl<'a> Machine<'a> {
     /// Operations per second of numbers of this kind; BF16 where the chip has no unit for them.
     pub fn peak(&self, number: NumberFormat) -> f64 {
         let own = match number {
-            NumberFormat::Bf16 | NumberFormat::Int4 => self.gpu.bf16_per_s,
+            NumberFormat::Bf16 | NumberFormat::Int4 | NumberFormat::Int4Group128 => {
+                self.gpu.bf16_per_s
+            }
             NumberFormat::Fp8 | NumberFormat::Fp8Block => self.gpu.fp8_per_s,
             NumberFormat::Fp4 | NumberFormat::Nvfp4 => self.gpu.fp4_per_s,
         };
@@ -180,7 +182,7 @@ impl<'a> Machine<'a> {
     fn gemm_roof(&self, number: NumberFormat) -> Roof {
         let constants = match number {
             // INT4 weights are unpacked and multiplied as BF16
-            NumberFormat::Bf16 | NumberFormat::Int4 => [
+            NumberFormat::Bf16 | NumberFormat::Int4 | NumberFormat::Int4Group128 => [
                 C::GemmBf16Compute,
                 C::GemmBf16Bandwidth,
                 C::GemmBf16Loss,
@@ -217,7 +219,7 @@ impl<'a> Machine<'a> {
         let operations = 2.0 * m * n * k * batch;
         let activations = match number {
             NumberFormat::Fp4 | NumberFormat::Nvfp4 => 1.0,
-            NumberFormat::Int4 => 2.0,
+            NumberFormat::Int4 | NumberFormat::Int4Group128 => 2.0,
             NumberFormat::Bf16 | NumberFormat::Fp8 | NumberFormat::Fp8Block => width,
         };
         let bytes = batch * (width * n * k + activations * m * k + 2.0 * m * n);
@@ -237,9 +239,11 @@ impl<'a> Machine<'a> {
         let kernel = GroupedKernel::of(number);
         let activations = match number {
             NumberFormat::Fp8 | NumberFormat::Fp8Block => 1.0,
-            NumberFormat::Bf16 | NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4 => {
-                2.0
-            }
+            NumberFormat::Bf16
+            | NumberFormat::Fp4
+            | NumberFormat::Nvfp4
+            | NumberFormat::Int4
+            | NumberFormat::Int4Group128 => 2.0,
         };
         let (hidden, ffn, touched) = (work.hidden, work.ffn, work.touched);
         let padded = work.rows + touched * self.get(kernel.tile);

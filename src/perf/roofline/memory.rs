@@ -119,7 +119,8 @@ impl RooflineUnit<'_> {
             | NumberFormat::Fp8
             | NumberFormat::Fp8Block
             | NumberFormat::Nvfp4
-            | NumberFormat::Int4 => [hidden, part],
+            | NumberFormat::Int4
+            | NumberFormat::Int4Group128 => [hidden, part],
         };
         let routed = self.spread.slots * 3.0 * inner * stream * bytes_of(precision.experts);
         let shared = f64::from(experts.shared)
@@ -237,7 +238,10 @@ impl RooflineUnit<'_> {
             let rows = tokens * f64::from(e.top_k) * self.spread.tensor / self.tensor;
             if !matches!(
                 self.roofline.precision.experts,
-                NumberFormat::Fp4 | NumberFormat::Nvfp4 | NumberFormat::Int4
+                NumberFormat::Fp4
+                    | NumberFormat::Nvfp4
+                    | NumberFormat::Int4
+                    | NumberFormat::Int4Group128
             ) {
                 let part = f64::from(e.ffn) / self.spread.tensor;
                 between = rows * 2.0 * (2.0 * part + hidden);

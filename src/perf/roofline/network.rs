@@ -50,7 +50,7 @@ impl Machine<'_> {
         let domains = libm::ceil(in_node / in_domain);
         let nodes = libm::ceil(gpus / in_node);
         let host = Ring {
-            link: links.host * self.get(C::HostRingEfficiency),
+            link: links.host * self.of_host_ring(domains),
             each: C::HostRingLatencyGpu,
         };
         let nic = Ring {
@@ -60,6 +60,16 @@ impl Machine<'_> {
         self.reduce_inside(in_domain, bytes)
             + self.reduce_between(domains, bytes / in_domain, host)
             + self.reduce_between(nodes, bytes / in_node, nic)
+    }
+
+    /// The part of its link to the host that each of so many members of a ring has. Two reach each other through one
+    /// switch; the ring of more passes the host's bridge, or two hosts' processors, which they share.
+    fn of_host_ring(&self, members: f64) -> f64 {
+        if members <= 2.0 {
+            return self.get(C::HostRingEfficiency);
+        }
+        let shared = libm::pow(members / 4.0, self.get(C::HostBridgeSharing));
+        self.get(C::HostBridgeEfficiency) / shared
     }
 
     fn reduce_between(&self, members: f64, bytes: f64, ring: Ring) -> f64 {
@@ -75,7 +85,7 @@ impl Machine<'_> {
             return 0.0;
         }
         let moved = 2.0 * (gpus - 1.0) / gpus * bytes
-            / self.gpu.scale_up_bytes_per_s
+            / self.gpu.scale_up_among(gpus)
             / self.get(C::ScaleUpFactor);
         let own = self.start(C::AllReduceLatency) + gpus * self.start(C::AllReduceLatencyGpu);
         let own = own + moved / self.get(C::AllReduceEfficiency);
@@ -95,7 +105,7 @@ impl Machine<'_> {
             } else if first.is_multiple_of(links.domain) {
                 links.host
             } else {
-                self.gpu.scale_up_bytes_per_s
+                self.gpu.scale_up_among(2.0)
             }
         };
         (1..stages).map(|stage| 1.0 / boundary(stage)).sum()
@@ -106,7 +116,7 @@ impl Machine<'_> {
         if group.gpus.min(f64::from(self.links.node)) > f64::from(self.links.domain) {
             self.links.host
         } else {
-            self.gpu.scale_up_bytes_per_s * self.get(C::DispatchScaleUp)
+            self.gpu.scale_up_among(group.gpus) * self.get(C::DispatchScaleUp)
         }
     }
 

@@ -119,6 +119,8 @@ const REDUCE: &[Constant] = &[
     RingLatencyGpu,
     RingEfficiency,
     HostRingEfficiency,
+    HostBridgeEfficiency,
+    HostBridgeSharing,
 ];
 const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin];
 

@@ -357,5 +357,11 @@ static COMPUTE: TableShape = TableShape {
             "false",
             "Whether the domain reaches over several nodes, as in racks of 72; otherwise it ends with the node",
         ),
+        default(
+            "scale_up_mesh",
+            Boolean,
+            "false",
+            "Whether accelerators are linked one to one without a switch, as AMD's: two of eight have a seventh of the bandwidth",
+        ),
     ],
 };

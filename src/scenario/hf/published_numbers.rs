@@ -233,7 +233,7 @@ fn modelopt(keys: &mut ConfigKeys<'_>, table: &TomlTable, word: &str) -> Option<
         "FP8" | "FP8_PER_CHANNEL_PER_TOKEN" => Some(NumberFormat::Fp8),
         "FP8_PB_WO" | "FP8_PB_REAL" => Some(NumberFormat::Fp8Block),
         "NVFP4" | "NVFP4_AWQ" | "W4A16_NVFP4" => Some(NumberFormat::Nvfp4),
-        "W4A16_AWQ" => Some(NumberFormat::Int4),
+        "W4A16_AWQ" => Some(NumberFormat::Int4Group128),
         other => {
             not_modelled(keys, table, "quant_algo", other);
             None
@@ -271,14 +271,20 @@ fn integers(
             .push(Diagnostic::new(message, at).label("whole numbers have 4 bits"));
         return None;
     }
-    if let Some(size) = table.integer::<i64>(group)
-        && size != 32
-    {
-        keys.note(format!(
-            "4-bit integers with a scale for {size} are taken for ones with a scale for 32: up to 8 % too many bytes"
-        ));
+    match table.integer::<i64>(group) {
+        Some(32) => Some(NumberFormat::Int4),
+        None | Some(128) => Some(NumberFormat::Int4Group128),
+        Some(size) => {
+            // bits of a scale and a zero for so many numbers, against those for 128; -1 is one for each row
+            let more = if size > 0 { 20.0 / size as f64 } else { 0.0 } - 20.0 / 128.0;
+            let part = 100.0 * more.abs() / (4.0 + 20.0 / 128.0);
+            let word = if more > 0.0 { "few" } else { "many" };
+            keys.note(format!(
+                "4-bit integers with a scale for {size} are taken for ones with a scale for 128: {part:.0} % too {word} bytes"
+            ));
+            Some(NumberFormat::Int4Group128)
+        }
     }
-    Some(NumberFormat::Int4)
 }
 
 fn compressed(keys: &mut ConfigKeys<'_>, weights: &TomlTable) -> Option<NumberFormat> {

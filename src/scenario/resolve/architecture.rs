@@ -301,5 +301,6 @@ pub fn compute(table: &TomlTable) -> Option<Compute> {
         scale_up_bytes_per_s: 1e9 * table.number("scale_up_gb_per_s")?,
         scale_up_gpus: table.integer("scale_up_gpus")?,
         scale_up_spans_nodes: table.boolean("scale_up_spans_nodes").unwrap_or(false),
+        scale_up_mesh: table.boolean("scale_up_mesh").unwrap_or(false),
     })
 }

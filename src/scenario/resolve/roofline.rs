@@ -259,7 +259,7 @@ fn precision(table: &TomlTable, model: &Architecture) -> Precision {
     let number = |key: &str| table.word::<NumberFormat>(key);
     // what dense products are kept in holds for experts, too, unless those are published in something narrower
     let published = model.expert_weights;
-    let as_gemm = number("gemm").filter(|gemm| published.quarter_bits() >= gemm.quarter_bits());
+    let as_gemm = number("gemm").filter(|gemm| published.bits_by_32() >= gemm.bits_by_32());
     Precision {
         gemm: number("gemm").unwrap_or(model.weights),
         experts: number("experts").or(as_gemm).unwrap_or(published),
