@@ -18,6 +18,7 @@ pub mod engine {
 pub mod experiment {
     pub use crate::experiment::{ResourceNeed, RunError, run, run_driven};
     pub mod calibrate {
+        pub use crate::experiment::calibrate::measurements::{StatedLoad, of_benchmark};
         pub use crate::experiment::calibrate::{calibrate, measurements};
     }
     pub mod compare {

@@ -77,7 +77,7 @@
 //! | `scenario` | the file's shape, its mistakes, its meaning |
 //! | `import` | servers that people run (launch lines, manifests) as scenarios, and back |
 //! | `perf` | how long steps take; the boundary behind which models of step times live |
-//! | `workload` | arrivals, lengths, cache hits; named random streams |
+//! | `workload` | arrivals, lengths, cache hits; named random streams; clients whose laws were recorded |
 //! | `economics` | cost and revenue |
 //! | `metrics` | observers, cells of counts, histograms, balances |
 //! | `cluster` | pools, units, ranks, routers, transfers, controllers |
@@ -93,7 +93,8 @@
 //! # Invariants
 //!
 //! * The core (engine, cluster, workload, perf, economics, metrics) does no I/O, reads no clock, no
-//!   environment and no number of cores.
+//!   environment and no number of cores. A recording that is too long to be held comes to it as a stream of rows that
+//!   `traffic` reads; should its file change meanwhile, the run is void.
 //! * Time is integer nanoseconds, money integer picodollars, KV integer 1/1024 tokens. Floating point
 //!   appears when tables are built, in the placing of arrivals (with correctly rounded operations only),
 //!   and when a finished count is shown.

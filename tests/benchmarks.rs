@@ -173,11 +173,7 @@ fn what_a_benchmark_does_not_say_is_asked_for() {
     }
     let said = tokentide(&["calibrate", "--quiet", &result, "--scenario", &path]);
     assert_eq!(said.code, Some(0), "{}", said.err);
-    for part in [
-        "burstiness 0.5",
-        "rests on 1 measured point",
-        "nothing was held out",
-    ] {
+    for part in ["rests on 1 measured point", "nothing was held out"] {
         assert!(said.err.contains(part), "{}", said.err);
     }
     let said = tokentide(&[

@@ -7,7 +7,8 @@
 //! fresh seeds (TOKENTIDE_SEEDS) every system is played once more, and the distances of all of them must
 //! look like noise.
 //!
-//! The answers are those of queueing theory: Pollaczek-Khinchine for one server, Erlang for several,
+//! The answers are those of queueing theory: Pollaczek-Khinchine for one server, the root of the gaps' transform and a
+//! matrix-geometric solution for other laws of arrivals, Erlang for several,
 //! Jackson for two in a row, Cobham for priorities, an embedded chain for bulk service, and for the
 //! lock-step rank a birth-death chain with negative-binomial law. Times of service are 1 s on average,
 //! in 10,000 tokens or several hundred steps; where steps leave a trace, the expectation says so.
@@ -134,6 +135,38 @@ fn m_g_1_and_d_m_1() -> Vec<System> {
     ];
     let of = |(file, waits)| system(file, &[], vec![known("Wq", waits, wait)]);
     waits.map(of).into()
+}
+
+/// Renewal arrivals (GI/M/1) and bursts (MMPP/M/1).
+fn laws_of_arrivals() -> Vec<System> {
+    let renewals = [
+        (
+            "kind=\"gamma\",requests_per_s=0.7,cv=2.0",
+            theory::wait_of_renewals(theory::gamma(0.7, 2.0)),
+        ),
+        (
+            "kind=\"gamma\",requests_per_s=0.8,cv=0.5",
+            theory::wait_of_renewals(theory::gamma(0.8, 0.5)),
+        ),
+        (
+            "kind=\"weibull\",requests_per_s=0.7,cv=2.23606797749979",
+            theory::wait_of_renewals(theory::weibull_of_half(0.7)),
+        ),
+        (
+            // 0.3 between bursts, 1.5 in a burst, a burst for 20 s of 60
+            "kind=\"bursts\",requests_per_s=0.7,burst_length=\"20s\",burst_every=\"60s\",burst_factor=5.0",
+            theory::wait_of_bursts([0.3, 1.5], [0.025, 0.05]),
+        ),
+    ];
+    let of = |(arrivals, waits)| {
+        let set = format!("class.all.arrivals={{{arrivals}}}");
+        let waits = Known {
+            close: 0.015,
+            ..known("Wq", waits, wait)
+        };
+        system("gm1.toml", &[&set], vec![waits])
+    };
+    renewals.map(of).into()
 }
 
 /// Rows 3 and 4. Who finds a free server (all but Erlang's C) waits for the running step of 2 ms to end,
@@ -291,6 +324,11 @@ fn one_server() {
 }
 
 #[test]
+fn other_laws_of_arrivals() {
+    check(&laws_of_arrivals());
+}
+
+#[test]
 fn many_servers() {
     check(&m_m_c());
     check(&erlang_b());
@@ -359,6 +397,7 @@ fn fresh_seeds_look_like_noise() {
         processor_sharing(),
         m_g_infinity(),
         lock_step(),
+        laws_of_arrivals(),
     ];
     // The first known value of each system: those of one system depend on one another.
     let form = Form::asked("the long form of fresh seeds");

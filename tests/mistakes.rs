@@ -64,6 +64,8 @@ fn files_with_mistakes() {
         "shared-at-a-rate",
         "asking-router",
         "sessions-at-a-rate",
+        "bad-laws",
+        "bad-bursts",
     ] {
         holds(name, messages(&format!("tests/mistakes/{name}.toml"), &[]));
     }

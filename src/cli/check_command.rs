@@ -14,7 +14,7 @@ use crate::perf::room::{self, Room};
 use crate::perf::{StepTimes, with_capacities};
 use crate::report::basis::{basis, of_model, sureness};
 use crate::report::format::{count, fixed, length, percent};
-use crate::scenario::{ArrivalKind, Class, KvCache, Pool, Role, Scenario};
+use crate::scenario::{ArrivalKind, Class, GapForm, KvCache, Pool, Role, Scenario};
 use crate::units::{NS_PER_HOUR, SimDuration, SimTime};
 use crate::workload::{Workload, realised};
 
@@ -208,7 +208,25 @@ fn describe(scenario: &Scenario, realised: &[realised::Realised]) -> String {
                 fixed(turns.turns, 2),
                 turns.answers.word()
             ),
-            ArrivalKind::Poisson | ArrivalKind::Deterministic => {
+            ArrivalKind::Renewal(law) => {
+                let form = match law.form {
+                    GapForm::Gamma => "gamma",
+                    GapForm::Weibull => "Weibull",
+                };
+                let a_day = count(class.requests_per_day as u64);
+                format!(
+                    "{a_day} requests a day, gaps of a {form} law with cv {};",
+                    fixed(law.cv, 2)
+                )
+            }
+            ArrivalKind::Bursts(law) => format!(
+                "{} requests a day, for {} s of {} s at {} times the rate between;",
+                count(class.requests_per_day as u64),
+                fixed(law.length.as_secs_f64(), 1),
+                fixed(law.every.as_secs_f64(), 1),
+                fixed(law.factor, 1)
+            ),
+            ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::Clients(_) => {
                 format!("{} requests a day;", count(class.requests_per_day as u64))
             }
         };

@@ -69,6 +69,8 @@ pub struct Measurement {
     pub tpot_s: Option<f64>,
     /// Requests a second that came, whatever was answered; `None`: users who wait, as many as `concurrency` says.
     pub rate_per_s: Option<f64>,
+    /// Coefficient of variation of the gaps between these, of a gamma law; 1: a Poisson process, 0: even.
+    pub gap_cv: f64,
     /// The statistic of the latencies that was measured.
     pub statistic: LatencyStatistic,
     /// The deployment that was measured, as a scenario; `None`: one server, as the other fields say.
@@ -247,7 +249,12 @@ impl Measurement {
             Some(rate) => {
                 let requests = f64::from(users) * f64::from(self.rounds);
                 let seconds = libm::ceil((requests / rate).max(LEAST_S));
-                let arrivals = format!("{{ kind = \"poisson\", requests_per_s = {rate} }}");
+                let law = match self.gap_cv {
+                    0.0 => "kind = \"deterministic\"".to_string(),
+                    1.0 => "kind = \"poisson\"".to_string(),
+                    cv => format!("kind = \"gamma\", cv = {cv}"),
+                };
+                let arrivals = format!("{{ {law}, requests_per_s = {rate} }}");
                 (arrivals, format!("{seconds}s"))
             }
         };

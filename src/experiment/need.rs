@@ -13,6 +13,7 @@ use crate::perf::room::mean_lengths;
 use crate::report::batches;
 use crate::report::format::count;
 use crate::scenario::{ArrivalKind, Class, Law, LengthLaw, Pool, Role, Scenario};
+use crate::traffic::ClientPool;
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, SimTime};
 
 /// Bytes of the program, its tables and buffers.
@@ -44,6 +45,9 @@ const CHANGE_BYTES: u64 = 128;
 const PERIOD_BYTES: u64 = 128;
 /// Bytes of a recorded request: its row, its text, its length among the sorted ones.
 const ROW_BYTES: u64 = 192;
+/// Bytes for a recording that is streamed: a line of the longest, what unpacks it (the dictionary of xz at its highest
+/// level), and rows that are held back until those before them have come.
+const STREAM_BYTES: u64 = 80_000_000;
 /// Bytes of an hour or interval in the summary as JSON.
 const SPAN_OUTPUT_BYTES: u64 = 5_000;
 /// Bytes of a class or a published figure in the summary as JSON.
@@ -172,16 +176,37 @@ fn changes(scenario: &Scenario, pool: &Pool) -> u64 {
 
 fn class(class: &Class) -> u64 {
     let rows = match &class.arrivals.kind {
-        ArrivalKind::Trace(rows) => rows.len() as u64,
+        // A long recording is streamed: what is held are its buffers and the rows that stand late in the file.
+        ArrivalKind::Trace(play) => match play.held_rows() {
+            0 => STREAM_BYTES.div_ceil(ROW_BYTES) + play.facts.entries(),
+            held => held,
+        },
+        ArrivalKind::Clients(play) => entries(&play.pool),
         ArrivalKind::Poisson
         | ArrivalKind::Deterministic
+        | ArrivalKind::Renewal(_)
+        | ArrivalKind::Bursts(_)
         | ArrivalKind::ClosedLoop(_)
         | ArrivalKind::Sessions(_) => 0,
     };
-    let tables = 1 + tables(&class.input) + tables(&class.output);
+    let laws = tables(&class.input) + tables(&class.output);
+    // Joined lengths are tabulated by their ranks, too.
+    let tables = 1 + laws
+        * if class.length_correlation.is_some() {
+            2
+        } else {
+            1
+        };
     tables * TABLE_BYTES
         + (class.arrivals.periods.len() + class.arrivals.rate.len()) as u64 * PERIOD_BYTES
         + rows * ROW_BYTES
+}
+
+/// Lengths of all clients: each stands in the pool and in a ladder of ranks, of 8 bytes both.
+fn entries(pool: &ClientPool) -> u64 {
+    let lengths = pool.clients.iter().flat_map(|client| &client.lengths);
+    let entries: usize = lengths.map(|law| law.input.len() + law.output.len()).sum();
+    (entries as u64 * 16).div_ceil(ROW_BYTES)
 }
 
 fn tables(law: &LengthLaw) -> u64 {
@@ -202,6 +227,9 @@ fn users(class: &Class) -> u64 {
         ArrivalKind::Poisson
         | ArrivalKind::Deterministic
         | ArrivalKind::Sessions(_)
+        | ArrivalKind::Renewal(_)
+        | ArrivalKind::Bursts(_)
+        | ArrivalKind::Clients(_)
         | ArrivalKind::Trace(_) => 0,
     }
 }

@@ -13,7 +13,7 @@ use crate::report::batches;
 use crate::report::format::count;
 use crate::report::stretch::Evidence;
 use crate::report::summary::RunSummary;
-use crate::scenario::Scenario;
+use crate::scenario::{ArrivalKind, Scenario};
 use crate::units::SimTime;
 use crate::workload::{Workload, WorkloadError, mean_requests_per_s};
 
@@ -32,6 +32,8 @@ pub enum RunError {
     Unstable(Box<Unstable>),
     /// The listener to the progress asked to stop.
     Cancelled,
+    /// The file of a recording changed while it was played.
+    Recording(String),
     /// Two counts of the same thing disagree: a fault of the program.
     Audit(String),
 }
@@ -46,6 +48,12 @@ impl fmt::Display for RunError {
             }
             Self::TooLarge(why) => write!(f, "{why}"),
             Self::Unstable(what) => write!(f, "{what}"),
+            Self::Recording(why) => {
+                write!(
+                    f,
+                    "the file of a recording changed while it was played: {why}"
+                )
+            }
             Self::Cancelled => write!(f, "interrupted"),
             Self::Audit(what) => {
                 write!(
@@ -296,6 +304,17 @@ impl Run {
             Stop::Overload(seen) => RunError::Unstable(Box::new(Unstable::new(scenario, seen))),
             Stop::Cancelled => RunError::Cancelled,
         })?;
+        let changed = self
+            .scenario
+            .classes
+            .iter()
+            .find_map(|class| match &class.arrivals.kind {
+                ArrivalKind::Trace(play) => play.broken(),
+                _ => None,
+            });
+        if let Some(why) = changed {
+            return Err(RunError::Recording(why.to_string()));
+        }
         Ok((self.scenario, self.timeline, outcome))
     }
 }

@@ -98,7 +98,12 @@ fn requests(class: &Class) -> f64 {
     match &class.arrivals.kind {
         ArrivalKind::ClosedLoop(closed) => f64::from(closed.users),
         ArrivalKind::Trace(play) => play.count() as f64,
-        ArrivalKind::Poisson | ArrivalKind::Deterministic | ArrivalKind::Sessions(_) => {
+        ArrivalKind::Poisson
+        | ArrivalKind::Deterministic
+        | ArrivalKind::Renewal(_)
+        | ArrivalKind::Bursts(_)
+        | ArrivalKind::Clients(_)
+        | ArrivalKind::Sessions(_) => {
             let turns = match &class.arrivals.kind {
                 ArrivalKind::Sessions(sessions) => sessions.turns,
                 _ => 1.0,
@@ -116,11 +121,10 @@ fn requests(class: &Class) -> f64 {
 
 fn lengths(class: &Class) -> (f64, f64) {
     match &class.arrivals.kind {
-        ArrivalKind::Trace(rows) if !rows.is_empty() => {
-            let n = rows.len() as f64;
-            let input: f64 = rows.iter().map(|r| f64::from(r.input)).sum();
-            let output: f64 = rows.iter().map(|r| f64::from(r.output)).sum();
-            (input / n, output / n)
+        ArrivalKind::Trace(play) if play.facts.count > 0 => {
+            let n = play.facts.count as f64;
+            let (input, output) = (play.facts.input_tokens, play.facts.output_tokens);
+            (input as f64 / n, output as f64 / n)
         }
         // A geometric number of turns: a request has as many before it as a session has after its first, on average.
         ArrivalKind::Sessions(sessions) => {
@@ -135,6 +139,9 @@ fn lengths(class: &Class) -> (f64, f64) {
         ArrivalKind::Trace(_)
         | ArrivalKind::Poisson
         | ArrivalKind::Deterministic
+        | ArrivalKind::Renewal(_)
+        | ArrivalKind::Bursts(_)
+        | ArrivalKind::Clients(_)
         | ArrivalKind::ClosedLoop(_) => (class.input.law.mean(), class.output.law.mean()),
     }
 }

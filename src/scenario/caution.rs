@@ -107,9 +107,12 @@ impl Class {
     /// Whether the class states hits, as a rate or recorded ones.
     fn states_hits(&self) -> bool {
         let recorded = match &self.arrivals.kind {
-            ArrivalKind::Trace(rows) => rows.iter().any(|row| row.cached.is_some_and(|n| n > 0)),
+            ArrivalKind::Trace(play) => play.facts.cached_tokens > 0,
             ArrivalKind::Poisson
             | ArrivalKind::Deterministic
+            | ArrivalKind::Renewal(_)
+            | ArrivalKind::Bursts(_)
+            | ArrivalKind::Clients(_)
             | ArrivalKind::ClosedLoop(_)
             | ArrivalKind::Sessions(_) => false,
         };
@@ -118,8 +121,8 @@ impl Class {
 
     /// The longest prompt that the class can have, in tokens.
     pub fn longest_input(&self) -> u32 {
-        if let ArrivalKind::Trace(rows) = &self.arrivals.kind {
-            return rows.iter().map(|row| row.input).max().unwrap_or(1);
+        if let ArrivalKind::Trace(play) = &self.arrivals.kind {
+            return play.facts.longest_input();
         }
         if let ArrivalKind::Sessions(_) = self.arrivals.kind {
             return MAX_LENGTH;
@@ -130,11 +133,8 @@ impl Class {
 
     /// The longest request that the class can have, input and output together, in tokens; `None`: it has no end.
     pub fn longest(&self) -> Option<u64> {
-        if let ArrivalKind::Trace(rows) = &self.arrivals.kind {
-            let both = rows
-                .iter()
-                .map(|r| u64::from(r.input) + u64::from(r.output));
-            return both.max();
+        if let ArrivalKind::Trace(play) = &self.arrivals.kind {
+            return (play.facts.count > 0).then_some(play.facts.longest);
         }
         let scales = self.arrivals.periods.iter().map(|p| p.output_scale);
         let output = self.output.greatest(scales.fold(0.0, f64::max));

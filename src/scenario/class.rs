@@ -1,10 +1,11 @@
 //! Classes: streams of requests, when they arrive, how long they are, what they pay and expect.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
+use super::trace_play::TracePlay;
 use super::vocabulary::{AnswersIn, ThinkLaw};
 use crate::catalog::Price;
+use crate::traffic::ClientPool;
 use crate::units::SimDuration;
 
 /// A stream of requests with its own lengths, priority, price and targets.
@@ -22,6 +23,8 @@ pub struct Class {
     pub output: LengthLaw,
     /// Beginnings that prompts have in common; `None`: they share nothing.
     pub shared_prompts: Option<SharedPrompts>,
+    /// Rank correlation of inputs and outputs (S3); `None`: they do not depend on one another.
+    pub length_correlation: Option<f64>,
     /// Price list for the class's requests; `None`: they are free.
     pub price: Option<Price>,
     /// Whether the price's discount windows apply.
@@ -67,12 +70,56 @@ pub enum ArrivalKind {
     Poisson,
     /// Even arrivals: one whenever the cumulative rate reaches the next whole number.
     Deterministic,
+    /// Independent gaps of one law: a renewal process in the cumulative rate.
+    Renewal(RenewalLaw),
+    /// A Poisson process whose rate jumps between two levels: a Markov-modulated one.
+    Bursts(BurstLaw),
+    /// Clients whose laws were recorded. The rate is that of all of them together.
+    Clients(ClientPlay),
     /// Users who wait for their answers. The rate is empty.
     ClosedLoop(ClosedLoop),
     /// Sessions of several turns, which begin independently under the rate (S20).
     Sessions(Box<SessionTurns>),
     /// Recorded arrivals. The rate is empty.
     Trace(TracePlay),
+}
+
+/// The law of gaps between arrivals, whose mean the rate says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RenewalLaw {
+    /// Form of the law.
+    pub form: GapForm,
+    /// Standard deviation over mean of the gaps, above 0.
+    pub cv: f64,
+}
+
+/// The form of a law of gaps between arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapForm {
+    /// The gamma law.
+    Gamma,
+    /// The Weibull law.
+    Weibull,
+}
+
+/// Recorded clients, as a run plays them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientPlay {
+    /// The clients.
+    pub pool: Arc<ClientPool>,
+    /// Times as many requests as recorded.
+    pub rate: f64,
+}
+
+/// Bursts that come and go at random; the mean rate over both levels is the class's rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BurstLaw {
+    /// Mean length of a burst, which is exponential.
+    pub length: SimDuration,
+    /// Mean time from the beginning of a burst to that of the next; what lies between two bursts is exponential.
+    pub every: SimDuration,
+    /// Rate in a burst over that between bursts, at least 1.
+    pub factor: f64,
 }
 
 /// Users who issue a request, wait for its end, think, and issue the next (S18).
@@ -103,74 +150,6 @@ pub struct SessionTurns {
     pub next_input: LengthLaw,
     /// Whether answers are part of later turns' input.
     pub answers: AnswersIn,
-}
-
-/// A recording as a run plays it: its requests in order of time, and how often they come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TracePlay {
-    /// Requests of one time through, in order of time.
-    pub rows: Arc<[TraceRow]>,
-    /// Times through.
-    pub repeat: u32,
-    /// Time from one beginning to the next.
-    pub period: SimDuration,
-}
-
-impl Deref for TracePlay {
-    type Target = [TraceRow];
-
-    fn deref(&self) -> &[TraceRow] {
-        &self.rows
-    }
-}
-
-impl TracePlay {
-    /// Requests of all times through.
-    pub fn count(&self) -> u64 {
-        self.rows.len() as u64 * u64::from(self.repeat)
-    }
-
-    /// The n-th request from 0; `None`: there is none.
-    pub fn nth(&self, n: u64) -> Option<TraceRow> {
-        let of_each = self.rows.len() as u64;
-        let lap = n.checked_div(of_each)?;
-        let row = self.rows[(n % of_each) as usize];
-        (lap < u64::from(self.repeat)).then_some(TraceRow {
-            at: SimDuration(row.at.0 + lap * self.period.0),
-            ..row
-        })
-    }
-
-    /// Arrival of the last request.
-    pub fn last_at(&self) -> Option<SimDuration> {
-        self.nth(self.count().checked_sub(1)?).map(|row| row.at)
-    }
-
-    /// Requests that arrive before `end`.
-    pub fn before(&self, end: SimDuration) -> u64 {
-        let (mut low, mut high) = (0, self.count());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.nth(middle).is_some_and(|row| row.at < end) {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        low
-    }
-}
-
-/// A recorded request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TraceRow {
-    /// Time of arrival, from the simulation's beginning.
-    pub at: SimDuration,
-    /// Input tokens.
-    pub input: u32,
-    /// Output tokens.
-    pub output: u32,
-    /// Input tokens found in the cache; `None`: drawn by the hit rate.
-    pub cached: Option<u32>,
 }
 
 /// A stretch of the cycle over which the rate runs straight from one value to another.

@@ -41,6 +41,8 @@ mod step_time;
 mod suggest;
 mod sweep_section;
 mod text;
+mod trace_facts;
+mod trace_play;
 #[cfg(test)]
 mod traffic_tests;
 mod tree;
@@ -50,8 +52,8 @@ mod write;
 
 pub use bundled::{BUNDLED, Bundled};
 pub use class::{
-    ArrivalKind, ArrivalProcess, Class, ClosedLoop, Law, LengthLaw, Period, RateSegment,
-    SessionTurns, SharedPrompts, Slo, TracePlay, TraceRow,
+    ArrivalKind, ArrivalProcess, BurstLaw, Class, ClientPlay, ClosedLoop, GapForm, Law, LengthLaw,
+    Period, RateSegment, RenewalLaw, SessionTurns, SharedPrompts, Slo,
 };
 pub use diagnostic::{Diagnostic, MistakeReport, Mistakes};
 pub use file::MAX_RUNS;
@@ -73,14 +75,18 @@ pub use step_basis::StepBasis;
 pub use suggest::{nearest, quote};
 pub use sweep_section::SweepTable;
 pub use text::{parse_duration, quoted, show_time_of_day};
+pub use trace_facts::TraceFacts;
+pub use trace_play::{TraceCursor, TraceCut, TracePlay, TraceRow};
 pub use tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
 pub use uncertain::{DrawUnit, LawForm, Uncertain, UncertainLaw};
 pub use vocabulary::{
-    Admission, AmountKey, AnswersIn, ArrivalForm, Batching, CacheForm, FirstToken, Goal,
-    Interpolation, LengthForm, LoadMeasure, Overlap, OwnLength, ProfileKey, PublishedKind,
+    Admission, AmountKey, AnswersIn, ArrivalForm, Batching, CacheForm, FailedRows, FirstToken,
+    Goal, Interpolation, LengthForm, LoadMeasure, Overlap, OwnLength, ProfileKey, PublishedKind,
     RankBalance, Role, Router, Sampling, SessionAmountKey, StepTimeForm, ThinkLaw,
 };
 pub use write::hash as text_hash;
+
+pub use crate::traffic::{ClientPool, ClientWindow};
 
 use crate::catalog::{Gpu, KvShape, Model};
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};

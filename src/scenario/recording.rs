@@ -111,7 +111,7 @@ impl Scenario {
                 return None;
             };
             let last = play.last_at()?;
-            let (played, all) = (play.before(end), play.count());
+            let (played, all) = (play.before(end).0, play.count());
             if played < all {
                 return Some(cut_off(&class.name, all, played, last, end));
             }
@@ -148,9 +148,8 @@ impl Scenario {
         let ArrivalKind::Trace(play) = &class.arrivals.kind else {
             return None;
         };
-        let played = play.before(self.warm_up + self.duration);
-        let last = played.checked_sub(1).and_then(|n| play.nth(n));
-        let empty = last.map_or(1.0, |last| self.empty(last.at));
+        let (played, last) = play.before(self.warm_up + self.duration);
+        let empty = last.map_or(1.0, |last| self.empty(last));
         Some((play.count(), played, empty))
     }
 }
@@ -164,8 +163,12 @@ impl Class {
         let lengths = [&self.input.law, &self.output.law];
         let lengths = lengths.iter().any(|l| !matches!(l, Law::Constant { .. }));
         match &arrivals.kind {
-            ArrivalKind::Trace(rows) => hits && rows.iter().any(|row| row.cached.is_none()),
-            ArrivalKind::Poisson | ArrivalKind::Sessions(_) => true,
+            ArrivalKind::Trace(rows) => hits && rows.facts.draws_hits,
+            ArrivalKind::Poisson
+            | ArrivalKind::Renewal(_)
+            | ArrivalKind::Bursts(_)
+            | ArrivalKind::Clients(_)
+            | ArrivalKind::Sessions(_) => true,
             ArrivalKind::Deterministic => hits || lengths,
             ArrivalKind::ClosedLoop(closed) => {
                 let varies = match closed.think {
@@ -181,9 +184,12 @@ impl Class {
     /// where none are recorded.
     pub fn recorded(&self, end: SimDuration) -> Option<(u64, u64)> {
         match &self.arrivals.kind {
-            ArrivalKind::Trace(play) => Some((play.before(end), play.count())),
+            ArrivalKind::Trace(play) => Some((play.before(end).0, play.count())),
             ArrivalKind::Poisson
             | ArrivalKind::Deterministic
+            | ArrivalKind::Renewal(_)
+            | ArrivalKind::Bursts(_)
+            | ArrivalKind::Clients(_)
             | ArrivalKind::ClosedLoop(_)
             | ArrivalKind::Sessions(_) => None,
         }

@@ -279,10 +279,10 @@ fn a_trace_is_one_in_anybody_s_words() {
         ],
     ] {
         let trace = of(MONDAY, "kind = 'trace'", &lines).expect("a trace");
-        let super::ArrivalKind::Trace(rows) = &trace.classes[0].arrivals.kind else {
+        let super::ArrivalKind::Trace(play) = &trace.classes[0].arrivals.kind else {
             panic!("a trace")
         };
-        let rows: Vec<(u64, u32, u32)> = rows.iter().map(|r| (r.at.0, r.input, r.output)).collect();
+        let rows: Vec<(u64, u32, u32)> = play.rows().map(|r| (r.at.0, r.input, r.output)).collect();
         assert_eq!(rows, [(0, 374, 44), (4_250_000_000, 396, 109)], "{lines:?}");
     }
     let failed = ["arrived_s,input_tokens,output_tokens", "0,5,0", "1,5,1"];

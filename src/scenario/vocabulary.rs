@@ -97,9 +97,23 @@ words! {
     pub enum ArrivalForm {
         Poisson = "poisson": "Independent arrivals",
         Deterministic = "deterministic": "One whenever the cumulative rate reaches the next whole number",
+        Gamma = "gamma": "Independent gaps of a gamma law, of which the rate makes times",
+        Weibull = "weibull": "Independent gaps of a Weibull law, whose long ones are longer than a gamma law's of the same `cv`",
+        Bursts = "bursts": "Independent arrivals whose rate jumps between two levels at random times (Markov-modulated)",
+        Clients = "clients": "Requests drawn from the recorded laws of a service's clients, each by itself (ServeGen); the class then has no `input` and `output`",
         ClosedLoop = "closed-loop": "Users who issue a request, wait for its end, think, and issue the next",
         Sessions = "sessions": "Conversations: they begin as independent arrivals do, and each turn brings back what was said before; needs a prefix cache",
         Trace = "trace": "As recorded; the class then has no `input` and `output`",
+    }
+}
+
+words! {
+    /// What becomes of recorded requests without an output: they failed (S5).
+    #[derive(Default)]
+    pub enum FailedRows {
+        #[default]
+        LeftOut = "left-out": "They are counted and not played",
+        Prompt = "prompt": "Their prompts are played, with one token of output",
     }
 }
 

@@ -10,12 +10,7 @@ use serde::Deserialize;
 
 use super::fault::TrafficFault;
 use super::recorded_request::RecordedRequest;
-
-/// Most bytes of one session, 128 MiB: the largest known one has 5.
-const MOST: u64 = 128 << 20;
-
-/// Bytes of a block of a tape archive.
-const TAR: usize = 512;
+use super::tape_archive::{MOST, TapeArchive, broken};
 
 /// Ids of a session lie below this.
 const IDS: u64 = 1 << 40;
@@ -42,8 +37,7 @@ struct AgentEntry {
 
 /// Sessions, one after another: one is held at a time.
 pub struct Sessions {
-    from: Box<dyn BufRead + Send>,
-    is_archive: bool,
+    from: SessionFiles,
     is_over: bool,
     rows: std::vec::IntoIter<RecordedRequest>,
     count: u64,
@@ -52,12 +46,23 @@ pub struct Sessions {
     block_tokens: Option<u64>,
 }
 
+/// Where sessions come from.
+enum SessionFiles {
+    /// A stream that is one session.
+    One(Box<dyn BufRead + Send>),
+    /// An archive of them.
+    Archive(TapeArchive),
+}
+
 impl Sessions {
     /// The sessions of a stream: one, or those of an archive.
     pub fn new(from: Box<dyn BufRead + Send>, is_archive: bool) -> Self {
+        let from = match is_archive {
+            true => SessionFiles::Archive(TapeArchive::new(from)),
+            false => SessionFiles::One(from),
+        };
         Self {
             from,
-            is_archive,
             is_over: false,
             rows: Vec::new().into_iter(),
             count: 0,
@@ -85,7 +90,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// Where a session is no session, or the archive breaks off; nothing is read after that.
+    /// Where a session is no session, which others of an archive may follow; or where the archive breaks off, after which
+    /// nothing is read.
     pub fn read(&mut self, into: &mut RecordedRequest) -> Result<bool, Vec<TrafficFault>> {
         loop {
             if let Some(row) = self.rows.next() {
@@ -95,15 +101,17 @@ impl Sessions {
             if self.is_over {
                 return Ok(false);
             }
+            let is_one = matches!(self.from, SessionFiles::One(_));
             let found = self.next_session();
-            self.is_over |= found.is_err() || !self.is_archive;
+            self.is_over |= found.is_err() || is_one;
             match found.map_err(|fault| vec![fault.fatal()])? {
                 Some((name, text)) => {
-                    let rows = self.requests(&name, &text).map_err(|fault| {
-                        self.is_over = true;
-                        vec![fault.fatal()]
-                    })?;
-                    self.rows = rows.into_iter();
+                    let rows = self.requests(&name, &text);
+                    let told = |fault: TrafficFault| match is_one {
+                        true => vec![fault.fatal()],
+                        false => vec![fault],
+                    };
+                    self.rows = rows.map_err(told)?.into_iter();
                 }
                 None => self.is_over = true,
             }
@@ -112,60 +120,16 @@ impl Sessions {
 
     /// The next session's name and text; `None`: there is no more.
     fn next_session(&mut self) -> Result<Option<(String, Vec<u8>)>, TrafficFault> {
-        let broken = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => TrafficFault::new("broken", "the file breaks off"),
-            _ => TrafficFault::new("broken", format!("cannot be read any further: {error}")),
-        };
-        if !self.is_archive {
-            let mut text = Vec::new();
-            (&mut self.from)
-                .take(MOST + 1)
-                .read_to_end(&mut text)
-                .map_err(broken)?;
-            return match text.len() as u64 > MOST {
-                true => Err(TrafficFault::new("long", "a session of more than 128 MiB")),
-                false => Ok(Some((String::new(), text))),
-            };
-        }
-        loop {
-            let mut head = [0_u8; TAR];
-            self.from.read_exact(&mut head).map_err(broken)?;
-            if head.iter().all(|b| *b == 0) {
-                return Ok(None);
-            }
-            let field = |from: usize, length: usize| {
-                let bytes = &head[from..from + length];
-                let end = bytes.iter().position(|b| *b == 0).unwrap_or(length);
-                String::from_utf8_lossy(&bytes[..end]).trim().to_string()
-            };
-            let name = field(0, 100);
-            let Ok(size) = u64::from_str_radix(&field(124, 12), 8) else {
-                return Err(TrafficFault::new(
-                    "tar",
-                    format!("the archive's entry {name:?} has no size"),
-                ));
-            };
-            let padded = size.div_ceil(TAR as u64) * TAR as u64;
-            let is_session = name.ends_with(".json") && matches!(head[156], b'0' | 0);
-            if !is_session {
-                let skipped =
-                    std::io::copy(&mut (&mut self.from).take(padded), &mut std::io::sink())
-                        .map_err(broken)?;
-                if skipped < padded {
-                    return Err(TrafficFault::new("broken", "the archive breaks off"));
+        match &mut self.from {
+            SessionFiles::Archive(archive) => archive.next(&[".json"]),
+            SessionFiles::One(from) => {
+                let mut text = Vec::new();
+                from.take(MOST + 1).read_to_end(&mut text).map_err(broken)?;
+                match text.len() as u64 > MOST {
+                    true => Err(TrafficFault::new("long", "a session of more than 128 MiB")),
+                    false => Ok(Some((String::new(), text))),
                 }
-                continue;
             }
-            if size > MOST {
-                return Err(TrafficFault::new(
-                    "long",
-                    format!("{name} has more than 128 MiB"),
-                ));
-            }
-            let mut text = vec![0; padded as usize];
-            self.from.read_exact(&mut text).map_err(broken)?;
-            text.truncate(size as usize);
-            return Ok(Some((name, text)));
         }
     }
 

@@ -11,6 +11,15 @@ const SHOWN: usize = 160;
 /// Most different mistakes that are kept.
 const KINDS: usize = 20;
 
+/// Whether rows with mistakes are passed over, and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadLines {
+    /// A mistake ends the reading.
+    Refuse,
+    /// A row with a mistake is left out.
+    Skip,
+}
+
 /// A mistake in a file of traffic; boxed, so that results with a mistake in them stay small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrafficFault(Box<FaultDetails>);
@@ -92,6 +101,12 @@ impl TrafficFault {
     /// The mistake after which nothing can be read.
     pub fn fatal(mut self) -> Self {
         self.is_fatal = true;
+        self
+    }
+
+    /// The mistake in a file of an archive.
+    pub fn within(mut self, file: &str) -> Self {
+        self.message = format!("{file}: {}", self.message);
         self
     }
 

@@ -1,7 +1,9 @@
 //! What a file is, by its first bytes.
 
+use super::client_pool::ENDS;
 use super::heads;
 use super::line_cells;
+use super::tape_archive;
 
 /// The form of a file with traffic, or what it is instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub enum FileForm {
     Series,
     /// An archive of several files.
     Archive,
+    /// An archive of ServeGen's clients: laws, not requests.
+    Clients,
     /// What a benchmark measured, with the tool's name.
     Measurement(&'static str),
     /// Architecture of a model.
@@ -79,7 +83,12 @@ impl FileForm {
     /// The form of a file that begins like this.
     pub fn of(head: &[u8]) -> Self {
         if head.get(257..262) == Some(b"ustar".as_slice()) {
-            return Self::Archive;
+            let first = tape_archive::first_file(head);
+            let is_client = first.is_some_and(|name| ENDS.iter().any(|end| name.ends_with(end)));
+            return match is_client {
+                true => Self::Clients,
+                false => Self::Archive,
+            };
         }
         let text = String::from_utf8_lossy(head);
         let text = text.trim_start_matches('\u{feff}');
@@ -114,6 +123,10 @@ impl FileForm {
             Self::ModelConfiguration => (
                 "this is the configuration of a model, not traffic".to_string(),
                 format!("name it as the model: `model = {{ hf = \"{name}\" }}`"),
+            ),
+            Self::Clients => (
+                "these are laws of clients, not requests one by one".to_string(),
+                "`arrivals = { kind = \"clients\", … }` draws requests from them".to_string(),
             ),
             Self::OtherJson => (
                 "no known form of traffic in this JSON".to_string(),

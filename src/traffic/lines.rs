@@ -8,6 +8,9 @@ use super::fault::TrafficFault;
 /// tenth.
 const LONGEST: usize = 4 << 20;
 
+/// Bytes of a line that is too long which are shown.
+const SHOWN: usize = 80;
+
 /// A stream as lines.
 #[derive(Debug)]
 pub struct Lines<R> {
@@ -30,7 +33,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     ///
-    /// Where the stream breaks off, or a line is too long (then nothing more is read), or is no text.
+    /// Where the stream breaks off (then nothing more is read), or a line is too long, or is no text.
     pub fn next(&mut self) -> Result<Option<(u64, &str)>, TrafficFault> {
         loop {
             if !self.read()? {
@@ -64,6 +67,7 @@ impl<R: BufRead> Lines<R> {
     fn read(&mut self) -> Result<bool, TrafficFault> {
         self.buffer.clear();
         self.number += 1;
+        let mut is_long = false;
         loop {
             let part = match self.from.fill_buf() {
                 Ok(part) => part,
@@ -76,21 +80,19 @@ impl<R: BufRead> Lines<R> {
                 None => (part.len(), part.len()),
             };
             let is_end = part.is_empty();
-            if self.buffer.len() + taken > LONGEST {
-                let most = LONGEST >> 20;
-                let shown =
-                    String::from_utf8_lossy(&self.buffer[..80.min(self.buffer.len())]).into_owned();
-                let fault = TrafficFault::new("long", "this line is too long");
-                let place = (0, shown.len());
-                return Err(fault
-                    .label(format!("more than {most} MiB without a line break"))
-                    .help("is this one request or count a line?")
-                    .at(self.number, &shown, place)
-                    .fatal());
-            }
-            self.buffer.extend_from_slice(&part[..taken]);
+            is_long |= self.buffer.len() + taken > LONGEST;
+            // Of a line that is too long the beginning is kept, to show it.
+            let kept = if is_long {
+                taken.min(SHOWN.saturating_sub(self.buffer.len()))
+            } else {
+                taken
+            };
+            self.buffer.extend_from_slice(&part[..kept]);
             self.from.consume(used);
             if end.is_some() || is_end {
+                if is_long {
+                    return Err(self.long());
+                }
                 if self.number == 1 && self.buffer.starts_with(b"\xef\xbb\xbf") {
                     self.buffer.drain(..3);
                 }
@@ -100,6 +102,17 @@ impl<R: BufRead> Lines<R> {
                 return Ok(end.is_some() || !self.buffer.is_empty());
             }
         }
+    }
+
+    fn long(&self) -> TrafficFault {
+        let shown = String::from_utf8_lossy(&self.buffer[..SHOWN.min(self.buffer.len())]);
+        TrafficFault::new("long", "this line is too long")
+            .label(format!(
+                "more than {} MiB without a line break",
+                LONGEST >> 20
+            ))
+            .help("is this one request or count a line?")
+            .at(self.number, &shown, (0, shown.len()))
     }
 
     fn broken(&self, error: &std::io::Error) -> TrafficFault {
@@ -147,8 +160,14 @@ mod tests {
         };
         assert_eq!(fault(b"a\nb\0c").map(|f| (f.0, f.2)), Some((2, false)));
         assert_eq!(fault(b"a\n\xff").map(|f| (f.0, f.2)), Some((2, false)));
-        let long = vec![b'x'; LONGEST + 1];
-        assert_eq!(fault(&long).map(|f| (f.0, f.2)), Some((1, true)));
+        let long = [vec![b'x'; LONGEST + 1], b"\nb\nc".to_vec()].concat();
+        assert_eq!(fault(&long).map(|f| (f.0, f.2)), Some((1, false)));
+        let mut lines = Lines::new(long.as_slice());
+        assert!(lines.next().is_err());
+        assert!(
+            matches!(lines.next(), Ok(Some((2, "b")))),
+            "the next line can be read"
+        );
         assert_eq!(fault(b"a\nb"), None);
     }
 }

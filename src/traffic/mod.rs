@@ -12,9 +12,12 @@
 //! | BurstGPT | CSV | `Request tokens`, `Response tokens` | `Timestamp`, seconds |
 //! | Mooncake | JSON lines | `input_length`, `output_length`, `hash_ids` | `timestamp`, milliseconds |
 //! | kv-cache-tester | one JSON a session | `in`, `out`, `hash_ids`, sub-agents | `t`, seconds |
+//! | ServeGen | two files a client, in an archive | laws of `input_tokens`, `output_tokens` | windows, seconds |
 //! | Prometheus, Grafana | JSON, CSV | counts or rates | epoch seconds, dates |
 
 mod agent_sessions;
+mod client_pool;
+mod client_stats;
 mod count_columns;
 mod count_row;
 mod count_table;
@@ -34,17 +37,19 @@ mod request_row;
 mod series;
 mod sorted_trace;
 mod stamp;
+mod tape_archive;
 mod trace_figures;
 mod trace_source;
 mod trace_stats;
 
+pub use client_pool::{ClientPool, ClientWindow};
 pub use counts::{CountTable, CountTimes, CountUnit};
-pub use fault::{Faults, TrafficFault};
+pub use fault::{BadLines, Faults, TrafficFault};
 pub use packed::unpacked;
 pub use prefix_lru::{PrefixLru, TouchOrder};
 pub use recorded_request::{Clock, RecordedRequest};
 pub use request_reader::RequestReader;
-pub use sorted_trace::{BadLines, SortedTrace, Survey, survey};
+pub use sorted_trace::{SortedTrace, Survey, survey};
 pub use stamp::{Stamp, Zone};
 pub use trace_figures::TraceStats;
 pub use trace_source::TraceSource;

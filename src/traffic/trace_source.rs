@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::agent_sessions;
-use super::fault::TrafficFault;
+use super::client_pool::ClientPool;
+use super::fault::{BadLines, TrafficFault};
 use super::file_form::FileForm;
 use super::packed::unpacked;
 use super::recorded_request::{Clock, RecordedRequest};
 use super::request_reader::RequestReader;
+use super::tape_archive::TapeArchive;
 
 /// A file or a text with recorded requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,23 +50,28 @@ impl TraceSource {
         }
     }
 
+    /// The clients of an archive; `None`: it is no archive of clients.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the archive, each mistake once.
+    pub fn clients(&self, bad: BadLines) -> Result<Option<ClientPool>, Vec<TrafficFault>> {
+        let mut from = self.bytes().map_err(cannot_read)?;
+        let form = FileForm::of(from.fill_buf().map_err(cannot_read)?);
+        match form {
+            FileForm::Clients => ClientPool::read(TapeArchive::new(from), bad).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Opens it at its beginning.
     ///
     /// # Errors
     ///
     /// Where it cannot be read, or holds no requests.
     pub fn open(&self) -> Result<TraceRows, Vec<TrafficFault>> {
-        let broken = |error: std::io::Error| {
-            let message = match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => {
-                    "the file breaks off at its beginning".to_string()
-                }
-                _ => format!("cannot be read: {error}"),
-            };
-            vec![TrafficFault::new("broken", message).fatal()]
-        };
-        let mut from = self.bytes().map_err(broken)?;
-        let form = FileForm::of(from.fill_buf().map_err(broken)?);
+        let mut from = self.bytes().map_err(cannot_read)?;
+        let form = FileForm::of(from.fill_buf().map_err(cannot_read)?);
         Ok(match form {
             FileForm::AgentSession | FileForm::Archive => TraceRows::Sessions(
                 agent_sessions::Sessions::new(from, form == FileForm::Archive),
@@ -72,6 +79,14 @@ impl TraceSource {
             _ => TraceRows::Lines(Box::new(RequestReader::new(from, &self.name())?)),
         })
     }
+}
+
+fn cannot_read(error: std::io::Error) -> Vec<TrafficFault> {
+    let message = match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "the file breaks off at its beginning".to_string(),
+        _ => format!("cannot be read: {error}"),
+    };
+    vec![TrafficFault::new("broken", message).fatal()]
 }
 
 impl TraceRows {

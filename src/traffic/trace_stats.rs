@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::TrafficFault;
+use super::client_stats::stats_of_clients;
+use super::fault::{BadLines, TrafficFault};
 use super::prefix_lru::{PrefixLru, TouchOrder};
 use super::recorded_request::{Clock, RecordedRequest};
-use super::sorted_trace::{BadLines, SortedTrace, Survey, survey};
+use super::sorted_trace::{SortedTrace, Survey, survey};
 use super::trace_figures::{
     BlockStats, Burstiness, CapacityHits, LengthStats, ProfileBin, TraceStats,
 };
@@ -26,7 +27,7 @@ const PROFILE_ROWS: i64 = 24;
 /// Lengths of the profile's rows, in minutes.
 const PROFILE_MINUTES: [i64; 11] = [1, 2, 5, 10, 15, 30, 60, 180, 360, 720, 1440];
 
-/// Reads a trace twice and says what it is like. `capacities` are asked for beside the usual ones; the requests go to
+/// Reads a trace twice and says what it is like; of laws of clients, what is to be expected. `capacities` are asked for beside the usual ones; the requests go to
 /// `caches` caches in turn.
 ///
 /// # Errors
@@ -38,6 +39,10 @@ pub fn stats(
     capacities: &[u64],
     caches: usize,
 ) -> Result<(TraceStats, Vec<TrafficFault>), Vec<TrafficFault>> {
+    if let Some(clients) = source.clients(bad)? {
+        let mistakes = clients.mistakes.clone();
+        return Ok((stats_of_clients(&clients), mistakes));
+    }
     let mut sizes = BlockSizes::default();
     let found = survey(source, bad, |request| sizes.see(request))?;
     let block_tokens = found.block_tokens.or(sizes.tokens());

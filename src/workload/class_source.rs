@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::Request;
+use super::bursts::Bursts;
+use super::client_source::ClientSource;
 use super::contents::ContentNumbers;
+use super::copula::LengthPairs;
 use super::distribution::LengthDistribution;
 use super::error::WorkloadError;
 use super::hits::HitFactor;
@@ -12,8 +15,11 @@ use super::length::{LengthScale, Lengths};
 use super::quantile::QuantileTable;
 use super::random::Stream;
 use super::rate_profile::{DayProfile, PER_REQUEST, PeriodRun, Position};
+use super::renewal;
 use super::side::Tail;
-use crate::scenario::{ArrivalKind, ArrivalProcess, Class, LengthLaw, Scenario, TracePlay};
+use crate::scenario::{
+    ArrivalKind, ArrivalProcess, Class, LengthLaw, Scenario, TraceCursor, TraceRow,
+};
 use crate::units::{SimDuration, SimTime};
 
 /// Makes the requests of one class, in blocks.
@@ -36,13 +42,17 @@ pub(super) struct ClassSource {
     trace: Option<Trace>,
     /// Numbers of contents, where a prefix cache finds what requests share; `None`: hits are drawn.
     contents: Option<ContentNumbers>,
+    clients: Option<Box<ClientSource>>,
+    /// Joined draws of inputs and outputs; `None`: they do not depend on one another.
+    pairs: Option<Box<LengthPairs>>,
 }
 
-/// A recording and how many of its requests have been taken.
+/// A recording that is played.
 #[derive(Clone, Debug)]
 struct Trace {
-    play: TracePlay,
-    taken: u64,
+    rows: TraceCursor,
+    /// The first row that has not been taken.
+    next: Option<TraceRow>,
 }
 
 /// Buffers from which a block's requests are made; kept between blocks, not cleared.
@@ -69,10 +79,21 @@ pub(super) struct PeriodDraw {
 /// Where the amounts between arrivals come from.
 #[derive(Clone, Debug)]
 enum Gaps {
-    /// Amounts that are unit exponentials (Poisson arrivals).
-    Random(Box<(Stream, QuantileTable)>),
+    /// Amounts that are drawn from one law with mean 1 (Poisson and renewal arrivals).
+    Random(Box<RandomGaps>),
     /// An amount of always 1 (even arrivals).
     Even,
+}
+
+/// Amounts from one law, and what bends them.
+#[derive(Clone, Debug)]
+struct RandomGaps {
+    stream: Stream,
+    table: QuantileTable,
+    /// Amount before the first arrival, which is not as long as others; `None`: it is, or is over.
+    first: Option<u64>,
+    /// Bursts in which amounts pass more quickly; `None`: there are none.
+    bursts: Option<Bursts>,
 }
 
 /// Requests that a class makes at once: enough to overlap their work, few enough to stay in the
@@ -94,34 +115,67 @@ impl ClassSource {
             begins_at(&class.arrivals, scenario.warm_up),
         );
         let requests_per_day = profile.requests_per_day();
+        let random = |table, first, bursts| {
+            Gaps::Random(Box::new(RandomGaps {
+                stream: stream("arrivals"),
+                table,
+                first,
+                bursts,
+            }))
+        };
         let gaps = match &class.arrivals.kind {
             ArrivalKind::Poisson | ArrivalKind::Sessions(_) => {
-                Gaps::Random(Box::new((stream("arrivals"), tables.unit_exponential())))
+                random(tables.unit_exponential(), None, None)
             }
-            ArrivalKind::Deterministic | ArrivalKind::ClosedLoop(_) | ArrivalKind::Trace(_) => {
-                Gaps::Even
+            ArrivalKind::Renewal(law) => {
+                let first = renewal::first(*law, &mut stream("first arrival"));
+                random(renewal::table(*law), Some(first), None)
             }
+            ArrivalKind::Bursts(law) => {
+                let bursts = Bursts::new(*law, &profile, stream("bursts"));
+                random(tables.unit_exponential(), None, Some(bursts))
+            }
+            ArrivalKind::Deterministic
+            | ArrivalKind::Clients(_)
+            | ArrivalKind::ClosedLoop(_)
+            | ArrivalKind::Trace(_) => Gaps::Even,
         };
         let trace = match &class.arrivals.kind {
             ArrivalKind::Trace(play) => Some(Trace {
-                play: play.clone(),
-                taken: 0,
+                rows: play.rows(),
+                next: None,
             }),
             ArrivalKind::Poisson
             | ArrivalKind::Deterministic
+            | ArrivalKind::Renewal(_)
+            | ArrivalKind::Bursts(_)
+            | ArrivalKind::Clients(_)
             | ArrivalKind::ClosedLoop(_)
             | ArrivalKind::Sessions(_) => None,
         };
         let input = tables.lengths(&class.input);
+        let output = tables.lengths(&class.output);
+        let periods = draws(class, &input)?;
+        let clients = match &class.arrivals.kind {
+            ArrivalKind::Clients(play) => {
+                let begins = begins_at(&class.arrivals, scenario.warm_up);
+                let hits = periods[0].hits;
+                let source = ClientSource::new(play, index, class, scenario.seed, begins, hits);
+                Some(Box::new(source))
+            }
+            _ => None,
+        };
+        let joined = class.length_correlation.filter(|_| clients.is_none());
+        let pairs = joined.map(|r| Box::new(LengthPairs::new(&input, &output, r)));
         Ok(Self {
             name: class.name.clone(),
             class: index,
             position: profile.begin(),
             finished: requests_per_day == 0.0,
             profile,
-            periods: draws(class, &input)?,
+            periods,
             input,
-            output: tables.lengths(&class.output),
+            output,
             gaps,
             streams: [stream("input"), stream("output"), stream("hits")],
             block: Vec::new(),
@@ -136,11 +190,17 @@ impl ClassSource {
             }),
             trace,
             contents: ContentNumbers::new(scenario, class),
+            clients,
+            pairs,
         })
     }
 
     /// Appends the requests before `until`, making more as needed.
     pub(super) fn take(&mut self, until: SimTime, end: SimTime, requests: &mut Vec<Request>) {
+        if let Some(clients) = &mut self.clients {
+            clients.take((until, end), self.contents.as_mut(), requests);
+            return;
+        }
         if self.trace.is_some() {
             self.replay(until, requests);
             return;
@@ -162,8 +222,12 @@ impl ClassSource {
         let Some(trace) = &mut self.trace else {
             return;
         };
-        while let Some(row) = trace.play.nth(trace.taken).filter(|row| row.at.0 < until.0) {
-            trace.taken += 1;
+        while let Some(row) = trace.next.or_else(|| trace.rows.next()) {
+            if row.at.0 >= until.0 {
+                trace.next = Some(row);
+                break;
+            }
+            trace.next = None;
             let hits = self.periods[0].hits;
             let random = self.streams[2].draw();
             let drawn = match &mut self.contents {
@@ -185,8 +249,15 @@ impl ClassSource {
     pub(super) fn issue(&mut self, now: SimTime) -> Request {
         let draw = self.periods[0];
         let [of_input, of_output, of_hits] = &mut self.streams;
-        let input = self.input.at(of_input.draw(), draw.input_scale);
-        let output = self.output.at(of_output.draw(), draw.output_scale);
+        let randoms = [of_input.draw(), of_output.draw()];
+        let scales = [draw.input_scale, draw.output_scale];
+        let (input, output) = match &self.pairs {
+            Some(pairs) => pairs.at([&self.input, &self.output], randoms, scales),
+            None => (
+                self.input.at(randoms[0], scales[0]),
+                self.output.at(randoms[1], scales[1]),
+            ),
+        };
         let random = of_hits.draw();
         Request {
             id: 0,
@@ -222,14 +293,25 @@ impl ClassSource {
                 (*input, *output, *hits) = (of_input.draw(), of_output.draw(), of_hits.draw());
             }),
             Gaps::Random(random) => {
-                let (stream, exponential) = random.as_mut();
+                let RandomGaps {
+                    stream,
+                    table,
+                    first,
+                    bursts,
+                } = random.as_mut();
                 each.zip(gaps.iter_mut())
                     .for_each(|(((input, output), hits), gap)| {
                         (*input, *output, *hits) =
                             (of_input.draw(), of_output.draw(), of_hits.draw());
                         *gap = stream.draw();
                     });
-                gaps.iter_mut().for_each(|gap| *gap = exponential.at(*gap));
+                gaps.iter_mut().for_each(|gap| *gap = table.at(*gap));
+                if let Some(first) = first.take() {
+                    gaps[0] = first;
+                }
+                if let Some(bursts) = bursts {
+                    bursts.bend(&self.profile, gaps, end.0);
+                }
             }
         }
 
@@ -246,10 +328,21 @@ impl ClassSource {
             first = run.end;
             let draw = self.periods[run.period as usize];
             let (input, output) = (&mut inputs[here.clone()], &mut outputs[here.clone()]);
-            self.input
-                .fill(&input_randoms[here.clone()], draw.input_scale, input);
-            self.output
-                .fill(&output_randoms[here.clone()], draw.output_scale, output);
+            let randoms = [&input_randoms[here.clone()], &output_randoms[here.clone()]];
+            let scales = [draw.input_scale, draw.output_scale];
+            match &self.pairs {
+                Some(pairs) => {
+                    let laws = [&self.input, &self.output];
+                    let each = randoms[0].iter().zip(randoms[1]);
+                    for ((input, output), (a, b)) in input.iter_mut().zip(&mut *output).zip(each) {
+                        (*input, *output) = pairs.at(laws, [*a, *b], scales);
+                    }
+                }
+                None => {
+                    self.input.fill(randoms[0], scales[0], input);
+                    self.output.fill(randoms[1], scales[1], output);
+                }
+            }
             let lengths = input.iter().zip(output.iter());
             let rest = at[here.clone()].iter().zip(&hit_randoms[here]);
             self.block.extend(

@@ -8,6 +8,7 @@
 use super::distribution::LengthDistribution;
 use super::length_law::{self, Quantile};
 use super::quantile::{QuantilePiece, QuantileTable};
+use super::rank_table::RankTable;
 use crate::scenario::{Law, LengthLaw};
 
 /// A law of lengths, ready for drawing.
@@ -101,9 +102,27 @@ impl Lengths {
 
     /// The length of a drawn value: max(1, floor(value x scale + 1/2)), clamped to the bounds.
     #[inline]
-    fn round(&self, value: u64, scale: LengthScale) -> u32 {
+    pub(super) fn round(&self, value: u64, scale: LengthScale) -> u32 {
         let scaled = u128::from(value) * u128::from(scale.0) + (1 << 63);
         ((scaled >> 64) as u64).clamp(self.min, self.max) as u32
+    }
+
+    /// Values of the law by their rank, in 2^-24 tokens, before rounding.
+    pub(super) fn ranks(&self) -> RankTable {
+        let pieces = |source: &ValueSource, weight: f64| {
+            let mut pieces = Vec::new();
+            source.add_pieces(weight, &mut pieces);
+            pieces
+        };
+        let parts = match &self.source {
+            ValueSource::Mixture(parts) => {
+                let each = parts.iter();
+                each.map(|part| pieces(&part.source, share(part.width)))
+                    .collect()
+            }
+            single => vec![pieces(single, 1.0)],
+        };
+        RankTable::new(parts, (1_u64 << TOKEN_BITS) as f64)
     }
 
     /// The distribution of lengths under one scale.

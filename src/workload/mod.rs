@@ -7,15 +7,22 @@
 //! the same requests, bit for bit, on every platform. [`realised`] compares what will be drawn with
 //! what the scenario states.
 //!
-//! [`closed`] loops of users and the turns of [`OpenSessions`] are the arrivals that depend on the cluster.
+//! Gaps between arrivals are exponential (Poisson), of another law ([`renewal`]), or exponential under a rate that jumps
+//! ([`bursts`]). [`closed`] loops of users and the turns of [`OpenSessions`] are the arrivals that depend on the cluster.
 //!
-//! Ignored: input and output of a request, or of a session's turn, are independent of one another.
+//! Input and output of a request are independent of one another, or joined by a [`copula`]; those of a session's later
+//! turns are independent.
 
 use crate::units::SimTime;
 
+#[cfg(test)]
+mod arrival_tests;
+mod bursts;
 mod class_source;
+mod client_source;
 pub mod closed;
 mod contents;
+pub mod copula;
 pub mod distribution;
 mod error;
 #[cfg(test)]
@@ -28,8 +35,10 @@ pub mod length_law;
 pub mod normal;
 pub mod quantile;
 pub mod random;
+mod rank_table;
 pub mod rate_profile;
 pub mod realised;
+mod renewal;
 mod sessions;
 mod side;
 

@@ -60,6 +60,16 @@ pub struct Position {
     last_ns: u64,
 }
 
+/// A time up to which amounts have been added up, in the segments of a profile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AmountPlace {
+    segment: usize,
+    /// Time at which that segment begins, in ns.
+    starts_ns: u64,
+    /// The time itself, in ns.
+    at_ns: u64,
+}
+
 /// Consecutive arrivals of one period: those up to `end` (not included) of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeriodRun {
@@ -118,6 +128,25 @@ impl DayProfile {
         self.segments
             .iter()
             .fold(0.0, |peak, s| peak.max(s.rate).max(end(s)))
+    }
+
+    /// Amount of requests from `place` to a later time, in billionths of one; the place moves there.
+    pub fn amount_until(&self, place: &mut AmountPlace, until_ns: u64) -> f64 {
+        let mut amount = 0.0;
+        while place.at_ns < until_ns {
+            let segment = &self.segments[place.segment];
+            let ends_ns = place.starts_ns + segment.length_ns;
+            let to_ns = ends_ns.min(until_ns);
+            let (from, to) = (place.at_ns - place.starts_ns, to_ns - place.starts_ns);
+            let mean = segment.rate + segment.slope * (0.5 * (from + to) as f64);
+            amount += mean.max(0.0) * (to - from) as f64;
+            place.at_ns = to_ns;
+            if to_ns == ends_ns {
+                place.starts_ns = ends_ns;
+                place.segment = (place.segment + 1) % self.segments.len();
+            }
+        }
+        amount
     }
 
     /// Places as many arrivals as there are `gaps`: amounts between arrivals, in billionths of a

@@ -3,7 +3,7 @@
 //!
 //! `tests/corpus.rs` plays the kept corpus through the same functions, without libFuzzer, in every test run.
 
-use tokentide::internals::experiment::calibrate::measurements;
+use tokentide::internals::experiment::calibrate::{StatedLoad, measurements, of_benchmark};
 use tokentide::internals::experiment::run;
 use tokentide::internals::import::{ImportRequest, LaunchEngine, import};
 use tokentide::internals::perf::{DecodeLoads, StepTimes};
@@ -11,6 +11,7 @@ use tokentide::internals::report::{Format, Style, json, render};
 use tokentide::internals::scenario::{
     KeyChange, Mistakes, Performance, Scenario, load_str, read_hf_text,
 };
+use tokentide::internals::traffic::{BadLines, TraceSource, stats};
 use tokentide::internals::units::{NS_PER_S, Picoseconds, SimDuration};
 use tokentide::internals::workload::{Workload, mean_requests_per_s, realised};
 
@@ -18,14 +19,16 @@ use tokentide::internals::workload::{Workload, mean_requests_per_s, realised};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name.
-pub const ALL: [(&str, Target); 11] = [
+pub const ALL: [(&str, Target); 13] = [
     ("scenario", scenario),
     ("overrides", overrides),
     ("catalog", catalog),
     ("traffic", traffic),
     ("trace", trace),
+    ("recording", recording),
     ("profile", profile),
     ("measurements", measured),
+    ("benchmark", benchmark),
     ("configuration", configuration),
     ("launch", launch),
     ("stored_run", stored_run),
@@ -85,6 +88,23 @@ fn trace(bytes: &[u8]) {
     }
 }
 
+/// A recording of any form, sessions of agents and clients among them, with and without its mistakes.
+fn recording(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let source = TraceSource::Text(text.into());
+    for bad in [BadLines::Refuse, BadLines::Skip] {
+        match stats(&source, bad, &[1, 1_000], 2) {
+            Ok((stats, mistakes)) => {
+                assert!(stats.failed_requests <= stats.requests);
+                assert!(bad == BadLines::Skip || mistakes.is_empty());
+            }
+            Err(faults) => assert!(!faults.is_empty()),
+        }
+    }
+}
+
 /// A profile of step times, inside and outside of which steps are taken.
 fn profile(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -119,6 +139,22 @@ fn measured(bytes: &[u8]) {
         match measurements::read(text) {
             Ok(all) => {
                 // A scenario of every one, or a reason; the first ones suffice.
+                for measurement in all.iter().take(4) {
+                    let _ = measurement.scenario();
+                }
+            }
+            Err(why) => assert!(!why.is_empty()),
+        }
+    }
+}
+
+/// What a benchmark wrote, of a server whose step times can be fitted.
+fn benchmark(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let set = ["performance={kind=\"roofline\",engine=\"vllm\"}".to_string()];
+        let server = load_str("base.toml", BASE, &set).expect("a server");
+        match of_benchmark(text, &server, StatedLoad::default()) {
+            Ok((all, _)) => {
                 for measurement in all.iter().take(4) {
                     let _ = measurement.scenario();
                 }

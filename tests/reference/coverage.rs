@@ -363,7 +363,7 @@ fn of_pool(pool: &Pool) -> Vec<(&'static str, bool)> {
     ]
 }
 
-fn of_class(class: &Class) -> [(&'static str, bool); 17] {
+fn of_class(class: &Class) -> [(&'static str, bool); 19] {
     let arrivals = &class.arrivals;
     let closed = match &arrivals.kind {
         ArrivalKind::ClosedLoop(closed) => Some(closed),
@@ -374,6 +374,8 @@ fn of_class(class: &Class) -> [(&'static str, bool); 17] {
     [
         ("poisson", arrivals.kind == ArrivalKind::Poisson),
         ("deterministic", arrivals.kind == ArrivalKind::Deterministic),
+        ("renewal", matches!(arrivals.kind, ArrivalKind::Renewal(_))),
+        ("bursts", matches!(arrivals.kind, ArrivalKind::Bursts(_))),
         ("users", closed.is_some()),
         ("users who think", users(|c| c.think_time.0 > 0)),
         (

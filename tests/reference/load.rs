@@ -84,7 +84,36 @@ fn arrivals(plan: &mut Plan, classes: f64) -> Table {
     } else {
         ArrivalForm::Poisson
     };
+    let form = match form {
+        ArrivalForm::Poisson => plan.dice.among(&[
+            ArrivalForm::Poisson,
+            ArrivalForm::Poisson,
+            ArrivalForm::Poisson,
+            ArrivalForm::Gamma,
+            ArrivalForm::Weibull,
+            ArrivalForm::Bursts,
+        ]),
+        other => other,
+    };
     let mut arrivals = table([("kind", text(form.word()))]);
+    match form {
+        ArrivalForm::Gamma | ArrivalForm::Weibull => {
+            let cv = plan.dice.among(&[0.1, 0.5, 2.0, 5.0]);
+            put(&mut arrivals, "cv", Value::Number(cv));
+        }
+        ArrivalForm::Bursts => {
+            put(&mut arrivals, "burst_length", text("10s"));
+            put(&mut arrivals, "burst_every", text("1min"));
+            let factor = plan.dice.among(&[1.0, 3.0, 20.0]);
+            put(&mut arrivals, "burst_factor", Value::Number(factor));
+        }
+        ArrivalForm::Poisson
+        | ArrivalForm::Deterministic
+        | ArrivalForm::Clients
+        | ArrivalForm::ClosedLoop
+        | ArrivalForm::Sessions
+        | ArrivalForm::Trace => {}
+    }
     let per_s = 1.0
         / (plan.gap_s
             * if plan.grid == Grid::None {

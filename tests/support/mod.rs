@@ -83,3 +83,20 @@ pub fn seed() -> u64 {
         Err(_) => 0,
     }
 }
+
+/// An archive of files, as tar writes it.
+pub fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for (name, content) in files {
+        let mut head = [0_u8; 512];
+        head[..name.len()].copy_from_slice(name.as_bytes());
+        head[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
+        head[156] = b'0';
+        head[257..263].copy_from_slice(b"ustar\0");
+        all.extend(head);
+        all.extend(content.as_bytes());
+        all.resize(all.len().next_multiple_of(512), 0);
+    }
+    all.resize(all.len() + 1024, 0);
+    all
+}

@@ -133,8 +133,8 @@ mod tests {
             vllm("\"request_rate\": \"inf\", \"max_concurrency\": null").load,
             Some(BenchLoad::AllAtOnce)
         );
-        let bursty = vllm("\"request_rate\": 4.0, \"burstiness\": 0.5");
-        assert!(bursty.remark.is_some_and(|r| r.contains("Poisson")));
+        let bursty = vllm("\"request_rate\": 4.0, \"burstiness\": 0.25");
+        assert_eq!((bursty.gap_cv, bursty.remark), (2.0, None));
         let lines = "{\"completed\": 1, \"total_input_tokens\": 1, \"total_output_tokens\": 1, \"mean_ttft_ms\": 4}\n";
         assert_eq!(read(&lines.repeat(3)).map(|all| all.len()), Ok(3));
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::bench_point::{
-    BenchLatency, BenchLoad, BenchPoint, need, units_of_a_second, whole_users,
+    BenchLatency, BenchLoad, BenchPoint, gap_cv_of, need, units_of_a_second, whole_users,
 };
 
 /// The points of a JSON text: one object, a list of them, or one a line.
@@ -84,7 +84,16 @@ fn of_vllm(root: &Value) -> Result<BenchPoint, String> {
     let input = number(root, "total_input_tokens").or(number(root, "total_input"));
     let users = number(root, "max_concurrency").filter(|n| *n > 0.0);
     let rate = number(root, "request_rate").filter(|n| *n > 0.0);
-    let burstiness = number(root, "burstiness").filter(|b| *b != 1.0);
+    // Gaps are of a gamma law, of which `burstiness` is the shape (vllm, benchmarks/serve.py).
+    let gap_cv = match number(root, "burstiness") {
+        None => 1.0,
+        Some(shape) if (0.0025..=10_000.0).contains(&shape) => 1.0 / libm::sqrt(shape),
+        Some(other) => {
+            return Err(format!(
+                "`burstiness` cannot be {other}: the shape of a gamma law, 0.0025 to 10,000; 1 is Poisson"
+            ));
+        }
+    };
     Ok(BenchPoint {
         input: need(input, "total_input_tokens")? / count,
         output: need(output, "total_output_tokens")? / count,
@@ -93,15 +102,13 @@ fn of_vllm(root: &Value) -> Result<BenchPoint, String> {
             (None, Some(users)) => BenchLoad::Users(users),
             (None, None) => BenchLoad::AllAtOnce,
         }),
+        gap_cv,
         requests: Some(count),
         ttft: ms("ttft"),
         tpot: ms("tpot"),
         tensor: None,
-        remark: match (burstiness, rate, users) {
-            (Some(b), Some(_), _) => Some(format!(
-                "arrivals of burstiness {b} are played as a Poisson process"
-            )),
-            (_, Some(_), Some(users)) => {
+        remark: match (rate, users) {
+            (Some(_), Some(users)) => {
                 Some(format!("the cap of {users} requests at once is not played"))
             }
             _ => None,
@@ -160,6 +167,7 @@ fn of_guidellm(benchmark: &Value) -> Result<BenchPoint, String> {
             "output_token_count",
         )?,
         load: load.map(whole_users),
+        gap_cv: gap_cv_of(kind),
         requests: requests.and_then(of_value),
         ttft: in_seconds(of_metric(metrics, "time_to_first_token_ms")),
         tpot: in_seconds(of_metric(metrics, "inter_token_latency_ms")),
@@ -215,6 +223,7 @@ fn of_aiperf(root: &Value) -> Result<BenchPoint, String> {
             (None, Some(users)) => Some(BenchLoad::Users(users)),
             (None, None) => None,
         },
+        gap_cv: 1.0,
         requests: of("request_count", "avg"),
         ttft: latency("time_to_first_token")?,
         tpot: latency("inter_token_latency")?,
@@ -241,6 +250,7 @@ pub fn of_inferencex(row: &Value) -> Result<BenchPoint, String> {
         input: need(number(row, "isl"), "isl")?,
         output: need(number(row, "osl"), "osl")?,
         load: Some(BenchLoad::Users(users)),
+        gap_cv: 1.0,
         requests: Some(10.0 * users),
         ttft: latency("ttft"),
         tpot: latency("tpot"),

@@ -9,6 +9,8 @@ pub struct BenchPoint {
     pub output: f64,
     /// Load under which it was measured; `None`: the file does not say.
     pub load: Option<BenchLoad>,
+    /// Coefficient of variation of the gaps between requests at a rate, of a gamma law; 1: a Poisson process, 0: even.
+    pub gap_cv: f64,
     /// Requests of the point; `None`: not said.
     pub requests: Option<f64>,
     /// Time to first token.
@@ -81,4 +83,12 @@ pub fn units_of_a_second(word: &str) -> Result<f64, String> {
             .collect();
         format!("not a unit of time that is known ({})", words.join(", "))
     })
+}
+
+/// How gaps vary under a strategy of guidellm: those of a constant rate do not.
+pub fn gap_cv_of(strategy: &str) -> f64 {
+    match strategy {
+        "constant" => 0.0,
+        _ => 1.0,
+    }
 }

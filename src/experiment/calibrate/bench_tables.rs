@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::bench_json::of_inferencex;
 use super::bench_point::{
-    BenchLatency, BenchLoad, BenchPoint, need, units_of_a_second, whole_users,
+    BenchLatency, BenchLoad, BenchPoint, gap_cv_of, need, units_of_a_second, whole_users,
 };
 
 /// The points of a CSV.
@@ -81,6 +81,7 @@ fn of_aiperf_table(rows: &[csv::StringRecord]) -> Result<BenchPoint, String> {
             "Output Sequence Length",
         )?,
         load: None,
+        gap_cv: 1.0,
         requests: of("request count", "avg"),
         ttft,
         tpot,
@@ -136,6 +137,7 @@ fn guidellm_table(rows: &[csv::StringRecord]) -> Result<Vec<BenchPoint>, String>
                 "synchronous" => Some(BenchLoad::Users(1.0)),
                 _ => concurrency.map(BenchLoad::Users).map(whole_users),
             },
+            gap_cv: gap_cv_of(&strategy),
             requests: of("request counts", "successful", ""),
             ttft: latency("time to first token"),
             tpot: latency("inter token latency"),

@@ -9,10 +9,14 @@
 use super::phases::decode_begins;
 use crate::scenario::{ArrivalKind, Class, LengthLaw, Period, RateSegment, Scenario};
 use crate::units::{NS_PER_DAY, NS_PER_S, SimDuration};
+use crate::workload::copula::LengthPairs;
 use crate::workload::length::{LengthScale, Lengths};
 
 /// Number of random addresses at which a law is read.
 const SAMPLES: u64 = 4_096;
+
+/// Number of addresses of each of two laws that are read together.
+const PAIRS: u64 = 128;
 
 /// The load of a part of the day.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -136,11 +140,12 @@ fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
         let (output, output_square) =
             two_moments(&outputs, &class.output, period.output_scale, by_prefill);
         let f = period.hit_rate;
+        let joined = joined(class, [&inputs, &outputs], period).unwrap_or(1.0);
         let moments = Moments {
             computed: ((1.0 - f) * input - shared).max(1.0),
             pairs: ((1.0 - f * f) * input_square - shared * shared).max(0.0) / 2.0,
             decoded: output,
-            kv: (input - shared).max(0.0) * output + output_square / 2.0,
+            kv: (joined * input - shared).max(0.0) * output + output_square / 2.0,
         };
         known.push((*period, moments));
     }
@@ -149,6 +154,25 @@ fn moments(class: &Class, by_prefill: f64) -> Vec<Moments> {
         .iter()
         .map(|period| of(period).unwrap_or_default())
         .collect()
+}
+
+/// Mean of input times output, over the product of their means, where they depend on one another.
+fn joined(class: &Class, laws: [&Lengths; 2], period: &Period) -> Option<f64> {
+    if let ArrivalKind::Clients(play) = &class.arrivals.kind {
+        return Some(play.pool.joined());
+    }
+    let pairs = LengthPairs::new(laws[0], laws[1], class.length_correlation?);
+    let scales = [period.input_scale, period.output_scale].map(LengthScale::new);
+    let step = u64::MAX / PAIRS;
+    let place = |n: u64| n * step + step / 2;
+    let mut sums = [0.0; 3];
+    for (a, b) in (0..PAIRS).flat_map(|a| (0..PAIRS).map(move |b| (a, b))) {
+        let (input, output) = pairs.at(laws, [place(a), place(b)], scales);
+        let (input, output) = (f64::from(input), f64::from(output));
+        let of = [input, output, input * output];
+        sums.iter_mut().zip(of).for_each(|(sum, x)| *sum += x);
+    }
+    Some(sums[2] * (PAIRS * PAIRS) as f64 / (sums[0] * sums[1]))
 }
 
 /// Means of a length less `less`, and of its square.

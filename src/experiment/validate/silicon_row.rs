@@ -129,6 +129,7 @@ impl<'a> SiliconRow<'a> {
             ttft_s: row.number("silicon_ttft_ms").map(|ms| ms / 1e3),
             tpot_s: row.number("silicon_tpot_ms").map(|ms| ms / 1e3),
             rate_per_s: None,
+            gap_cv: 1.0,
             statistic: LatencyStatistic::Mean,
             server: None,
             unusable: self.unusable(),

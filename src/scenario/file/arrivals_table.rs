@@ -7,10 +7,11 @@ use super::super::shape::{
     Field, TableShape, Tagged, ValueKind, Variant, default, number, optional, positive, required,
 };
 use super::super::vocabulary::{
-    AmountKey, AnswersIn, ArrivalForm, Interpolation, ProfileKey, SessionAmountKey, ThinkLaw,
+    AmountKey, AnswersIn, ArrivalForm, FailedRows, Interpolation, ProfileKey, SessionAmountKey,
+    ThinkLaw,
 };
 use super::law_table::LENGTHS;
-use super::{UP_TO_400_DAYS, UP_TO_A_DAY};
+use super::{A_WHILE, UP_TO_400_DAYS, UP_TO_A_DAY};
 use crate::traffic::CountUnit;
 use crate::words::each_of;
 
@@ -35,7 +36,11 @@ pub static ARRIVALS: Tagged = Tagged {
 /// The keys of arrivals of this form.
 const fn of(form: ArrivalForm) -> Variant {
     let fields: &[Field] = match form {
-        ArrivalForm::Poisson | ArrivalForm::Deterministic => RATE,
+        ArrivalForm::Poisson | ArrivalForm::Deterministic => &RATE,
+        ArrivalForm::Gamma | ArrivalForm::Weibull => {
+            const { &with_rate::<{ RATES + 1 }>(&[GAP_CV]) }
+        }
+        ArrivalForm::Bursts => const { &with_rate::<{ RATES + 3 }>(&BURSTS) },
         ArrivalForm::ClosedLoop => {
             const {
                 &[
@@ -106,6 +111,25 @@ const fn of(form: ArrivalForm) -> Variant {
                 ]
             }
         }
+        ArrivalForm::Clients => {
+            const {
+                &[
+                    required(
+                        "file",
+                        LongText,
+                        "\"clients.tar.xz\"",
+                        "An archive (tar, packed or not) of ServeGen's files of clients, relative to this file: chunk-N-trace.csv and chunk-N-dataset.json",
+                    ),
+                    HASH,
+                    default(
+                        "rate",
+                        positive(1e6),
+                        "1.0",
+                        "How many times as many requests as recorded each client sends",
+                    ),
+                ]
+            }
+        }
         ArrivalForm::Trace => {
             const {
                 &[
@@ -114,11 +138,7 @@ const fn of(form: ArrivalForm) -> Variant {
                         LongText,
                         "The file of recorded requests, relative to this file, of any size, packed or not: our own CSV or JSON lines, Azure, BurstGPT, Mooncake, kv-cache-tester",
                     ),
-                    optional(
-                        "hash",
-                        Text,
-                        "FNV-1a of the file's bytes, 128 bits: another file is refused",
-                    ),
+                    HASH,
                     default(
                         "rate",
                         positive(1e6),
@@ -142,6 +162,11 @@ const fn of(form: ArrivalForm) -> Variant {
                         "Local time of day at which the recording begins; left out: with the simulation",
                     ),
                     optional(
+                        "failed",
+                        Choice(&FailedRows::WORDS),
+                        "What becomes of recorded requests without an output, which failed; left out: they are left out",
+                    ),
+                    optional(
                         "csv",
                         CSV,
                         "The file of recorded requests, relative to this file: arrived_s,input_tokens,output_tokens[,cached_tokens], or as Azure, BurstGPT and Mooncake publish them",
@@ -157,7 +182,7 @@ const fn of(form: ArrivalForm) -> Variant {
 }
 
 /// Keys of the rate: how many requests come, and how the rate runs over the day.
-const RATE: &[Field] = &[
+const RATE: [Field; RATES] = [
     amount(AmountKey::PerDay),
     amount(AmountKey::PerSecond),
     profile(ProfileKey::HourlyMeans),
@@ -185,6 +210,57 @@ const RATE: &[Field] = &[
         "Name of the zone whose clock the CSV's dates without an offset are from, such as \"Europe/Berlin\"; left out: the offset of `start`",
     ),
 ];
+
+/// What makes sure that a file is the same.
+const HASH: Field = optional(
+    "hash",
+    Text,
+    "FNV-1a of the file's bytes, 128 bits: another file is refused",
+);
+
+/// Number of the keys of the rate.
+const RATES: usize = 10;
+
+/// How gaps between arrivals vary.
+const GAP_CV: Field = required(
+    "cv",
+    number(0.01, 20.0),
+    "2.0",
+    "Coefficient of variation of the gaps at a constant rate: standard deviation over mean; 1 of a gamma or Weibull law is Poisson",
+);
+
+/// How bursts come and go.
+const BURSTS: [Field; 3] = [
+    required(
+        "burst_length",
+        A_WHILE,
+        "\"30s\"",
+        "Mean length of a burst; lengths are exponential",
+    ),
+    required(
+        "burst_every",
+        A_WHILE,
+        "\"10min\"",
+        "Mean time from one burst's beginning to the next's; the time between bursts is exponential",
+    ),
+    required(
+        "burst_factor",
+        number(1.0, 1e4),
+        "5.0",
+        "Rate in a burst over the rate between bursts; the mean over both is the class's rate",
+    ),
+];
+
+/// The keys of the rate and these.
+const fn with_rate<const ALL: usize>(more: &[Field]) -> [Field; ALL] {
+    let mut all = [GAP_CV; ALL];
+    let mut i = 0;
+    while i < ALL {
+        all[i] = if i < RATES { RATE[i] } else { more[i - RATES] };
+        i += 1;
+    }
+    all
+}
 
 /// A way to say how many requests come.
 const fn amount(key: AmountKey) -> Field {

@@ -51,6 +51,11 @@ pub static CLASS: TableShape = TableShape {
             "Output lengths, in tokens; left out only where a trace says them",
         ),
         optional(
+            "length_correlation",
+            number(-0.99, 0.99),
+            "Spearman's rank correlation of inputs and outputs, by a Gaussian copula (of sessions, in their first turns); left out: they do not depend on one another",
+        ),
+        optional(
             "hit_rate",
             below_one(),
             "Cached over all input tokens of this class; by default that of `kv_cache`",

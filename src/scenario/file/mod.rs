@@ -96,6 +96,9 @@ pub const RIVALS: [(&str, &[&str]); 18] = [
 const DAY: u128 = 86_400 * PS_PER_S;
 const HOUR: u128 = 3_600 * PS_PER_S;
 
+/// A duration on the simulation's clock, from a millisecond to a day.
+const A_WHILE: ValueKind = Duration(PS_PER_S / 1000, DAY, Nanosecond);
+
 /// A duration on the simulation's clock, from zero to a day.
 const UP_TO_A_DAY: ValueKind = Duration(0, DAY, Nanosecond);
 

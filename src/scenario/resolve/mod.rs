@@ -5,6 +5,7 @@
 //! done in `closed_scenario`, which is private to this module.
 
 mod architecture;
+mod client_laws;
 mod closed_scenario;
 mod csv_cells;
 mod profile_table;

@@ -7,8 +7,9 @@ use super::super::suggest::{choices, list};
 use super::super::text::show_time_of_day;
 use super::super::tree::{TomlEntry, TomlNode, TomlTable};
 use super::super::{
-    AmountKey, ArrivalForm, ArrivalKind, ArrivalProcess, ClosedLoop, Interpolation, LengthLaw,
-    Period, ProfileKey, RateSegment, SessionAmountKey, SessionTurns, TracePlay,
+    AmountKey, ArrivalForm, ArrivalKind, ArrivalProcess, BurstLaw, ClosedLoop, FailedRows, GapForm,
+    Interpolation, LengthLaw, Period, ProfileKey, RateSegment, RenewalLaw, SessionAmountKey,
+    SessionTurns, TracePlay,
 };
 use super::resolve_law;
 use super::resolve_pool::timed;
@@ -40,11 +41,17 @@ pub fn arrivals(
         ArrivalForm::Trace => {
             let recording = trace::read(table, report)?;
             let play = trace::play(table, &recording, run, report)?;
-            return Some(recorded(play, &recording, hit_rate?));
+            let failed = table.word("failed").unwrap_or_default();
+            return Some(recorded(play, &recording, failed, hit_rate?));
         }
+        // Such clients have lengths of their own, and were read with them.
+        ArrivalForm::Clients => return None,
         ArrivalForm::Deterministic => ArrivalKind::Deterministic,
         ArrivalForm::Poisson => ArrivalKind::Poisson,
         ArrivalForm::Sessions => return sessions(entry, input, run, report),
+        ArrivalForm::Gamma => renewal(GapForm::Gamma, table)?,
+        ArrivalForm::Weibull => renewal(GapForm::Weibull, table)?,
+        ArrivalForm::Bursts => bursts(table, report)?,
     };
     let amount = only_one::<AmountKey>(table, report);
     let amount = amount.and_then(|one| {
@@ -159,11 +166,43 @@ fn sessions(
     })
 }
 
+fn renewal(form: GapForm, table: &TomlTable) -> Option<ArrivalKind> {
+    let cv = table.number("cv")?;
+    Some(ArrivalKind::Renewal(RenewalLaw { form, cv }))
+}
+
+fn bursts(table: &TomlTable, report: &mut MistakeReport) -> Option<ArrivalKind> {
+    let length = table.duration("burst_length")?;
+    let every = table.duration("burst_every")?;
+    if length >= every {
+        let message = "a burst would be over only after the next has begun";
+        let found = Diagnostic::new(message, table.at("burst_every"));
+        report.push(
+            found
+                .label("must be longer than a burst")
+                .also(table.at("burst_length"), "as long as this")
+                .help("`burst_every` is from beginning to beginning, the burst included"),
+        );
+        return None;
+    }
+    let factor = table.number("burst_factor")?;
+    Some(ArrivalKind::Bursts(BurstLaw {
+        length,
+        every,
+        factor,
+    }))
+}
+
 /// The process of recorded arrivals.
-pub fn recorded(play: TracePlay, recording: &Recording, hit_rate: f64) -> ArrivalProcess {
+pub fn recorded(
+    play: TracePlay,
+    recording: &Recording,
+    failed: FailedRows,
+    hit_rate: f64,
+) -> ArrivalProcess {
     ArrivalProcess {
-        remarks: recording.remarks.clone(),
-        cautions: recording.cautions.clone(),
+        remarks: recording.remarks().to_vec(),
+        cautions: recording.of_failed(failed).into_iter().collect(),
         ..alike(ArrivalKind::Trace(play), hit_rate)
     }
 }
@@ -282,7 +321,11 @@ fn hourly(items: &[TomlNode], report: &mut MistakeReport) -> Option<Vec<RateSegm
 }
 
 /// Refuses a rate that peaks beyond [`MAX_PEAK_PER_S`]: a day's requests within a microsecond are no load.
-fn peak_is_bounded(rate: &[RateSegment], at: Span, report: &mut MistakeReport) -> Option<()> {
+pub(super) fn peak_is_bounded(
+    rate: &[RateSegment],
+    at: Span,
+    report: &mut MistakeReport,
+) -> Option<()> {
     let ends = rate
         .iter()
         .flat_map(|s| [s.rate_from_per_s, s.rate_to_per_s]);

@@ -149,7 +149,7 @@ fn no_stated_hits(
     let at = class.table("arrivals").map(|arrivals| arrivals.at("csv"));
     let at = at.unwrap_or(class.at("arrivals"));
     let states = match &meaning.arrivals.kind {
-        ArrivalKind::Trace(rows) => rows.iter().any(|row| row.cached.is_some()),
+        ArrivalKind::Trace(play) => play.facts.states_hits,
         _ => meaning.arrivals.periods.iter().any(|p| p.hit_rate > 0.0),
     };
     if states {

@@ -9,7 +9,7 @@ use super::super::tree::{TomlNode, TomlTable, TomlValue};
 use super::super::{ArrivalForm, ArrivalProcess, Class, LengthLaw, Pool, Role, SharedPrompts, Slo};
 use super::resolve_hardware::{known, need_without_base};
 use super::traffic_shape::RunTimes;
-use super::{resolve_arrivals, resolve_law, trace};
+use super::{client_laws, resolve_arrivals, resolve_law, trace};
 use crate::catalog::{self, Discount, Price, TokenPrices, usd_per_million};
 use crate::units::{NS_PER_DAY, PicoUsd, SimDuration};
 
@@ -31,6 +31,7 @@ pub fn class(
         input: input?,
         output: output?,
         shared_prompts: table.table(SHARED_PROMPTS).and_then(shared_prompts),
+        length_correlation: table.number("length_correlation").filter(|r| *r != 0.0),
         price,
         discounts: table.boolean("discounts")?,
         slo,
@@ -56,26 +57,46 @@ fn load(
         return (None, None, None);
     };
     let kind: Option<ArrivalForm> = entry.node.table().and_then(|t| t.word("kind"));
-    if kind == Some(ArrivalForm::Trace) {
-        for key in ["input", "output"] {
+    if kind == Some(ArrivalForm::Trace) || kind == Some(ArrivalForm::Clients) {
+        let is_trace = kind == Some(ArrivalForm::Trace);
+        let joined = is_trace.then_some("length_correlation");
+        for key in ["input", "output"].into_iter().chain(joined) {
             if let Some(given) = table.entry(key) {
-                let message = format!("a trace has its own {key} lengths");
+                let whose = if is_trace {
+                    "a trace has"
+                } else {
+                    "clients have"
+                };
+                let message = format!(
+                    "{whose} lengths of {}",
+                    if is_trace { "its own" } else { "their own" }
+                );
                 let found = Diagnostic::new(message, given.key_at).label("in the way");
                 report.push(found.help("take it out, or choose another kind of arrivals"));
             }
         }
         let table = entry.node.table();
+        if !is_trace {
+            let loaded = table
+                .zip(hit_rate)
+                .and_then(|(table, hit_rate)| client_laws::load(table, hit_rate, run, report));
+            return match loaded {
+                Some(([input, output], arrivals)) => (Some(input), Some(output), Some(arrivals)),
+                None => (None, None, None),
+            };
+        }
         let recording = table.and_then(|t| trace::read(t, report));
         let play = match (table, &recording) {
             (Some(table), Some(recording)) => trace::play(table, recording, run, report),
             _ => None,
         };
+        let failed = table.and_then(|t| t.word("failed")).unwrap_or_default();
         return match (play, recording, hit_rate) {
-            (Some(play), Some(recording), Some(hit_rate)) => (
-                Some(trace::law(&play.rows, |r| r.input)),
-                Some(trace::law(&play.rows, |r| r.output)),
-                Some(resolve_arrivals::recorded(play, &recording, hit_rate)),
-            ),
+            (Some(play), Some(recording), Some(hit_rate)) => {
+                let [input, output] = play.facts.laws();
+                let arrivals = resolve_arrivals::recorded(play, &recording, failed, hit_rate);
+                (Some(input), Some(output), Some(arrivals))
+            }
             _ => (None, None, None),
         };
     }

@@ -3,13 +3,14 @@
 //! Times that count from a beginning count from the simulation's (`start - warm_up`); of dates the first is that
 //! beginning. Equal times keep the file's order; rows that come a little late are sorted.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::diagnostic::{Diagnostic, MistakeReport};
 use super::super::shape::show_integer;
+use super::super::source::Span;
 use super::super::text::{parse_duration, parse_time_of_day};
 use super::super::tree::{TomlEntry, TomlNode, TomlTable, TomlValue};
-use super::super::{Law, LengthLaw, TracePlay, TraceRow};
+use super::super::{FailedRows, TraceCut, TraceFacts, TracePlay, TraceRow};
 use super::csv_cells::read_once;
 use super::told::{name, told};
 use super::traffic_shape::RunTimes;
@@ -19,21 +20,36 @@ use crate::traffic::{
 };
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
 
-/// Most rows of a recording.
-const MOST_ROWS: usize = 10_000_000;
+/// Most rows of a recording that are held in memory, 6 MB of them: longer ones are streamed from their file.
+const MOST_HELD: usize = 1 << 18;
 
 /// How much later than its time a row may stand and still be sorted in, in ns: an hour.
 const SORTED_WITHIN: i64 = NS_PER_HOUR as i64;
 
-/// A recorded workload.
+/// A recorded workload: what its file holds, failed requests included.
 #[derive(Debug)]
 pub struct Recording {
-    /// Recorded requests in order of time.
-    pub rows: Arc<[TraceRow]>,
+    rows: RecordedRows,
+    /// Requests without an output.
+    failed: u64,
+    /// Time of the last request from the recording's beginning.
+    last: SimDuration,
     /// What was understood of the file.
-    pub remarks: Vec<String>,
-    /// What was left out of it.
-    pub cautions: Vec<String>,
+    remarks: Vec<String>,
+    /// What parts of it hold that were asked for.
+    known: Mutex<Vec<(TraceCut, Arc<TraceFacts>)>>,
+}
+
+/// A part of a recording as it is played: its rows, where they are held, and what they hold.
+type PlayedPart = (Option<Arc<[TraceRow]>>, Arc<TraceFacts>);
+
+/// Rows of a recording.
+#[derive(Debug)]
+enum RecordedRows {
+    /// Rows in order of time, which counts from the recording's beginning.
+    Held(Arc<[TraceRow]>),
+    /// A file that is out of order by so many ns, and begins at this time of its clock.
+    Streamed(TraceSource, i64, i64),
 }
 
 /// Reads the recording of arrivals, or complains about what is wrong.
@@ -74,58 +90,84 @@ fn read_file(entry: &TomlEntry, report: &mut MistakeReport) -> Option<Arc<Record
     file.content(|| {
         let shown = path.display().to_string();
         recording_of(&TraceSource::File(path))
-            .map_err(|faults| {
-                for fault in faults {
-                    let place = match fault.line {
-                        0 => shown.clone(),
-                        line => format!("{shown}:{line}:{}", fault.before + fault.place.0 + 1),
-                    };
-                    let mut found =
-                        Diagnostic::new(format!("{place}: {}", fault.message), entry.node.at);
-                    if !fault.label.is_empty() {
-                        found = found.label(fault.label.as_str());
-                    }
-                    if fault.alike > 0 {
-                        found = found.note(format!("{} more rows are like this one", fault.alike));
-                    }
-                    if !fault.help.is_empty() {
-                        found = found.help(fault.help.as_str());
-                    }
-                    report.push(found);
-                }
-            })
+            .map_err(|faults| tell_of_file(&shown, entry.node.at, faults, report))
             .ok()
     })
+}
+
+/// Tells what is wrong with a file of which no text is held, at the place that names it.
+pub fn tell_of_file(shown: &str, at: Span, faults: Vec<TrafficFault>, report: &mut MistakeReport) {
+    for fault in faults {
+        let place = match fault.line {
+            0 => shown.to_string(),
+            line => format!("{shown}:{line}:{}", fault.before + fault.place.0 + 1),
+        };
+        let mut found = Diagnostic::new(format!("{place}: {}", fault.message), at);
+        if !fault.label.is_empty() {
+            found = found.label(fault.label.as_str());
+        }
+        if fault.alike > 0 {
+            found = found.note(format!("{} more rows are like this one", fault.alike));
+        }
+        if !fault.help.is_empty() {
+            found = found.help(fault.help.as_str());
+        }
+        report.push(found);
+    }
 }
 
 /// The recording of a file, which is read through once.
 fn recording_of(source: &TraceSource) -> Result<Recording, Vec<TrafficFault>> {
     let mut rows: Vec<(i64, TraceRow)> = Vec::new();
+    let mut facts = TraceFacts::default();
+    let mut last = i64::MIN;
     let found = survey(source, BadLines::Refuse, |request| {
-        if request.output > 0 && rows.len() <= MOST_ROWS {
-            let row = TraceRow {
-                at: SimDuration::ZERO,
-                input: request.input,
-                output: request.output,
-                cached: request.cached,
-            };
+        let row = TraceRow {
+            at: SimDuration::ZERO,
+            input: request.input,
+            output: request.output,
+            cached: request.cached,
+        };
+        if rows.len() <= MOST_HELD {
             rows.push((request.at, row));
         }
+        if row.output > 0 {
+            facts.see(&row);
+            last = last.max(request.at);
+        }
     })?;
-    if rows.len() > MOST_ROWS {
-        let most = show_integer(MOST_ROWS as i128);
-        let fault = TrafficFault::new("rows", format!("the file has more than {most} requests"));
-        return Err(vec![fault.help(
-            "cut the trace into several scenarios, or play a part: `window`",
-        )]);
+    if rows.len() <= MOST_HELD {
+        return Ok(Recording::held(
+            rows,
+            found.clock,
+            found.late,
+            &found.remarks,
+        ));
     }
-    Ok(made(
-        rows,
-        found.clock,
-        found.failed,
-        found.late,
-        &found.remarks,
-    ))
+    let begins = beginning(found.clock, found.first);
+    facts.last = SimDuration((last - begins) as u64);
+    // Times are as recorded and failed requests left out: what most scenarios play.
+    let plain = TraceCut {
+        window: None,
+        rate: 1.0,
+        shift: 0,
+        failed: FailedRows::LeftOut,
+    };
+    Ok(Recording {
+        rows: RecordedRows::Streamed(source.clone(), found.disorder, begins),
+        failed: found.failed,
+        last: SimDuration((found.last - begins) as u64),
+        remarks: remarks(found.clock, found.late, &found.remarks),
+        known: Mutex::new(vec![(plain, Arc::new(facts))]),
+    })
+}
+
+/// The time by a file's clock that a run begins with, where its first row has this one.
+fn beginning(clock: Clock, first: i64) -> i64 {
+    match clock {
+        Clock::Beginning => 0,
+        Clock::Civil | Clock::Instant => first,
+    }
 }
 
 /// The recording as a run plays it: a window of it, at another rate, several times, from a time of day on.
@@ -135,7 +177,6 @@ pub fn play(
     run: RunTimes,
     report: &mut MistakeReport,
 ) -> Option<TracePlay> {
-    let rate = arrivals.number("rate")?;
     let window = match arrivals.list("window") {
         None => None,
         Some(items) => {
@@ -161,43 +202,46 @@ pub fn play(
             (parse_time_of_day(at).ok()?.0 as i64 - begins).rem_euclid(NS_PER_DAY as i64) as u64
         }
     };
-    let inside = |row: &&TraceRow| window.is_none_or(|(from, to)| (from..to).contains(&row.at.0));
-    let from = window.map_or(0, |(from, _)| from);
-    let scaled = |ns: u64| match rate == 1.0 {
-        true => ns,
-        false => libm::round(ns as f64 / rate) as u64,
+    let cut = TraceCut {
+        window,
+        rate: arrivals.number("rate")?,
+        shift,
+        failed: arrivals.word("failed").unwrap_or_default(),
     };
-    let is_plain = window.is_none() && rate == 1.0 && shift == 0;
-    let rows: Arc<[TraceRow]> = match is_plain {
-        true => Arc::clone(&recording.rows),
-        false => {
-            let moved = |row: &TraceRow| TraceRow {
-                at: SimDuration(scaled(row.at.0 - from) + shift),
-                ..*row
-            };
-            recording.rows.iter().filter(inside).map(moved).collect()
+    let repeat = arrivals.integer("repeat")?;
+    let (rows, facts) = match recording.part(cut) {
+        Ok(part) => part,
+        Err(fault) => {
+            report.push(Diagnostic::new(fault.to_string(), arrivals.at("file")));
+            return None;
         }
     };
-    let Some(last) = rows.last() else {
-        let found = Diagnostic::new(
-            "no recorded request lies in the window",
-            arrivals.at("window"),
-        );
-        let last = recording
-            .rows
-            .last()
-            .map_or(0.0, |row| row.at.as_secs_f64());
-        report.push(found.label(format!("the last comes at {last} s")));
+    if facts.count == 0 {
+        let found = match window {
+            Some(_) => Diagnostic::new(
+                "no recorded request lies in the window",
+                arrivals.at("window"),
+            )
+            .label(format!(
+                "the last comes at {} s",
+                recording.last.as_secs_f64()
+            )),
+            None => Diagnostic::new("no request of the file has an answer", arrivals.at("kind"))
+                .help("`failed = \"prompt\"` plays the prompts of requests that failed"),
+        };
+        report.push(found);
         return None;
-    };
-    let whole_seconds = (last.at.0 - shift) / NS_PER_S + 1;
-    let period = window.map_or(whole_seconds * NS_PER_S, |(from, to)| {
-        scaled(to - from).max(1)
-    });
-    Some(TracePlay {
-        rows,
-        repeat: arrivals.integer("repeat")?,
-        period: SimDuration(period),
+    }
+    let whole_seconds = (facts.last.0 - shift) / NS_PER_S + 1;
+    let period = SimDuration(window.map_or(whole_seconds * NS_PER_S, |(from, to)| {
+        cut.scaled(to - from).max(1)
+    }));
+    Some(match (&recording.rows, rows) {
+        (RecordedRows::Streamed(source, disorder, begins), None) => {
+            let file = (source.clone(), *disorder, *begins);
+            TracePlay::streamed(file, cut, facts, repeat, period)
+        }
+        (_, rows) => TracePlay::held(rows.unwrap_or_default(), facts, repeat, period),
     })
 }
 
@@ -221,7 +265,7 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
     let mut reader = RequestReader::new(text.as_bytes(), name)?;
     let mut faults = Faults::default();
     let mut rows: Vec<(i64, TraceRow)> = Vec::new();
-    let (mut failed, mut sorted) = (0_u64, 0_u64);
+    let mut sorted = 0_u64;
     let mut latest = i64::MIN;
     let mut request = RecordedRequest::default();
     loop {
@@ -251,21 +295,6 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
             );
         }
         sorted += u64::from(request.at < latest);
-        if request.output == 0 {
-            failed += 1;
-            continue;
-        }
-        if rows.len() == MOST_ROWS {
-            let most = show_integer(MOST_ROWS as i128);
-            let fault =
-                TrafficFault::new("rows", format!("the file has more than {most} requests"));
-            faults.push(
-                fault
-                    .help("cut the trace into several scenarios")
-                    .on(&request),
-            );
-            break;
-        }
         let row = TraceRow {
             at: SimDuration::ZERO,
             input: request.input,
@@ -278,32 +307,110 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
         return Err(faults.into_list());
     }
     if rows.is_empty() {
-        return Err(vec![match failed {
-            0 => TrafficFault::new("rows", "the file has no requests")
-                .label("nothing follows the header"),
-            _ => TrafficFault::new("rows", "no request of the file has an answer"),
-        }]);
+        let fault = TrafficFault::new("rows", "the file has no requests");
+        return Err(vec![fault.label("nothing follows the header")]);
     }
-    Ok(made(rows, reader.clock(), failed, sorted, &reader.remarks))
+    Ok(Recording::held(
+        rows,
+        reader.clock(),
+        sorted,
+        &reader.remarks,
+    ))
 }
 
-/// The recording of these requests, each with its time by the clock.
-fn made(
-    mut rows: Vec<(i64, TraceRow)>,
-    clock: Clock,
-    failed: u64,
-    late: u64,
-    remarks: &[String],
-) -> Recording {
-    rows.sort_by_key(|(at, _)| *at);
-    let first = rows.first().map_or(0, |(at, _)| *at);
-    let begins = if clock == Clock::Beginning { 0 } else { first };
-    let at_its_time = |(at, row): (i64, TraceRow)| TraceRow {
-        at: SimDuration((at - begins) as u64),
-        ..row
-    };
-    let rows: Vec<TraceRow> = rows.into_iter().map(at_its_time).collect();
-    let mut remarks = remarks.to_vec();
+impl Recording {
+    /// The recording of these requests, each with its time by the clock.
+    fn held(mut rows: Vec<(i64, TraceRow)>, clock: Clock, late: u64, said: &[String]) -> Self {
+        rows.sort_by_key(|(at, _)| *at);
+        let begins = beginning(clock, rows.first().map_or(0, |(at, _)| *at));
+        let at_its_time = |(at, row): (i64, TraceRow)| TraceRow {
+            at: SimDuration((at - begins) as u64),
+            ..row
+        };
+        let rows: Vec<TraceRow> = rows.into_iter().map(at_its_time).collect();
+        Self {
+            failed: rows.iter().filter(|row| row.output == 0).count() as u64,
+            last: rows.last().map_or(SimDuration::ZERO, |row| row.at),
+            rows: RecordedRows::Held(rows.into()),
+            remarks: remarks(clock, late, said),
+            known: Mutex::default(),
+        }
+    }
+
+    /// A part of the recording.
+    fn part(&self, cut: TraceCut) -> Result<PlayedPart, String> {
+        let (source, disorder, begins) = match &self.rows {
+            RecordedRows::Held(rows) => {
+                let is_plain = cut.window.is_none() && cut.rate == 1.0 && cut.shift == 0;
+                let rows: Arc<[TraceRow]> = match is_plain && self.failed == 0 {
+                    true => Arc::clone(rows),
+                    false => rows.iter().filter_map(|row| cut.of(row)).collect(),
+                };
+                let facts = TraceFacts::of(rows.iter().copied());
+                return Ok((Some(rows), Arc::new(facts)));
+            }
+            RecordedRows::Streamed(source, disorder, begins) => (source, *disorder, *begins),
+        };
+        // What rows hold does not depend on the rate and the beginning, but for the last one's time.
+        let plain = TraceCut {
+            rate: 1.0,
+            shift: 0,
+            failed: match self.failed {
+                0 => FailedRows::LeftOut,
+                _ => cut.failed,
+            },
+            ..cut
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().find(|(of, _)| *of == plain);
+        let facts = match found {
+            Some((_, facts)) => Arc::clone(facts),
+            None => {
+                let whole = TracePlay::streamed(
+                    (source.clone(), disorder, begins),
+                    plain,
+                    Arc::new(TraceFacts::unknown()),
+                    1,
+                    SimDuration::ZERO,
+                );
+                let facts = TraceFacts::of(whole.rows());
+                if let Some(why) = whole.broken() {
+                    return Err(why.to_string());
+                }
+                let facts = Arc::new(facts);
+                known.push((plain, Arc::clone(&facts)));
+                facts
+            }
+        };
+        let last = SimDuration(cut.scaled(facts.last.0) + cut.shift);
+        let moved = match last == facts.last {
+            true => facts,
+            false => Arc::new(facts.ending(last)),
+        };
+        Ok((None, moved))
+    }
+
+    /// What was understood of the file, in sentences.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// What became of requests that failed, in a sentence; `None`: there are none.
+    pub fn of_failed(&self, failed: FailedRows) -> Option<String> {
+        let shown = show_integer(i128::from(self.failed));
+        let what = match failed {
+            FailedRows::LeftOut => "are left out; `failed = \"prompt\"` plays their prompts",
+            FailedRows::Prompt => {
+                "are played as prompts with one token of output, those without a prompt left out"
+            }
+        };
+        (self.failed > 0)
+            .then(|| format!("{shown} recorded requests have no output: they failed, and {what}"))
+    }
+}
+
+fn remarks(clock: Clock, late: u64, said: &[String]) -> Vec<String> {
+    let mut remarks = said.to_vec();
     if clock != Clock::Beginning {
         remarks.push("times are dates; the first request comes at the beginning".to_string());
     }
@@ -313,34 +420,5 @@ fn made(
             show_integer(i128::from(late))
         ));
     }
-    let mut cautions = Vec::new();
-    if failed > 0 {
-        let shown = show_integer(i128::from(failed));
-        cautions.push(format!(
-            "{shown} recorded requests have no output: they failed, and are left out"
-        ));
-    }
-    Recording {
-        rows: rows.into(),
-        remarks,
-        cautions,
-    }
-}
-
-/// The law of recorded lengths.
-pub fn law(rows: &[TraceRow], length: impl Fn(&TraceRow) -> u32) -> LengthLaw {
-    let mut lengths: Vec<u32> = rows.iter().map(length).collect();
-    lengths.sort_unstable();
-    let mut values: Vec<(f64, f64)> = Vec::new();
-    for length in &lengths {
-        match values.last_mut() {
-            Some((value, weight)) if *value == f64::from(*length) => *weight += 1.0,
-            _ => values.push((f64::from(*length), 1.0)),
-        }
-    }
-    LengthLaw {
-        law: Law::Empirical { values },
-        min: lengths.first().copied().unwrap_or(1),
-        max: lengths.last().copied().unwrap_or(1),
-    }
+    remarks
 }
