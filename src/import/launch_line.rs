@@ -121,7 +121,9 @@ impl Line {
             self.switch("--enable-expert-parallel");
         }
         if role != ServerRole::Decode {
-            self.flag("--max-num-batched-tokens", pool.max_batch_tokens);
+            // a batch of the engine is that of one stage of a pipeline
+            let tokens = (pool.max_batch_tokens / parallel.pipeline.max(1)).max(1);
+            self.flag("--max-num-batched-tokens", tokens);
         }
         self.flag("--max-num-seqs", pool.max_batch_requests);
         if role == ServerRole::Both {
@@ -182,7 +184,9 @@ impl Line {
         if role != ServerRole::Decode {
             self.flag(
                 "--chunked-prefill-size",
-                pool.max_batch_tokens.saturating_mul(ranks),
+                (pool.max_batch_tokens / parallel.pipeline.max(1))
+                    .max(1)
+                    .saturating_mul(ranks),
             );
         }
         self.flag(

@@ -215,7 +215,7 @@ impl ServerPool {
             && engine != LaunchEngine::Sglang
         {
             let why = format!("{} {}", stated.flag, stated.value);
-            return self.put("max_batch_tokens", stated.value, why);
+            return self.step_tokens(stated.value, why, shares);
         }
         match engine {
             LaunchEngine::Vllm => {
@@ -225,13 +225,10 @@ impl ServerPool {
                 } else {
                     (2_048, "of less than 70 GiB, and A100")
                 };
-                self.put(
-                    "max_batch_tokens",
-                    tokens,
-                    format!("{by_default} on accelerators {which}"),
-                );
+                let why = format!("{by_default} on accelerators {which}");
+                self.step_tokens(tokens, why, shares);
             }
-            LaunchEngine::Trtllm => self.put("max_batch_tokens", 8_192, by_default),
+            LaunchEngine::Trtllm => self.step_tokens(8_192, by_default.to_string(), shares),
             LaunchEngine::Sglang => {
                 let chunk = server.chunk.as_ref();
                 let most = server.batch_tokens.as_ref();
@@ -262,9 +259,19 @@ impl ServerPool {
                 } else {
                     (tokens, why)
                 };
-                self.put("max_batch_tokens", tokens, why);
+                self.step_tokens(tokens, why, shares);
             }
         }
+    }
+
+    /// Tokens of a step: engines' budgets are of one batch, and each stage of a pipeline has one at any time.
+    fn step_tokens(&mut self, tokens: u32, why: String, shares: ServerShares) {
+        let stages = shares.pipeline.max(1);
+        let why = match stages {
+            1 => why,
+            _ => format!("{why}, for each of {stages} stages"),
+        };
+        self.put("max_batch_tokens", tokens.saturating_mul(stages), why);
     }
 
     /// Requests that run at once.

@@ -49,7 +49,7 @@ static PREFILL: TableShape = TableShape {
             "max_batch_tokens",
             Integer(1, super::MAX_TOKENS as i128),
             "16384",
-            "Tokens that one rank computes in one batch",
+            "Tokens that one rank computes in one batch; of a pipeline, in all stages together",
         ),
         optional(
             "max_batch_pairs",
@@ -119,7 +119,7 @@ static MIXED: TableShape = TableShape {
             "max_batch_tokens",
             Integer(1, super::MAX_TOKENS as i128),
             "8192",
-            "Tokens in one rank's step: one for each request that decodes, the rest for prompts",
+            "Tokens in one rank's step: one for each request that decodes, the rest for prompts; of a pipeline, in all stages together",
         ),
         MAX_BATCH,
         MAX_QUEUE,
