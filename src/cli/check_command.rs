@@ -262,7 +262,20 @@ fn hits(cache: &KvCache, class: &Class, rate: f64) -> String {
     let Some(blocks) = cache.blocks() else {
         return format!("{} of them hits", percent(rate));
     };
+    let recorded = match &class.arrivals.kind {
+        ArrivalKind::Trace(play) => play.blocks.as_ref(),
+        _ => None,
+    };
     let of = match class.shared_prompts {
+        None if let Some(of) = recorded => {
+            format!(
+                "prompts share what their recorded blocks of {} say",
+                of.tokens()
+            )
+        }
+        None if matches!(class.arrivals.kind, ArrivalKind::Sessions(_)) => {
+            "turns begin with what was said before".to_string()
+        }
         None => "prompts share nothing (state `shared_prompts`)".to_string(),
         Some(shared) if shared.count == 1 => {
             format!(

@@ -26,6 +26,7 @@ mod ordinary;
 mod overrides;
 mod performance;
 mod plan_section;
+mod recorded_blocks;
 mod recording;
 mod resolve;
 #[cfg(test)]
@@ -69,6 +70,7 @@ pub use performance::{
     Precision, ProfilePart, ProfileRow, Roofline, StepTimeProfile,
 };
 pub use plan_section::{PlanOption, PlanTable};
+pub use recorded_blocks::RecordedBlocks;
 pub use resolve::Scenario;
 pub use source::{SourceText, Sources, Span};
 pub use step_basis::StepBasis;

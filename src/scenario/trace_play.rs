@@ -8,6 +8,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::recorded_blocks::RecordedBlocks;
 use super::trace_facts::TraceFacts;
 use super::vocabulary::FailedRows;
 use crate::traffic::{RecordedRequest, SortedTrace, TraceSource};
@@ -19,6 +20,10 @@ pub struct TracePlay {
     rows: PlayedRows,
     /// What one time through holds.
     pub facts: Arc<TraceFacts>,
+    /// Blocks of the prompts, by their rows' places; `None`: none are known.
+    pub blocks: Option<Arc<RecordedBlocks>>,
+    /// Whether the recording has ids of blocks, known or not.
+    pub has_ids: bool,
     /// Times through.
     pub repeat: u32,
     /// Time from one beginning to the next, in which all requests come.
@@ -36,6 +41,8 @@ pub struct TraceRow {
     pub output: u32,
     /// Input tokens found in the cache; `None`: drawn by the hit rate.
     pub cached: Option<u32>,
+    /// Place of the request in its file, by which its blocks are known.
+    pub place: u32,
 }
 
 /// Which part of a recording is played, and how its times become those of the run.
@@ -122,7 +129,7 @@ impl TraceCut {
 impl TracePlay {
     /// Rows that are held.
     pub fn held(
-        rows: Arc<[TraceRow]>,
+        (rows, blocks): (Arc<[TraceRow]>, Option<Arc<RecordedBlocks>>),
         facts: Arc<TraceFacts>,
         repeat: u32,
         period: SimDuration,
@@ -130,6 +137,8 @@ impl TracePlay {
         Self {
             rows: PlayedRows::Held(rows),
             facts,
+            has_ids: blocks.is_some(),
+            blocks,
             repeat,
             period,
         }
@@ -154,6 +163,8 @@ impl TracePlay {
         Self {
             rows: PlayedRows::Streamed(Arc::new(rows)),
             facts,
+            blocks: None,
+            has_ids: false,
             repeat,
             period,
         }
@@ -259,7 +270,9 @@ impl PartialEq for TracePlay {
             }
             _ => false,
         };
-        same_rows && (self.repeat, self.period) == (other.repeat, other.period)
+        same_rows
+            && self.blocks == other.blocks
+            && (self.repeat, self.period) == (other.repeat, other.period)
     }
 }
 
@@ -291,6 +304,7 @@ impl StreamedRows {
                         input: request.input,
                         output: request.output,
                         cached: request.cached,
+                        place: 0,
                     };
                     if let Some(row) = self.cut.of(&row) {
                         return Some(row);

@@ -16,6 +16,7 @@
 //! | Prometheus, Grafana | JSON, CSV | counts or rates | epoch seconds, dates |
 
 mod agent_sessions;
+mod block_sizes;
 mod client_pool;
 mod client_stats;
 mod count_columns;
@@ -42,6 +43,7 @@ mod trace_figures;
 mod trace_source;
 mod trace_stats;
 
+pub use block_sizes::BlockSizes;
 pub use client_pool::{ClientPool, ClientWindow};
 pub use counts::{CountTable, CountTimes, CountUnit};
 pub use fault::{BadLines, Faults, TrafficFault};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::block_sizes::BlockSizes;
 use super::client_stats::stats_of_clients;
 use super::fault::{BadLines, TrafficFault};
 use super::prefix_lru::{PrefixLru, TouchOrder};
@@ -17,9 +18,6 @@ const MINUTE: i64 = 60 * NS;
 
 /// Windows over which arrivals are counted for the index of dispersion, in seconds.
 const WINDOWS: [i64; 3] = [1, 10, 60];
-
-/// Tokens of a block that are tried where a file does not say them.
-const BLOCK_TOKENS: [u64; 8] = [512, 16, 64, 128, 256, 32, 1024, 1];
 
 /// Most rows of the profile.
 const PROFILE_ROWS: i64 = 24;
@@ -54,40 +52,6 @@ pub fn stats(
     }
     let mistakes = found.mistakes.clone();
     Ok((counted.stats(found, capacities), mistakes))
-}
-
-/// Sizes of blocks that suit every row: as many ids as blocks, begun ones included, or full ones only.
-#[derive(Debug)]
-struct BlockSizes {
-    begun: Vec<u64>,
-    full: Vec<u64>,
-    is_seen: bool,
-}
-
-impl Default for BlockSizes {
-    fn default() -> Self {
-        Self {
-            begun: BLOCK_TOKENS.to_vec(),
-            full: BLOCK_TOKENS.to_vec(),
-            is_seen: false,
-        }
-    }
-}
-
-impl BlockSizes {
-    fn see(&mut self, request: &RecordedRequest) {
-        let (count, input) = (request.blocks.len() as u64, u64::from(request.input));
-        if count > 0 {
-            self.is_seen = true;
-            self.begun.retain(|size| input.div_ceil(*size) == count);
-            self.full.retain(|size| input / size == count);
-        }
-    }
-
-    fn tokens(&self) -> Option<u64> {
-        let first = self.begun.first().or(self.full.first());
-        first.copied().filter(|_| self.is_seen)
-    }
 }
 
 /// What is counted as the requests go by.

@@ -231,15 +231,15 @@ impl ClassSource {
             let hits = self.periods[0].hits;
             let random = self.streams[2].draw();
             let drawn = match &mut self.contents {
-                Some(contents) => contents.next(random),
-                None => hits.cached(row.input, random),
+                Some(contents) => contents.of_row(row.place, random),
+                None => row.cached.unwrap_or(hits.cached(row.input, random)),
             };
             requests.push(Request {
                 id: 0,
                 at: SimTime(row.at.0),
                 input: row.input,
                 output: row.output,
-                cached: row.cached.unwrap_or(drawn),
+                cached: drawn,
                 class: self.class,
             });
         }

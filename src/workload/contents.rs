@@ -4,9 +4,11 @@
 //! session have said so far, then what is the request's alone. Equal keys at equal places are equal tokens. So what requests have in common takes no memory however long it is:
 //! blocks are counted, not listed. The last span goes on with what the request generates.
 
+use std::sync::Arc;
+
 use super::Request;
 use super::random::{Stream, hash};
-use crate::scenario::{AnswersIn, ArrivalKind, Class, Scenario, SharedPrompts};
+use crate::scenario::{AnswersIn, ArrivalKind, Class, RecordedBlocks, Scenario, SharedPrompts};
 
 /// A part of a prompt, which has this key in all prompts that contain it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,9 @@ const OWN: u64 = 1 << 63;
 /// Keys from here on are the lines of sessions.
 const LINE: u64 = 1 << 62;
 
+/// Keys from here on are blocks of recordings, 2^32 for each.
+const BLOCKS: u64 = 1 << 61;
+
 /// The contents of the prompts of all classes.
 #[derive(Clone, Debug)]
 pub struct Contents {
@@ -38,6 +43,8 @@ struct ClassContents {
     /// Prompts that requests begin with: the first one's key, which the others follow, and their tokens.
     shared: Option<(u64, u32)>,
     sessions: Option<SessionContents>,
+    /// Blocks of recorded prompts, with the key of the first.
+    recorded: Option<(u64, Arc<RecordedBlocks>)>,
 }
 
 /// What the turns of a session have in common.
@@ -55,16 +62,30 @@ impl Contents {
     pub fn new(scenario: &Scenario) -> Option<Self> {
         scenario.kv_cache.blocks()?;
         let mut first = 0;
-        let mut classes = Vec::new();
+        let mut classes: Vec<ClassContents> = Vec::new();
         for (index, class) in (0_u64..).zip(&scenario.classes) {
             let shared = class.shared_prompts.map(|prompts| {
                 let own = (first, prompts.tokens);
                 first += u64::from(prompts.count);
                 own
             });
+            let recorded = match &class.arrivals.kind {
+                ArrivalKind::Trace(play) => play.blocks.clone(),
+                _ => None,
+            };
+            // Classes that play one recording have its prompts in common.
+            let recorded = recorded.map(|blocks| {
+                let known = classes.iter().filter_map(|c| c.recorded.as_ref());
+                let same = known.clone().find(|(_, of)| Arc::ptr_eq(of, &blocks));
+                (same.map_or(BLOCKS | index << 32, |(key, _)| *key), blocks)
+            });
             let ArrivalKind::Sessions(turns) = &class.arrivals.kind else {
                 let sessions = None;
-                classes.push(ClassContents { shared, sessions });
+                classes.push(ClassContents {
+                    shared,
+                    sessions,
+                    recorded,
+                });
                 continue;
             };
             let salt = || Stream::new(scenario.seed, "prompts", &class.name).draw();
@@ -73,7 +94,11 @@ impl Contents {
                 answers: turns.answers,
                 choice: class.shared_prompts.map(|p| (PromptChoice::of(p), salt())),
             });
-            classes.push(ClassContents { shared, sessions });
+            classes.push(ClassContents {
+                shared,
+                sessions,
+                recorded,
+            });
         }
         Some(Self { classes })
     }
@@ -97,6 +122,19 @@ impl Contents {
                 key: first + chosen,
                 end: tokens.min(request.input),
             });
+        }
+        if let Some((first, blocks)) = class.and_then(|class| class.recorded.as_ref()) {
+            let ends = (1..).map(|n: u32| n.saturating_mul(blocks.tokens()).min(request.input));
+            spans.extend(
+                blocks
+                    .of(content)
+                    .iter()
+                    .zip(ends)
+                    .map(|(id, end)| PromptSpan {
+                        key: first + u64::from(*id),
+                        end,
+                    }),
+            );
         }
         let own = PromptSpan {
             key: OWN | request.id,
@@ -127,6 +165,8 @@ pub(super) enum ContentNumbers {
     Prompts(PromptChoice),
     /// The session's number, which is the next.
     Sessions(u32),
+    /// The place of a recorded prompt, of which the blocks are known.
+    Recorded,
     /// No number.
     Own,
 }
@@ -138,6 +178,7 @@ impl ContentNumbers {
         Some(match (&class.arrivals.kind, class.shared_prompts) {
             (ArrivalKind::Sessions(_), _) => Self::Sessions(0),
             (_, Some(prompts)) => Self::Prompts(PromptChoice::of(prompts)),
+            (ArrivalKind::Trace(play), None) if play.blocks.is_some() => Self::Recorded,
             (_, None) => Self::Own,
         })
     }
@@ -151,7 +192,15 @@ impl ContentNumbers {
                 *next = next.wrapping_add(1);
                 number
             }
-            Self::Own => 0,
+            Self::Recorded | Self::Own => 0,
+        }
+    }
+
+    /// The number of a recorded request at this place, for which this was drawn.
+    pub(super) fn of_row(&mut self, place: u32, random: u64) -> u32 {
+        match self {
+            Self::Recorded => place,
+            Self::Prompts(_) | Self::Sessions(_) | Self::Own => self.next(random),
         }
     }
 }
@@ -198,6 +247,7 @@ mod tests {
             classes: vec![ClassContents {
                 shared: Some((0, 100)),
                 sessions: Some(sessions),
+                recorded: None,
             }],
         };
         let spans = |input| {

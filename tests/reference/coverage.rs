@@ -163,6 +163,7 @@ const LEAST_IN_10_000: &[(&str, u64)] = &[
     ("ranks by requests", 430),
     ("ranks by time", 870),
     ("recorded", 770),
+    ("recorded blocks", 110),
     ("report", 2_500),
     ("report with KV arrival", 130),
     ("report with arrival", 1_400),
@@ -270,6 +271,13 @@ impl Coverage {
 fn features(scenario: &Scenario) -> Vec<&'static str> {
     let priorities = scenario.classes.iter().map(|c| c.priority);
     let roofline = matches!(scenario.performance, Performance::Roofline(_));
+    let has_blocks = scenario
+        .classes
+        .iter()
+        .any(|class| match &class.arrivals.kind {
+            ArrivalKind::Trace(play) => play.blocks.is_some(),
+            _ => false,
+        });
     let mut all = vec![
         ("multi-token prediction", scenario.mtp.drafts > 0),
         ("several drafts", scenario.mtp.drafts > 1),
@@ -298,6 +306,7 @@ fn features(scenario: &Scenario) -> Vec<&'static str> {
         ("several classes", scenario.classes.len() > 1),
         ("priorities", priorities.clone().min() != priorities.max()),
         ("intervals", scenario.report_every.is_some()),
+        ("recorded blocks", has_blocks),
         ("prefix cache", scenario.kv_cache.blocks().is_some()),
         (times(&scenario.performance), true),
     ];

@@ -19,9 +19,12 @@ pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
         ("name", text(format!("class-{index}"))),
         ("priority", Value::Integer(plan.dice.whole(0, 2))),
     ]);
+    let mut has_blocks = false;
     if plan.dice.chance(0.1) {
         let requests = bursts(plan);
-        let arrivals = trace(&requests, !plan.has_prefixes);
+        has_blocks = plan.has_prefixes && plan.dice.chance(0.7);
+        let blocks = has_blocks.then(|| blocks(plan, &requests));
+        let arrivals = trace(&requests, !plan.has_prefixes, blocks.as_deref());
         put(&mut class, "arrivals", Value::Table(arrivals));
     } else {
         let arrivals = if plan.has_users && plan.dice.chance(0.7) {
@@ -36,7 +39,7 @@ pub fn class(plan: &mut Plan, index: u64, classes: u64) -> Table {
         put(&mut class, "input", Value::Table(lengths(plan, plan.input)));
         put(&mut class, "output", Value::Table(outputs(plan)));
     }
-    if plan.has_prefixes && plan.dice.chance(0.8) {
+    if plan.has_prefixes && !has_blocks && plan.dice.chance(0.8) {
         let prompts = shared_prompts(plan);
         put(&mut class, "shared_prompts", Value::Table(prompts));
     }
@@ -366,26 +369,62 @@ pub fn recorded(file: &Table, requests: &[Request]) -> Table {
             .filter(|r| r.class == index)
             .copied()
             .collect();
-        put(class, "arrivals", Value::Table(trace(&of_class, has_hits)));
+        put(
+            class,
+            "arrivals",
+            Value::Table(trace(&of_class, has_hits, None)),
+        );
     }
     file
 }
 
-fn trace(requests: &[Request], has_hits: bool) -> Table {
+/// Ids of the blocks of each prompt: some begin as an earlier one does.
+fn blocks(plan: &mut Plan, requests: &[Request]) -> Vec<Vec<u64>> {
+    let longest = requests.iter().map(|r| r.input).max().unwrap_or(1);
+    let fitting = |size: &u32| longest.div_ceil(*size) <= 40;
+    let sizes = [1, 16, 64, 256, 512, 1024];
+    let size = sizes.into_iter().find(fitting).unwrap_or(1024);
+    let mut all: Vec<Vec<u64>> = Vec::new();
+    let mut fresh = 0;
+    for request in requests {
+        let count = request.input.div_ceil(size) as usize;
+        let mut ids = Vec::new();
+        if plan.dice.chance(0.7) && !all.is_empty() {
+            let earlier = &all[plan.dice.whole(0, all.len() as u64 - 1) as usize];
+            let shared = plan.dice.whole(0, earlier.len() as u64) as usize;
+            ids.extend_from_slice(&earlier[..shared.min(count)]);
+        }
+        while ids.len() < count {
+            ids.push(1_000_000 + 7 * fresh);
+            fresh += 1;
+        }
+        all.push(ids);
+    }
+    all
+}
+
+fn trace(requests: &[Request], has_hits: bool, blocks: Option<&[Vec<u64>]>) -> Table {
     let mut rows = String::from("arrived_s,input_tokens,output_tokens");
     rows += if has_hits { ",cached_tokens" } else { "" };
-    for Request {
-        at,
-        input,
-        output,
-        cached,
-        ..
-    } in requests
+    rows += if blocks.is_some() { ",hash_ids" } else { "" };
+    for (
+        place,
+        Request {
+            at,
+            input,
+            output,
+            cached,
+            ..
+        },
+    ) in requests.iter().enumerate()
     {
         let (seconds, ns) = (at.0 / SECOND_NS, at.0 % SECOND_NS);
         rows += &format!("\n{seconds}.{ns:09},{input},{output}");
         if has_hits {
             rows += &format!(",{cached}");
+        }
+        if let Some(blocks) = blocks {
+            rows += &format!(",\"{:?}\"", blocks[place]);
         }
     }
     let csv = table([("text", text(rows))]);

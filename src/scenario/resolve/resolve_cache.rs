@@ -92,6 +92,7 @@ pub fn kv_cache(
             for (index, class) in tables.iter().enumerate() {
                 let of_class = classes.and_then(|classes| classes.get(index));
                 no_stated_hits(table, class, of_class, report);
+                of_class.inspect(|of_class| contents_are_known(class, of_class, report));
             }
             if kv.is_some_and(|kv| kv.full_bytes == 0 && kv.bytes_per_token() > 0) {
                 let message = "a prefix cache needs layers that keep every token";
@@ -122,6 +123,29 @@ fn room_is_known(root: &TomlTable, performance: Option<&Performance>, report: &m
     let message = "nothing says how much KV the prefill pool's ranks keep";
     let found = Diagnostic::new(message, pool.key_at).label("needed for a prefix cache");
     report.push(found.help("add `pools.prefill.kv_capacity_tokens`, or use kind = \"roofline\""));
+}
+
+/// Complains where a recording's prompts have blocks that are not known, or that are in the way of shared prompts.
+fn contents_are_known(class: &TomlTable, meaning: &Class, report: &mut MistakeReport) {
+    let ArrivalKind::Trace(play) = &meaning.arrivals.kind else {
+        return;
+    };
+    let name = quote(&meaning.name);
+    if play.has_ids && play.blocks.is_none() {
+        let message =
+            format!("which blocks the prompts of class {name} have in common is not known");
+        let found = Diagnostic::new(message, class.at("arrivals"))
+            .label("too many requests to hold their blocks, or of no known size of block");
+        report.push(found.help(
+            "play a shorter recording (up to 262,144 requests), or use `kv_cache = { kind = \"fixed\", hit_rate = … }`",
+        ));
+    }
+    if let (Some(_), Some(entry)) = (&play.blocks, class.entry(SHARED_PROMPTS)) {
+        let message =
+            format!("the recording of class {name} says which blocks its prompts have in common");
+        let found = Diagnostic::new(message, entry.key_at).label("in the way");
+        report.push(found.help("take `shared_prompts` out"));
+    }
 }
 
 /// Complains of hits that a class states although they follow from the cache.

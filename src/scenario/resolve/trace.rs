@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::diagnostic::{Diagnostic, MistakeReport};
+use super::super::recorded_blocks::{BlockReader, RecordedBlocks};
 use super::super::shape::show_integer;
 use super::super::source::Span;
 use super::super::text::{parse_duration, parse_time_of_day};
@@ -16,7 +17,8 @@ use super::told::{name, told};
 use super::traffic_shape::RunTimes;
 use super::{local_time, run_times};
 use crate::traffic::{
-    BadLines, Clock, Faults, RecordedRequest, RequestReader, TraceSource, TrafficFault, survey,
+    BadLines, BlockSizes, Clock, Faults, RecordedRequest, RequestReader, TraceSource, TrafficFault,
+    survey,
 };
 use crate::units::{NS_PER_DAY, NS_PER_HOUR, NS_PER_S, SimDuration};
 
@@ -36,6 +38,10 @@ pub struct Recording {
     last: SimDuration,
     /// What was understood of the file.
     remarks: Vec<String>,
+    /// Blocks of its prompts; `None`: none are known.
+    blocks: Option<Arc<RecordedBlocks>>,
+    /// Whether prompts have ids of blocks, known or not.
+    has_ids: bool,
     /// What parts of it hold that were asked for.
     known: Mutex<Vec<(TraceCut, Arc<TraceFacts>)>>,
 }
@@ -119,16 +125,20 @@ pub fn tell_of_file(shown: &str, at: Span, faults: Vec<TrafficFault>, report: &m
 /// The recording of a file, which is read through once.
 fn recording_of(source: &TraceSource) -> Result<Recording, Vec<TrafficFault>> {
     let mut rows: Vec<(i64, TraceRow)> = Vec::new();
+    let (mut blocks, mut sizes) = (BlockReader::default(), BlockSizes::default());
     let mut facts = TraceFacts::default();
     let mut last = i64::MIN;
     let found = survey(source, BadLines::Refuse, |request| {
-        let row = TraceRow {
+        let mut row = TraceRow {
             at: SimDuration::ZERO,
             input: request.input,
             output: request.output,
             cached: request.cached,
+            place: 0,
         };
+        sizes.see(request);
         if rows.len() <= MOST_HELD {
+            row.place = blocks.see(&request.blocks);
             rows.push((request.at, row));
         }
         if row.output > 0 {
@@ -137,12 +147,9 @@ fn recording_of(source: &TraceSource) -> Result<Recording, Vec<TrafficFault>> {
         }
     })?;
     if rows.len() <= MOST_HELD {
-        return Ok(Recording::held(
-            rows,
-            found.clock,
-            found.late,
-            &found.remarks,
-        ));
+        let recording = Recording::held(rows, found.clock, found.late, &found.remarks);
+        let blocks = blocks.into_blocks(found.block_tokens.or(sizes.tokens()));
+        return Ok(recording.with(blocks, sizes.is_seen()));
     }
     let begins = beginning(found.clock, found.first);
     facts.last = SimDuration((last - begins) as u64);
@@ -159,6 +166,8 @@ fn recording_of(source: &TraceSource) -> Result<Recording, Vec<TrafficFault>> {
         last: SimDuration((found.last - begins) as u64),
         remarks: remarks(found.clock, found.late, &found.remarks),
         known: Mutex::new(vec![(plain, Arc::new(facts))]),
+        blocks: None,
+        has_ids: sizes.is_seen(),
     })
 }
 
@@ -236,13 +245,18 @@ pub fn play(
     let period = SimDuration(window.map_or(whole_seconds * NS_PER_S, |(from, to)| {
         cut.scaled(to - from).max(1)
     }));
-    Some(match (&recording.rows, rows) {
+    let mut play = match (&recording.rows, rows) {
         (RecordedRows::Streamed(source, disorder, begins), None) => {
             let file = (source.clone(), *disorder, *begins);
             TracePlay::streamed(file, cut, facts, repeat, period)
         }
-        (_, rows) => TracePlay::held(rows.unwrap_or_default(), facts, repeat, period),
-    })
+        (_, rows) => {
+            let rows = (rows.unwrap_or_default(), recording.blocks.clone());
+            TracePlay::held(rows, facts, repeat, period)
+        }
+    };
+    play.has_ids = recording.has_ids;
+    Some(play)
 }
 
 /// When the last request of recorded arrivals comes; `None`: there are mistakes, which are told elsewhere.
@@ -265,6 +279,7 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
     let mut reader = RequestReader::new(text.as_bytes(), name)?;
     let mut faults = Faults::default();
     let mut rows: Vec<(i64, TraceRow)> = Vec::new();
+    let (mut blocks, mut sizes) = (BlockReader::default(), BlockSizes::default());
     let mut sorted = 0_u64;
     let mut latest = i64::MIN;
     let mut request = RecordedRequest::default();
@@ -295,11 +310,13 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
             );
         }
         sorted += u64::from(request.at < latest);
+        sizes.see(&request);
         let row = TraceRow {
             at: SimDuration::ZERO,
             input: request.input,
             output: request.output,
             cached: request.cached,
+            place: blocks.see(&request.blocks),
         };
         rows.push((request.at, row));
     }
@@ -310,12 +327,8 @@ fn recording(text: &str, name: &str) -> Result<Recording, Vec<TrafficFault>> {
         let fault = TrafficFault::new("rows", "the file has no requests");
         return Err(vec![fault.label("nothing follows the header")]);
     }
-    Ok(Recording::held(
-        rows,
-        reader.clock(),
-        sorted,
-        &reader.remarks,
-    ))
+    let recording = Recording::held(rows, reader.clock(), sorted, &reader.remarks);
+    Ok(recording.with(blocks.into_blocks(sizes.tokens()), sizes.is_seen()))
 }
 
 impl Recording {
@@ -334,6 +347,17 @@ impl Recording {
             rows: RecordedRows::Held(rows.into()),
             remarks: remarks(clock, late, said),
             known: Mutex::default(),
+            blocks: None,
+            has_ids: false,
+        }
+    }
+
+    /// The recording with blocks of its prompts, or at least with ids of them.
+    fn with(self, blocks: Option<RecordedBlocks>, has_ids: bool) -> Self {
+        Self {
+            blocks: blocks.map(Arc::new),
+            has_ids,
+            ..self
         }
     }
 
