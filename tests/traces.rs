@@ -156,6 +156,31 @@ fn totals_of_recorded_workloads_are_exact() {
     );
 }
 
+/// Of the archive of a measured server, the requests that it was measured with.
+#[test]
+fn totals_of_a_measured_server_s_requests_are_exact() {
+    let Some(file) = support::data("llmservingsim_rtxpro6000_llama8b.tar.xz") else {
+        return;
+    };
+    let packed = std::fs::File::open(file).expect("the archive");
+    let mut all = Vec::new();
+    let mut unpacked = lzma_rust2::XzReader::new(std::io::BufReader::new(packed), true);
+    std::io::Read::read_to_end(&mut unpacked, &mut all).expect("the archive is whole");
+    let name = b"/vllm/requests.jsonl\0";
+    let is_head = |block: &[u8]| block.windows(name.len()).any(|bytes| bytes == name);
+    let head = all.chunks(512).position(is_head).expect("the requests") * 512;
+    let size = std::str::from_utf8(&all[head + 124..head + 135]).expect("a number");
+    let size = usize::from_str_radix(size, 8).expect("in base eight");
+    let text = std::str::from_utf8(&all[head + 512..head + 512 + size]).expect("lines");
+    let (found, _) =
+        stats(&TraceSource::Text(text.into()), BadLines::Refuse, &[], 1).expect("rows");
+    assert_eq!(
+        (found.requests, found.input_tokens, found.output_tokens),
+        (300, 257_239, 195_753)
+    );
+    assert!((found.span_s - 29.121_193).abs() < 1e-5, "{}", found.span_s);
+}
+
 #[test]
 fn sessions_of_agents_are_exact_one_by_one() {
     let Some(dir) = support::data("cc_traces_dev.tar.xz").map(|file| folder(&file)) else {

@@ -17,6 +17,8 @@ pub enum RequestPart {
     Blocks,
     /// The conversation that it belongs to.
     Session,
+    /// Whether it was answered, in a word or as a status of HTTP.
+    Status,
 }
 
 /// The part of a row of counts that a column holds.
@@ -37,7 +39,7 @@ pub enum CountPart {
 }
 
 /// Names of a request's parts, in the form of [`plain`]; the first of each is our own.
-const REQUEST_PARTS: [(RequestPart, &[&str]); 6] = [
+const REQUEST_PARTS: [(RequestPart, &[&str]); 7] = [
     (
         RequestPart::Time,
         &[
@@ -72,6 +74,7 @@ const REQUEST_PARTS: [(RequestPart, &[&str]); 6] = [
             "input_length",
             "input_len",
             "request_tokens",
+            "input_toks",
             "prompt_tokens",
             "prompt_len",
             "prompt_length",
@@ -89,6 +92,7 @@ const REQUEST_PARTS: [(RequestPart, &[&str]); 6] = [
             "output_length",
             "output_len",
             "response_tokens",
+            "output_toks",
             "completion_tokens",
             "num_decode_tokens",
             "num_generated_tokens",
@@ -103,6 +107,17 @@ const REQUEST_PARTS: [(RequestPart, &[&str]); 6] = [
     (
         RequestPart::Session,
         &["session", "session_id", "chat_id", "conversation_id"],
+    ),
+    (
+        RequestPart::Status,
+        &[
+            "status",
+            "status_code",
+            "http_status",
+            "success",
+            "succeeded",
+            "is_success",
+        ],
     ),
 ];
 

@@ -278,6 +278,18 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_say_that_they_failed_have_no_answer() {
+        let outputs = |text: &str| -> Vec<u32> { rows(text).0.iter().map(|r| r.2).collect() };
+        let table = "arrived_s,input_tokens,output_tokens,status\n";
+        let words = "0,9,5,ok\n1,9,5,Failed\n2,9,n/a,timeout\n3,9,5,200\n4,9,5,503\n5,9,5,\n";
+        assert_eq!(outputs(&format!("{table}{words}")), [5, 0, 0, 5, 0, 5]);
+        let lines = "{\"arrived_s\": 0, \"input_tokens\": 9, \"output_tokens\": 5, \"success\": true}\n\
+                     {\"arrived_s\": 1, \"input_tokens\": 9, \"output_tokens\": null, \"success\": false}\n\
+                     {\"arrived_s\": 2, \"input_tokens\": 9, \"output_tokens\": 5, \"success\": 0}\n";
+        assert_eq!(outputs(lines), [5, 0, 0]);
+    }
+
+    #[test]
     fn rows_with_mistakes_are_told_and_passed() {
         let head = "arrived_s,input_tokens,output_tokens,cached_tokens";
         for (row, part) in [

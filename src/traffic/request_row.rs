@@ -17,7 +17,23 @@ const LATEST: i128 = 400 * 86_400 * NS;
 const NS: i128 = 1_000_000_000;
 
 /// Number of a request's parts.
-pub const PARTS: usize = 6;
+pub const PARTS: usize = 7;
+
+/// Words of requests that failed.
+const FAILED: [&str; 12] = [
+    "failed",
+    "fail",
+    "failure",
+    "error",
+    "errored",
+    "timeout",
+    "timed_out",
+    "cancelled",
+    "canceled",
+    "aborted",
+    "rejected",
+    "false",
+];
 
 /// What a number in a column of times means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +85,11 @@ impl TraceLine<'_> {
         let mut keep =
             |found: Result<u32, TrafficFault>| found.map_err(|fault| faults.push(fault)).ok();
         let unit = *unit.get_or_insert_with(|| self.unit());
-        let output = keep(self.tokens(RequestPart::Output, 0));
+        // Whatever stands for the answer of a request that failed, there is none.
+        let output = match self.has_failed() {
+            true => Some(0),
+            false => keep(self.tokens(RequestPart::Output, 0)),
+        };
         let least = u32::from(output != Some(0));
         let input = keep(self.tokens(RequestPart::Input, least));
         let cached = match self.parts[RequestPart::Cached as usize] {
@@ -104,6 +124,19 @@ impl TraceLine<'_> {
         into.output = output.unwrap_or(0);
         into.cached = cached;
         Ok(())
+    }
+
+    /// Whether the row says that the request failed: in a word, as a status of HTTP from 400 on, or as no success.
+    fn has_failed(&self) -> bool {
+        let Some(part) = self.parts[RequestPart::Status as usize] else {
+            return false;
+        };
+        let word = part.cell.text.trim().to_ascii_lowercase();
+        let is_success = heads::plain(part.name).contains("succe");
+        match word.parse::<u32>() {
+            Ok(number) => number >= 400 || is_success && number == 0,
+            Err(_) => FAILED.contains(&word.as_str()) || is_success && word == "no",
+        }
     }
 
     fn fault(&self, kind: &'static str, part: RequestPart, message: String) -> TrafficFault {
