@@ -146,6 +146,7 @@ constants! {
     HostPrefill "host_prefill_us" 0.0 1e6 "Host, outside the layers: for each step with prompts, in us"
     HostSequence "host_sequence_us" 0.0 1e5 "Host: for each request in a step, in us"
     HostJoin "host_join_us" 0.0 1e6 "Host: for each request that begins in a step, in us"
+    HostKernel "host_kernel_us" 0.0 1000.0 "Host that works beside the step before: for each kernel of a step with prompts that replays no graph, in us"
     GraphTokens "graph_tokens" 0.0 1e6 "Tokens of a step up to which steps with prompts replay graphs; beyond, kernels are started one by one"
     SamplingWord "sampling_word_ns" 0.0 100.0 "Sampling by top-p or top-k: for each request and word of the vocabulary, in ns"
     FrontEnd "front_end_us" 0.0 1e6 "Front end, in no step: for each request from the client to the queue and back, in us"

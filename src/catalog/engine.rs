@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::constants::{CONSTANTS, Constant};
-use super::kernel_fits;
+use super::kernel_fits::{self, Stated};
 use super::release::{Release, Releases, name_and_release};
 use crate::words::words;
 
@@ -286,6 +286,7 @@ struct ConstantRow {
 fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
     let file: EngineFile = toml::from_str(text).map_err(|error| error.to_string())?;
     let mut engines: Vec<ServingEngine> = Vec::new();
+    let mut stated = Stated::new();
     for row in file.engine {
         let name = format!("{} on {}", row.name, row.gpu);
         let base = match &row.base {
@@ -318,6 +319,11 @@ fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
             let cell: ConstantRow = value
                 .try_into()
                 .map_err(|error| format!("{name}, {key}: {error}"))?;
+            let own = Origin {
+                engine: row.name.clone(),
+                gpu: row.gpu.clone(),
+            };
+            stated.insert((own, constant));
             figures[constant as usize] = Some(SourcedValue {
                 value: cell.value,
                 provenance: Provenance::named(&cell.is)
@@ -346,7 +352,7 @@ fn read(text: &str) -> Result<Vec<ServingEngine>, String> {
             fitted: fitted.unwrap_or_default(),
         });
     }
-    kernel_fits::apply(&mut engines, include_str!("kernels.toml"))?;
+    kernel_fits::apply(&mut engines, &stated, include_str!("kernels.toml"))?;
     Ok(engines)
 }
 

@@ -2,10 +2,12 @@
 //!
 //! A fit is of one engine's kernels on one accelerator, family by family, with how well the form fits: the root mean
 //! square of the logarithm of predicted over measured, on what was fitted and on the third of the curves that was
-//! held out by a hash of what makes a curve (all dimensions but the number of tokens). It replaces the constants of
-//! the engine's own entries. Where nobody published tables of kernels, what others measured of the accelerator stands in
-//! their place. On an accelerator for which an engine has no entry, one is made of the entry of the
-//! accelerator that lends the rest.
+//! held out by a hash of what makes a curve (all dimensions but the number of tokens). It completes the engine's own
+//! entries, which state none of its constants. Where nobody published tables of kernels, what others measured of the
+//! accelerator stands in their place. On an accelerator for which an engine has no entry, one is made of the entry of
+//! the accelerator that lends the rest.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
@@ -72,11 +74,14 @@ struct FamilyRow {
     constants: toml::Table,
 }
 
+/// Constants that the file of engines states, each of an engine on an accelerator.
+pub type Stated = BTreeSet<(Origin, Constant)>;
+
 /// Puts the fits into the engines' entries, and adds entries for accelerators that have none.
 ///
 /// # Errors
-/// Where the file names what there is not.
-pub fn apply(engines: &mut Vec<ServingEngine>, text: &str) -> Result<(), String> {
+/// Where the file names what there is not, or what `stated` has already.
+pub fn apply(engines: &mut Vec<ServingEngine>, stated: &Stated, text: &str) -> Result<(), String> {
     let file: FitFile = toml::from_str(text).map_err(|error| error.to_string())?;
     for row in &file.fit {
         let own = Origin {
@@ -107,7 +112,7 @@ pub fn apply(engines: &mut Vec<ServingEngine>, text: &str) -> Result<(), String>
                 100.0 * family.held_out
             );
             for (key, value) in &family.constants {
-                let (constant, value) = figure(&own, key, value)?;
+                let (constant, value) = figure((&own, stated), key, value)?;
                 let fitted = SourcedValue {
                     value,
                     provenance: Provenance::Derived,
@@ -120,7 +125,7 @@ pub fn apply(engines: &mut Vec<ServingEngine>, text: &str) -> Result<(), String>
         }
         for published in &row.published {
             for (key, value) in &published.constants {
-                let (constant, value) = figure(&own, key, value)?;
+                let (constant, value) = figure((&own, stated), key, value)?;
                 let known = SourcedValue {
                     value,
                     provenance: Provenance::Derived,
@@ -133,7 +138,7 @@ pub fn apply(engines: &mut Vec<ServingEngine>, text: &str) -> Result<(), String>
         }
         if let Some(server) = &row.server {
             for (key, value) in &server.constants {
-                let (constant, value) = figure(&own, key, value)?;
+                let (constant, value) = figure((&own, stated), key, value)?;
                 let before = server.before.get(key).and_then(toml::Value::as_float);
                 let fitted = SourcedValue {
                     value,
@@ -153,8 +158,15 @@ pub fn apply(engines: &mut Vec<ServingEngine>, text: &str) -> Result<(), String>
 }
 
 /// The constant of this name, and its value.
-fn figure(own: &Origin, key: &str, value: &toml::Value) -> Result<(Constant, f64), String> {
+fn figure(
+    (own, stated): (&Origin, &Stated),
+    key: &str,
+    value: &toml::Value,
+) -> Result<(Constant, f64), String> {
     let constant = Constant::named(key).ok_or(format!("{own}: there is no constant {key}"))?;
+    if stated.contains(&(own.clone(), constant)) {
+        return Err(format!("{own}: {key} is stated twice"));
+    }
     let value = value.as_float();
     Ok((
         constant,
@@ -182,8 +194,16 @@ mod tests {
                  [[fit.family]]\nof = 'x'\npoints = 1\nrms = 0.1\nheld_out = 0.1\nconstants = {{ {key} = 1.0 }}\n"
             )
         };
-        let read = |text: &str| apply(&mut super::super::engine::engines().to_vec(), text);
+        let stated = Stated::from([(
+            Origin {
+                engine: "vllm".into(),
+                gpu: "b200".into(),
+            },
+            Constant::GraphTokens,
+        )]);
+        let read = |text: &str| apply(&mut super::super::engine::engines().to_vec(), &stated, text);
         assert_eq!(read(&fit("vllm", "gemm_bf16_compute")), Ok(()));
+        assert!(read(&fit("vllm", "graph_tokens")).is_err_and(|why| why.contains("twice")));
         assert!(read(&fit("none", "gemm_bf16_compute")).is_err_and(|why| why.contains("lend")));
         assert!(read(&fit("vllm", "gemm")).is_err_and(|why| why.contains("no constant gemm")));
     }

@@ -8,6 +8,7 @@ mod data;
 mod engine;
 mod kernel_fits;
 mod kv_shape;
+mod launch_engine;
 mod model_rows;
 mod parameters;
 mod release;
@@ -21,7 +22,8 @@ pub use engine::{
     newest_engines, releases,
 };
 pub use kv_shape::KvShape;
-pub use release::name_and_release;
+pub use launch_engine::LaunchEngine;
+pub use release::{Release, name_and_release};
 pub use step_error::{StepErrorCell, StepErrorClass};
 
 use crate::units::{BytesPerSecond, PicoUsd, SimDuration};

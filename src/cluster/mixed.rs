@@ -15,6 +15,7 @@ mod mixed_ranks;
 mod mixed_unit;
 mod mixed_unit_load;
 mod request;
+mod step_turns;
 
 use super::decode::resident::DecodePace;
 use super::levels::Levels;
@@ -37,6 +38,12 @@ pub struct MixedRules {
     look_ahead: bool,
     /// Number of steps of which one computes prompts, at most, while anybody decodes.
     prefill_every: u32,
+    /// Number of steps of which one takes in newcomers, at least.
+    receive_every: u32,
+    /// Most steps in a row in which prompts wait for a fuller batch.
+    batch_wait_steps: u32,
+    /// Tokens of a step with which prompts wait no longer.
+    batch_wait_tokens: u64,
     measure: LoadMeasure,
     pace: DecodePace,
     /// Tokens that a decoding request adds to a batch: one, and its drafts.
@@ -60,6 +67,9 @@ impl MixedRules {
             batching: pool.batching,
             look_ahead: pool.look_ahead,
             prefill_every: pool.prefill_every,
+            receive_every: pool.receive_every,
+            batch_wait_steps: pool.batch_wait_steps,
+            batch_wait_tokens: u64::from(pool.batch_wait_tokens),
             balance: pool.balance,
             measure: pool.router.measure(pool.role),
             // first tokens leave as prompts end

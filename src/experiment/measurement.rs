@@ -53,12 +53,8 @@ pub struct Measurement {
     pub rounds: u32,
     /// Token budget of a step.
     pub max_batch_tokens: u32,
-    /// What shares a step.
-    pub batching: Batching,
-    /// Whether the whole of a request's KV is reserved.
-    pub reserve: bool,
-    /// Whether steps are planned while the one before runs.
-    pub look_ahead: bool,
+    /// How the server made batches, where it was not as its engine does by default.
+    pub rules: ServerRules,
     /// Servers of prefill and decode apart; `None`: one server does both.
     pub separate: Option<SeparateServers>,
     /// Whether nothing may be fitted to the curve.
@@ -77,6 +73,38 @@ pub struct Measurement {
     pub server: Option<Box<Scenario>>,
     /// Why the measurement's conditions cannot be what it says; empty: they can.
     pub unusable: &'static str,
+}
+
+/// How a server that does both made batches: keys of a mixed pool. `None`: as its engine does by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerRules {
+    /// What shares a step.
+    pub batching: Option<Batching>,
+    /// When a waiting request may join.
+    pub admission: Option<Admission>,
+    /// Whether steps are planned while the one before runs.
+    pub look_ahead: Option<bool>,
+    /// Number of steps of which one takes in newcomers.
+    pub receive_every: Option<u32>,
+    /// Most steps in which prompts wait for a fuller batch, and the tokens of such a batch.
+    pub batch_wait: Option<(u32, u32)>,
+}
+
+impl ServerRules {
+    /// The rules as lines of a pool's table.
+    fn text(&self) -> String {
+        let word = |key: &str, word: &str| format!("{key} = \"{word}\"\n");
+        let number = |key: &str, number: u32| format!("{key} = {number}\n");
+        let lines = [
+            self.batching.map(|b| word("batching", b.word())),
+            self.admission.map(|a| word("admission", a.word())),
+            self.look_ahead.map(|yes| format!("look_ahead = {yes}\n")),
+            self.receive_every.map(|n| number("receive_every", n)),
+            self.batch_wait.map(|(n, _)| number("batch_wait_steps", n)),
+            self.batch_wait.map(|(_, n)| number("batch_wait_tokens", n)),
+        ];
+        lines.into_iter().flatten().collect()
+    }
 }
 
 /// A statistic of the latencies of all requests.
@@ -175,21 +203,14 @@ impl Measurement {
             "node = {{ gpu = \"{}\", gpus = {}, price_per_gpu_hour = 0.0 }}\n\
              [pools.mixed]\nnodes_per_unit = 1\nunits = 1\n\
              parallelism = {{ attention_data = {}, experts = {} }}\n\
-             max_batch_tokens = {}\nmax_batch_requests = {}\nbatching = \"{}\"\nlook_ahead = {}\n\
-             admission = \"{}\"\n",
+             max_batch_tokens = {}\nmax_batch_requests = {}\n{}",
             self.gpu,
             self.gpus,
             self.attention_data,
             self.expert_parallel,
             self.max_batch_tokens,
             self.concurrency.max(1),
-            self.batching.word(),
-            self.look_ahead,
-            if self.reserve {
-                Admission::Reserve.word()
-            } else {
-                Admission::Current.word()
-            },
+            self.rules.text(),
         )
     }
 

@@ -2,18 +2,10 @@
 
 use super::flag_rules::FlagTable;
 use super::{sglang_flags, trtllm_flags, vllm_flags};
+pub use crate::catalog::LaunchEngine;
 use crate::catalog::NumberFormat;
 use crate::scenario::Span;
 use crate::words::words;
-
-words! {
-    /// A serving engine whose launch lines are read.
-    pub enum LaunchEngine {
-        Vllm = "vllm": "vllm serve …, python -m vllm.entrypoints.openai.api_server …, python -m dynamo.vllm …",
-        Sglang = "sglang": "python -m sglang.launch_server …, sglang serve …, python -m dynamo.sglang …",
-        Trtllm = "trtllm": "trtllm-serve …, python -m dynamo.trtllm …, and the YAML of its options",
-    }
-}
 
 impl LaunchEngine {
     /// What is known of the engine's launch lines.

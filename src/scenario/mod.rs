@@ -216,6 +216,12 @@ pub struct Pool {
     pub look_ahead: bool,
     /// Number of steps of a mixed pool of which one computes prompts, at most, while anybody decodes.
     pub prefill_every: u32,
+    /// Number of steps of a mixed pool of which one takes in newcomers, at least.
+    pub receive_every: u32,
+    /// Mixed only: most steps in a row in which prompts wait for a fuller batch; 0: they do not.
+    pub batch_wait_steps: u32,
+    /// Mixed only: tokens of a unit's step with which prompts wait no longer.
+    pub batch_wait_tokens: u32,
     /// How requests are spread over a unit's ranks.
     pub balance: RankBalance,
     /// How requests are spread over the units.

@@ -104,12 +104,45 @@ impl Paper {
         layer
     }
 
+    /// Kernels of a step with prompts: every product, and one that makes narrow numbers for it; norms, rotation, core of
+    /// attention, activations, the choice of experts; reductions where accelerators share a layer.
+    fn prompt_kernels(&self, drafts: f64) -> f64 {
+        let products = |number: &str| match number {
+            "fp8" | "fp8-block" | "nvfp4" => 2.0,
+            _ => 1.0,
+        };
+        let (of_dense, of_experts) = (products(self.numbers[0]), products(self.numbers[1]));
+        let attention = if self.is_latent() {
+            7.0 + 5.0 * of_dense
+        } else {
+            3.0 + 2.0 * of_dense
+        };
+        let reductions = if self.degrees.tensor > 1.0 { 2.0 } else { 0.0 };
+        let network = 2.0 + 2.0 * of_dense;
+        let shared = if self.config.shared > 0.0 {
+            network
+        } else {
+            0.0
+        };
+        let [sparse, dense] = self.layers(drafts);
+        (sparse + dense) * (attention + reductions)
+            + sparse * (8.0 + 2.0 * of_experts + shared)
+            + dense * network
+    }
+
     /// Logits, host, and the stream between stages.
     pub fn once(&self, w: Work) -> [f64; 3] {
         let queries = 1.0 + self.drafts;
         let (head, host, tokens) = if w.tokens > 0.0 {
+            let started = self.beside && w.tokens > self.c("graph_tokens");
+            let kernels = if started {
+                self.prompt_kernels(self.prompt_drafts)
+            } else {
+                0.0
+            };
             let host = self.c("host_prefill_us")
-                + w.prompts * (self.c("host_sequence_us") + self.c("host_join_us"));
+                + w.prompts * (self.c("host_sequence_us") + self.c("host_join_us"))
+                + kernels * self.c("host_kernel_us");
             (self.head(w.prompts), host, w.tokens)
         } else {
             let host = self.c("host_decode_us") + w.requests * self.c("host_sequence_us");
@@ -337,7 +370,13 @@ impl Paper {
         let host =
             self.c(of_step) + heads * self.c("host_sequence_us") + joins * self.c("host_join_us");
         if look_ahead {
-            time.max(US * host)
+            let started = prompts && tokens > self.c("graph_tokens");
+            let kernels = if started {
+                self.prompt_kernels(drafts)
+            } else {
+                0.0
+            };
+            time.max(US * (host + kernels * self.c("host_kernel_us")))
         } else {
             time + US * host
         }

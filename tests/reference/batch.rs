@@ -121,9 +121,21 @@ impl Mixed {
     /// joined for it are where they were.
     pub(super) fn start(&mut self, world: &mut World, index: usize) {
         let before = self.units[index].clone();
-        let chunks = self.form(world, index);
+        let mut chunks = self.form(world, index);
         let unit = &self.units[index];
         let decoding = unit.ranks.iter().flatten().any(|r| r.decodes);
+        if decoding && self.waits_for_more(world, index, &chunks) {
+            world.saw("prompts wait for a fuller batch");
+            chunks.clear();
+            let ended = |id: &usize| world.states[*id].place == Place::Outside;
+            let unit = &mut self.units[index];
+            unit.ranks.clone_from(&before.ranks);
+            unit.queue.clone_from(&before.queue);
+            unit.queue.retain(|id| !ended(id));
+            unit.blocked = None;
+            unit.put_off += 1;
+        }
+        let unit = &self.units[index];
         let prompts_alone = self.pool.batching == Batching::PrefillFirst && !chunks.is_empty();
         if prompts_alone && decoding {
             world.saw("those who decode wait for prompts");
@@ -178,6 +190,11 @@ impl Mixed {
         } else {
             self.pool.prefill_every - 1
         };
+        unit.unlooked += 1;
+        unit.computed = !chunks.is_empty();
+        if unit.computed {
+            unit.put_off = 0;
+        }
         unit.step = Some(Step {
             from,
             ends,
@@ -214,6 +231,7 @@ impl Mixed {
     /// Deals out the tokens of the next step: prompts that were cut go on, then the queue's head joins, and
     /// the next one, until one must wait.
     fn form(&mut self, world: &mut World, index: usize) -> Vec<Chunk> {
+        self.look(world, index);
         let unit = &mut self.units[index];
         if unit.pause > 0 && unit.ranks.iter().flatten().any(|r| r.decodes) {
             unit.blocked = None;
@@ -225,8 +243,7 @@ impl Mixed {
             return Vec::new();
         }
         let most = u64::from(self.pool.max_batch_tokens);
-        // What is drafted is verified with the last token.
-        let each = 1 + u64::from(world.scenario.mtp.drafts);
+        let each = Self::each(world);
         let mut chunks = Vec::new();
         let mut room = Vec::new();
         for (rank, residents) in self.units[index].ranks.iter().enumerate() {
@@ -253,13 +270,15 @@ impl Mixed {
             }
             room.push(left);
         }
-        let began = self.units[index].began;
-        let waited = began.filter(|_| self.pool.look_ahead);
+        let waited = self.units[index].seen;
         self.admit(world, index, &mut room, &mut chunks, waited);
         if waited.is_some() && self.units[index].ranks.iter().all(Vec::is_empty) {
             // Nobody is on the unit, so that nothing was put together ahead.
+            self.units[index].seen = None;
             self.admit(world, index, &mut room, &mut chunks, None);
-        } else if waited.is_some_and(|began| self.head_is_newer(world, index, began)) {
+        } else if self.pool.look_ahead
+            && waited.is_some_and(|seen| self.head_is_newer(world, index, seen))
+        {
             world.saw("look-ahead leaves a request for the step after");
         }
         chunks

@@ -1,6 +1,7 @@
 //! The mixed pool: prompts and answers in the same steps (S17). What stands where between two steps.
 
 mod batch;
+mod waiting;
 
 use tokentide::internals::cluster::controller::{PoolView, UnitOrder};
 use tokentide::internals::metrics::Place;
@@ -34,6 +35,14 @@ struct Unit {
     step: Option<Step>,
     /// When the running step began, or the one that ends now; an idle unit has none.
     began: Option<u64>,
+    /// Who came later than this has not been seen; an idle unit sees everybody.
+    seen: Option<u64>,
+    /// Steps that began since the unit last looked for newcomers.
+    unlooked: u32,
+    /// The last step computed prompts.
+    computed: bool,
+    /// Steps in a row in which prompts have waited for a fuller batch.
+    put_off: u32,
     /// Steps to come without prompts while anybody decodes.
     pause: u32,
     /// A step would have outlasted the unit: none starts until its release.
@@ -197,6 +206,7 @@ impl Mixed {
             if let Some(caches) = self.reported.get_mut(index) {
                 caches.fill(RankCache::default());
             }
+            (unit.seen, unit.unlooked, unit.computed, unit.put_off) = (None, 0, false, 0);
             let mut leaving = std::mem::take(&mut unit.queue);
             let residents = unit.ranks.iter_mut().flat_map(|rank| rank.drain(..));
             leaving.extend(residents.map(|resident| resident.id));

@@ -236,6 +236,22 @@ pub fn mixed(plan: &mut Plan) -> Table {
         let every = plan.dice.whole(1, 5);
         put(&mut pool, "prefill_every", Value::Integer(every));
     }
+    if plan.dice.chance(0.3) {
+        let every = plan.dice.whole(1, 6);
+        put(&mut pool, "receive_every", Value::Integer(every));
+    }
+    if !plan.has_prefixes && plan.dice.chance(0.3) {
+        let steps = plan.dice.whole(1, 6);
+        put(&mut pool, "batch_wait_steps", Value::Integer(steps));
+    }
+    if plan.dice.chance(0.3) {
+        let tokens = (plan.input * plan.dice.log(0.5, 8.0)).clamp(1.0, MOST_BATCH_TOKENS);
+        put(
+            &mut pool,
+            "batch_wait_tokens",
+            Value::Integer(tokens as u64),
+        );
+    }
     routing(plan, &mut pool, Role::Mixed);
     put(&mut pool, "units", units(plan, plan.intake.units));
     pool

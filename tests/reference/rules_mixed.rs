@@ -96,6 +96,55 @@ fn prompts_have_every_third_step_while_anybody_decodes() {
 }
 
 #[test]
+fn newcomers_are_taken_in_every_third_step_and_after_prompts() {
+    // The second comes while the first decodes: the unit looks at 1 s, behind prompts, and at 4 s, three steps later.
+    // The third came in time for the step after the second's prompt, the fourth finds an empty unit.
+    let set = ["pools.mixed.receive_every=3"];
+    let expected = [
+        "start 0 first 1 done 8",
+        "start 4 first 5 done 5",
+        "start 5 first 6 done 6",
+        "start 9.5 first 10.5 done 10.5",
+    ];
+    let requests = ["0,10,8", "1.5,5,1", "4.5,5,1", "9.5,5,1"];
+    check(&set, &requests, &expected);
+    // Looking ahead, the unit sees at 1 s, behind prompts, who waited at 0, at 4 s who waited at 3 s, and so on; the
+    // last of the third's 5 tokens is left for the step after.
+    let ahead = [set[0], "pools.mixed.look_ahead=true"];
+    let requests = ["0,10,8", "0.5,5,1", "1.5,5,1", "4.5,5,1"];
+    let expected = [
+        "start 0 first 1 done 8",
+        "start 4 first 5 done 5",
+        "start 4 first 6 done 6",
+        "start 6 first 7 done 7",
+    ];
+    check(&ahead, &requests, &expected);
+}
+
+#[test]
+fn prompts_wait_for_a_fuller_batch_some_steps() {
+    let set = [
+        "pools.mixed.batch_wait_steps=3",
+        "pools.mixed.batch_wait_tokens=10",
+    ];
+    // 5 tokens and one answer are too few at 1, 2 and 3 s, and have waited long enough at 4 s.
+    let requests = ["0,10,8", "0.5,5,1"];
+    let expected = ["start 0 first 1 done 8", "start 4 first 5 done 5"];
+    check(&set, &requests, &expected);
+    // With the third one's at 2 s they are enough.
+    let requests = ["0,10,8", "0.5,5,1", "1.5,4,1"];
+    let both = "start 2 first 3 done 3";
+    check(&set, &requests, &["start 0 first 1 done 8", both, both]);
+    // Where nobody decodes nobody waits.
+    let requests = ["0,10,2", "1.5,5,1"];
+    check(
+        &set,
+        &requests,
+        &["start 0 first 1 done 2", "start 2 first 3 done 3"],
+    );
+}
+
+#[test]
 fn who_is_preempted_computes_again_what_it_had() {
     // At 5 s both hold 15 + 9 tokens and will hold 26. The second has 4 tokens of its answer; it would hold
     // 10 when it had computed them again, so that it waits for the first to end.

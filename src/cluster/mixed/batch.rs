@@ -154,6 +154,7 @@ impl MixedUnit {
         rules: &MixedRules,
         observer: &mut impl Observer,
     ) -> bool {
+        self.look(now, rules);
         if self.pause > 0 && self.ranks.iter().any(|rank| rank.decoding > 0) {
             self.serving.iter_mut().for_each(|s| s.chunk = 0);
             self.blocked = None;
@@ -196,7 +197,7 @@ impl MixedUnit {
                 self.fail(now, rules, observer);
                 continue;
             }
-            if rules.look_ahead && head.since > self.planned {
+            if head.since > self.turns.looked {
                 self.blocked = Some(MixedRefusal::Budget);
                 break;
             }
@@ -234,6 +235,29 @@ impl MixedUnit {
             });
         }
         any
+    }
+
+    /// Looks for newcomers, if it is time to.
+    fn look(&mut self, now: SimTime, rules: &MixedRules) {
+        let is_empty = self.ranks.iter().all(|rank| rank.requests() == 0);
+        let seen = if rules.look_ahead { self.planned } else { now };
+        self.turns.look(seen, rules.receive_every, is_empty);
+    }
+
+    /// Whether the batch that has been formed is too small to compute its prompts already.
+    pub(super) fn is_put_off(&self, rules: &MixedRules) -> bool {
+        if self.turns.put_off >= rules.batch_wait_steps {
+            return false;
+        }
+        let prompts: u64 = self.serving.iter().map(|s| u64::from(s.chunk)).sum();
+        let decoding = match rules.batching {
+            Batching::PrefillFirst => 0,
+            Batching::Chunked | Batching::Whole => {
+                let requests: u64 = self.ranks.iter().map(|r| u64::from(r.decoding)).sum();
+                requests * u64::from(rules.tokens_per_decode)
+            }
+        };
+        prompts + decoding < rules.batch_wait_tokens
     }
 
     /// Ends a request that no empty rank could ever hold.

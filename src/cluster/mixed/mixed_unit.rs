@@ -8,6 +8,7 @@ use super::MixedRules;
 use super::mixed_ranks::{MixedRank, MixedRefusal, Share};
 use super::mixed_unit_load::MixedUnitLoad;
 use super::request::{Decoding, MixedPrompt, Prefilling};
+use super::step_turns::StepTurns;
 use crate::cluster::Handover;
 use crate::cluster::decode::resident::{Due, Resident};
 use crate::cluster::decode::wheel::Wheel;
@@ -43,6 +44,7 @@ pub struct MixedUnit {
     /// Latest arrival of a request that may join the coming step: the beginning of the step that has just ended, or any
     /// time for a unit that was idle.
     pub(super) planned: SimTime,
+    pub(super) turns: StepTurns,
     step_end: SimTime,
     /// Steps that those who decode take alone, before prompts are computed again.
     pub(super) pause: u32,
@@ -232,6 +234,7 @@ impl PoolUnit for MixedUnit {
             last_decode_end: SimTime::ZERO,
             step_from: SimTime::ZERO,
             planned: SimTime::NEVER,
+            turns: StepTurns::NEW,
             step_end: SimTime::NEVER,
             pause: 0,
             step_kv_1024: None,
@@ -251,6 +254,7 @@ impl PoolUnit for MixedUnit {
         self.until = until;
         self.halted = false;
         self.pause = 0;
+        self.turns = StepTurns::NEW;
         self.planned = SimTime::NEVER;
     }
 
@@ -342,6 +346,12 @@ impl Server for MixedUnit {
             self.planned = SimTime::NEVER;
             prompts = self.form(now, rules, observer);
         }
+        if prompts && anybody && self.is_put_off(rules) {
+            self.turns.put_off += 1;
+            self.blocked = None;
+            self.undo(now, rules);
+            prompts = false;
+        }
         let decodes = anybody && (rules.batching != Batching::PrefillFirst || !prompts);
         if !prompts && !decodes {
             return false;
@@ -360,6 +370,7 @@ impl Server for MixedUnit {
             true => rules.prefill_every - 1,
             false => self.pause.saturating_sub(1),
         };
+        self.turns.begin_step(prompts);
         self.step_kv_1024 = decodes.then_some(kv_1024);
         for s in &mut self.serving {
             if s.fresh {

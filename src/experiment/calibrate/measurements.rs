@@ -3,9 +3,9 @@
 use super::bench_files;
 use super::bench_point::{BenchLoad, BenchPoint};
 use crate::catalog::{self, NumberFormat};
-use crate::experiment::measurement::{LatencyStatistic, Measurement};
+use crate::experiment::measurement::{LatencyStatistic, Measurement, ServerRules};
 use crate::experiment::validate::silicon;
-use crate::scenario::{Batching, KeyChange, Performance, Scenario};
+use crate::scenario::{Admission, Batching, KeyChange, Performance, Scenario};
 use crate::words::{Words, one_of};
 
 /// Help on the columns of the CSV and their meaning.
@@ -224,9 +224,7 @@ fn of_point(
         concurrency: users as u32,
         rounds: rounds as u32,
         max_batch_tokens: pool.max_batch_tokens,
-        batching: pool.batching,
-        reserve: false,
-        look_ahead: pool.look_ahead,
+        rules: ServerRules::default(),
         separate: None,
         held_out: false,
         ttft_s: ttft.filter(|s| *s > 0.0),
@@ -292,9 +290,15 @@ impl MeasurementRow<'_> {
             concurrency: self.integer("concurrency", None)?,
             rounds: self.integer("rounds", Some(10))?,
             max_batch_tokens: self.integer("max_batch_tokens", Some(8_192))?,
-            batching,
-            reserve: self.boolean("reserve")?,
-            look_ahead: self.boolean("look_ahead")?,
+            rules: ServerRules {
+                batching: Some(batching),
+                admission: Some(match self.boolean("reserve")? {
+                    true => Admission::Reserve,
+                    false => Admission::Current,
+                }),
+                look_ahead: Some(self.boolean("look_ahead")?),
+                ..ServerRules::default()
+            },
             separate: None,
             held_out: false,
             ttft_s: self.float("ttft_ms", 1e-3, 1e9)?.map(|ms| ms / 1e3),

@@ -32,6 +32,8 @@
 //! * Back-pressure: KV that waits for decode is unbounded (it is reported, and warned about).
 //! * Hits share no memory: each request holds its whole context.
 //! * Pages of KV: tokens are counted one by one, a few per cent in favour of the simulated server.
+//! * How many kernels an engine really starts for a layer: products, norms and the like are counted as a plain
+//!   implementation has them, and SGLang's prompts are taken to replay graphs since 0.5.10.
 //! * Which expert follows which from layer to layer; lucky batches. In a prefill batch window layers attend to what the
 //!   mean prompt would; layers of linear attention take as long as full ones; other heads of global layers count in
 //!   memory, not in time.

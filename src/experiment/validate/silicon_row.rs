@@ -3,13 +3,16 @@
 //! What the files leave open is taken from the public scripts that made them. Rows with outputs of 1,024 or 8,192
 //! tokens and inputs of the same come from InferenceMAX, later InferenceX (lengths uniform from 80 % of the nominal to
 //! all of it; budgets, caches in FP8 as its scripts set them); all others from aiperf with fixed lengths and a budget
-//! of concurrency + input + 1,500. SGLang runs prompts first, mixed chunks in its 0.5.6 rows; TensorRT-LLM reserves
-//! whole requests and does not cut prompts. Not modelled: TensorRT-LLM's waiting for fuller batches, and the steps
-//! that SGLang lets pass before it looks for new requests (10 or 30 on Blackwell), which TTFT shows.
+//! of concurrency + input + 1,500. Batches are made as the engine's release makes them, but for what the scripts set:
+//! SGLang on Blackwell looks for new requests every 10 or 30 steps (`--scheduler-recv-interval`), TensorRT-LLM waits for
+//! fuller batches where prompts and outputs are of 1,024 tokens, and SGLang's rows of fixed lengths since 0.5.6 mix
+//! chunks.
 
 use super::silicon::SiliconLine;
-use crate::catalog::NumberFormat;
-use crate::experiment::measurement::{LatencyStatistic, Measurement, SeparateServers, ServerShape};
+use crate::catalog::{LaunchEngine, NumberFormat, Release};
+use crate::experiment::measurement::{
+    LatencyStatistic, Measurement, SeparateServers, ServerRules, ServerShape,
+};
 use crate::scenario::Batching;
 
 /// A row of the file.
@@ -18,9 +21,10 @@ pub struct SiliconRow<'a> {
     /// Catalog name of the model.
     model: &'static str,
     path: &'a str,
-    engine: &'a str,
+    engine: LaunchEngine,
     gpu: String,
-    release: (u32, u32, u32),
+    /// Release of the engine; `None`: not told, or a build of a day.
+    release: Option<Release>,
     input: u32,
     output: u32,
     concurrency: u32,
@@ -34,7 +38,7 @@ impl<'a> SiliconRow<'a> {
     /// Reads a row.
     ///
     /// # Errors
-    /// Where a cell that must be a number is none.
+    /// Where a cell that must be a number is none, or the engine is not known.
     pub fn new(row: &'a SiliconLine<'a>, model: &'static str) -> Result<Self, String> {
         let shape = |prefix: &str| {
             let of = |name: &str| row.count(&format!("{prefix}_{name}"));
@@ -49,6 +53,8 @@ impl<'a> SiliconRow<'a> {
             prefill: shape("prefill"),
             decode: shape("decode"),
         });
+        let backend = row.cell("backend");
+        let engine = LaunchEngine::named(backend);
         let users = row.number("concurrency").or(row.number("batch_size"));
         let of_decode = || {
             let decode = separate.as_ref()?.decode;
@@ -59,9 +65,9 @@ impl<'a> SiliconRow<'a> {
             row,
             model,
             path: row.cell("model_path"),
-            engine: row.cell("backend"),
+            engine: engine.ok_or(format!("line {}: `backend` is {backend:?}", row.line))?,
             gpu: row.cell("system").trim_end_matches("_sxm").to_string(),
-            release: release(row.cell("backend_version")),
+            release: Release::read(row.cell("backend_version")),
             input: row.need("isl")? as u32,
             output: row.need("osl")? as u32,
             concurrency: users.or_else(of_decode).unwrap_or(1.0).max(1.0) as u32,
@@ -72,8 +78,7 @@ impl<'a> SiliconRow<'a> {
     /// The row as a measurement of this curve.
     pub fn measurement(&self, curve: String) -> Measurement {
         let row = self.row;
-        let is = |engine: &str| self.engine == engine;
-        let mixed_chunks = is("sglang") && self.release >= (0, 5, 6);
+        let mixed_chunks = self.engine == LaunchEngine::Sglang && self.is_since("0.5.6");
         let (gemm, experts) = self.numbers();
         let tensor = row.count("tp_size");
         let ranks = match row.number("attention_dp_size") {
@@ -84,12 +89,8 @@ impl<'a> SiliconRow<'a> {
         };
         Measurement {
             curve,
-            engine: self.engine.to_string(),
-            release: match (row.cell("backend_version"), self.engine) {
-                // measured in 2025, before asynchronous scheduling
-                ("", "vllm") => "0.10".to_string(),
-                (release, _) => release.to_string(),
-            },
+            engine: self.engine.word().to_string(),
+            release: self.release_or_first().to_string(),
             gpu: self.gpu.clone(),
             model: self.model.to_string(),
             gemm,
@@ -113,17 +114,18 @@ impl<'a> SiliconRow<'a> {
             rounds: match &self.separate {
                 Some(_) => 5,
                 // aiperf's later runs: fifty for each user
-                None if self.output.is_multiple_of(100) && !is("sglang") => 50,
+                None if self.output.is_multiple_of(100) && self.engine != LaunchEngine::Sglang => {
+                    50
+                }
                 None => 10,
             },
             max_batch_tokens: self.budget(),
-            batching: match self.engine {
-                "trtllm" => Batching::Whole,
-                "sglang" if !mixed_chunks => Batching::PrefillFirst,
-                _ => Batching::Chunked,
+            rules: ServerRules {
+                batching: (mixed_chunks && !self.is_inference_max()).then_some(Batching::Chunked),
+                receive_every: self.receive_every(),
+                batch_wait: self.batch_wait(),
+                ..ServerRules::default()
             },
-            reserve: is("trtllm"),
-            look_ahead: !is("vllm") || self.release >= (0, 14, 0),
             separate: self.separate,
             held_out: false,
             ttft_s: row.number("silicon_ttft_ms").map(|ms| ms / 1e3),
@@ -134,6 +136,19 @@ impl<'a> SiliconRow<'a> {
             server: None,
             unusable: self.unusable(),
         }
+    }
+
+    /// The release as the file writes it. Rows of vLLM without one were measured in 2025, before asynchronous scheduling.
+    fn release_or_first(&self) -> &'a str {
+        match self.row.cell("backend_version") {
+            "" if self.engine == LaunchEngine::Vllm => "0.10",
+            release => release,
+        }
+    }
+
+    /// Whether the engine is of this release or of a later one; false where its release is not known.
+    fn is_since(&self, first: &str) -> bool {
+        self.release >= Release::read(first)
     }
 
     fn expert_gpus(&self) -> u32 {
@@ -162,37 +177,81 @@ impl<'a> SiliconRow<'a> {
             return PREFILL_BUDGET;
         }
         let plain = self.concurrency + self.input + 1_500;
-        match (self.is_inference_max(), self.engine, self.model) {
-            (true, "trtllm", "llama-3.3-70b") => 16_384,
-            (true, "trtllm", "gpt-oss-120b") => 20_000,
-            (true, "trtllm", _) => ((self.concurrency + self.input + 127) / 64 * 64).max(8_192),
-            (true, "vllm", "minimax-m2.5") if self.is_blackwell() => 2 * self.input,
-            (true, "vllm", "minimax-m2.5") if self.gpu == "h200" => 32_768,
-            (true, "sglang", "glm-5") if self.gpu == "h200" => 8_192,
-            (true, "sglang", "qwen3.5-397b-a17b") if self.release >= (0, 5, 9) => 16_384,
-            (true, "sglang", _) if self.release >= (0, 5, 9) || self.release == (0, 0, 0) => 32_768,
-            (true, ..) | (_, "sglang", _) => 8_192,
-            _ => plain,
+        if !self.is_inference_max() {
+            let sglang = self.engine == LaunchEngine::Sglang;
+            return if sglang { 8_192 } else { plain };
+        }
+        match self.engine {
+            LaunchEngine::Trtllm => match self.model {
+                "llama-3.3-70b" => 16_384,
+                "gpt-oss-120b" => 20_000,
+                _ => ((self.concurrency + self.input + 127) / 64 * 64).max(8_192),
+            },
+            LaunchEngine::Vllm => match self.model {
+                "minimax-m2.5" if self.is_blackwell() => 2 * self.input,
+                "minimax-m2.5" if self.gpu == "h200" => 32_768,
+                _ => 8_192,
+            },
+            LaunchEngine::Sglang => match self.model {
+                "glm-5" if self.gpu == "h200" => 8_192,
+                "qwen3.5-397b-a17b" if self.is_since("0.5.9") => 16_384,
+                _ if self.is_since("0.5.9") || self.release.is_none() => 32_768,
+                _ => 8_192,
+            },
+        }
+    }
+
+    /// Number of steps of which one takes in newcomers (`--scheduler-recv-interval`).
+    fn receive_every(&self) -> Option<u32> {
+        let sets = match self.model {
+            "deepseek-v3" | "deepseek-r1" | "qwen3.5-397b-a17b" => self.is_blackwell(),
+            _ => false,
+        };
+        let wanted = self.engine == LaunchEngine::Sglang && self.is_inference_max() && sets;
+        wanted.then_some(if self.concurrency >= 16 { 30 } else { 10 })
+    }
+
+    /// Most steps that prompts wait for a fuller batch, and its tokens (`batch_wait_timeout_iters`,
+    /// `batch_wait_max_tokens_ratio`).
+    fn batch_wait(&self) -> Option<(u32, u32)> {
+        let is_short = (self.input, self.output) == (1_024, 1_024);
+        if self.engine != LaunchEngine::Trtllm || !is_short {
+            return None;
+        }
+        let part = |of: u32| self.budget() / 10 * of;
+        match self.model {
+            "llama-3.3-70b" if self.row.count("tp_size") < 8 => Some((20, part(9))),
+            "deepseek-v3" | "deepseek-r1"
+                if self.gpu == "b200"
+                    && self.numbers().1 == NumberFormat::Fp8Block
+                    && self.is_since("1.2")
+                    && self.concurrency >= 64 =>
+            {
+                Some((40, part(8)))
+            }
+            _ => None,
         }
     }
 
     /// Whether the KV cache is kept in FP8.
     fn kv_in_fp8(&self) -> bool {
         let narrow = ["fp8", "fp8_block", "nvfp4"].contains(&self.row.cell("gemm_quant_mode"));
-        let is = |engine: &str| self.engine == engine;
+        let is = |engine: LaunchEngine| self.engine == engine;
         if self.is_dense() {
-            let vllm = is("vllm") && self.model == "llama-3.3-70b";
-            return narrow && (is("trtllm") || vllm && (self.gpu == "h200" || self.is_blackwell()));
+            let vllm = is(LaunchEngine::Vllm) && self.model == "llama-3.3-70b";
+            return narrow
+                && (is(LaunchEngine::Trtllm)
+                    || vllm && (self.gpu == "h200" || self.is_blackwell()));
         }
         if self.separate.is_some() {
-            return narrow && (is("trtllm") || self.is_blackwell());
+            return narrow && (is(LaunchEngine::Trtllm) || self.is_blackwell());
         }
         let told = match self.model {
             "gpt-oss-120b" | "glm-5" => self.is_blackwell(),
             "kimi-k2.5" => self.row.cell("moe_quant_mode") == "nvfp4",
             "minimax-m2.5" => self.gpu != "h100",
             "qwen3.5-397b-a17b" => narrow,
-            _ => self.is_deepseek() && (is("trtllm") || self.is_blackwell()),
+            _ => self.is_deepseek() && (is(LaunchEngine::Trtllm) || self.is_blackwell()),
         };
         self.is_inference_max() && told
     }
@@ -226,7 +285,8 @@ impl<'a> SiliconRow<'a> {
         let is_together = self.separate.is_none();
         if self.path.starts_with("nvidia/Llama-3.1-8B") {
             "prompts are computed faster than the chip can: probably found in the prefix cache"
-        } else if self.engine == "vllm" && self.concurrency == 512 && self.gpu == "h100" {
+        } else if self.engine == LaunchEngine::Vllm && self.concurrency == 512 && self.gpu == "h100"
+        {
             "20 requests/s whatever the parallelism: limited elsewhere"
         } else if self.row.cell("suspect") == "yes" {
             "the file itself doubts it"
@@ -250,16 +310,6 @@ impl<'a> SiliconRow<'a> {
             ""
         }
     }
-}
-
-/// A release's first three numbers.
-fn release(text: &str) -> (u32, u32, u32) {
-    let mut parts = text.split('.').map(|part| {
-        let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().unwrap_or(0)
-    });
-    let mut next = || parts.next().unwrap_or(0);
-    (next(), next(), next())
 }
 
 /// A model's name in the catalog; `None`: the catalog has none like it.

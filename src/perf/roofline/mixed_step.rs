@@ -54,6 +54,10 @@ struct Host {
     decode: u64,
     request: u64,
     join: u64,
+    /// Time to start the kernels of a step with prompts one by one, in ps.
+    launches: u64,
+    /// Tokens of a step up to which graphs are replayed instead.
+    graph_tokens: u64,
     /// Whether the host works while the step before runs.
     beside: bool,
 }
@@ -173,6 +177,8 @@ impl MixedTable {
                 decode: host(C::HostDecode),
                 request: host(C::HostSequence),
                 join: host(C::HostJoin),
+                launches: ps(unit.launches(f64::INFINITY)),
+                graph_tokens: unit.machine.get(C::GraphTokens) as u64,
                 beside: unit.host_beside,
             },
             queries,
@@ -240,7 +246,9 @@ impl MixedTable {
         own.alone += at(&self.unfolded, entry(prompt))
             + at(&self.folded, requests as usize)
             + at(&self.head, entry(rows));
-        let step = if prompt > 0 {
+        let step = if prompt > 0 && tokens > self.host.graph_tokens {
+            self.host.prompts + self.host.launches
+        } else if prompt > 0 {
             self.host.prompts
         } else {
             self.host.decode

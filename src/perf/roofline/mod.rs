@@ -26,6 +26,7 @@ mod attention;
 pub mod experts;
 mod ffn;
 mod kernel;
+mod launches;
 pub mod links;
 mod meet;
 pub mod memory;

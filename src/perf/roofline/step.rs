@@ -288,7 +288,7 @@ impl RooflineUnit<'_> {
             + prompts * (self.machine.get(C::HostSequence) + self.machine.get(C::HostJoin));
         Once {
             head: self.network().head(&self.machine, prompts, self.tensor),
-            host: US * host,
+            host: US * host + self.launches(tokens),
             stages: self.between_stages(tokens),
         }
     }

@@ -122,7 +122,7 @@ const REDUCE: &[Constant] = &[
     HostBridgeEfficiency,
     HostBridgeSharing,
 ];
-const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin];
+const HOST: &[Constant] = &[HostDecode, HostPrefill, HostSequence, HostJoin, HostKernel];
 
 const STAGES: &[Constant] = &[];
 

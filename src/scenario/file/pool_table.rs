@@ -140,6 +140,21 @@ static MIXED: TableShape = TableShape {
             Integer(1, 1_000_000),
             "Of how many steps one computes prompts, at most, while anybody decodes (SGLang: num-continuous-decode-steps); left out: 1, every step",
         ),
+        optional(
+            "receive_every",
+            Integer(1, 1_000_000),
+            "Of how many steps one takes in newcomers, at least; also one after prompts (SGLang: scheduler-recv-interval); left out: 1, every step",
+        ),
+        optional(
+            "batch_wait_steps",
+            Integer(0, 1_000_000),
+            "Most steps in a row in which prompts wait for a fuller batch while anybody decodes (TensorRT-LLM: batch_wait_timeout_iters); left out: 0",
+        ),
+        optional(
+            "batch_wait_tokens",
+            Integer(1, super::MAX_TOKENS as i128),
+            "Tokens of a unit's step with which prompts wait no longer (TensorRT-LLM: batch_wait_max_tokens_ratio x max_num_tokens); left out: `max_batch_tokens`",
+        ),
         balance(Role::Mixed),
         default(
             "router",

@@ -100,11 +100,30 @@ pub fn kv_cache(
                 let found = found.label("the model keeps a window or states only");
                 report.push(found.help("use `kind = \"fixed\"` with a `hit_rate`"));
             }
+            nobody_waits(root, table, report);
             room_is_known(root, performance, report);
             let stated = table.integer(BLOCK_TOKENS);
             Some(KvCache::Prefix(PrefixBlocks::of(stated, performance?)))
         }
     }
+}
+
+/// Complains where prompts wait for a fuller batch: what they find in the cache meanwhile is not modelled.
+fn nobody_waits(root: &TomlTable, cache: &TomlTable, report: &mut MistakeReport) {
+    let pool = root
+        .table("pools")
+        .and_then(|p| p.table(Role::Mixed.word()));
+    let waits = pool.filter(|pool| pool.integer::<u32>("batch_wait_steps").unwrap_or(0) > 0);
+    let Some(entry) = waits.and_then(|pool| pool.entry("batch_wait_steps")) else {
+        return;
+    };
+    let message =
+        "what prompts that wait for a fuller batch find in a prefix cache is not modelled";
+    let found = Diagnostic::new(message, entry.key_at).label("prompts wait");
+    let found = found.also(cache.at("kind"), "and this cache knows what they share");
+    report.push(
+        found.help("take `batch_wait_steps` out, or use `kind = \"fixed\"` with a `hit_rate`"),
+    );
 }
 
 /// Complains where nothing says how much a prefill rank can keep.

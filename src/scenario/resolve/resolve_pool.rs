@@ -121,6 +121,11 @@ fn pool(
         batching,
         look_ahead: table.boolean("look_ahead").unwrap_or(rules.look_ahead),
         prefill_every: table.integer("prefill_every").unwrap_or(1),
+        receive_every: table.integer("receive_every").unwrap_or(1),
+        batch_wait_steps: table.integer("batch_wait_steps").unwrap_or(0),
+        batch_wait_tokens: table
+            .integer("batch_wait_tokens")
+            .unwrap_or(max_batch_tokens),
         balance: table.word("balance")?,
         router: table.word("router")?,
         report_interval: table.duration("report_interval")?,
