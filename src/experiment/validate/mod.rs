@@ -51,10 +51,10 @@
 //! | expert imbalance of balanced placements | below 0.01 of the mean | `tokentide validate` |
 //! | TPOT of tensor-parallel servers, calibrated | median 4 %, p90 14 % | `tokentide validate --data DIR` |
 //! | the same with constants of kernels only | median 11 %, p90 26 % | `tokentide validate --data DIR` |
-//! | TTFT of tensor-parallel servers, calibrated | median 13 %, p90 60 % | `tokentide validate --data DIR` |
-//! | the same with constants of kernels only | median 23 %, p90 64 % | `tokentide validate --data DIR` |
+//! | TTFT of tensor-parallel servers, calibrated | median 12 %, p90 59 % | `tokentide validate --data DIR` |
+//! | the same with constants of kernels only | median 21 %, p90 63 % | `tokentide validate --data DIR` |
 //! | TPOT of other models and accelerators, Blackwell among them | median 7 %, p90 20 % | `tokentide validate --data DIR` |
-//! | TTFT of the same; SGLang on Blackwell looks for requests every 10 or 30 steps, which is not modelled | median 22 %, p90 73 % | `tokentide validate --data DIR` |
+//! | TTFT of the same | median 18 %, p90 55 % | `tokentide validate --data DIR` |
 //! | TPOT where prefill and decode are apart | median 13 %, p90 38 % | `tokentide validate --data DIR` |
 //! | TPOT where constants are borrowed from another engine or accelerator | p90 21-34 %, with experts 37-47 % | `tokentide validate --data DIR` |
 //! | vLLM 0.12 on H200 serving Qwen3-235B, with 4 accelerators or fewer | -41 % | `tokentide validate --data DIR` |
