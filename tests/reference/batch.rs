@@ -78,7 +78,8 @@ impl Mixed {
         let mut leaving = Vec::new();
         let Unit { ranks, caches, .. } = &mut self.units[index];
         for (residents, cache) in ranks.iter_mut().zip(caches) {
-            while Self::used(world, residents, cache) > capacity {
+            let reserves = self.pool.admission == Admission::Reserve;
+            while !reserves && Self::used(world, residents, cache) > capacity {
                 let latest = residents.iter().max_by_key(|r| (r.joined, r.id));
                 let latest = *latest.expect("an empty rank is not full");
                 if world.has_contents() {

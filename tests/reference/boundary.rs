@@ -51,7 +51,8 @@ impl Decode {
         let mut leaving = Vec::new();
         for residents in &mut self.units[index].residents {
             let grown = |all: &[Resident]| Self::grown(world, all.iter().map(|r| r.id));
-            while grown(residents) > capacity {
+            let reserves = self.pool.admission == Admission::Reserve;
+            while !reserves && grown(residents) > capacity {
                 let latest = residents.iter().map(|r| (r.joined, r.id)).max();
                 let (_, id) = latest.expect("an empty rank is not full");
                 residents.retain(|r| r.id != id);
