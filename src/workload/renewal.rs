@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_first_amount_is_what_is_left_of_a_gap() {
-        // Its mean is (1 + cv^2) / 2.
+        // The mean of what is left is (1 + cv^2) / 2.
         for form in FORMS {
             for cv in [0.5, 1.0, 2.0] {
                 let mut stream = Stream::new(3, "first arrival", "test");
