@@ -1,8 +1,9 @@
 //! What prompts consist of (S4, S19): spans, of which a prefix cache finds the beginnings again.
 //!
 //! A prompt is a path of spans, each with a key of its own: a shared prompt first, then what the turns of its
-//! session have said so far, then what is the request's alone. Equal keys at equal places are equal tokens. So what requests have in common takes no memory however long it is:
-//! blocks are counted, not listed. The last span goes on with what the request generates.
+//! session have said so far, then what is the request's alone. Equal keys at equal places are
+//! equal tokens. So what requests have in common takes no memory however long it is: blocks are counted, not listed. Of
+//! recordings with ids each block is a span. The last span goes on with what the request generates.
 
 use std::sync::Arc;
 

@@ -7,8 +7,10 @@
 //!
 //! # What is modelled
 //!
-//! * **Load**: Poisson and even arrivals under a daily profile, users in closed loops, recorded requests;
-//!   lengths from nine laws; cache hits as a rate, in blocks of 64 tokens.
+//! * **Load**: Poisson, even, gamma and Weibull arrivals and bursts under a daily profile, users in closed loops, sessions,
+//!   recorded requests and recorded clients; lengths from nine laws, which may depend on one another.
+//! * **Hits**: as a rate, in blocks of 64 tokens, or from prefix caches in the memory of prefill and mixed ranks, by what
+//!   prompts have in common; routers that follow them.
 //! * **Cluster**: prefill, decode and mixed pools of units of a part of a node or of several; ranks that share experts
 //!   meet in every layer, copies that share nothing step on their own; ranks balanced by KV, requests or time; queues
 //!   with priorities and limits; finite KV memory, admission, preemption; routers with old reports; KV transfer
@@ -25,12 +27,13 @@
 //!
 //! # What is ignored
 //!
-//! * Which prefixes are cached: hits neither fill memory nor depend on routing.
+//! * Caches beyond the accelerators' memory: on hosts, on disks, in shared stores.
+//! * With hits as a rate (`kv_cache.kind = "fixed"`): which prefixes are cached. Hits neither fill memory nor depend on
+//!   routing; each request holds its whole context.
 //! * Autoscaling on load, faults, timeouts, cancelled requests, retries.
 //! * Competition for a network: KV transfers slow neither expert dispatch nor each other beyond the interfaces of
 //!   their sender and their receiver.
 //! * Back-pressure: KV that waits for decode is unbounded (it is reported, and warned about).
-//! * Hits share no memory: each request holds its whole context.
 //! * Pages of KV: tokens are counted one by one, a few per cent in favour of the simulated server.
 //! * How many kernels an engine really starts for a layer: products, norms and the like are counted as a plain
 //!   implementation has them, and SGLang's prompts are taken to replay graphs since 0.5.10.
